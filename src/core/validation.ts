@@ -1,0 +1,107 @@
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import ajvFormats from 'ajv-formats';
+
+/** One thing wrong with an input: where, what was given, and what is accepted there. */
+export interface Problem {
+  /** Dotted path from the root of the input, `[n]` for list items; empty for the root. */
+  path: string;
+  given: unknown;
+  accepted: string;
+}
+
+export type Validation<T> = { ok: true; value: T } | { ok: false; problems: Problem[] };
+
+const addFormats = ajvFormats as unknown as (ajv: Ajv2020) => void;
+
+/**
+ * A validator of one JSON schema that reports every problem at once. Defaults of the schema are filled into a copy; the
+ * input is never changed. Types are not coerced.
+ */
+export function createValidator<T>(schema: object): (input: unknown) => Validation<T> {
+  const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: false, verbose: true, discriminator: true });
+  addFormats(ajv);
+  let compiled: ValidateFunction | undefined;
+  return (input) => {
+    compiled ??= ajv.compile(schema);
+    const value = structuredClone(input);
+    if (compiled(value)) return { ok: true, value: value as T };
+    return { ok: false, problems: toProblems(compiled.errors ?? []) };
+  };
+}
+
+/** `settings.yaml: port: given "x", accepted: integer >= 0`, one line a problem. */
+export function formatProblem(problem: Problem): string {
+  const given = problem.given === undefined ? 'nothing' : shorten(JSON.stringify(problem.given));
+  return `${problem.path || '(root)'}: given ${given}, accepted: ${problem.accepted}`;
+}
+
+function shorten(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+function toProblems(errors: ErrorObject[]): Problem[] {
+  const problems = new Map<string, Problem>();
+  for (const error of errors) {
+    // The branches of a choice say what is wrong; the choice itself only repeats it.
+    if (error.keyword === 'if' || (error.keyword === 'anyOf' && hasDeeper(errors, error))) continue;
+    const problem = toProblem(error);
+    const key = `${problem.path} ${JSON.stringify(problem.given)}`;
+    const known = problems.get(key);
+    if (!known) problems.set(key, problem);
+    else if (!known.accepted.split(' or ').includes(problem.accepted)) known.accepted += ` or ${problem.accepted}`;
+  }
+  return [...problems.values()];
+}
+
+function hasDeeper(errors: ErrorObject[], choice: ErrorObject): boolean {
+  return errors.some((error) => error !== choice && error.instancePath.startsWith(choice.instancePath));
+}
+
+function toProblem(error: ErrorObject): Problem {
+  const path = toPath(error.instancePath);
+  const { keyword, params } = error;
+  switch (keyword) {
+    case 'additionalProperties':
+    case 'unevaluatedProperties': {
+      const key = params.additionalProperty ?? params.unevaluatedProperty;
+      const known = Object.keys((error.parentSchema as { properties?: object } | undefined)?.properties ?? {});
+      const accepted = known.length > 0 ? `only the keys ${known.join(', ')}` : 'no such key';
+      return { path: join(path, key), given: (error.data as Record<string, unknown>)?.[key], accepted };
+    }
+    case 'required':
+      return { path: join(path, params.missingProperty), given: undefined, accepted: 'a value, it is required' };
+    case 'type':
+      return { path, given: error.data, accepted: [params.type].flat().join(' or ') };
+    case 'enum':
+      return { path, given: error.data, accepted: `one of ${(params.allowedValues as unknown[]).join(', ')}` };
+    case 'const':
+      return { path, given: error.data, accepted: JSON.stringify(params.allowedValue) };
+    case 'minimum':
+    case 'maximum':
+    case 'exclusiveMinimum':
+    case 'exclusiveMaximum':
+      return { path, given: error.data, accepted: `a number ${params.comparison} ${params.limit}` };
+    case 'pattern': {
+      const { description } = (error.parentSchema ?? {}) as { description?: string };
+      return { path, given: error.data, accepted: description ?? `text that matches ${params.pattern}` };
+    }
+    case 'format':
+      return { path, given: error.data, accepted: `a valid ${params.format}` };
+    case 'discriminator':
+      return { path: join(path, params.tag), given: params.tagValue, accepted: 'a known kind' };
+    default:
+      return { path, given: error.data, accepted: error.message ?? keyword };
+  }
+}
+
+function toPath(pointer: string): string {
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+    .reduce((path, part) => (/^\d+$/.test(part) ? `${path}[${part}]` : join(path, part)), '');
+}
+
+function join(path: string, key: string): string {
+  return path === '' ? key : `${path}.${key}`;
+}

@@ -1,0 +1,38 @@
+/**
+ * Decoded results as columns: what counting needs, in typed arrays, without an object per result. The raw line stays
+ * reachable (`lineStart`, `lineEnd` into the record's value) for readers that store or show everything.
+ */
+export interface ResultColumns {
+  /** Rows in use; the arrays may be longer. */
+  readonly length: number;
+  readonly jobId: Int32Array;
+  /** Index into `locations`. */
+  readonly location: Uint16Array;
+  readonly locations: readonly string[];
+  /** -1 in a foreign line, which has no slot and is deduplicated by offset only. */
+  readonly epoch: Float64Array;
+  /** ms since the epoch; -1 in a foreign line. */
+  readonly slot: Float64Array;
+  /** 1 for a single result; n >= 0 for a `missed` range that ends at `slot`. */
+  readonly slots: Int32Array;
+  /** ms between the slots of a range; 0 for a single result. */
+  readonly periodMs: Float64Array;
+  /** ms since the epoch. */
+  readonly ts: Float64Array;
+  /** Index into OUTCOMES. */
+  readonly outcome: Uint8Array;
+  /** Index into REASONS; 255 when absent. */
+  readonly reason: Uint8Array;
+  /** Index into `statuses`; 65535 when there was no response. */
+  readonly status: Uint16Array;
+  readonly statuses: readonly string[];
+  /** Microseconds; -1 when there was no response. */
+  readonly rtMicros: Float64Array;
+  /** -1 when absent. */
+  readonly bytes: Float64Array;
+  readonly lineStart: Int32Array;
+  readonly lineEnd: Int32Array;
+}
+
+export const NO_REASON = 255;
+export const NO_STATUS = 65_535;
