@@ -1,0 +1,45 @@
+import type { StoredJob } from './job.ts';
+
+/** A job's definition as people write it: wire names, defaults not filled in. */
+export type JobDefinition = Readonly<Record<string, unknown>>;
+
+/**
+ * The jobs in PostgreSQL. Every change is one transaction that takes the next revision, keeps the definition in
+ * job_versions and notifies `watch`ers. Definitions given to it are valid already (see schema.ts).
+ */
+export interface JobStore {
+  get(jobId: number): Promise<StoredJob | null>;
+  list(filter?: JobFilter): Promise<StoredJob[]>;
+  /** All jobs changed after `revision`, removed ones included (`deleted`), in order of revision. */
+  changedSince(revision: number): Promise<StoredJob[]>;
+  /** Makes a job of source `api`; takes the next free id when the definition has none. Throws VED_JOB_EXISTS. */
+  create(definition: JobDefinition): Promise<StoredJob>;
+  /** Replaces the definition. Throws VED_JOB_NOT_FOUND, VED_JOB_MANAGED_BY_FILE, VED_VERSION_CONFLICT. */
+  update(jobId: number, definition: JobDefinition, options?: { ifVersion?: number }): Promise<StoredJob>;
+  remove(jobId: number, options?: { ifVersion?: number }): Promise<void>;
+  /** Idempotent; remembered over restarts. Allowed for jobs of the file too. */
+  setRunning(jobId: number, running: boolean): Promise<StoredJob>;
+  /** Makes the jobs of source `file` equal to `definitions` in one transaction; jobs of the API are left alone. */
+  applyFile(definitions: readonly JobDefinition[]): Promise<FileChanges>;
+  /** Calls back after changes (and now and then without any); the answer stops it. */
+  watch(onChange: () => void): Promise<() => Promise<void>>;
+}
+
+export interface JobFilter {
+  /** Part of the name or the uri, case-insensitive. */
+  q?: string;
+  running?: boolean;
+  tag?: string;
+  /** Last outcome, over all locations. */
+  outcome?: string;
+  limit?: number;
+  /** Only jobs with a greater id. */
+  afterJobId?: number;
+}
+
+export interface FileChanges {
+  created: number[];
+  changed: number[];
+  removed: number[];
+  unchanged: number[];
+}
