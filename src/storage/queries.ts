@@ -1,0 +1,7 @@
+/** Everything that is read for people and programs: shared by the API, the dashboard and the command line. */
+export * from './queries-buckets.ts';
+export * from './queries-database.ts';
+export * from './queries-metrics.ts';
+export * from './queries-results.ts';
+export * from './queries-spans.ts';
+export * from './queries-states.ts';
