@@ -1,0 +1,87 @@
+import {
+  type DatabaseServer,
+  databaseServer,
+  type KafkaConnection,
+  kafkaConnection,
+  type SettingsTree,
+} from './settings/connections.ts';
+import { type SettingProblem, SettingsError } from './settings/problems.ts';
+import { build, collect, type Given } from './settings/resolve.ts';
+import { readEnvFile, readSettingsFiles, type Source } from './settings/sources.ts';
+
+export type { DatabaseServer, KafkaConnection, TlsOptions } from './settings/connections.ts';
+export { type SettingProblem, SettingsError } from './settings/problems.ts';
+export { ROLES, type Role, settingsSchema } from './settings/schema.ts';
+
+/**
+ * Everything that can be set, in camelCase, defaults filled in, deeply frozen. Durations are ms (keys end in `Ms`, null
+ * is for ever), sizes bytes (`Bytes`), paths absolute, certificates PEM texts.
+ */
+export type Settings = SettingsTree & {
+  /** The PostgreSQL to connect to; null: the embedded one under `dataDir`. */
+  readonly databaseServer: DatabaseServer | null;
+  /** How to reach Kafka; null when no bootstrap servers are set. */
+  readonly kafkaConnection: KafkaConnection | null;
+  /** Whether the job file was named by somebody, so that it must exist. */
+  readonly isJobsFileNamed: boolean;
+};
+
+export interface LoadOptions {
+  /** Values from the command line by dotted path (`server.port`), as text. */
+  flags?: Readonly<Record<string, string | undefined>>;
+  /** Default: the process's environment. */
+  env?: Readonly<Record<string, string | undefined>>;
+  /** Where settings/, .env and relative paths begin. Default: the working directory. */
+  cwd?: string;
+  /** A .env file that must exist (`-e FILE`). Default: .env or settings/.env where there is one. */
+  envFile?: string | undefined;
+  /** A settings file or the name of one in settings/ (`--settings FILE`), read over settings/default.yaml. */
+  settingsFile?: string | undefined;
+}
+
+/** The settings with where each given value came from, by dotted path. */
+export interface ResolvedSettings {
+  settings: Settings;
+  given: ReadonlyMap<string, Given>;
+}
+
+/**
+ * Reads the settings: command line over environment over .env over settings files over defaults. Throws SettingsError
+ * with every problem at once.
+ */
+export function loadSettings(options: LoadOptions = {}): Settings {
+  return resolveSettings(options).settings;
+}
+
+export function resolveSettings(options: LoadOptions = {}): ResolvedSettings {
+  const { flags = {}, env = process.env, cwd = process.cwd() } = options;
+  const problems: SettingProblem[] = [];
+  const envFile = readEnvFile(cwd, options.envFile ?? (env.VEDETTE_ENV_FILE || undefined), problems);
+  const settingsFile =
+    options.settingsFile ??
+    (env.VEDETTE_SETTINGS || (envFile?.kind === 'env' ? envFile.variables.VEDETTE_SETTINGS : undefined) || undefined);
+  const sources: Source[] = [
+    ...readSettingsFiles(cwd, settingsFile, problems),
+    ...(envFile ? [envFile] : []),
+    { kind: 'env', name: 'the environment', variables: { ...env }, isOwnFile: false },
+    { kind: 'flags', values: { ...flags } },
+  ];
+  const given = collect(sources, cwd, problems);
+  const tree = build(given, cwd, problems) as unknown as SettingsTree;
+  // What follows looks at several settings at once, which only makes sense when each is right by itself.
+  if (problems.length > 0) throw new SettingsError(problems);
+  const settings: Settings = {
+    ...tree,
+    databaseServer: databaseServer(tree, given, problems),
+    kafkaConnection: kafkaConnection(tree, given, problems),
+    isJobsFileNamed: given.has('jobs_file'),
+  };
+  if (problems.length > 0) throw new SettingsError(problems);
+  return { settings: deepFreeze(settings), given };
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  Object.values(value).forEach(deepFreeze);
+  return Object.freeze(value);
+}

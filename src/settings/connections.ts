@@ -1,0 +1,198 @@
+import type { SettingsOf } from './leaf.ts';
+import type { SettingProblem } from './problems.ts';
+import type { Given } from './resolve.ts';
+import type { settingsSchema } from './schema.ts';
+
+export type SettingsTree = SettingsOf<typeof settingsSchema>;
+
+/** A PostgreSQL server to connect to. */
+export interface DatabaseServer {
+  /** Host name, address, or the folder of a socket (begins with a slash). */
+  host: string;
+  port: number;
+  user: string;
+  password: string | null;
+  database: string;
+  tls: TlsOptions | null;
+}
+
+export interface TlsOptions {
+  /** `none`: encrypted, but the server may be anyone; `ca`: signed by the CA; `full`: its name fits as well. */
+  verify: 'none' | 'ca' | 'full';
+  /** PEM texts; null: Node's authorities, no client certificate. */
+  ca: string | null;
+  certificate: string | null;
+  key: string | null;
+}
+
+export interface KafkaConnection {
+  bootstrapServers: readonly string[];
+  clientId: string;
+  tls: Pick<TlsOptions, 'ca' | 'certificate' | 'key'> | null;
+  sasl: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; user: string; password: string } | null;
+  compression: 'auto' | 'none' | 'gzip' | 'lz4' | 'zstd';
+}
+
+type GivenMap = ReadonlyMap<string, Given>;
+
+const SSL_MODES = {
+  disable: 'off',
+  require: 'require',
+  'verify-ca': 'verify_ca',
+  'verify-full': 'verify_full',
+} as const;
+const PARTS = ['database.host', 'database.port', 'database.user', 'database.password', 'database.name'] as const;
+
+/** The server that url or parts name; null when neither does, and the embedded server is to be used. */
+export function databaseServer(
+  { database }: SettingsTree,
+  given: GivenMap,
+  problems: SettingProblem[],
+): DatabaseServer | null {
+  const from = (path: string) => given.get(path)?.source ?? 'default';
+  const parts = PARTS.filter((path) => isGiven(given, path));
+  if (database.url !== null) {
+    for (const path of parts) {
+      problems.push({
+        path,
+        given: `a value (${from(path)}) beside database.url (${from('database.url')})`,
+        accepted: 'one of the two: the URL, or the parts',
+      });
+    }
+    return parts.length > 0 ? null : fromUrl(database, from('database.url'), problems);
+  }
+  if (database.host === null) {
+    const [part] = parts;
+    if (part) problems.push({ path: 'database.host', accepted: `a host, because ${part} is given (${from(part)})` });
+    return null;
+  }
+  return {
+    host: database.host,
+    port: database.port ?? 5432,
+    user: database.user ?? 'postgres',
+    password: database.password,
+    database: database.name ?? 'vedette',
+    tls: databaseTls(database, database.tls.mode, problems),
+  };
+}
+
+function fromUrl(
+  database: SettingsTree['database'],
+  source: string,
+  problems: SettingProblem[],
+): DatabaseServer | null {
+  const refuse = (given: string, accepted: string) => {
+    problems.push({ path: 'database.url', given, source, accepted });
+    return null;
+  };
+  let url: URL;
+  try {
+    url = new URL(database.url!);
+    decodeURIComponent(url.username + url.password + url.pathname);
+  } catch {
+    return refuse(
+      'an unreadable URL',
+      'postgres://user:password@host:port/database, special characters written as %xx',
+    );
+  }
+  let mode = database.tls.mode;
+  let socket: string | null = null;
+  for (const [name, value] of url.searchParams) {
+    if (name === 'sslmode' && Object.hasOwn(SSL_MODES, value)) {
+      if (mode === 'auto') mode = SSL_MODES[value as keyof typeof SSL_MODES];
+    } else if (name === 'sslmode') {
+      refuse(`sslmode=${value}`, `sslmode one of ${Object.keys(SSL_MODES).join(', ')}`);
+    } else if (name === 'host') socket = value;
+    else if (name !== 'application_name') {
+      refuse(`parameter ${name}`, 'sslmode and host in the URL; certificates go to database.tls');
+    }
+  }
+  const host = socket ?? url.hostname.replace(/^\[|\]$/g, '');
+  if (host === '') return refuse('no host', 'postgres://user:password@host:port/database');
+  const name = decodeURIComponent(url.pathname.slice(1));
+  if (name === '') return refuse('no database', 'postgres://user:password@host:port/database');
+  return {
+    host: decodeURIComponent(host),
+    port: Number(url.port || 5432),
+    user: decodeURIComponent(url.username) || 'postgres',
+    password: url.password === '' ? null : decodeURIComponent(url.password),
+    database: name,
+    tls: databaseTls(database, mode, problems),
+  };
+}
+
+function databaseTls(
+  { tls }: SettingsTree['database'],
+  mode: SettingsTree['database']['tls']['mode'],
+  problems: SettingProblem[],
+): TlsOptions | null {
+  const { ca, certificate, key } = tls;
+  requirePair('database.tls', certificate, key, problems);
+  const anyGiven = (ca ?? certificate ?? key) !== null;
+  switch (mode) {
+    case 'off':
+      if (anyGiven)
+        problems.push({
+          path: 'database.tls.mode',
+          given: '"off" beside certificates',
+          accepted: 'another mode, or no certificates',
+        });
+      return null;
+    case 'auto':
+      return anyGiven ? { verify: 'full', ca, certificate, key } : null;
+    // As libpq has it: `require` only verifies when it was given an authority to verify with.
+    case 'require':
+      return { verify: ca === null ? 'none' : 'ca', ca, certificate, key };
+    default:
+      return { verify: mode === 'verify_ca' ? 'ca' : 'full', ca, certificate, key };
+  }
+}
+
+/** How to reach Kafka; null when no bootstrap servers are given. */
+export function kafkaConnection(
+  { kafka, stream }: SettingsTree,
+  given: GivenMap,
+  problems: SettingProblem[],
+): KafkaConnection | null {
+  requirePair('kafka.tls', kafka.tls.certificate, kafka.tls.key, problems);
+  const { mode, ca, certificate, key } = kafka.tls;
+  const anyGiven = (ca ?? certificate ?? key) !== null;
+  if (mode === 'off' && anyGiven) {
+    problems.push({
+      path: 'kafka.tls.mode',
+      given: '"off" beside certificates',
+      accepted: 'auto or on, or no certificates',
+    });
+  }
+  const { mechanism, user, password } = kafka.sasl;
+  const saslGiven = ['user', 'password', 'mechanism'].filter((name) => isGiven(given, `kafka.sasl.${name}`));
+  if (saslGiven.length > 0 && saslGiven.length < 3) {
+    for (const name of ['mechanism', 'user', 'password'].filter((name) => !saslGiven.includes(name))) {
+      problems.push({ path: `kafka.sasl.${name}`, accepted: `a value, because kafka.sasl.${saslGiven[0]} is given` });
+    }
+  }
+  const isKafka = kafka.bootstrapServers.length > 0;
+  if (!isKafka && (stream.driver === 'kafkajs' || stream.driver === 'rdkafka')) {
+    problems.push({
+      path: 'kafka.bootstrap_servers',
+      accepted: `host:port, because stream.driver is ${stream.driver}`,
+    });
+  }
+  if (!isKafka) return null;
+  return {
+    bootstrapServers: kafka.bootstrapServers,
+    clientId: kafka.clientId,
+    tls: mode === 'on' || (mode === 'auto' && anyGiven) ? { ca, certificate, key } : null,
+    sasl: mechanism && user && password ? { mechanism, user, password } : null,
+    compression: kafka.compression,
+  };
+}
+
+function requirePair(group: string, certificate: string | null, key: string | null, problems: SettingProblem[]): void {
+  if (certificate !== null && key === null)
+    problems.push({ path: `${group}.key`, accepted: 'a key, because a certificate is given' });
+  if (key !== null && certificate === null)
+    problems.push({ path: `${group}.certificate`, accepted: 'a certificate, because a key is given' });
+}
+
+const isGiven = (given: GivenMap, path: string): boolean => (given.get(path)?.value ?? null) !== null;

@@ -1,0 +1,177 @@
+import path from 'node:path';
+import type { TSchema } from 'typebox';
+import { createValidator } from '../core/validation.ts';
+import { isGroup, type LeafMeta, metaOf, programKey } from './leaf.ts';
+import { nearest, type SettingProblem, showValue } from './problems.ts';
+import { envName, type SettingLeaf, settingsSchema } from './schema.ts';
+import type { Source } from './sources.ts';
+import { mask, parseText, toProgramValue } from './values.ts';
+
+/** A value with where it came from. */
+export interface Given {
+  value: unknown;
+  /** As it stood there, before parsing. */
+  raw: unknown;
+  source: string;
+}
+
+/** Every leaf of the schema, in its order. */
+export function settingLeaves(schema: TSchema = settingsSchema, prefix = ''): SettingLeaf[] {
+  if (!isGroup(schema)) return [{ path: prefix, schema, env: [...(metaOf(schema).env ?? []), envName(prefix)] }];
+  return Object.entries(schema.properties).flatMap(([key, property]) =>
+    settingLeaves(property, prefix === '' ? key : `${prefix}.${key}`),
+  );
+}
+
+/** What was given for each leaf by the strongest source that gives anything. Unknown names are problems. */
+export function collect(sources: readonly Source[], cwd: string, problems: SettingProblem[]): Map<string, Given> {
+  const leaves = settingLeaves();
+  const byPath = new Map(leaves.map((leaf) => [leaf.path, leaf]));
+  const given = new Map<string, Given>();
+
+  const take = (leaf: SettingLeaf, raw: unknown, source: string, folder: string) => {
+    const meta = metaOf(leaf.schema);
+    const parsed = toProgramValue(meta, raw, folder, cwd);
+    if (parsed.value !== undefined) return given.set(leaf.path, { value: parsed.value, raw, source });
+    problems.push({ path: leaf.path, given: showGiven(meta, raw), source, accepted: parsed.accepted ?? meta.accepted });
+    return given.set(leaf.path, { value: meta.default, raw, source });
+  };
+
+  for (const source of sources) {
+    if (source.kind === 'file') walk(settingsSchema, source.tree, '', source);
+    else if (source.kind === 'env') takeEnvironment(source);
+    else takeFlags(source.values);
+  }
+  return given;
+
+  function walk(schema: TSchema, value: unknown, prefix: string, source: Source & { kind: 'file' }): void {
+    if (!isGroup(schema)) {
+      take(byPath.get(prefix)!, value, source.name, source.folder);
+      return;
+    }
+    if (value === null) return; // A group whose lines are all commented out.
+    if (typeof value !== 'object' || Array.isArray(value)) {
+      problems.push({
+        path: prefix,
+        given: showValue(value),
+        source: source.name,
+        accepted: `a group with ${Object.keys(schema.properties).join(', ')}`,
+      });
+      return;
+    }
+    for (const [key, child] of Object.entries(value)) {
+      const childPath = prefix === '' ? key : `${prefix}.${key}`;
+      const property = Object.hasOwn(schema.properties, key) ? schema.properties[key] : undefined;
+      if (property) walk(property, child, childPath, source);
+      else problems.push(unknownKey(childPath, key, Object.keys(schema.properties), child, source.name));
+    }
+  }
+
+  function takeEnvironment(source: Source & { kind: 'env' }): void {
+    const names = new Set(leaves.flatMap((leaf) => leaf.env));
+    for (const leaf of leaves) {
+      // An empty variable counts as not set: that is what compose files and CI systems make of a missing one.
+      const set = leaf.env.filter((name) => source.variables[name]);
+      if (set.length === 0) continue;
+      const [first, ...others] = set as [string, ...string[]];
+      const other = others.find((name) => source.variables[name] !== source.variables[first]);
+      if (other)
+        problems.push({
+          path: leaf.path,
+          given: `${first} and ${other}`,
+          source: source.name,
+          accepted: 'one of the two',
+        });
+      const raw = parseText(metaOf(leaf.schema), source.variables[first]!);
+      take(leaf, raw, `${first} in ${source.name}`, path.join(cwd, 'settings'));
+    }
+    for (const [name, value] of Object.entries(source.variables)) {
+      if (!value || names.has(name) || !isOurs(name, source.isOwnFile)) continue;
+      problems.push(unknownKey(name, name, names, '***', source.name));
+    }
+  }
+
+  function takeFlags(values: Record<string, string | undefined>): void {
+    for (const [leafPath, text] of Object.entries(values)) {
+      if (text === undefined) continue;
+      const leaf = byPath.get(leafPath);
+      if (leaf) take(leaf, parseText(metaOf(leaf.schema), text), 'command line', path.join(cwd, 'settings'));
+      else problems.push(unknownKey(leafPath, leafPath, byPath.keys(), text, 'command line'));
+    }
+  }
+}
+
+/** Checks the collected values against the schema and answers the tree the program sees. */
+export function build(
+  given: ReadonlyMap<string, Given>,
+  cwd: string,
+  problems: SettingProblem[],
+): Record<string, unknown> {
+  const wire = toTree(settingsSchema, '', (leaf) => valueAt(leaf, given, cwd));
+  const validation = createValidator<Record<string, unknown>>(settingsSchema)(wire);
+  if (!validation.ok) {
+    const known = new Set(problems.map((problem) => problem.path));
+    for (const problem of validation.problems) {
+      const leaf = settingLeaves().find(
+        ({ path: at }) =>
+          problem.path === at || (/^[.[]/.test(problem.path.slice(at.length)) && problem.path.startsWith(at)),
+      )!;
+      const meta = metaOf(leaf.schema);
+      if (known.has(leaf.path) && meta.kind !== 'data') continue;
+      known.add(leaf.path);
+      const entry = given.get(leaf.path);
+      const isInside = meta.kind === 'data' && problem.path !== leaf.path;
+      problems.push({
+        path: isInside ? problem.path : leaf.path,
+        ...(entry
+          ? { given: isInside ? showValue(problem.given) : showGiven(meta, entry.raw), source: entry.source }
+          : {}),
+        accepted: isInside ? problem.accepted : meta.accepted,
+      });
+    }
+  }
+  return toTree(settingsSchema, '', (leaf) => valueAt(leaf, given, cwd), programKey) as Record<string, unknown>;
+}
+
+function valueAt(leaf: SettingLeaf, given: ReadonlyMap<string, Given>, cwd: string): unknown {
+  const entry = given.get(leaf.path);
+  if (entry) return entry.value;
+  const meta = metaOf(leaf.schema);
+  return meta.kind === 'path' ? path.resolve(cwd, String(meta.default)) : meta.default;
+}
+
+function toTree(
+  schema: TSchema,
+  prefix: string,
+  value: (leaf: SettingLeaf) => unknown,
+  rename: (key: string, schema: TSchema) => string = (key) => key,
+): unknown {
+  if (!isGroup(schema)) return value({ path: prefix, schema, env: [] });
+  const entries = Object.entries(schema.properties).map(([key, property]) => [
+    rename(key, property),
+    toTree(property, prefix === '' ? key : `${prefix}.${key}`, value, rename),
+  ]);
+  return Object.fromEntries(entries);
+}
+
+const showGiven = (meta: LeafMeta, raw: unknown): string => showValue(mask(meta, raw));
+
+// Test and benchmark programs have variables of their own.
+function isOurs(name: string, isOwnFile: boolean): boolean {
+  if (/^VEDETTE_(TEST|BENCH)_/.test(name)) return false;
+  if (['VEDETTE_SETTINGS', 'VEDETTE_ENV_FILE'].includes(name)) return false;
+  // In a .env of ours a misspelt DB_ or KAFKA_ name would otherwise be ignored without a word.
+  return name.startsWith('VEDETTE_') || (isOwnFile && /^(DB|KAFKA)_/.test(name));
+}
+
+function unknownKey(at: string, key: string, known: Iterable<string>, value: unknown, source: string): SettingProblem {
+  const names = [...known];
+  const meant = nearest(key, names);
+  const accepted = meant
+    ? `no such setting; did you mean ${meant}?`
+    : names.length < 20
+      ? `one of ${names.join(', ')}`
+      : 'no such setting';
+  // The value might be a secret under a misspelt name, so it is not shown.
+  return { path: at, given: typeof value === 'object' && value !== null ? 'a group' : 'a value', source, accepted };
+}

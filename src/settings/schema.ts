@@ -1,0 +1,195 @@
+import type { TSchema } from 'typebox';
+import { Type } from 'typebox';
+import { boolean, bytes, choice, data, duration, group, integer, list, path, retention, text } from './leaf.ts';
+import { database } from './schema-database.ts';
+import { kafka, publisher, stream, topics } from './schema-stream.ts';
+
+export const ROLES = ['api', 'scheduler', 'processor'] as const;
+export type Role = (typeof ROLES)[number];
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+const metric = Type.Object(
+  {
+    granularity: Type.String({
+      pattern: '^(minute|hour|day|[1-9][0-9]*(s|m|h|d))$',
+      description: 'minute, hour, day, or a duration such as 5m',
+    }),
+    aggregates: Type.Optional(
+      Type.Array(
+        Type.Object(
+          { function: Type.String({ minLength: 1 }), field: Type.String({ minLength: 1 }) },
+          { additionalProperties: false },
+        ),
+      ),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+/** One schema: types, defaults, texts, names in the environment. The only place where a setting is declared. */
+export const settingsSchema = group('Settings of Vedette', {
+  server: group('REST API and web page', {
+    host: text('Address to listen on. Anything but a loopback address makes the API public.', {
+      default: '127.0.0.1',
+      env: ['HOST'],
+      accepted: 'a host name or an IP address',
+      pattern: '^[A-Za-z0-9.:_-]+$',
+    }),
+    port: integer('Port to listen on; 0 takes a free one.', {
+      default: 8080,
+      env: ['PORT'],
+      minimum: 0,
+      maximum: 65_535,
+    }),
+    api_keys: list('Keys that may change things when the API is public (`Authorization: Bearer <key>`).', {
+      default: [],
+      secret: true,
+      pattern: '^[\\x21-\\x7e]{16,}$',
+      accepted: 'keys of at least 16 characters, without spaces',
+    }),
+    allow_reset: boolean('Whether `POST /db/init` may drop all tables.', { default: false }),
+    body_limit: bytes('Largest request body.', { default: 2 ** 20, minimum: 1024, maximum: 2 ** 28 }),
+    rate_limit_per_minute: integer('Requests a client may make in a minute; 0 for no limit.', {
+      default: 6000,
+      minimum: 0,
+      maximum: 1_000_000,
+    }),
+    trust_proxy: list('Proxies whose `X-Forwarded-*` headers are believed.', {
+      default: [],
+      pattern: '^(loopback|linklocal|uniquelocal|[0-9a-fA-F.:]+(/[0-9]{1,3})?)$',
+      accepted: 'IP addresses, networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal',
+    }),
+    request_timeout: duration('A request that takes longer is ended.', {
+      default: 30_000,
+      minimum: 1000,
+      maximum: 10 * MINUTE,
+    }),
+  }),
+  roles: list('What this process does.', {
+    default: ROLES,
+    choices: ROLES,
+    minItems: 1,
+    accepted: `one or more of ${ROLES.join(', ')}`,
+  }),
+  instance: text('Name of this process, unique among those on one database; by default host name and process id.', {
+    default: null,
+    accepted: 'letters, digits, dots, dashes and underscores, at most 63',
+    pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$',
+  }),
+  location: text('Where this scheduler runs. A job runs at each location that it names.', {
+    default: 'default',
+    accepted: 'letters, digits, dots, dashes and underscores, at most 63',
+    pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$',
+  }),
+  database,
+  storage: group('Tables', {
+    schema: text('PostgreSQL schema of the tables.', {
+      default: 'public',
+      accepted: 'lower-case letters, digits and underscores, at most 48',
+      pattern: '^[a-z_][a-z0-9_]{0,47}$',
+    }),
+    retention: group('How long rows are kept', {
+      results: retention('Raw results.', { default: 48 * HOUR }),
+      minute: retention('Numbers per minute.', { default: 7 * DAY }),
+      hour: retention('Numbers per hour.', { default: 90 * DAY }),
+      day: retention('Numbers per day.', { default: null }),
+      dead_letters: retention('Records that could not be read.', { default: 30 * DAY }),
+    }),
+  }),
+  results: group('Raw results', {
+    store: choice('Which results are kept one by one, beside the numbers.', ['all', 'failures', 'none'], {
+      default: 'all',
+    }),
+  }),
+  metrics: data(Type.Array(metric, { minItems: 1 }), {
+    description:
+      'What is counted: a list of granularities, each with its functions of fields (without a list of them, the built-in ones).',
+    accepted: 'a list of { granularity, aggregates: [{ function, field }] }',
+    default: [{ granularity: 'minute' }, { granularity: 'hour' }, { granularity: 'day' }],
+  }),
+  scheduler: group('Scheduling of checks', {
+    concurrency: integer('Checks under way at a time.', { default: 2000, minimum: 1, maximum: 100_000 }),
+    concurrency_per_host: integer('Checks under way at a time to one host.', {
+      default: 100,
+      minimum: 1,
+      maximum: 100_000,
+    }),
+    lease: duration('A scheduler that is silent this long loses its shards to another.', {
+      default: 6000,
+      minimum: 1000,
+      maximum: 10 * MINUTE,
+    }),
+    late_limit: duration('A check that could not begin this long after its slot is published as missed.', {
+      default: 5000,
+      minimum: 10,
+      maximum: HOUR,
+    }),
+    progress_interval: duration('How often the progress of the shards is stored.', {
+      default: 1000,
+      minimum: 100,
+      maximum: MINUTE,
+    }),
+  }),
+  publisher,
+  processor: group('Counting', {
+    flush_interval: duration('How often numbers are written to PostgreSQL.', {
+      default: 1000,
+      minimum: 20,
+      maximum: MINUTE,
+    }),
+    flush_results: integer('Results after which they are written at once.', {
+      default: 200_000,
+      minimum: 1,
+      maximum: 10_000_000,
+    }),
+    group: text('Consumer group: processors that share the work.', {
+      default: 'vedette',
+      accepted: 'letters, digits, dots, dashes and underscores, at most 100',
+      pattern: '^[A-Za-z0-9._-]{1,100}$',
+    }),
+  }),
+  stream,
+  topics,
+  kafka,
+  monitors: group('Checks', {
+    gate: choice(
+      'Whether checks may connect to loopback, private and metadata addresses; `auto` denies them when the API is public.',
+      ['auto', 'off', 'deny_internal'],
+      { default: 'auto' },
+    ),
+    allow: list('Networks that the gate lets through all the same.', {
+      default: [],
+      pattern: '^[0-9a-fA-F.:]+(/[0-9]{1,3})?$',
+      accepted: 'IP addresses or networks such as 10.1.0.0/16',
+    }),
+    user_agent: text('Sent as User-Agent.', {
+      default: 'Vedette/0.1 (website monitor)',
+      pattern: '^[\\x20-\\x7e]{1,200}$',
+    }),
+  }),
+  logging: group('Logs', {
+    level: choice(
+      'Least severe log line that is written; `auto` is warn on a terminal and info elsewhere.',
+      ['auto', 'trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+      { default: 'auto' },
+    ),
+  }),
+  data_dir: path('Folder of the embedded PostgreSQL.', { default: './data' }),
+  jobs_file: path('File of jobs, applied at start and whenever it changes.', {
+    default: 'jobs.json',
+    env: ['JOBS_FILE'],
+  }),
+});
+
+export interface SettingLeaf {
+  /** Dotted path, e.g. `scheduler.lease`. */
+  path: string;
+  schema: TSchema;
+  /** All names in the environment, the derived one last. */
+  env: readonly string[];
+}
+
+/** `scheduler.lease` -> `VEDETTE_SCHEDULER_LEASE` */
+export const envName = (path: string): string => `VEDETTE_${path.replaceAll('.', '_').toUpperCase()}`;

@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { type LeafMeta, parseBytes, parseDuration } from './leaf.ts';
+
+/** `undefined` as value: the input is not what the leaf accepts. */
+export interface Parsed {
+  value: unknown;
+  /** Says more than the leaf's own `accepted`. */
+  accepted?: string;
+}
+
+const REFUSED: Parsed = { value: undefined };
+
+/** Text (environment, flag) to the value of a leaf. Whether the value is in range is the schema's business. */
+export function parseText(meta: LeafMeta, text: string): unknown {
+  const trimmed = text.trim();
+  if (meta.default === null && trimmed === 'null') return null;
+  switch (meta.kind) {
+    case 'integer':
+      return /^-?\d+$/.test(trimmed) ? Number(trimmed) : text;
+    case 'boolean':
+      if (/^(true|yes|on|1)$/i.test(trimmed)) return true;
+      return /^(false|no|off|0)$/i.test(trimmed) ? false : text;
+    case 'list':
+      return trimmed
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== '');
+    case 'data':
+      try {
+        return JSON.parse(trimmed);
+      } catch {
+        return text; // The schema says what is accepted.
+      }
+    default:
+      return text;
+  }
+}
+
+/** What was given, as text or as YAML, to what the program sees. `folder`: where relative paths of certificates begin. */
+export function toProgramValue(meta: LeafMeta, given: unknown, folder: string, cwd: string): Parsed {
+  if (given === null) return { value: null };
+  switch (meta.kind) {
+    case 'duration':
+      if (given === 'forever') return { value: null };
+      return fromUnits(given, parseDuration);
+    case 'bytes':
+      return fromUnits(given, parseBytes);
+    case 'path':
+      return typeof given === 'string' ? { value: path.resolve(cwd, given) } : REFUSED;
+    case 'pem':
+      return typeof given === 'string' ? readPem(given, folder) : REFUSED;
+    case 'text':
+      // An unquoted number or date in YAML is meant as text where text is wanted.
+      return typeof given === 'number' ? { value: String(given) } : { value: given };
+    default:
+      return { value: given };
+  }
+}
+
+function fromUnits(given: unknown, parse: (text: string) => number | null): Parsed {
+  if (given === 0) return { value: 0 };
+  const value = typeof given === 'string' ? parse(given) : null;
+  return value === null ? REFUSED : { value };
+}
+
+function readPem(given: string, folder: string): Parsed {
+  // Environments that cannot hold line breaks carry them as \n.
+  if (given.includes('-----BEGIN ')) return { value: given.replaceAll('\\n', '\n') };
+  const file = path.resolve(folder, given);
+  try {
+    const text = readFileSync(file, 'utf8');
+    if (text.includes('-----BEGIN ')) return { value: text };
+    return { value: undefined, accepted: `a PEM file, but ${file} has no -----BEGIN line` };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return { value: undefined, accepted: `a readable PEM file, or PEM text; reading ${file} failed with ${code}` };
+  }
+}
+
+/** How a value may be shown. */
+export function mask(meta: Pick<LeafMeta, 'secret'>, value: unknown): unknown {
+  if (!meta.secret || value === null || value === undefined) return value;
+  if (Array.isArray(value)) return value.map(() => '***');
+  if (meta.secret === 'url')
+    return String(value)
+      .replace(/^([^:]*:\/\/[^:@/]*):.*@/, '$1:***@')
+      .replace(/password=[^&]*/g, 'password=***');
+  return '***';
+}
