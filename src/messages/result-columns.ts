@@ -6,8 +6,8 @@ export interface ResultColumns {
   /** Rows in use; the arrays may be longer. */
   readonly length: number;
   readonly jobId: Int32Array;
-  /** Index into `locations`. */
-  readonly location: Uint16Array;
+  /** Index into `locations`; good until the next reset, then both may be new. */
+  readonly location: Int32Array;
   readonly locations: readonly string[];
   /** -1 in a foreign line, which has no slot and is deduplicated by offset only. */
   readonly epoch: Float64Array;
@@ -23,8 +23,8 @@ export interface ResultColumns {
   readonly outcome: Uint8Array;
   /** Index into REASONS; 255 when absent. */
   readonly reason: Uint8Array;
-  /** Index into `statuses`; 65535 when there was no response. */
-  readonly status: Uint16Array;
+  /** Index into `statuses`, -1 when there was no response; good until the next reset. */
+  readonly status: Int32Array;
   readonly statuses: readonly string[];
   /** Microseconds; -1 when there was no response. */
   readonly rtMicros: Float64Array;
@@ -35,4 +35,4 @@ export interface ResultColumns {
 }
 
 export const NO_REASON = 255;
-export const NO_STATUS = 65_535;
+export const NO_STATUS = -1;

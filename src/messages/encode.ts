@@ -1,0 +1,72 @@
+import type { CheckResult, Timings } from './check-result.ts';
+
+export const MAX_DETAIL_CHARS = 200;
+export const MAX_STATUS_CHARS = 32;
+
+/**
+ * One canonical JSON line, without the newline: the wire names in their fixed order, absent optional fields left out,
+ * `status` and `response_time` always there, seconds with at most six decimals. Readers have a fast path for exactly
+ * this form.
+ */
+export function encodeResult(result: CheckResult): string {
+  let line = `{"v":1,"job_id":${result.jobId},"location":${quote(result.location)},"epoch":${result.epoch},"slot":${result.slot}`;
+  if (result.slots !== undefined) line += `,"slots":${result.slots},"period":${result.periodMs ?? 0}`;
+  line += `,"ts":${result.ts},"outcome":"${result.outcome}"`;
+  if (result.reason !== undefined) line += `,"reason":"${result.reason}"`;
+  line += result.status === null ? ',"status":null' : `,"status":${quote(cleanStatus(result.status))}`;
+  line += result.responseTime === null ? ',"response_time":null' : `,"response_time":${seconds(result.responseTime)}`;
+  if (result.timings !== undefined) line += encodeTimings(result.timings);
+  if (result.bytes !== undefined) line += `,"bytes":${result.bytes}`;
+  if (result.attempt !== undefined) line += `,"attempt":${result.attempt}`;
+  if (result.detail !== undefined) line += `,"detail":${quote(cleanDetail(result.detail))}`;
+  return `${line}}`;
+}
+
+/** What may be stored and shown: no control characters, no broken surrogates, at most 200 characters. */
+export function cleanDetail(text: string): string {
+  if (text.length <= MAX_DETAIL_CHARS && PLAIN.test(text)) return text;
+  // Cut with room to spare first: a text of megabytes must not be searched whole.
+  const cleaned = text
+    .slice(0, 4 * MAX_DETAIL_CHARS)
+    .replace(CONTROL, ' ')
+    .slice(0, MAX_DETAIL_CHARS);
+  return cleaned.replace(SURROGATES, '\ufffd');
+}
+
+function encodeTimings(timings: Timings): string {
+  let text = '';
+  if (timings.dns !== undefined) text += `,"dns":${seconds(timings.dns)}`;
+  if (timings.connect !== undefined) text += `,"connect":${seconds(timings.connect)}`;
+  if (timings.tls !== undefined) text += `,"tls":${seconds(timings.tls)}`;
+  if (timings.ttfb !== undefined) text += `,"ttfb":${seconds(timings.ttfb)}`;
+  if (timings.transfer !== undefined) text += `,"transfer":${seconds(timings.transfer)}`;
+  return text === '' ? '' : `,"timings":{${text.slice(1)}}`;
+}
+
+/** A protocol code that readers accept, whatever a target answered. */
+function cleanStatus(status: string): string {
+  if (status.length <= MAX_STATUS_CHARS && status !== '' && PLAIN.test(status)) return status;
+  return cleanDetail(status).slice(0, MAX_STATUS_CHARS).replace(SURROGATES, '\ufffd') || '?';
+}
+
+/**
+ * Whole microseconds over 10^6 print as at most six decimals, and never with an exponent in the range of seconds. What
+ * no clock can have measured prints as null, because a line that cannot be read would lose its slot.
+ */
+function seconds(value: number): string {
+  if (!(value <= MAX_SECONDS)) return 'null';
+  return value > 0 ? String(Math.round(value * 1e6) / 1e6) : '0';
+}
+
+function quote(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
+export const MAX_SECONDS = 1e6;
+
+/** Printable ASCII without quote and backslash: what needs no escape. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+const CONTROL = /[\u0000-\u001f\u007f]+/g;
+/** With the u flag a surrogate matches only when it has lost its partner. */
+const SURROGATES = /\p{Surrogate}/gu;
