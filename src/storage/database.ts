@@ -2,9 +2,10 @@
 export interface Database extends Queryable {
   /**
    * Runs `work` in one transaction on one connection: COMMIT when it resolves, ROLLBACK when it rejects. Throws
-   * CommitUnknownError when the connection broke while COMMIT was under way.
+   * CommitUnknownError when the connection broke while COMMIT was under way. `statementTimeoutMs` replaces the pool's
+   * limit for this transaction; 0 is none.
    */
-  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  transaction<T>(work: (tx: Transaction) => Promise<T>, options?: { statementTimeoutMs?: number }): Promise<T>;
   /**
    * Calls `onPayload` for each NOTIFY on `channel` (its name is qualified with the schema), and `onPayload(null)` after
    * every reconnect, when notifications may have been lost. The answer stops it.

@@ -1,0 +1,152 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { Logger } from '../core/logger.ts';
+import { VedetteError } from '../errors.ts';
+import type { Database, Queryable, Transaction } from './database.ts';
+
+/** One numbered file of migrations/, e.g. `0001-initial.sql`. */
+export interface Migration {
+  number: number;
+  name: string;
+  sql: string;
+  checksum: string;
+}
+
+/** Both src/storage and dist/storage lie two folders below the package's root. */
+const FOLDER = fileURLToPath(new URL('../../migrations/', import.meta.url));
+
+export async function loadMigrations(folder = FOLDER): Promise<Migration[]> {
+  const names = (await readdir(folder)).filter((name) => /^\d{4}-[a-z0-9-]+\.sql$/.test(name)).sort();
+  const migrations = await Promise.all(
+    names.map(async (name) => {
+      // A checkout with CRLF line ends is the same migration.
+      const sql = (await readFile(`${folder}/${name}`, 'utf8')).replaceAll('\r\n', '\n');
+      return { number: Number(name.slice(0, 4)), name, sql, checksum: createHash('sha256').update(sql).digest('hex') };
+    }),
+  );
+  migrations.forEach((migration, index) => {
+    if (migration.number !== index + 1) throw new Error(`Migration ${migration.name} should have number ${index + 1}`);
+  });
+  return migrations;
+}
+
+/**
+ * Applies what is pending, each migration in a transaction of its own under an advisory lock, so that any number of
+ * processes may do it at a time. Makes the schema when it is missing. Answers the names applied by this call.
+ */
+export async function migrate(database: Database, options: { logger?: Logger } = {}): Promise<string[]> {
+  const migrations = await loadMigrations();
+  const applied: string[] = [];
+  for (;;) {
+    const next = await locked(database, (tx) => applyNext(tx, migrations, database.schema));
+    if (!next) return applied;
+    options.logger?.info({ migration: next.name }, 'database migrated');
+    applied.push(next.name);
+  }
+}
+
+/** Names of the migrations still to be applied, in their order. Changes nothing. */
+export async function pendingMigrations(database: Database): Promise<string[]> {
+  const migrations = await loadMigrations();
+  const pending = (await isKnown(database, database.schema)) ? await pendingOf(database, migrations) : migrations;
+  return pending.map(({ name }) => name);
+}
+
+/** Drops what migrations made, and migrates anew. All data is lost; what others keep in the same schema stays. */
+export async function reset(database: Database, options: { logger?: Logger } = {}): Promise<string[]> {
+  await locked(database, async (tx) => {
+    if (!(await isKnown(tx, database.schema))) return;
+    const { rows } = await tx.query<{ objects: string[] }>(
+      'SELECT objects FROM schema_migrations ORDER BY number DESC',
+    );
+    for (const object of rows.flatMap(({ objects }) => objects)) await tx.query(`DROP ${object} CASCADE`);
+    await tx.query('DROP TABLE schema_migrations');
+  });
+  options.logger?.warn({ database: database.databaseName, schema: database.schema }, 'database reset');
+  return migrate(database, options);
+}
+
+async function locked<T>(database: Database, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  const inTransaction = async (tx: Transaction) => {
+    await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`vedette migrations ${database.schema}`]);
+    return work(tx);
+  };
+  return database.transaction(inTransaction, { statementTimeoutMs: 0 });
+}
+
+async function applyNext(tx: Transaction, migrations: readonly Migration[], schema: string) {
+  // Looked at first, so that a user who may not create anything can still start when there is nothing to do.
+  if (!(await isKnown(tx, schema))) await createHistory(tx, schema);
+  const migration = (await pendingOf(tx, migrations))[0];
+  if (!migration) return;
+  const before = new Set(await listObjects(tx));
+  await tx.query(migration.sql);
+  const objects = (await listObjects(tx)).filter((object) => !before.has(object));
+  await tx.query('INSERT INTO schema_migrations (number, name, checksum, objects) VALUES ($1, $2, $3, $4)', [
+    migration.number,
+    migration.name,
+    migration.checksum,
+    objects,
+  ]);
+  return migration;
+}
+
+async function createHistory(tx: Transaction, schema: string): Promise<void> {
+  const { rowCount } = await tx.query('SELECT FROM pg_namespace WHERE nspname = $1', [schema]);
+  if (rowCount === 0) await tx.query(`CREATE SCHEMA "${schema.replaceAll('"', '""')}"`);
+  await tx.query(`
+    CREATE TABLE schema_migrations (
+      number integer PRIMARY KEY,
+      name text NOT NULL,
+      checksum text NOT NULL,
+      -- What it made, as DROP wants it.
+      objects text[] NOT NULL,
+      applied_at timestamptz NOT NULL DEFAULT now()
+    )`);
+}
+
+/** `TABLE jobs`, `VIEW stats`, `FUNCTION f(text)`: everything in the schema that does not go with something else. */
+async function listObjects(tx: Transaction): Promise<string[]> {
+  const { rows } = await tx.query<{ object: string }>(`
+    SELECT CASE relkind WHEN 'v' THEN 'VIEW IF EXISTS ' WHEN 'm' THEN 'MATERIALIZED VIEW IF EXISTS '
+      WHEN 'S' THEN 'SEQUENCE IF EXISTS ' ELSE 'TABLE IF EXISTS ' END || oid::regclass AS object
+    FROM pg_class
+    WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S') AND NOT relispartition
+      AND NOT (relkind = 'S' AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
+        AND d.objid = pg_class.oid AND d.deptype IN ('a', 'i')))
+    UNION ALL
+    SELECT 'FUNCTION IF EXISTS ' || oid::regprocedure
+    FROM pg_proc WHERE pronamespace = quote_ident(current_schema())::regnamespace AND prokind = 'f'`);
+  return rows.map(({ object }) => object);
+}
+
+async function isKnown(queryable: Queryable, schema: string): Promise<boolean> {
+  const { rows } = await queryable.query<{ known: boolean }>(
+    "SELECT to_regclass(quote_ident($1) || '.schema_migrations') IS NOT NULL AS known",
+    [schema],
+  );
+  return rows[0].known;
+}
+
+async function pendingOf(queryable: Queryable, migrations: readonly Migration[]): Promise<Migration[]> {
+  const { rows } = await queryable.query<{ number: number; name: string; checksum: string }>(
+    'SELECT number, name, checksum FROM schema_migrations ORDER BY number',
+  );
+  for (const row of rows) {
+    const migration = migrations[row.number - 1];
+    if (!migration) {
+      throw new VedetteError(
+        'VED_DATABASE_UNAVAILABLE',
+        `The database has migration ${row.name}, which this version of Vedette does not know: use a newer one`,
+      );
+    }
+    if (migration.checksum !== row.checksum) {
+      throw new VedetteError(
+        'VED_DATABASE_UNAVAILABLE',
+        `Migration ${row.name} of the database differs from the file of the same name: it was edited after it was applied`,
+      );
+    }
+  }
+  return migrations.slice(rows.length);
+}

@@ -1,0 +1,222 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import pg from 'pg';
+import { from as copyFromStdin } from 'pg-copy-streams';
+import type { Logger } from '../core/logger.ts';
+import { VedetteError } from '../errors.ts';
+import { type ConnectionOptions, toClientConfig } from './connection.ts';
+import { CommitUnknownError, type Database, type QueryResult, type Transaction } from './database.ts';
+import { Listener } from './listener.ts';
+import { isConnectionLost } from './retryable.ts';
+
+export { isRetryable } from './retryable.ts';
+
+export interface DatabaseOptions extends ConnectionOptions {
+  logger: Logger;
+  /** Connections at most, the one that listens not counted. Default 8. */
+  poolSize?: number;
+}
+
+const OLDEST_VERSION = 140_000;
+/** What a client waits longer than the server's own statement timeout before it gives the connection up. */
+const GRACE_MS = 5_000;
+
+/**
+ * Connects, and checks that PostgreSQL is there and new enough. Throws VED_DATABASE_UNAVAILABLE when it is not (with the
+ * cause: `isRetryable(error.cause)` says whether waiting helps).
+ */
+export async function createDatabase(options: DatabaseOptions): Promise<Database> {
+  const database = new PooledDatabase(options);
+  try {
+    await database.probe();
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return database;
+}
+
+class PooledDatabase implements Database {
+  readonly schema: string;
+  databaseName = '';
+  readonly #pool: pg.Pool;
+  readonly #listener: Listener;
+  readonly #statementTimeoutMs: number;
+  readonly #place: string;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: DatabaseOptions) {
+    const { config, place, schema, session, statementTimeoutMs } = toClientConfig(options);
+    this.schema = schema;
+    this.#place = place;
+    this.#statementTimeoutMs = statementTimeoutMs;
+    this.#pool = new pg.Pool({
+      ...config,
+      max: options.poolSize ?? 8,
+      idleTimeoutMillis: 30_000,
+      onConnect: async (client) => {
+        await client.query(session);
+      },
+    });
+    // A reset of an idle connection is raised here; the pool has dropped that connection already.
+    this.#pool.on('error', (error) => options.logger.debug({ err: error }, 'idle database connection lost'));
+    this.#listener = new Listener({ config, session, schema, logger: options.logger });
+  }
+
+  async probe(): Promise<void> {
+    let row: { name: string; version: number } | undefined;
+    try {
+      const { rows } = await this.query<{ name: string; version: number }>(
+        "SELECT current_database() AS name, current_setting('server_version_num')::int AS version",
+      );
+      row = rows[0];
+    } catch (error) {
+      const reason = error instanceof Error ? error.message || String(codeOf(error)) : String(error);
+      throw new VedetteError('VED_DATABASE_UNAVAILABLE', `PostgreSQL at ${this.#place} cannot be used: ${reason}`, {
+        cause: error,
+      });
+    }
+    if (!row || row.version < OLDEST_VERSION) {
+      const version = Math.floor((row?.version ?? 0) / 10_000);
+      throw new VedetteError('VED_DATABASE_UNAVAILABLE', `PostgreSQL at ${this.#place} is ${version}, needed is 14+`);
+    }
+    this.databaseName = row.name;
+  }
+
+  async query<Row = Record<string, unknown>>(sql: string, parameters?: readonly unknown[]): Promise<QueryResult<Row>> {
+    const session = await Session.acquire(this.#pool, this.#statementTimeoutMs);
+    try {
+      return await session.query<Row>(sql, parameters);
+    } finally {
+      session.release();
+    }
+  }
+
+  async transaction<T>(
+    work: (tx: Transaction) => Promise<T>,
+    options: { statementTimeoutMs?: number } = {},
+  ): Promise<T> {
+    const timeoutMs = options.statementTimeoutMs ?? this.#statementTimeoutMs;
+    const session = await Session.acquire(this.#pool, timeoutMs);
+    try {
+      await session.query(timeoutMs === this.#statementTimeoutMs ? 'BEGIN' : begin(timeoutMs));
+      let result: T;
+      try {
+        result = await work(session);
+      } catch (error) {
+        await session.rollback();
+        throw error;
+      }
+      await session.commit();
+      return result;
+    } finally {
+      session.release();
+    }
+  }
+
+  listen(channel: string, onPayload: (payload: string | null) => void): Promise<() => Promise<void>> {
+    return this.#listener.listen(channel, onPayload);
+  }
+
+  async notify(channel: string, payload: string): Promise<void> {
+    await this.query('SELECT pg_notify($1, $2)', [this.#listener.qualify(channel), payload]);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#listener.close().then(() => this.#pool.end());
+    return this.#closing;
+  }
+}
+
+function begin(timeoutMs: number): string {
+  return `BEGIN; SET LOCAL statement_timeout = ${Math.max(0, Math.trunc(timeoutMs))}`;
+}
+
+/**
+ * One connection borrowed from the pool. It goes back only when it is known to be idle and sound; any doubt (a lost
+ * connection, a server that does not answer in time, a failed ROLLBACK) discards it.
+ */
+class Session implements Transaction {
+  readonly #client: pg.PoolClient;
+  readonly #timeoutMs: number;
+  /** What broke the connection, if anything did. */
+  #broken: Error | undefined;
+  readonly #onError = (error: Error) => {
+    this.#broken ??= error;
+  };
+
+  private constructor(client: pg.PoolClient, timeoutMs: number) {
+    this.#client = client;
+    this.#timeoutMs = timeoutMs;
+    // The pool listens only while the connection is idle; without a listener an error between two queries would be fatal.
+    client.on('error', this.#onError);
+  }
+
+  static async acquire(pool: pg.Pool, timeoutMs: number): Promise<Session> {
+    return new Session(await pool.connect(), timeoutMs);
+  }
+
+  async query<Row = Record<string, unknown>>(sql: string, parameters?: readonly unknown[]): Promise<QueryResult<Row>> {
+    const running = parameters === undefined ? this.#client.query(sql) : this.#client.query(sql, [...parameters]);
+    const answer: pg.QueryResult | pg.QueryResult[] = await this.#guard(running);
+    // Several statements in one text give one answer each; the last is the one to tell.
+    const result = Array.isArray(answer) ? answer[answer.length - 1] : answer;
+    return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 };
+  }
+
+  async copyFrom(target: string, chunks: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<void> {
+    const sink = this.#client.query(copyFromStdin(`COPY ${target} FROM STDIN`));
+    await this.#guard(pipeline(Readable.from(chunks, { objectMode: false }), sink));
+  }
+
+  async commit(): Promise<void> {
+    if (this.#broken) throw this.#broken;
+    let command: string;
+    try {
+      command = (await this.#guard(this.#client.query('COMMIT'))).command;
+    } catch (error) {
+      throw isConnectionLost(error) ? new CommitUnknownError({ cause: error }) : error;
+    }
+    // PostgreSQL answers the COMMIT of a transaction in which a statement failed with a silent ROLLBACK.
+    if (command !== 'COMMIT') throw new Error('The transaction was rolled back: an error in it was swallowed');
+  }
+
+  async rollback(): Promise<void> {
+    if (this.#broken) return;
+    try {
+      await this.#guard(this.#client.query('ROLLBACK'));
+    } catch (error) {
+      // The error that led here is the one to tell; PostgreSQL rolls back when this connection is discarded.
+      this.#broken ??= error as Error;
+    }
+  }
+
+  release(): void {
+    this.#client.off('error', this.#onError);
+    if (this.#broken) this.#client.on('error', () => undefined); // Late errors of a discarded connection mean nothing.
+    this.#client.release(this.#broken);
+  }
+
+  /** Awaits an answer, but not for ever: a peer that swallows everything looks like a slow one to TCP. */
+  async #guard<T>(running: Promise<T>): Promise<T> {
+    const timer = this.#timeoutMs > 0 ? setTimeout(() => this.#giveUp(), this.#timeoutMs + GRACE_MS) : undefined;
+    try {
+      return await running;
+    } catch (error) {
+      if (isConnectionLost(error)) this.#broken ??= error as Error;
+      throw this.#broken && !isConnectionLost(error) ? this.#broken : error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #giveUp(): void {
+    this.#broken ??= new Error(`server does not answer within ${this.#timeoutMs + GRACE_MS} ms`);
+    // Ending a client with a query under way destroys its socket, which rejects that query. PoolClient's type omits end().
+    void (this.#client as unknown as pg.Client).end().catch(() => undefined);
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown }).code;
+}
