@@ -175,11 +175,12 @@ CREATE TABLE instances (
 ) WITH (fillfactor = 60);
 
 -- The embedded stream: an append-only log. Offsets are given out under the row lock of stream_heads, so that they
--- become visible in their order.
+-- become visible in their order; last_at keeps the times of a partition in order too.
 CREATE TABLE stream_heads (
   topic text NOT NULL,
   partition integer NOT NULL,
   next_offset bigint NOT NULL DEFAULT 0,
+  last_at timestamptz NOT NULL DEFAULT '-infinity',
   PRIMARY KEY (topic, partition)
 ) WITH (fillfactor = 50);
 
@@ -187,16 +188,28 @@ CREATE TABLE stream_records (
   topic text NOT NULL,
   partition integer NOT NULL,
   record_offset bigint NOT NULL,
-  at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  key bytea,
+  at timestamptz NOT NULL,
+  -- Bytes of the value before compression.
+  size integer NOT NULL,
+  -- How value is stored: 0 as it is, 1 raw deflate.
+  codec smallint NOT NULL DEFAULT 0,
+  key text,
   value bytea NOT NULL,
-  headers jsonb NOT NULL DEFAULT '{}',
-  PRIMARY KEY (topic, partition, record_offset)
-);
-CREATE INDEX stream_records_at ON stream_records USING brin (at);
+  headers jsonb,
+  PRIMARY KEY (topic, partition, record_offset, at)
+) PARTITION BY RANGE (at);
 ALTER TABLE stream_records ALTER COLUMN value SET STORAGE EXTERNAL;
 
--- Which member of a consumer group of the embedded stream owns a partition.
+-- Live members of a consumer group of the embedded stream; together they share the partitions.
+CREATE TABLE stream_members (
+  consumer_group text NOT NULL,
+  member text NOT NULL,
+  topics text[] NOT NULL,
+  expires_at timestamptz NOT NULL,
+  PRIMARY KEY (consumer_group, member)
+) WITH (fillfactor = 50);
+
+-- Which member of a consumer group owns a partition.
 CREATE TABLE stream_leases (
   consumer_group text NOT NULL,
   topic text NOT NULL,

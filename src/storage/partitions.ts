@@ -1,0 +1,46 @@
+import type { Queryable } from './database.ts';
+
+/**
+ * Partitions by time. Call these with the Database, not inside a transaction that also writes rows: they hold a lock
+ * until the transaction ends, for which other callers wait. Repeating a call is cheap (no lock when nothing is missing).
+ */
+
+/** Makes the partitions of metrics for buckets in [fromMs, toMs), at least the one of `fromMs`. Answers how many were missing. */
+export async function ensureMetricPartitions(
+  database: Queryable,
+  granularity: string,
+  fromMs: number,
+  toMs: number,
+): Promise<number> {
+  const sql = 'SELECT ensure_metric_partition($1, $2, $3) AS made';
+  return (await database.query<{ made: number }>(sql, [granularity, new Date(fromMs), new Date(toMs)])).rows[0].made;
+}
+
+/** The same for raw results with `at` in [fromMs, toMs). */
+export async function ensureResultPartitions(database: Queryable, fromMs: number, toMs: number): Promise<number> {
+  const sql = 'SELECT ensure_result_partition($1, $2) AS made';
+  return (await database.query<{ made: number }>(sql, [new Date(fromMs), new Date(toMs)])).rows[0].made;
+}
+
+/** The same for records of the embedded stream appended in [fromMs, toMs). */
+export async function ensureStreamPartitions(database: Queryable, fromMs: number, toMs: number): Promise<number> {
+  const sql = 'SELECT ensure_stream_partition($1, $2) AS made';
+  return (await database.query<{ made: number }>(sql, [new Date(fromMs), new Date(toMs)])).rows[0].made;
+}
+
+export type Expiry =
+  | { table: 'metrics'; granularity: string; beforeMs: number }
+  | { table: 'results' | 'stream_records'; beforeMs: number };
+
+/**
+ * Drops the partitions that lie wholly before `beforeMs`. One that is being read for long stays for the next call.
+ * Answers the names of those dropped.
+ */
+export async function dropExpiredPartitions(database: Queryable, expiry: Expiry): Promise<string[]> {
+  const granularity = expiry.table === 'metrics' ? expiry.granularity : null;
+  const { rows } = await database.query<{ dropped: string[] }>(
+    'SELECT drop_expired_partitions($1, $2, $3) AS dropped',
+    [expiry.table, granularity, new Date(expiry.beforeMs)],
+  );
+  return rows[0].dropped;
+}
