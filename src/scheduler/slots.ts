@@ -1,0 +1,122 @@
+import type { Job } from '../jobs/job.ts';
+import { CronSlots } from './cron.ts';
+
+export { SHARDS, shardOf } from '../jobs/shard.ts';
+
+/** When a job is due. Slots are whole ms since the epoch, UTC, ascending. */
+export interface Schedule {
+  /** Distance of the slots; null for a cron expression. */
+  readonly periodMs: number | null;
+  readonly phaseMs: number | null;
+  /** The first slot after `afterMs`; Infinity when there is none any more. */
+  next(afterMs: number): number;
+  /** The last slot in [fromMs, toMs]; null when there is none. */
+  last(fromMs: number, toMs: number): number | null;
+  /** How many slots lie in [fromMs, toMs]. */
+  count(fromMs: number, toMs: number): number;
+}
+
+/** The fields of a job or of a span that say when. */
+export interface Timing {
+  jobId: number;
+  periodMs: number | null;
+  cron: string | null;
+  cronTimezone: string | null;
+  /** Of a span; a job's follows from its id. */
+  phaseMs?: number | null;
+}
+
+/**
+ * The schedule of a job or span. Schedules of one cron expression are shared. Throws when a cron expression or its time
+ * zone cannot be read.
+ */
+export function scheduleOf(timing: Timing): Schedule {
+  if (timing.periodMs !== null) {
+    return new Grid(timing.periodMs, timing.phaseMs ?? phaseOf(timing.jobId, timing.periodMs));
+  }
+  if (timing.cron === null) throw new Error(`Job ${timing.jobId} has neither a period nor a cron expression`);
+  const key = `${timing.cronTimezone ?? 'UTC'} ${timing.cron}`;
+  let schedule = cronSchedules.get(key);
+  if (!schedule) {
+    schedule = new CronSchedule(timing.cron, timing.cronTimezone);
+    if (cronSchedules.size >= MAX_SHARED) cronSchedules.clear();
+    cronSchedules.set(key, schedule);
+  }
+  return schedule;
+}
+
+/** Where in its period a job's slots lie: spread evenly, the same at every start. It is no hash that routes anything. */
+export function phaseOf(jobId: number, periodMs: number): number {
+  let hash = jobId ^ 0x5bf03635;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return ((hash ^ (hash >>> 16)) >>> 0) % periodMs;
+}
+
+/** The next slot of a job after `afterMs`, for showing; null when it has none or cannot be read. */
+export function nextSlotOf(job: Pick<Job, 'jobId' | 'periodMs' | 'cron' | 'cronTimezone'>, afterMs: number) {
+  try {
+    const next = scheduleOf(job).next(afterMs);
+    return Number.isFinite(next) ? next : null;
+  } catch {
+    // An expression that cannot be read has no slots; whoever stores jobs says so.
+    return null;
+  }
+}
+
+/** How many slots a cron expression has in [fromMs, toMs], both included. */
+export function countCronSlots(cron: string, timezone: string | null, fromMs: number, toMs: number): number {
+  return scheduleOf({ jobId: 0, periodMs: null, cron, cronTimezone: timezone }).count(fromMs, toMs);
+}
+
+class Grid implements Schedule {
+  readonly periodMs: number;
+  readonly phaseMs: number;
+
+  constructor(periodMs: number, phaseMs: number) {
+    this.periodMs = periodMs;
+    this.phaseMs = phaseMs;
+  }
+
+  next(afterMs: number): number {
+    return this.phaseMs + (Math.floor((afterMs - this.phaseMs) / this.periodMs) + 1) * this.periodMs;
+  }
+
+  last(fromMs: number, toMs: number): number | null {
+    const slot = this.phaseMs + Math.floor((toMs - this.phaseMs) / this.periodMs) * this.periodMs;
+    return slot >= fromMs ? slot : null;
+  }
+
+  count(fromMs: number, toMs: number): number {
+    const first = Math.ceil((fromMs - this.phaseMs) / this.periodMs);
+    const last = Math.floor((toMs - this.phaseMs) / this.periodMs);
+    return Math.max(0, last - first + 1);
+  }
+}
+
+class CronSchedule implements Schedule {
+  readonly periodMs = null;
+  readonly phaseMs = null;
+  readonly #slots: CronSlots;
+
+  constructor(cron: string, timezone: string | null) {
+    this.#slots = new CronSlots(cron, timezone);
+  }
+
+  next(afterMs: number): number {
+    return this.#slots.next(afterMs) ?? Number.POSITIVE_INFINITY;
+  }
+
+  last(fromMs: number, toMs: number): number | null {
+    return this.#slots.last(toMs, fromMs);
+  }
+
+  count(fromMs: number, toMs: number): number {
+    let count = 0;
+    for (let slot = this.next(fromMs - 1); slot <= toMs; slot = this.next(slot)) count++;
+    return count;
+  }
+}
+
+const cronSchedules = new Map<string, Schedule>();
+const MAX_SHARED = 10_000;

@@ -1,0 +1,142 @@
+/**
+ * A hashed timing wheel: at most one timer for each id (a small integer), buckets of 5 ms, intrusive lists in typed
+ * arrays, no object and no closure per timer. A timer further away than one turn stays in its bucket and is passed over.
+ * Timers never fire early. It knows no clock: `advance` is told the time.
+ */
+export class TimingWheel {
+  readonly #heads: Int32Array;
+  readonly #mask: number;
+  #next: Int32Array;
+  #previous: Int32Array;
+  /** Tick at which the timer fires; -1 when it is not set. */
+  #ticks: Float64Array;
+  /** The next tick to be looked at. */
+  #cursor: number;
+  /** What is set while a tick fires goes to the tick after it, so that a tick ends. */
+  #firing = 0;
+  readonly #due: number[] = [];
+  #size = 0;
+
+  /** `buckets` must be a power of two. */
+  constructor(nowMs: number, { capacity = 1024, buckets = 65_536 } = {}) {
+    this.#heads = new Int32Array(buckets).fill(NONE);
+    this.#mask = buckets - 1;
+    this.#next = new Int32Array(capacity);
+    this.#previous = new Int32Array(capacity);
+    this.#ticks = new Float64Array(capacity).fill(NONE);
+    this.#cursor = Math.floor(nowMs / TICK_MS);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  isSet(id: number): boolean {
+    return id < this.#ticks.length && this.#ticks[id] !== NONE;
+  }
+
+  /** Sets or moves the timer of `id` to the first tick at or after `dueMs`; Infinity unsets it. */
+  set(id: number, dueMs: number): void {
+    if (id >= this.#ticks.length) this.#grow(id);
+    if (this.#ticks[id] !== NONE) this.clear(id);
+    if (dueMs === Number.POSITIVE_INFINITY) return;
+    this.#link(id, Math.max(Math.ceil(dueMs / TICK_MS), this.#cursor + this.#firing));
+    this.#size++;
+  }
+
+  clear(id: number): void {
+    if (!this.isSet(id)) return;
+    const next = this.#next[id];
+    const previous = this.#previous[id];
+    if (previous === NONE) this.#heads[this.#ticks[id] & this.#mask] = next;
+    else this.#next[previous] = next;
+    if (next !== NONE) this.#previous[next] = previous;
+    this.#ticks[id] = NONE;
+    this.#size--;
+  }
+
+  /**
+   * Fires what is due at `nowMs`: calls `onDue(id)` for each, in order of ticks, after its timer is unset; it may set and
+   * clear any timers. Stops early when `keepOn` answers false (asked after each timer) and answers whether all is done;
+   * the rest fires with the next call.
+   */
+  advance(nowMs: number, onDue: (id: number) => void, keepOn: () => boolean = always): boolean {
+    const last = Math.floor(nowMs / TICK_MS);
+    if (last - this.#cursor > this.#mask) this.#jump(last - this.#mask);
+    for (; this.#cursor <= last; this.#cursor++) {
+      if (this.#heads[this.#cursor & this.#mask] !== NONE && !this.#fire(this.#cursor, onDue, keepOn)) return false;
+    }
+    return true;
+  }
+
+  /** How long until something may be due, at most `limitMs`; 0 when it is due already. */
+  sleepMs(nowMs: number, limitMs: number): number {
+    const ticks = Math.min(this.#mask, Math.ceil(limitMs / TICK_MS));
+    for (let ahead = 0; ahead <= ticks; ahead++) {
+      if (this.#heads[(this.#cursor + ahead) & this.#mask] !== NONE) {
+        return Math.min(limitMs, Math.max(0, (this.#cursor + ahead) * TICK_MS - nowMs));
+      }
+    }
+    return limitMs;
+  }
+
+  #fire(tick: number, onDue: (id: number) => void, keepOn: () => boolean): boolean {
+    const due = this.#due;
+    due.length = 0;
+    for (let id = this.#heads[tick & this.#mask]; id !== NONE; id = this.#next[id]) {
+      if (this.#ticks[id] <= tick) due.push(id);
+    }
+    this.#firing = 1;
+    try {
+      for (const id of due) {
+        // An earlier one of this tick may have unset or moved it.
+        if (this.#ticks[id] === NONE || this.#ticks[id] > tick) continue;
+        this.clear(id);
+        onDue(id);
+        if (!keepOn()) return false;
+      }
+      return true;
+    } finally {
+      this.#firing = 0;
+    }
+  }
+
+  #link(id: number, tick: number): void {
+    const bucket = tick & this.#mask;
+    const head = this.#heads[bucket];
+    this.#next[id] = head;
+    this.#previous[id] = NONE;
+    if (head !== NONE) this.#previous[head] = id;
+    this.#heads[bucket] = id;
+    this.#ticks[id] = tick;
+  }
+
+  /** Moves the cursor over more than a turn; what was due on the way is due at the first tick after. */
+  #jump(cursor: number): void {
+    for (let id = 0; id < this.#ticks.length; id++) {
+      const tick = this.#ticks[id];
+      if (tick === NONE || tick >= cursor) continue;
+      this.clear(id);
+      this.#link(id, cursor);
+      this.#size++;
+    }
+    this.#cursor = cursor;
+  }
+
+  #grow(id: number): void {
+    const capacity = Math.max(id + 1, this.#ticks.length * 2);
+    const next = new Int32Array(capacity);
+    const previous = new Int32Array(capacity);
+    const ticks = new Float64Array(capacity).fill(NONE);
+    next.set(this.#next);
+    previous.set(this.#previous);
+    ticks.set(this.#ticks);
+    this.#next = next;
+    this.#previous = previous;
+    this.#ticks = ticks;
+  }
+}
+
+export const TICK_MS = 5;
+const NONE = -1;
+const always = () => true;
