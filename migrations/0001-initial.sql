@@ -26,7 +26,16 @@ CREATE TABLE job_versions (
   PRIMARY KEY (job_id, version)
 );
 
--- Who checks the jobs of a shard. `progress`: every slot up to this instant is in the stream.
+-- Schedulers that are alive, so that shards can be shared out among them.
+CREATE TABLE scheduler_members (
+  location text NOT NULL,
+  owner text NOT NULL,
+  expires_at timestamptz NOT NULL,
+  PRIMARY KEY (location, owner)
+) WITH (fillfactor = 50);
+
+-- Who checks the jobs of a shard. `progress`: every slot up to this instant is in the stream. Without an owner and an
+-- expiry the last owner let go in peace: it began nothing after `progress`.
 CREATE TABLE shard_leases (
   location text NOT NULL,
   shard smallint NOT NULL,

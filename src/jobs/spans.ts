@@ -139,12 +139,23 @@ const END = `
   FROM unnest($2::integer[], $3::bigint[], $4::bigint[], $5::bigint[]) AS given (job_id, from_slot, to_slot, slot_count)
   WHERE span.location = $1 AND span.job_id = given.job_id AND span.from_slot = given.from_slot AND span.to_slot IS NULL`;
 
+// A stretch that ended before its first slot may begin again at that slot. One that would reach back into an older
+// stretch (clocks of two machines differ) is not begun: its caller tries again later.
 const BEGIN = `
-  INSERT INTO schedule_spans
+  INSERT INTO schedule_spans AS span
     (location, job_id, version, period_ms, phase_ms, cron, cron_timezone, topic, epoch, from_slot)
-  SELECT $1, * FROM unnest($2::integer[], $3::integer[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[],
-    $9::bigint[], $10::bigint[])
-  ON CONFLICT DO NOTHING`;
+  SELECT $1, given.* FROM unnest($2::integer[], $3::integer[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
+    $8::text[], $9::bigint[], $10::bigint[])
+    AS given (job_id, version, period_ms, phase_ms, cron, cron_timezone, topic, epoch, from_slot)
+  WHERE NOT EXISTS (
+    SELECT FROM schedule_spans AS older
+    WHERE older.job_id = given.job_id AND older.location = $1
+      AND (older.to_slot IS NULL OR older.to_slot >= given.from_slot)
+  )
+  ON CONFLICT (job_id, location, from_slot, version) DO UPDATE
+  SET to_slot = NULL, slot_count = NULL, period_ms = excluded.period_ms, phase_ms = excluded.phase_ms,
+    cron = excluded.cron, cron_timezone = excluded.cron_timezone, topic = excluded.topic, epoch = excluded.epoch
+  WHERE span.to_slot < span.from_slot`;
 
 const NOT_BEGUN = `
   SELECT given.job_id AS "jobId"
