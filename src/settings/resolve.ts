@@ -107,30 +107,31 @@ export function build(
   cwd: string,
   problems: SettingProblem[],
 ): Record<string, unknown> {
-  const wire = toTree(settingsSchema, '', (leaf) => valueAt(leaf, given, cwd));
-  const validation = createValidator<Record<string, unknown>>(settingsSchema)(wire);
+  const leaves = settingLeaves();
+  // Only what was given is checked: compiling the rest would cost each start 100 ms, and a test checks the defaults.
+  const toCheck = leaves.filter((leaf) => given.has(leaf.path) && !problems.some(({ path }) => path === leaf.path));
+  const schema = { type: 'object', properties: Object.fromEntries(toCheck.map((leaf) => [leaf.path, leaf.schema])) };
+  const values = Object.fromEntries(toCheck.map((leaf) => [leaf.path, given.get(leaf.path)!.value]));
+  const validation = toCheck.length === 0 ? { ok: true as const } : createValidator(schema)(values);
   if (!validation.ok) {
-    const known = new Set(problems.map((problem) => problem.path));
+    const seen = new Set<string>();
     for (const problem of validation.problems) {
-      const leaf = settingLeaves().find(
-        ({ path: at }) =>
-          problem.path === at || (/^[.[]/.test(problem.path.slice(at.length)) && problem.path.startsWith(at)),
-      )!;
+      const leaf = toCheck.find(({ path: at }) => isWithin(problem.path, at))!;
       const meta = metaOf(leaf.schema);
-      if (known.has(leaf.path) && meta.kind !== 'data') continue;
-      known.add(leaf.path);
-      const entry = given.get(leaf.path);
-      const isInside = meta.kind === 'data' && problem.path !== leaf.path;
-      problems.push({
-        path: isInside ? problem.path : leaf.path,
-        ...(entry
-          ? { given: isInside ? showValue(problem.given) : showGiven(meta, entry.raw), source: entry.source }
-          : {}),
-        accepted: isInside ? problem.accepted : meta.accepted,
-      });
+      const { raw, source } = given.get(leaf.path)!;
+      if (meta.kind === 'data' && problem.path !== leaf.path) {
+        problems.push({ path: problem.path, given: showValue(problem.given), source, accepted: problem.accepted });
+      } else if (!seen.has(leaf.path)) {
+        seen.add(leaf.path);
+        problems.push({ path: leaf.path, given: showGiven(meta, raw), source, accepted: meta.accepted });
+      }
     }
   }
-  return toTree(settingsSchema, '', (leaf) => valueAt(leaf, given, cwd), programKey) as Record<string, unknown>;
+  return toTree(settingsSchema, '', (leaf) => valueAt(leaf, given, cwd)) as Record<string, unknown>;
+}
+
+function isWithin(path: string, parent: string): boolean {
+  return path.startsWith(parent) && (path.length === parent.length || /[.[]/.test(path[parent.length]!));
 }
 
 function valueAt(leaf: SettingLeaf, given: ReadonlyMap<string, Given>, cwd: string): unknown {
@@ -140,16 +141,11 @@ function valueAt(leaf: SettingLeaf, given: ReadonlyMap<string, Given>, cwd: stri
   return meta.kind === 'path' ? path.resolve(cwd, String(meta.default)) : meta.default;
 }
 
-function toTree(
-  schema: TSchema,
-  prefix: string,
-  value: (leaf: SettingLeaf) => unknown,
-  rename: (key: string, schema: TSchema) => string = (key) => key,
-): unknown {
+function toTree(schema: TSchema, prefix: string, value: (leaf: SettingLeaf) => unknown): unknown {
   if (!isGroup(schema)) return value({ path: prefix, schema, env: [] });
   const entries = Object.entries(schema.properties).map(([key, property]) => [
-    rename(key, property),
-    toTree(property, prefix === '' ? key : `${prefix}.${key}`, value, rename),
+    programKey(key, property),
+    toTree(property, prefix === '' ? key : `${prefix}.${key}`, value),
   ]);
   return Object.fromEntries(entries);
 }

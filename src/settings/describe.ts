@@ -1,0 +1,64 @@
+import { formatBytes, formatDuration, type LeafMeta, metaOf } from './leaf.ts';
+import { type Given, settingLeaves } from './resolve.ts';
+import { mask } from './values.ts';
+
+/** One setting as people read about it: README's table, `config show` and the help are made of these. */
+export interface SettingDescription {
+  path: string;
+  description: string;
+  default: string;
+  accepted: string;
+  /** Names in the environment: the short ones first, the derived VEDETTE_ one last. */
+  env: readonly string[];
+}
+
+export function describeSettings(): SettingDescription[] {
+  return settingLeaves().map(({ path, schema, env }) => {
+    const meta = metaOf(schema);
+    return {
+      path,
+      description: meta.description,
+      default: showSetting(meta, meta.default),
+      accepted: meta.accepted,
+      env,
+    };
+  });
+}
+
+/** README's table of settings, in Markdown. A test compares it with the README. */
+export function settingsTable(): string {
+  const cell = (text: string) => text.replaceAll('|', '\\|');
+  const rows = describeSettings().map(({ path, description, default: value, env }) => {
+    const shortNames = env.slice(0, -1).map((name) => `\`${name}\``);
+    return `| \`${path}\` | ${value === '' ? '' : `\`${cell(value)}\``} | ${shortNames.join(' ')} | ${cell(description)} |`;
+  });
+  return ['| setting | default | short name in the environment | what it is |', '|---|---|---|---|', ...rows].join(
+    '\n',
+  );
+}
+
+export interface ShownSetting {
+  path: string;
+  /** As it would be written in a settings file, secrets masked. */
+  value: string;
+  source: string;
+}
+
+/** Every setting with its value and where that came from. */
+export function showSettings(given: ReadonlyMap<string, Given>): ShownSetting[] {
+  return settingLeaves().map(({ path, schema }) => {
+    const meta = metaOf(schema);
+    const entry = given.get(path);
+    return { path, value: showSetting(meta, entry ? entry.value : meta.default), source: entry?.source ?? 'default' };
+  });
+}
+
+function showSetting(meta: LeafMeta, value: unknown): string {
+  const shown = mask(meta, value);
+  if (shown === null || shown === undefined) return meta.kind === 'duration' ? 'forever' : '';
+  if (meta.kind === 'duration' && typeof shown === 'number') return formatDuration(shown);
+  if (meta.kind === 'bytes' && typeof shown === 'number') return formatBytes(shown);
+  if (meta.kind === 'pem') return shown === '***' ? '***' : `PEM text, ${String(shown).length} characters`;
+  if (meta.kind === 'list' && Array.isArray(shown)) return shown.join(',');
+  return typeof shown === 'string' ? shown : JSON.stringify(shown);
+}
