@@ -9,8 +9,10 @@ import { type SettingProblem, SettingsError } from './settings/problems.ts';
 import { build, collect, type Given } from './settings/resolve.ts';
 import { readEnvFile, readSettingsFiles, type Source } from './settings/sources.ts';
 
-export type { DatabaseServer, KafkaConnection, TlsOptions } from './settings/connections.ts';
-export { type SettingProblem, SettingsError } from './settings/problems.ts';
+export type { DatabaseServer, DatabaseTls, KafkaConnection, KafkaTls } from './settings/connections.ts';
+export { type SettingDescription, settingsTable, showSettings } from './settings/describe.ts';
+export { nearest, type SettingProblem, SettingsError } from './settings/problems.ts';
+export { settingMeta } from './settings/resolve.ts';
 export { ROLES, type Role, settingsSchema } from './settings/schema.ts';
 
 /**

@@ -5,21 +5,30 @@ import type { settingsSchema } from './schema.ts';
 
 export type SettingsTree = SettingsOf<typeof settingsSchema>;
 
-/** A PostgreSQL server to connect to. */
+/** A PostgreSQL server, as storage's `createDatabase` takes it. */
 export interface DatabaseServer {
   /** Host name, address, or the folder of a socket (begins with a slash). */
   host: string;
   port: number;
   user: string;
-  password: string | null;
+  password?: string;
   database: string;
-  tls: TlsOptions | null;
+  /** Absent: no TLS. */
+  tls?: DatabaseTls;
 }
 
-export interface TlsOptions {
-  /** `none`: encrypted, but the server may be anyone; `ca`: signed by the CA; `full`: its name fits as well. */
-  verify: 'none' | 'ca' | 'full';
-  /** PEM texts; null: Node's authorities, no client certificate. */
+/** PEM texts, and how the server is verified; without `ca` by Node's authorities. */
+export interface DatabaseTls {
+  ca?: string;
+  cert?: string;
+  key?: string;
+  rejectUnauthorized: boolean;
+  /** Present when any name will do (`verify_ca`). */
+  checkServerIdentity?: () => undefined;
+}
+
+/** PEM texts; null: Node's authorities, no client certificate. */
+export interface KafkaTls {
   ca: string | null;
   certificate: string | null;
   key: string | null;
@@ -28,7 +37,7 @@ export interface TlsOptions {
 export interface KafkaConnection {
   bootstrapServers: readonly string[];
   clientId: string;
-  tls: Pick<TlsOptions, 'ca' | 'certificate' | 'key'> | null;
+  tls: KafkaTls | null;
   sasl: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; user: string; password: string } | null;
   compression: 'auto' | 'none' | 'gzip' | 'lz4' | 'zstd';
 }
@@ -70,9 +79,9 @@ export function databaseServer(
     host: database.host,
     port: database.port ?? 5432,
     user: database.user ?? 'postgres',
-    password: database.password,
+    ...(database.password === null ? {} : { password: database.password }),
     database: database.name ?? 'vedette',
-    tls: databaseTls(database, database.tls.mode, problems),
+    ...databaseTls(database, database.tls.mode, problems),
   };
 }
 
@@ -115,9 +124,9 @@ function fromUrl(
     host: decodeURIComponent(host),
     port: Number(url.port || 5432),
     user: decodeURIComponent(url.username) || 'postgres',
-    password: url.password === '' ? null : decodeURIComponent(url.password),
+    ...(url.password === '' ? {} : { password: decodeURIComponent(url.password) }),
     database: name,
-    tls: databaseTls(database, mode, problems),
+    ...databaseTls(database, mode, problems),
   };
 }
 
@@ -125,27 +134,26 @@ function databaseTls(
   { tls }: SettingsTree['database'],
   mode: SettingsTree['database']['tls']['mode'],
   problems: SettingProblem[],
-): TlsOptions | null {
+): { tls?: DatabaseTls } {
   const { ca, certificate, key } = tls;
   requirePair('database.tls', certificate, key, problems);
   const anyGiven = (ca ?? certificate ?? key) !== null;
-  switch (mode) {
-    case 'off':
-      if (anyGiven)
-        problems.push({
-          path: 'database.tls.mode',
-          given: '"off" beside certificates',
-          accepted: 'another mode, or no certificates',
-        });
-      return null;
-    case 'auto':
-      return anyGiven ? { verify: 'full', ca, certificate, key } : null;
-    // As libpq has it: `require` only verifies when it was given an authority to verify with.
-    case 'require':
-      return { verify: ca === null ? 'none' : 'ca', ca, certificate, key };
-    default:
-      return { verify: mode === 'verify_ca' ? 'ca' : 'full', ca, certificate, key };
+  if (mode === 'off' && anyGiven) {
+    problems.push({
+      path: 'database.tls.mode',
+      given: '"off" beside certificates',
+      accepted: 'another mode, or no certificates',
+    });
   }
+  if (mode === 'off' || (mode === 'auto' && !anyGiven)) return {};
+  const pems = {
+    ...(ca === null ? {} : { ca }),
+    ...(certificate === null || key === null ? {} : { cert: certificate, key }),
+  };
+  // As libpq has it: `require` only verifies when it was given an authority to verify with, and then not the name.
+  if (mode === 'require' && ca === null) return { tls: { ...pems, rejectUnauthorized: false } };
+  const isAnyName = mode === 'require' || mode === 'verify_ca';
+  return { tls: { ...pems, rejectUnauthorized: true, ...(isAnyName ? { checkServerIdentity: () => undefined } : {}) } };
 }
 
 /** How to reach Kafka; null when no bootstrap servers are given. */

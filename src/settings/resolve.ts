@@ -23,6 +23,13 @@ export function settingLeaves(schema: TSchema = settingsSchema, prefix = ''): Se
   );
 }
 
+/** What the schema says of one setting. */
+export function settingMeta(path: string): LeafMeta {
+  const leaf = settingLeaves().find((leaf) => leaf.path === path);
+  if (!leaf) throw new Error(`There is no setting ${path}`);
+  return metaOf(leaf.schema);
+}
+
 /** What was given for each leaf by the strongest source that gives anything. Unknown names are problems. */
 export function collect(sources: readonly Source[], cwd: string, problems: SettingProblem[]): Map<string, Given> {
   const leaves = settingLeaves();

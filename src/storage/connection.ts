@@ -26,6 +26,8 @@ export interface TlsOptions {
   key?: string;
   /** Default true: the server's certificate must be valid for its host. */
   rejectUnauthorized?: boolean;
+  /** Given where any name of the server will do. */
+  checkServerIdentity?: () => undefined;
 }
 
 export interface ClientConfig {

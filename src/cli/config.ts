@@ -1,0 +1,59 @@
+import { Command } from 'commander';
+import { settingsTable, showSettings } from '../settings.ts';
+import { type Cli, examples, resolveFor } from './context.ts';
+import { formatTable } from './output.ts';
+
+export function configCommand(cli: Cli): Command {
+  const config = new Command('config').description('check and show the settings');
+
+  config
+    .command('check')
+    .description('check settings and job file, report every problem at once, and exit')
+    .addHelpText(
+      'after',
+      examples(
+        ['vedette config check', 'all is well: exit code 0'],
+        ['vedette config check --settings production -e prod.env', 'other files'],
+      ),
+    )
+    .action(async (_options, command: Command) => {
+      const { given } = resolveFor(command);
+      cli.stdout.line(`${given.size} settings given, all of them right`);
+    });
+
+  config
+    .command('show')
+    .description('every setting with its value and where that came from; secrets are masked')
+    .option('--json', 'as JSON')
+    .option('--given', 'only those that are not left at their default')
+    .option('--markdown', "README's table of settings")
+    .addHelpText(
+      'after',
+      examples(
+        ['vedette config show', 'all settings'],
+        ['vedette config show --given', 'only what was changed, and by what'],
+      ),
+    )
+    .action((options: { json?: boolean; given?: boolean; markdown?: boolean }, command: Command) => {
+      if (options.markdown) return cli.stdout.line(settingsTable());
+      const rows = showSettings(resolveFor(command).given).filter((row) => !options.given || row.source !== 'default');
+      if (options.json) return cli.stdout.line(JSON.stringify(rows, null, 2));
+      const { style } = cli.stdout;
+      const table = formatTable(
+        rows,
+        [
+          { title: 'setting', value: (row) => row.path },
+          { title: 'value', value: (row) => row.value },
+          {
+            title: 'from',
+            value: (row) => row.source,
+            style: (row) => (row.source === 'default' ? style.dim : style.green),
+          },
+        ],
+        style,
+      );
+      cli.stdout.line(table);
+    });
+
+  return config;
+}

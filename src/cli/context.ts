@@ -1,0 +1,63 @@
+import { type Command, Option } from 'commander';
+import { VedetteError } from '../errors.ts';
+import { type ResolvedSettings, resolveSettings, type Settings, settingMeta } from '../settings.ts';
+import type { Output } from './output.ts';
+
+/** What a command has to work with. */
+export interface Cli {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** Aborts at the first Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** Exit code of the process, unless the command throws. */
+  exitCode: number;
+}
+
+export const EXIT = { ok: 0, failed: 1, usage: 2, degraded: 3, interrupted: 130 } as const;
+
+interface GlobalOptions {
+  envFile?: string;
+  settings?: string;
+  set?: string[];
+}
+
+// Which setting an option gives, by the option's own object: commander keeps no room for it.
+const SETTING_OF = new WeakMap<Option, string>();
+
+/** An option that gives a setting; its text comes from the settings' schema. */
+export function settingOption(flags: string, path: string, description?: string): Option {
+  const meta = settingMeta(path);
+  const option = new Option(flags, description ?? `${lowerFirst(meta.description).replace(/\.$/, '')} (${path})`);
+  SETTING_OF.set(option, path);
+  return option;
+}
+
+/** Settings under the options that were given to `command` and to those above it. */
+export function resolveFor(command: Command): ResolvedSettings {
+  const { envFile, settings, set = [] } = command.optsWithGlobals<GlobalOptions>();
+  const flags: Record<string, string> = {};
+  for (const assignment of set) {
+    const at = assignment.indexOf('=');
+    if (at < 1)
+      throw new VedetteError('VED_USAGE', `--set ${assignment}: it takes PATH=VALUE, for example scheduler.lease=10s`);
+    flags[assignment.slice(0, at)] = assignment.slice(at + 1);
+  }
+  for (let level: Command | null = command; level; level = level.parent) {
+    for (const option of level.options) {
+      const path = SETTING_OF.get(option);
+      const value: unknown = level.getOptionValue(option.attributeName());
+      if (path !== undefined && value !== undefined) flags[path] = String(value);
+    }
+  }
+  return resolveSettings({ flags, envFile, settingsFile: settings });
+}
+
+export const settingsFor = (command: Command): Settings => resolveFor(command).settings;
+
+/** Text under the help of a command. */
+export function examples(...lines: Array<readonly [command: string, text: string]>): string {
+  const width = Math.max(...lines.map(([command]) => command.length));
+  return `\nExamples:\n${lines.map(([command, text]) => `  $ ${command.padEnd(width)}  # ${text}`).join('\n')}\n`;
+}
+
+const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);

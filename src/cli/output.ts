@@ -1,0 +1,87 @@
+/** Where a command writes. Colours and progress are for terminals only, and not for those that ask for none (NO_COLOR). */
+export interface Output {
+  write(text: string): void;
+  line(text?: string): void;
+  readonly isTerminal: boolean;
+  readonly style: Style;
+}
+
+const CODES = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+} as const;
+type Colour = keyof typeof CODES;
+export type Style = Readonly<Record<Colour, (text: string) => string>>;
+
+export function createStyle(hasColours: boolean): Style {
+  const entries = Object.entries(CODES).map(([name, [on, off]]) => [
+    name,
+    (text: string) => (hasColours ? `\x1b[${on}m${text}\x1b[${off}m` : text),
+  ]);
+  return Object.fromEntries(entries);
+}
+
+export function createOutput(stream: NodeJS.WriteStream): Output {
+  const isTerminal = stream.isTTY === true;
+  return {
+    write: (text) => void stream.write(text),
+    line: (text = '') => void stream.write(`${text}\n`),
+    isTerminal,
+    // hasColors knows NO_COLOR, TERM=dumb and FORCE_COLOR.
+    style: createStyle(isTerminal && stream.hasColors()),
+  };
+}
+
+export interface Column<Row> {
+  title: string;
+  value(row: Row): string;
+  /** Numbers are easier to compare when they end at one place. */
+  align?: 'right';
+  style?(row: Row): ((text: string) => string) | undefined;
+}
+
+/** Rows under their titles, two spaces between columns, nothing cut off. */
+export function formatTable<Row>(rows: readonly Row[], columns: readonly Column<Row>[], style: Style): string {
+  const cells = rows.map((row) => columns.map((column) => column.value(row)));
+  const widths = columns.map(({ title }, i) => Math.max(width(title), ...cells.map((row) => width(row[i]!))));
+  const pad = (text: string, i: number) => {
+    const fill = ' '.repeat(widths[i]! - width(text));
+    if (columns[i]!.align === 'right') return fill + text;
+    return i === columns.length - 1 ? text : text + fill;
+  };
+  const lines = cells.map((row, r) =>
+    row.map((cell, i) => (columns[i]!.style?.(rows[r]!) ?? ((text: string) => text))(pad(cell, i))).join('  '),
+  );
+  return [style.bold(columns.map(({ title }, i) => pad(title, i)).join('  ')), ...lines].join('\n');
+}
+
+/** RFC 4180: a cell with a comma, a quote or a line break is quoted. */
+export function formatCsv<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
+  const cell = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const lines = [columns.map(({ title }) => title), ...rows.map((row) => columns.map((column) => column.value(row)))];
+  return lines.map((line) => line.map(cell).join(',')).join('\n');
+}
+
+/** 0.0123 s -> `12.3 ms` */
+export function formatSeconds(seconds: number | null | undefined): string {
+  if (seconds === null || seconds === undefined) return '-';
+  const ms = seconds * 1000;
+  if (ms >= 10_000) return `${seconds.toFixed(1)} s`;
+  return `${ms >= 100 ? ms.toFixed(0) : ms >= 10 ? ms.toFixed(1) : ms.toFixed(2)} ms`;
+}
+
+export function formatCount(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ' ');
+}
+
+// Wide characters (CJK, emoji) take two columns; the common ranges suffice for job names.
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}]/gu;
+
+function width(text: string): number {
+  return [...text].length + (text.match(WIDE)?.length ?? 0);
+}

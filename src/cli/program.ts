@@ -1,0 +1,86 @@
+import { Command, CommanderError, Option } from 'commander';
+import { VedetteError } from '../errors.ts';
+import { configCommand } from './config.ts';
+import { type Cli, EXIT, examples, settingOption } from './context.ts';
+import { onInterrupt } from './interrupt.ts';
+import { createOutput } from './output.ts';
+import { version } from './version.ts';
+
+const COMMANDS: ReadonlyArray<(cli: Cli) => Command> = [configCommand];
+
+export interface CliOptions {
+  /** Ends the process at once: a second Ctrl-C. */
+  onForce(): void;
+}
+
+/** Runs one command line. Answers the exit code of the process. */
+export async function runCli(argv: readonly string[], { onForce }: CliOptions): Promise<number> {
+  const stop = new AbortController();
+  const cli: Cli = {
+    stdout: createOutput(process.stdout),
+    stderr: createOutput(process.stderr),
+    signal: stop.signal,
+    exitCode: EXIT.ok,
+  };
+  const release = onInterrupt({ onStop: () => stop.abort(), onForce });
+  try {
+    await createProgram(cli).parseAsync(argv, { from: 'user' });
+    return cli.exitCode;
+  } catch (error) {
+    return report(cli, error);
+  } finally {
+    release();
+  }
+}
+
+export function createProgram(cli: Cli): Command {
+  const program = new Command('vedette')
+    .description('Vedette watches websites and keeps numbers about them that can be trusted.')
+    .version(version, '-V, --version')
+    .option('-e, --env-file <file>', 'another .env file')
+    .option('--settings <file>', 'a settings file, or the name of one in settings/, over settings/default.yaml')
+    .addOption(new Option('--set <path=value>', 'any setting, e.g. scheduler.lease=10s; repeatable').argParser(collect))
+    .addOption(settingOption('--data-dir <dir>', 'data_dir'))
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText(
+      'after',
+      examples(
+        ['vedette serve', 'everything in one process'],
+        ['vedette check https://example.com', 'one check, with the time of each phase'],
+        ['vedette stats --range 24h', 'uptime and response times'],
+        ['vedette <command> --help', 'more about a command'],
+      ),
+    );
+  for (const create of COMMANDS) program.addCommand(create(cli));
+  forEachCommand(program, (command) => {
+    // Commander would end the process by itself, which only cli.ts may.
+    command.exitOverride().showHelpAfterError(`(see: ${fullName(command)} --help)`);
+    command.configureHelp({ showGlobalOptions: command !== program });
+    command.configureOutput({ writeOut: (text) => cli.stdout.write(text), writeErr: (text) => cli.stderr.write(text) });
+  });
+  return program;
+}
+
+function report(cli: Cli, error: unknown): number {
+  const { style } = cli.stderr;
+  // Help and version are "errors" of commander with code 0; what is wrong it has written already.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (cli.signal.aborted && (error as Error | undefined)?.name === 'AbortError') return EXIT.interrupted;
+  if (error instanceof VedetteError) {
+    cli.stderr.line(`${style.red('error:')} ${error.message} ${style.dim(`[${error.code}]`)}`);
+    return error.code === 'VED_USAGE' ? EXIT.usage : EXIT.failed;
+  }
+  cli.stderr.line(`${style.red('error:')} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  return EXIT.failed;
+}
+
+const collect = (value: string, previous: string[] = []): string[] => [...previous, value];
+
+function fullName(command: Command): string {
+  return command.parent ? `${fullName(command.parent)} ${command.name()}` : command.name();
+}
+
+function forEachCommand(command: Command, visit: (command: Command) => void): void {
+  visit(command);
+  for (const child of command.commands) forEachCommand(child, visit);
+}
