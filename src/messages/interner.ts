@@ -1,0 +1,85 @@
+/**
+ * Gives texts small dense ids. `names` only grows while it is the same array; `trim` starts anew with another array once
+ * it has become long, so that a producer with endless distinct texts cannot exhaust memory.
+ */
+export class Interner {
+  names: string[] = [];
+  readonly #limit: number;
+  #ids = new Map<string, number>();
+  /** Open addressing by the hash of the bytes: id + 1, 0 where free. Only plain ASCII texts are found here. */
+  #table = new Int32Array(256);
+  #inTable = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  fromText(text: string): number {
+    const known = this.#ids.get(text);
+    if (known !== undefined) return known;
+    const id = this.names.length;
+    this.names.push(text);
+    this.#ids.set(text, id);
+    return id;
+  }
+
+  /** The id of the ASCII bytes from `start` to `end`. Nothing is allocated for one that is known. */
+  fromBytes(bytes: Uint8Array, start: number, end: number): number {
+    let hash = 0;
+    for (let byte = start; byte < end; byte++) hash = hashByte(hash, bytes[byte]);
+    const mask = this.#table.length - 1;
+    let at = mix(hash) & mask;
+    for (let entry = this.#table[at]; entry !== 0; entry = this.#table[at]) {
+      if (sameText(this.names[entry - 1], bytes, start, end)) return entry - 1;
+      at = (at + 1) & mask;
+    }
+    let text = '';
+    for (let byte = start; byte < end; byte++) text += String.fromCharCode(bytes[byte]);
+    const id = this.fromText(text);
+    this.#table[at] = id + 1;
+    this.#inTable++;
+    if (this.#inTable * 2 > this.#table.length) this.#grow();
+    return id;
+  }
+
+  /** To be called when no ids are held any more. */
+  trim(): void {
+    if (this.names.length <= this.#limit) return;
+    this.names = [];
+    this.#ids = new Map();
+    this.#table = new Int32Array(256);
+    this.#inTable = 0;
+  }
+
+  #grow(): void {
+    const old = this.#table;
+    this.#table = new Int32Array(old.length * 2);
+    const mask = this.#table.length - 1;
+    for (const entry of old) {
+      if (entry === 0) continue;
+      let at = mix(hashText(this.names[entry - 1])) & mask;
+      while (this.#table[at] !== 0) at = (at + 1) & mask;
+      this.#table[at] = entry;
+    }
+  }
+}
+
+export function hashByte(hash: number, byte: number): number {
+  return (Math.imul(hash, 31) + byte) | 0;
+}
+
+export function hashText(text: string): number {
+  let hash = 0;
+  for (let at = 0; at < text.length; at++) hash = hashByte(hash, text.charCodeAt(at));
+  return hash;
+}
+
+export function sameText(text: string, bytes: Uint8Array, start: number, end: number): boolean {
+  if (text.length !== end - start) return false;
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) !== bytes[start + at]) return false;
+  return true;
+}
+
+function mix(hash: number): number {
+  return hash ^ (hash >>> 15);
+}

@@ -1,0 +1,182 @@
+import { type CheckResult, OUTCOMES, type Outcome, REASONS, type Reason, type Timings } from './check-result.ts';
+import { cleanDetail, MAX_SECONDS, MAX_STATUS_CHARS } from './encode.ts';
+
+/** A line of a foreign producer: it has no slot, so it is deduplicated by its offset only. */
+export interface ForeignResult {
+  jobId: number;
+  location: string;
+  epoch: null;
+  slot: null;
+  slots?: undefined;
+  periodMs?: undefined;
+  ts: number;
+  /** `up` for a status 200-399 or one that is not a number, else `down`. */
+  outcome: Outcome;
+  reason?: Reason;
+  status: string | null;
+  responseTime: number | null;
+  timings?: undefined;
+  bytes?: undefined;
+  attempt?: undefined;
+  detail?: undefined;
+}
+
+export type AnyResult = CheckResult | ForeignResult;
+
+/** Why a line cannot be read. Its message is what dead_letters keeps. */
+export class BadLineError extends Error {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'BadLineError';
+  }
+}
+
+export const MAX_JOB_ID = 2_147_483_647;
+export const MAX_LOCATION_CHARS = 64;
+/** 2000-01-01 and 2100-01-01: outside lie seconds taken for milliseconds, and rows that nobody would ever find. */
+export const MIN_TIME_MS = 946_684_800_000;
+export const MAX_TIME_MS = 4_102_444_800_000;
+/** The longest stretch one line may cover: it bounds the rows a single line can touch. Writers split longer ones. */
+export const MAX_RANGE_MS = 366 * 86_400_000;
+export const MAX_ATTEMPT = 32_767;
+
+/**
+ * The rules every line must keep, whoever wrote it. `value` is the parsed JSON. A line with any of `v`, `epoch` and
+ * `slot` is one of ours and must be whole; without them it is a foreign one: `job_id`, `ts`, `response_time`, `status`
+ * and perhaps `location`. Unknown fields are ignored; null means absent in optional ones. A reason that is not in the
+ * closed list comes from a newer writer: the result counts, without a reason. Throws BadLineError.
+ */
+export function validResult(value: unknown): AnyResult {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw bad('line', value, 'a JSON object');
+  const line = value as Record<string, unknown>;
+  const own = present(line.v) || present(line.epoch) || present(line.slot);
+  return own ? ownResult(line) : foreignResult(line);
+}
+
+function ownResult(line: Record<string, unknown>): CheckResult {
+  if (line.v !== 1) throw bad('v', line.v, '1');
+  const result: CheckResult = {
+    jobId: whole(line, 'job_id', 1, MAX_JOB_ID),
+    location: text(line, 'location', MAX_LOCATION_CHARS),
+    epoch: whole(line, 'epoch', 0, Number.MAX_SAFE_INTEGER),
+    slot: whole(line, 'slot', MIN_TIME_MS, MAX_TIME_MS),
+    ts: whole(line, 'ts', MIN_TIME_MS, MAX_TIME_MS),
+    outcome: oneOf(line, 'outcome', OUTCOMES),
+    status: status(line),
+    responseTime: responseTime(line),
+  };
+  if (present(line.slots) || present(line.period)) addRange(result, line);
+  if (result.outcome === 'missed' && (result.status !== null || result.responseTime !== null)) {
+    throw new BadLineError('outcome: a missed slot has neither status nor response_time');
+  }
+  const reason = knownReason(line);
+  if (reason !== undefined) result.reason = reason;
+  if (present(line.timings)) result.timings = timings(line.timings);
+  if (present(line.bytes)) result.bytes = whole(line, 'bytes', 0, Number.MAX_SAFE_INTEGER);
+  if (present(line.attempt)) result.attempt = whole(line, 'attempt', 1, MAX_ATTEMPT);
+  if (present(line.detail)) {
+    if (typeof line.detail !== 'string') throw bad('detail', line.detail, 'text');
+    result.detail = cleanDetail(line.detail);
+  }
+  return result;
+}
+
+function foreignResult(line: Record<string, unknown>): ForeignResult {
+  const jobId = whole(line, 'job_id', 1, MAX_JOB_ID);
+  const location = present(line.location) ? text(line, 'location', MAX_LOCATION_CHARS) : 'default';
+  const ts = whole(line, 'ts', MIN_TIME_MS, MAX_TIME_MS);
+  const code = status(line);
+  const measured = responseTime(line);
+  // Without a status there was no response; some producers still write a response time of 0 then.
+  if (code === null)
+    return { jobId, location, epoch: null, slot: null, ts, outcome: 'down', status: null, responseTime: null };
+  const up = !/^\d+$/.test(code) || (Number(code) >= 200 && Number(code) < 400);
+  const base = { jobId, location, epoch: null, slot: null, ts, status: code, responseTime: measured };
+  return up ? { ...base, outcome: 'up' } : { ...base, outcome: 'down', reason: 'status' };
+}
+
+function addRange(result: CheckResult, line: Record<string, unknown>): void {
+  if (result.outcome !== 'missed') throw bad('slots', line.slots, 'only with the outcome missed');
+  const slots = whole(line, 'slots', 0, 2_147_483_647);
+  const period = whole(line, 'period', 1, MAX_RANGE_MS);
+  const length = (slots - 1) * period;
+  if (length > MAX_RANGE_MS || result.slot - length < MIN_TIME_MS) {
+    throw bad('slots', line.slots, `a range of at most ${MAX_RANGE_MS} ms that begins after ${MIN_TIME_MS}`);
+  }
+  result.slots = slots;
+  result.periodMs = period;
+}
+
+function status(line: Record<string, unknown>): string | null {
+  const value = line.status;
+  if (value === null) return null;
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return String(value);
+  if (typeof value !== 'string') throw bad('status', value, 'text, a whole number or null');
+  return text(line, 'status', MAX_STATUS_CHARS);
+}
+
+function responseTime(line: Record<string, unknown>): number | null {
+  return line.response_time === null ? null : seconds(line, 'response_time', '');
+}
+
+function timings(value: unknown): Timings {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw bad('timings', value, 'an object');
+  const phases = value as Record<string, unknown>;
+  const result: Timings = {};
+  for (const phase of PHASES) if (present(phases[phase])) result[phase] = seconds(phases, phase, 'timings.');
+  return result;
+}
+
+const PHASES = ['dns', 'connect', 'tls', 'ttfb', 'transfer'] as const;
+
+function seconds(fields: Record<string, unknown>, name: string, path: string): number {
+  const value = fields[name];
+  if (typeof value === 'number' && value >= 0 && value <= MAX_SECONDS) return Math.round(value * 1e6) / 1e6 + 0;
+  throw bad(path + name, value, `seconds 0..${MAX_SECONDS}`);
+}
+
+function knownReason(line: Record<string, unknown>): Reason | undefined {
+  if (!present(line.reason)) return undefined;
+  if (typeof line.reason !== 'string') throw bad('reason', line.reason, 'text');
+  return REASONS.find((reason) => reason === line.reason);
+}
+
+function whole(line: Record<string, unknown>, name: string, least: number, most: number): number {
+  const value = line[name];
+  // Adding 0 turns -0 into 0: rows must not depend on how a producer writes it.
+  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most)
+    return (value as number) + 0;
+  throw bad(name, value, `a whole number ${least}..${most}`);
+}
+
+function text(line: Record<string, unknown>, name: string, most: number): string {
+  const value = line[name];
+  if (typeof value === 'string' && value !== '' && value.length <= most && !UNFIT.test(value)) return value;
+  throw bad(name, value, `text of 1..${most} characters without control characters`);
+}
+
+/** PostgreSQL refuses NUL, and half a surrogate pair would become another text on its way there. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
+const UNFIT = /[\u0000-\u001f\u007f]|\p{Surrogate}/u;
+
+function oneOf<T extends string>(line: Record<string, unknown>, name: string, values: readonly T[]): T {
+  const found = values.find((value) => value === line[name]);
+  if (found !== undefined) return found;
+  throw bad(name, line[name], `one of ${values.join(', ')}`);
+}
+
+function present(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
+function bad(path: string, given: unknown, accepted: string): BadLineError {
+  return new BadLineError(cleanDetail(`${path}: given ${show(given)}, accepted: ${accepted}`));
+}
+
+function show(given: unknown): string {
+  if (given === undefined) return 'nothing';
+  // Not printed: a deep one would exhaust the stack.
+  if (typeof given === 'object' && given !== null) return Array.isArray(given) ? 'a list' : 'an object';
+  const shown = JSON.stringify(given);
+  return shown.length > 80 ? `${shown.slice(0, 77)}...` : shown;
+}

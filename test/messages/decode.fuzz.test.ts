@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { test } from 'tap';
+import { encodeResult } from '../../src/messages/encode.ts';
+import { checkResult } from './arbitraries.ts';
+import { decode, decodeByReference } from './reference.ts';
+
+const numRuns = Number(process.env.FUZZ_RUNS ?? 2000);
+const ends = fc.constantFrom('\n', '\r\n', '\n\n', '\n \t\r\n', '');
+
+test('what a writer encodes is read whole, with the values that went in', async () => {
+  fc.assert(
+    fc.property(fc.array(checkResult, { maxLength: 12 }), ends, (results, end) => {
+      const value = Buffer.from(results.map(encodeResult).join('\n') + end);
+      const read = decode(value);
+      assert.deepEqual(read, decodeByReference(value));
+      assert.deepEqual(read.bad, []);
+      assert.equal(read.rows.length, results.length);
+      results.forEach((result, at) => {
+        const row = read.rows[at];
+        for (const key of ['jobId', 'location', 'epoch', 'slot', 'ts', 'status'] as const) {
+          assert.equal(row[key], result[key], key);
+        }
+        assert.equal(row.slots, result.slots ?? 1);
+        assert.equal(row.bytes, result.bytes ?? -1);
+        assert.equal(row.rtMicros, result.responseTime === null ? -1 : Math.round(result.responseTime * 1e6));
+      });
+    }),
+    { numRuns },
+  );
+});
+
+/** One change of the bytes: overwritten, left out, doubled, or taken from what JSON is made of. */
+const damage = fc.record({
+  at: fc.nat(),
+  kind: fc.constantFrom('set', 'insert', 'remove', 'repeat', 'cut'),
+  byte: fc.oneof(fc.constantFrom(...Buffer.from('"{}[]:,.-+eE0123456789\\ \n\r\tnulu')), fc.nat({ max: 255 })),
+  length: fc.integer({ min: 1, max: 8 }),
+});
+
+function applyDamage(
+  value: Buffer,
+  { at, kind, byte, length }: { at: number; kind: string; byte: number; length: number },
+) {
+  if (value.length === 0) return value;
+  const start = at % value.length;
+  const [head, rest] = [value.subarray(0, start), value.subarray(start)];
+  if (kind === 'set') return Buffer.concat([head, Buffer.of(byte), rest.subarray(1)]);
+  if (kind === 'insert') return Buffer.concat([head, Buffer.of(byte), rest]);
+  if (kind === 'remove') return Buffer.concat([head, rest.subarray(length)]);
+  if (kind === 'repeat') return Buffer.concat([head, rest.subarray(0, length), rest]);
+  return head;
+}
+
+test('damaged records give the same rows and the same rejections in both readers', async () => {
+  const record = fc.array(checkResult, { minLength: 1, maxLength: 6 });
+  fc.assert(
+    fc.property(record, ends, fc.array(damage, { minLength: 1, maxLength: 3 }), (results, end, damages) => {
+      const whole = Buffer.from(results.map(encodeResult).join('\n') + end);
+      const value = damages.reduce(applyDamage, whole);
+      assert.deepEqual(decode(value), decodeByReference(value));
+    }),
+    { numRuns: 5 * numRuns },
+  );
+});
+
+test('it does not matter in what memory a record lies', async () => {
+  const record = fc.array(checkResult, { minLength: 1, maxLength: 8 });
+  fc.assert(
+    fc.property(record, fc.nat({ max: 3000 }), fc.nat({ max: 3000 }), ends, (results, before, after, end) => {
+      const text = Buffer.from(results.map(encodeResult).join('\n') + end);
+      const memory = Buffer.alloc(before + text.length + after, '1234567890');
+      text.copy(memory, before);
+      const value = memory.subarray(before, before + text.length);
+      const expected = decodeByReference(Buffer.from(text));
+      assert.deepEqual(decode(value), expected);
+      assert.deepEqual(decode(Buffer.from(new Uint8Array(text).buffer)), expected);
+    }),
+    { numRuns: numRuns / 4 },
+  );
+});
+
+test('keys in any order, with unknown ones among them, mean the same', async () => {
+  fc.assert(
+    fc.property(checkResult, fc.infiniteStream(fc.nat()), fc.jsonValue(), (result, random, unknown) => {
+      const canonical = encodeResult(result);
+      const fields = Object.entries(JSON.parse(canonical)).concat([['x-new', unknown]]);
+      const keys = [...random.take(fields.length)];
+      const shuffled = fields.map((field, at) => [keys[at], field] as const).sort((a, b) => a[0] - b[0]);
+      const other = JSON.stringify(Object.fromEntries(shuffled.map(([, field]) => field)));
+      const [row] = decode(Buffer.from(other)).rows;
+      const [expected] = decode(Buffer.from(canonical)).rows;
+      assert.deepEqual({ ...row, lineEnd: 0 }, { ...expected, lineEnd: 0 });
+    }),
+    { numRuns },
+  );
+});

@@ -1,0 +1,60 @@
+import { ColumnBuffer } from '../../src/messages/column-buffer.ts';
+import { type BadLine, parseResult, ResultDecoder } from '../../src/messages/decode.ts';
+import type { ResultColumns } from '../../src/messages/result-columns.ts';
+
+export interface Decoded {
+  rows: Array<Record<string, unknown>>;
+  bad: BadLine[];
+}
+
+const shared = new ResultDecoder();
+
+/** All that can be seen of one decoded record, with texts instead of ids. */
+export function decode(value: Buffer, decoder = shared): Decoded {
+  decoder.reset();
+  const bad: BadLine[] = [];
+  decoder.decodeRecord(value, (line) => bad.push(line));
+  return { rows: rowsOf(decoder.columns), bad };
+}
+
+/** What `decode` must give, by JSON.parse alone and line for line. */
+export function decodeByReference(value: Buffer): Decoded {
+  const columns = new ColumnBuffer();
+  const bad: BadLine[] = [];
+  let start = 0;
+  for (let line = 0; start < value.length; line++) {
+    const newline = value.indexOf('\n', start);
+    let end = newline < 0 ? value.length : newline;
+    const next = end + 1;
+    if (end > start && value[end - 1] === 0x0d) end--;
+    const bytes = value.subarray(start, end);
+    if (!/^[ \t\r]*$/.test(bytes.toString('latin1'))) {
+      try {
+        columns.push(parseResult(bytes), start, end);
+      } catch (error) {
+        bad.push({ line, start, end, error: (error as Error).message });
+      }
+    }
+    start = next;
+  }
+  return { rows: rowsOf(columns), bad };
+}
+
+export function rowsOf(columns: ResultColumns): Array<Record<string, unknown>> {
+  return Array.from({ length: columns.length }, (_, row) => ({
+    jobId: columns.jobId[row],
+    location: columns.locations[columns.location[row]],
+    epoch: columns.epoch[row],
+    slot: columns.slot[row],
+    slots: columns.slots[row],
+    periodMs: columns.periodMs[row],
+    ts: columns.ts[row],
+    outcome: columns.outcome[row],
+    reason: columns.reason[row],
+    status: columns.statuses[columns.status[row]] ?? null,
+    rtMicros: columns.rtMicros[row],
+    bytes: columns.bytes[row],
+    lineStart: columns.lineStart[row],
+    lineEnd: columns.lineEnd[row],
+  }));
+}
