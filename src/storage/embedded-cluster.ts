@@ -106,20 +106,20 @@ export async function spawnPostgres(cluster: Cluster, port: number): Promise<Chi
   }
 }
 
-/** Resolves when the server takes connections. Rejects with the end of its log when it exits before that. */
+/**
+ * Resolves when the server takes connections to `database`. Rejects with what it said when it exits before that.
+ * `logFrom` is where in its log this start begins.
+ */
 export async function untilReady(
   cluster: Cluster,
   child: ChildProcess,
-  port: number,
-  timeoutMs: number,
+  { port, timeoutMs, logFrom = 0 }: { port: number; timeoutMs: number; logFrom?: number },
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    if (child.exitCode !== null || child.signalCode !== null) {
-      throw new VedetteError(
-        'VED_EMBEDDED_POSTGRES',
-        `The embedded PostgreSQL ended: ${await tailOf(cluster.logFile)}`,
-      );
+    if (hasExited(child)) {
+      const said = await tailOf(cluster.logFile, logFrom);
+      throw new VedetteError('VED_EMBEDDED_POSTGRES', `The embedded PostgreSQL ended: ${said}`);
     }
     try {
       return await withClient(cluster, port, 'postgres', async () => undefined);
@@ -129,7 +129,37 @@ export async function untilReady(
         throw new VedetteError('VED_EMBEDDED_POSTGRES', message, { cause: error });
       }
     }
-    await delay(20);
+    await delay(15);
+  }
+}
+
+export function hasExited(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}
+
+/**
+ * Ends a server: fast shutdown (clients are cut off, everything is written), and when that takes longer than `graceMs`,
+ * an immediate one, which the next start recovers from.
+ */
+export async function stopPostgres(pid: number, isRunning: () => Promise<boolean>, graceMs: number): Promise<void> {
+  const signals: Array<[NodeJS.Signals, number]> = [
+    ['SIGINT', graceMs],
+    ['SIGQUIT', 2_000],
+    ['SIGKILL', 2_000],
+  ];
+  for (const [signal, waitMs] of signals) {
+    signalIfAlive(pid, signal);
+    for (const deadline = performance.now() + waitMs; performance.now() < deadline; await delay(10)) {
+      if (!(await isRunning())) return;
+    }
+  }
+}
+
+export function signalIfAlive(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
 
@@ -171,8 +201,8 @@ export async function giveTo({ account }: Binaries, path: string): Promise<void>
   if (account) await chown(path, account.uid, account.gid);
 }
 
-async function tailOf(file: string): Promise<string> {
-  const text = await readFile(file, 'utf8').catch(() => '');
+async function tailOf(file: string, from: number): Promise<string> {
+  const text = (await readFile(file).catch(() => Buffer.alloc(0))).subarray(from).toString();
   return text.trim().split('\n').slice(-4).join(' | ') || 'it said nothing';
 }
 
