@@ -1,0 +1,88 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+export interface VedetteOptions {
+  name: string;
+  /** Flags after `serve`. */
+  flags?: readonly string[];
+  env: Readonly<Record<string, string>>;
+  /** Its output goes here. */
+  logFile: string;
+}
+
+/** One Vedette process under test: it may be killed, paused and started again, always by its own id. */
+export interface VedetteProcess {
+  readonly name: string;
+  readonly port: number;
+  start(): Promise<void>;
+  kill(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void;
+  /** Waits until a process that was killed is gone. */
+  gone(): Promise<void>;
+  /** SIGTERM; answers the exit code. Throws when it takes longer than `limitMs`. */
+  stop(limitMs?: number): Promise<number | null>;
+  readonly running: boolean;
+}
+
+export function createVedette(options: VedetteOptions): VedetteProcess {
+  const port = Number(options.env.PORT);
+  let child: ChildProcess | undefined;
+  const running = () => child !== undefined && child.exitCode === null && child.signalCode === null;
+  return {
+    name: options.name,
+    port,
+    get running() {
+      return running();
+    },
+    async start() {
+      const log = createWriteStream(options.logFile, { flags: 'a' });
+      child = spawn(process.execPath, ['dist/main.js', ...(options.flags ?? [])], {
+        cwd: root,
+        env: { PATH: process.env.PATH, HOME: process.env.HOME, ...options.env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      child.stdout?.pipe(log, { end: false });
+      child.stderr?.pipe(log, { end: false });
+    },
+    kill(signal) {
+      child?.kill(signal);
+    },
+    async gone() {
+      if (running()) await once(child as ChildProcess, 'exit');
+    },
+    async stop(limitMs = 15_000) {
+      if (!child || !running()) return child?.exitCode ?? null;
+      const exited = once(child, 'exit');
+      child.kill('SIGCONT');
+      child.kill('SIGTERM');
+      const timer = new AbortController();
+      const late = sleep(limitMs, 'late', { signal: timer.signal }).catch(() => 'ended');
+      if ((await Promise.race([exited, late])) === 'late') {
+        child.kill('SIGKILL');
+        throw new Error(`${options.name} did not end within ${limitMs} ms of SIGTERM; see ${options.logFile}`);
+      }
+      timer.abort();
+      return child.exitCode;
+    },
+  };
+}
+
+/** Polls until `probe` answers something truthy; throws with `what` after `limitMs`. */
+export async function until<T>(what: string, probe: () => Promise<T>, limitMs = 30_000): Promise<NonNullable<T>> {
+  const end = performance.now() + limitMs;
+  let last: unknown;
+  for (;;) {
+    try {
+      const value = await probe();
+      if (value) return value;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() > end) throw new Error(`Gave up waiting for ${what} after ${limitMs} ms`, { cause: last });
+    await sleep(100);
+  }
+}

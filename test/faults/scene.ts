@@ -1,0 +1,132 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { silentLogger } from '../../src/core/logger.ts';
+import type { Database } from '../../src/storage/database.ts';
+import { createDatabase } from '../../src/storage/pool.ts';
+import { type Audit, audit } from './audit.ts';
+import { createVedette, until, type VedetteProcess } from './fleet.ts';
+import { createRandom, type Random } from './random.ts';
+import { startTarget, type Target } from './target-log.ts';
+
+/** A stage for one fault run: a folder, a counting target, a job file and as many Vedette processes as wanted. */
+export interface Scene {
+  readonly random: Random;
+  readonly folder: string;
+  readonly target: Target;
+  readonly jobsFile: string;
+  vedette(name: string, env?: Record<string, string>, flags?: readonly string[]): Promise<VedetteProcess>;
+  /** Stops all jobs through the API of `at`, waits until every span is closed and everything published is counted. */
+  settle(at: VedetteProcess, database: Database): Promise<void>;
+  audit(database: Database): Promise<Audit>;
+}
+
+export interface SceneOptions {
+  jobs: number;
+  periodSeconds?: number;
+}
+
+/** The seed of this run: VEDETTE_FAULT_SEED repeats an earlier one. */
+export function chooseSeed(): number {
+  return Number(process.env.VEDETTE_FAULT_SEED ?? Math.floor(Math.random() * 2 ** 31));
+}
+
+export async function createScene(t: Test, options: SceneOptions): Promise<Scene> {
+  const seed = chooseSeed();
+  t.comment(`seed ${seed}: repeat with VEDETTE_FAULT_SEED=${seed}`);
+  const folder = await mkdtemp(join(tmpdir(), 'vedette-faults-'));
+  const target = await startTarget();
+  const processes: VedetteProcess[] = [];
+  t.teardown(async () => {
+    for (const process of processes) await process.stop().catch((error: Error) => t.comment(error.message));
+    await target.close();
+    if (t.passing()) await rm(folder, { recursive: true, force: true });
+    else t.comment(`kept for a look: ${folder}`);
+  });
+  const jobsFile = join(folder, 'jobs.json');
+  const jobs = Array.from({ length: options.jobs }, (_, index) => ({
+    job_id: index + 1,
+    job_name: `job ${index + 1}`,
+    check_period_seconds: options.periodSeconds ?? 1,
+    uri: target.uri(index + 1),
+    method: 'get',
+  }));
+  await writeFile(jobsFile, JSON.stringify(jobs));
+  return {
+    random: createRandom(seed),
+    folder,
+    target,
+    jobsFile,
+    async vedette(name, env = {}, flags = []) {
+      const process = createVedette({
+        name,
+        flags,
+        logFile: join(folder, `${name}.log`),
+        env: {
+          PORT: String(await freePort()),
+          JOBS_FILE: jobsFile,
+          VEDETTE_DATA_DIR: join(folder, 'data'),
+          VEDETTE_RESULTS_STORE: 'all',
+          VEDETTE_SERVER_RATE_LIMIT: '1000000',
+          ...env,
+        },
+      });
+      processes.push(process);
+      return process;
+    },
+    async settle(at, database) {
+      for (let jobId = 1; jobId <= options.jobs; jobId++) {
+        await until(`stop of job ${jobId}`, () => changeJob(at, jobId, 'stop'));
+      }
+      await until('every span to be closed', async () => {
+        const open = await database.query<{ n: number }>(
+          'SELECT count(*) AS n FROM schedule_spans WHERE to_slot IS NULL',
+        );
+        return open.rows[0].n === 0;
+      });
+      await until('every published result to be counted', () => isDrained(at));
+    },
+    audit: async (database) => audit(database, await target.served()),
+  };
+}
+
+export function openDatabase(t: Test, connectionString: string): Promise<Database> {
+  return createDatabase({ connectionString, logger: silentLogger }).then((database) => {
+    t.teardown(() => database.close());
+    return database;
+  });
+}
+
+export function reportAudit(t: Test, report: Audit): void {
+  t.comment(
+    `${report.due} slots due, ${report.counted} counted: ${report.answered} answered, ${report.missed} missed; ` +
+      `${report.servedButMissed} requests served for missed slots`,
+  );
+  t.strictSame(report.problems.slice(0, 20), [], `no problem (of ${report.problems.length})`);
+  t.ok(report.answered > 0, 'something was answered');
+}
+
+export async function isReady(process: VedetteProcess): Promise<boolean> {
+  return (await fetch(`http://127.0.0.1:${process.port}/health/ready`)).ok;
+}
+
+async function changeJob(at: VedetteProcess, jobId: number, action: 'start' | 'stop'): Promise<boolean> {
+  const answer = await fetch(`http://127.0.0.1:${at.port}/job/${jobId}/${action}`, { method: 'POST' });
+  return answer.ok;
+}
+
+async function isDrained(at: VedetteProcess): Promise<boolean> {
+  const answer = await fetch(`http://127.0.0.1:${at.port}/`, { headers: { accept: 'application/json' } });
+  const { lag } = (await answer.json()) as { lag: number };
+  return lag === 0;
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
