@@ -11,8 +11,8 @@ export interface Database extends Queryable {
    * every reconnect, when notifications may have been lost. The answer stops it.
    */
   listen(channel: string, onPayload: (payload: string | null) => void): Promise<() => Promise<void>>;
-  /** Sends a NOTIFY on the same qualified channel. */
-  notify(channel: string, payload: string): Promise<void>;
+  /** Sends a NOTIFY on the same qualified channel; within the transaction `on`, when it commits. */
+  notify(channel: string, payload: string, on?: Queryable): Promise<void>;
   readonly schema: string;
   readonly databaseName: string;
   close(): Promise<void>;

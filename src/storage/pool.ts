@@ -5,7 +5,7 @@ import { from as copyFromStdin } from 'pg-copy-streams';
 import type { Logger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
 import { type ConnectionOptions, toClientConfig } from './connection.ts';
-import { CommitUnknownError, type Database, type QueryResult, type Transaction } from './database.ts';
+import { CommitUnknownError, type Database, type Queryable, type QueryResult, type Transaction } from './database.ts';
 import { Listener } from './listener.ts';
 import { isConnectionLost } from './retryable.ts';
 
@@ -118,8 +118,8 @@ class PooledDatabase implements Database {
     return this.#listener.listen(channel, onPayload);
   }
 
-  async notify(channel: string, payload: string): Promise<void> {
-    await this.query('SELECT pg_notify($1, $2)', [this.#listener.qualify(channel), payload]);
+  async notify(channel: string, payload: string, on: Queryable = this): Promise<void> {
+    await on.query('SELECT pg_notify($1, $2)', [this.#listener.qualify(channel), payload]);
   }
 
   close(): Promise<void> {

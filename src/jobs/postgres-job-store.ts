@@ -1,0 +1,241 @@
+import type { Clock } from '../core/clock.ts';
+import { VedetteError } from '../errors.ts';
+import type { Database, Queryable } from '../storage/database.ts';
+import type { Job, StoredJob } from './job.ts';
+import { listStatement } from './job-list.ts';
+import type { FileChanges, JobDefinition, JobFilter, JobStore } from './job-store.ts';
+
+export interface JobStoreOptions {
+  database: Database;
+  clock: Clock;
+  /** Maps a stored definition, which is valid, to the job it defines. */
+  toJob(definition: JobDefinition, jobId: number): Job;
+  /** How often watchers are called back without a notification. Default 5,000. */
+  pollMs?: number;
+}
+
+const CHANNEL = 'vedette_jobs';
+
+interface JobRow {
+  job_id: number;
+  definition: JobDefinition;
+  version: number;
+  running: boolean;
+  source: 'file' | 'api';
+  revision: number;
+  created_at: Date;
+  updated_at: Date;
+  deleted_at: Date | null;
+}
+
+const COLUMNS = 'job_id, definition, version, running, source, revision, created_at, updated_at, deleted_at';
+
+export function createJobStore(options: JobStoreOptions): JobStore {
+  return new PostgresJobStore(options);
+}
+
+class PostgresJobStore implements JobStore {
+  readonly #options: JobStoreOptions;
+  readonly #database: Database;
+
+  constructor(options: JobStoreOptions) {
+    this.#options = options;
+    this.#database = options.database;
+  }
+
+  async get(jobId: number): Promise<StoredJob | null> {
+    const row = await findJob(this.#database, jobId);
+    return row && !row.deleted_at ? this.#toStored(row) : null;
+  }
+
+  async list(filter: JobFilter = {}): Promise<StoredJob[]> {
+    const { sql, parameters } = listStatement(COLUMNS, filter);
+    const { rows } = await this.#database.query<JobRow>(sql, parameters);
+    return rows.map((row) => this.#toStored(row));
+  }
+
+  async changedSince(revision: number): Promise<StoredJob[]> {
+    const { rows } = await this.#database.query<JobRow>(
+      `SELECT ${COLUMNS} FROM jobs WHERE revision > $1 ORDER BY revision, job_id`,
+      [revision],
+    );
+    return rows.map((row) => this.#toStored(row));
+  }
+
+  create(definition: JobDefinition): Promise<StoredJob> {
+    return this.#change(async (tx, revision) => {
+      const jobId = (definition.job_id as number | undefined) ?? (await nextJobId(tx));
+      const { rows } = await tx.query<JobRow>(
+        `INSERT INTO jobs AS job (job_id, definition, version, running, source, revision)
+         VALUES ($1, $2, 1, $3, 'api', $4)
+         ON CONFLICT (job_id) DO UPDATE SET definition = excluded.definition, version = job.version + 1,
+           running = excluded.running, source = 'api', revision = excluded.revision,
+           created_at = now(), updated_at = now(), deleted_at = NULL
+         WHERE job.deleted_at IS NOT NULL
+         RETURNING ${COLUMNS}`,
+        [jobId, { ...definition, job_id: jobId }, isEnabled(definition), revision],
+      );
+      if (rows.length === 0) throw new VedetteError('VED_JOB_EXISTS', `Job ${jobId} exists already`);
+      return this.#toStored(rows[0]);
+    });
+  }
+
+  update(jobId: number, definition: JobDefinition, { ifVersion }: { ifVersion?: number } = {}): Promise<StoredJob> {
+    return this.#change(async (tx, revision) => {
+      await this.#editable(tx, jobId, ifVersion);
+      const { rows } = await tx.query<JobRow>(
+        `UPDATE jobs SET definition = $2, version = version + 1, revision = $3, updated_at = now(),
+           running = CASE WHEN coalesce((definition ->> 'enabled')::boolean, true) = $4 THEN running ELSE $4 END
+         WHERE job_id = $1 RETURNING ${COLUMNS}`,
+        [jobId, { ...definition, job_id: jobId }, revision, isEnabled(definition)],
+      );
+      return this.#toStored(rows[0]);
+    });
+  }
+
+  remove(jobId: number, { ifVersion }: { ifVersion?: number } = {}): Promise<void> {
+    return this.#change(async (tx, revision) => {
+      await this.#editable(tx, jobId, ifVersion);
+      await tx.query(
+        `UPDATE jobs SET running = false, deleted_at = now(), updated_at = now(), revision = $2 WHERE job_id = $1`,
+        [jobId, revision],
+      );
+    });
+  }
+
+  setRunning(jobId: number, running: boolean): Promise<StoredJob> {
+    return this.#change(async (tx, revision) => {
+      const row = await findJob(tx, jobId);
+      if (!row || row.deleted_at) throw notFound(jobId);
+      if (row.running === running) return this.#toStored(row);
+      const { rows } = await tx.query<JobRow>(
+        `UPDATE jobs SET running = $2, revision = $3, updated_at = now() WHERE job_id = $1 RETURNING ${COLUMNS}`,
+        [jobId, running, revision],
+      );
+      return this.#toStored(rows[0]);
+    });
+  }
+
+  applyFile(definitions: readonly JobDefinition[]): Promise<FileChanges> {
+    const ids = definitions.map((definition) => definition.job_id as number);
+    const texts = definitions.map((definition) => JSON.stringify(definition));
+    return this.#change(async (tx, revision) => {
+      const taken = await tx.query<{ job_id: number }>(
+        `SELECT job_id FROM jobs WHERE source = 'api' AND deleted_at IS NULL AND job_id = ANY($1) ORDER BY job_id`,
+        [ids],
+      );
+      if (taken.rows.length > 0) {
+        const list = taken.rows.map((row) => row.job_id).join(', ');
+        throw new VedetteError(
+          'VED_JOBS_FILE_INVALID',
+          `job_id: given ${list}, accepted: ids that no job made by the API has`,
+        );
+      }
+      // A job is (re)started or stopped by the file when it is new, or when `enabled` itself changes in the file.
+      const applied = await tx.query<{ job_id: number; fresh: boolean }>(
+        `INSERT INTO jobs AS job (job_id, definition, version, running, source, revision)
+         SELECT job_id, definition, 1, coalesce((definition ->> 'enabled')::boolean, true), 'file', $3
+         FROM (SELECT job_id, definition::jsonb FROM unnest($1::int[], $2::text[]) AS given (job_id, definition)) AS given
+         ORDER BY job_id
+         ON CONFLICT (job_id) DO UPDATE SET definition = excluded.definition, version = job.version + 1, source = 'file',
+           running = CASE
+             WHEN job.deleted_at IS NULL
+               AND coalesce((job.definition ->> 'enabled')::boolean, true) = excluded.running THEN job.running
+             ELSE excluded.running END,
+           created_at = CASE WHEN job.deleted_at IS NULL THEN job.created_at ELSE now() END,
+           revision = excluded.revision, updated_at = now(), deleted_at = NULL
+         WHERE job.deleted_at IS NOT NULL OR job.definition IS DISTINCT FROM excluded.definition
+         RETURNING job_id, created_at = now() AS fresh`,
+        [ids, texts, revision],
+      );
+      const removed = await tx.query<{ job_id: number }>(
+        `UPDATE jobs SET running = false, deleted_at = now(), updated_at = now(), revision = $2
+         WHERE source = 'file' AND deleted_at IS NULL AND NOT EXISTS (
+           SELECT FROM unnest($1::int[]) AS given (job_id) WHERE given.job_id = jobs.job_id)
+         RETURNING job_id`,
+        [ids, revision],
+      );
+      const touched = new Set(applied.rows.map((row) => row.job_id));
+      return {
+        created: applied.rows.filter((row) => row.fresh).map((row) => row.job_id),
+        changed: applied.rows.filter((row) => !row.fresh).map((row) => row.job_id),
+        removed: removed.rows.map((row) => row.job_id),
+        unchanged: ids.filter((jobId) => !touched.has(jobId)),
+      };
+    });
+  }
+
+  async watch(onChange: () => void): Promise<() => Promise<void>> {
+    const { clock, pollMs = 5_000 } = this.#options;
+    let cancelPoll = () => {};
+    const poll = () => {
+      cancelPoll = clock.after(pollMs, () => {
+        onChange();
+        poll();
+      });
+    };
+    const unlisten = await this.#database.listen(CHANNEL, onChange);
+    poll();
+    return async () => {
+      cancelPoll();
+      await unlisten();
+    };
+  }
+
+  /** Runs `work` with the next revision, keeps the definitions it wrote, and tells the watchers. */
+  async #change<T>(work: (tx: Queryable, revision: number) => Promise<T>): Promise<T> {
+    return this.#database.transaction(async (tx) => {
+      const { rows } = await tx.query<{ value: number }>('UPDATE job_revision SET value = value + 1 RETURNING value');
+      const revision = rows[0].value;
+      const answer = await work(tx, revision);
+      await tx.query(
+        `INSERT INTO job_versions (job_id, version, definition)
+         SELECT job_id, version, definition FROM jobs WHERE revision = $1 ON CONFLICT DO NOTHING`,
+        [revision],
+      );
+      await this.#database.notify(CHANNEL, String(revision), tx);
+      return answer;
+    });
+  }
+
+  async #editable(tx: Queryable, jobId: number, ifVersion: number | undefined): Promise<void> {
+    const row = await findJob(tx, jobId);
+    if (!row || row.deleted_at) throw notFound(jobId);
+    if (row.source === 'file') {
+      const text = `Job ${jobId} is managed by the job file: edit it there. The API may start and stop it.`;
+      throw new VedetteError('VED_JOB_MANAGED_BY_FILE', text);
+    }
+    if (ifVersion !== undefined && ifVersion !== row.version) {
+      const text = `Job ${jobId} is at version ${row.version} by now, given ${ifVersion}: read it again`;
+      throw new VedetteError('VED_VERSION_CONFLICT', text);
+    }
+  }
+
+  #toStored(row: JobRow): StoredJob {
+    return {
+      job: this.#options.toJob(row.definition, row.job_id),
+      version: row.version,
+      running: row.running,
+      source: row.source,
+      revision: row.revision,
+      createdAt: row.created_at,
+      updatedAt: row.updated_at,
+      deleted: row.deleted_at !== null,
+    };
+  }
+}
+
+async function findJob(database: Queryable, jobId: number): Promise<JobRow | null> {
+  const { rows } = await database.query<JobRow>(`SELECT ${COLUMNS} FROM jobs WHERE job_id = $1`, [jobId]);
+  return rows[0] ?? null;
+}
+
+/** Ids of removed jobs are not given out again: their history is still there. */
+async function nextJobId(tx: Queryable): Promise<number> {
+  const { rows } = await tx.query<{ job_id: number }>('SELECT coalesce(max(job_id), 0) + 1 AS job_id FROM jobs');
+  return rows[0].job_id;
+}
+
+const isEnabled = (definition: JobDefinition): boolean => definition.enabled !== false;
+
+const notFound = (jobId: number) => new VedetteError('VED_JOB_NOT_FOUND', `There is no job ${jobId}`);
