@@ -1,0 +1,133 @@
+// Compiles node-rdkafka, the optional native Kafka client. npm installs it without running its scripts, so that nobody's
+// first start waits for a compiler. The result is kept outside of node_modules and put back after the next `npm ci`.
+//   npm run rdkafka:build [-- --force]
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { availableParallelism, homedir } from 'node:os';
+import { join } from 'node:path';
+
+/** Debian names; the last three let librdkafka have TLS with SCRAM, gzip and zstd. lz4 and snappy come with its sources. */
+const PACKAGES = ['python3', 'make', 'g++', 'libssl-dev', 'zlib1g-dev', 'libzstd-dev'];
+const ARTIFACTS = ['build/Release/node-librdkafka.node', 'build/deps/librdkafka.so.1', 'build/deps/librdkafka++.so.1'];
+const INTERMEDIATE = [
+  'build/Release/obj.target',
+  'build/Release/.deps',
+  'build/deps/librdkafka.a',
+  'build/deps/librdkafka++.a',
+];
+
+const root = join(import.meta.dirname, '..');
+const folder = join(root, 'node_modules/node-rdkafka');
+const force = process.argv.includes('--force');
+
+if (!existsSync(folder)) fail('node_modules/node-rdkafka is not there: run npm ci without --omit=optional');
+const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+const cacheRoot =
+  process.env.VEDETTE_CACHE_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'vedette');
+const libc = process.report.getReport().header.glibcVersionRuntime ?? 'other';
+const cache = join(
+  cacheRoot,
+  `rdkafka-${version}-abi${process.versions.modules}-${process.platform}-${process.arch}-${libc}`,
+);
+
+if (!force && (report() || (restore() && report()))) process.exit(0);
+installPackages();
+compile();
+if (!report()) fail(`it compiled, but does not load:\n${loaded().error}`);
+keep();
+
+/** Loads the module in a process of its own: a failed load must not stay in this one. */
+function loaded() {
+  const script = "const k=require('node-rdkafka');console.log(k.librdkafkaVersion+'|'+k.features.join(' '))";
+  const run = spawnSync(process.execPath, ['-e', script], { cwd: root, encoding: 'utf8' });
+  return run.status === 0 ? { text: run.stdout.trim() } : { error: run.stderr };
+}
+
+function report() {
+  const { text } = loaded();
+  if (text === undefined) return false;
+  const [librdkafka, features] = text.split('|');
+  console.log(`node-rdkafka ${version} loads: librdkafka ${librdkafka}, ${features}`);
+  return true;
+}
+
+function restore() {
+  if (!existsSync(cache)) return false;
+  cpSync(cache, folder, { recursive: true, verbatimSymlinks: true });
+  console.log(`taken from ${cache}`);
+  return true;
+}
+
+function keep() {
+  const partial = `${cache}.${process.pid}`;
+  for (const path of ARTIFACTS) cpSync(join(folder, path), join(partial, path), { verbatimSymlinks: true });
+  rmSync(cache, { recursive: true, force: true });
+  renameSync(partial, cache);
+}
+
+function installPackages() {
+  if (process.platform !== 'linux' || !existsSync('/usr/bin/dpkg-query')) {
+    console.log(`not Debian: it needs what there is called ${PACKAGES.join(' ')}`);
+    return;
+  }
+  const missing = PACKAGES.filter((name) => {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query fills it in.
+    const query = spawnSync('dpkg-query', ['-W', '-f=${db:Status-Status}', name], { encoding: 'utf8' });
+    return query.stdout !== 'installed';
+  });
+  if (missing.length === 0) return;
+  if (process.getuid() !== 0) fail(`packages are missing: sudo apt-get install ${missing.join(' ')}`);
+  console.log(`installing ${missing.join(' ')}`);
+  const run = (...args) =>
+    spawnSync('apt-get', args, { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+  const install = ['install', '-y', '--no-install-recommends', ...missing];
+  if (run(...install).status !== 0 && (run('update').status !== 0 || run(...install).status !== 0)) {
+    fail(`apt-get could not install ${missing.join(' ')}`);
+  }
+}
+
+function compile() {
+  rmSync(join(folder, 'build'), { recursive: true, force: true });
+  const started = performance.now();
+  console.log('compiling librdkafka and its binding, one to three minutes');
+  // Its Makefile wants this file before it makes it when it runs in parallel.
+  execFileSync(process.execPath, ['util/configure'], { cwd: folder, stdio: 'ignore' });
+  // Lowest priority: whoever works on this machine goes first.
+  const args = ['-n', '19', 'npm', 'rebuild', 'node-rdkafka', '--ignore-scripts=false', '--foreground-scripts'];
+  const jobs = String(availableParallelism());
+  const run = spawnSync('nice', args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+    env: { ...process.env, JOBS: jobs, MAKEFLAGS: `-j${jobs}` },
+  });
+  if (run.status !== 0)
+    fail(`${run.stdout?.slice(-4000)}\n${run.stderr?.slice(-4000)}\nnode-rdkafka could not be compiled`);
+  for (const path of INTERMEDIATE) rmSync(join(folder, path), { recursive: true, force: true });
+  removeObjects();
+  console.log(`compiled in ${Math.round((performance.now() - started) / 1000)} s`);
+}
+
+function removeObjects() {
+  execFileSync('find', [
+    join(folder, 'deps'),
+    '-type',
+    'f',
+    '(',
+    '-name',
+    '*.o',
+    '-o',
+    '-name',
+    '*.a',
+    '-o',
+    '-name',
+    '*.lo',
+    ')',
+    '-delete',
+  ]);
+}
+
+function fail(message) {
+  console.error(message);
+  process.exit(1);
+}
