@@ -21,7 +21,8 @@ export function installationProblem(folder = root) {
   for (const [name, entry] of Object.entries(wanted)) {
     // Optional ones are for other platforms, or not installed on purpose; npm leaves them out of its list.
     if (name === '' || entry.optional || entry.devOptional || entry.peer || entry.link) continue;
-    if (installed[name]?.version !== entry.version) {
+    // npm's list may be older than what is there; the package itself decides.
+    if (installed[name]?.version !== entry.version && versionOf(folder, name) !== entry.version) {
       if (entry.dev && process.env.NODE_ENV === 'production') continue;
       return `${name.replace(/^.*node_modules\//, '')} ${entry.version} is not installed`;
     }
@@ -50,6 +51,11 @@ export function ensureInstalled(folder = root) {
     );
     process.exit(status || 1);
   }
+}
+
+function versionOf(folder, name) {
+  const text = readOptional(path.join(folder, name, 'package.json'));
+  return text === null ? undefined : JSON.parse(text).version;
 }
 
 function readOptional(file) {

@@ -9,8 +9,24 @@ async function start() {
   ensureInstalled();
   const { build } = await import('./build.mjs');
   await build();
+  endWithParent();
   process.argv.splice(1, 1, path.join(root, 'bin/vedette.js'), 'serve');
   await import(pathToFileURL(path.join(root, 'dist/cli.js')).href);
+}
+
+/**
+ * A signal that only npm gets ends npm and its shell, and would leave this process running on its own. Ctrl-C is not
+ * meant: a terminal sends that to every process.
+ */
+function endWithParent() {
+  if (!process.env.npm_lifecycle_event) return;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    process.kill(process.pid, 'SIGTERM');
+  }, 250);
+  timer.unref();
 }
 
 start().catch((error) => {

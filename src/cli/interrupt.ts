@@ -9,7 +9,7 @@ const SAME_PRESS_MS = 400;
 export interface InterruptHandlers {
   /** The first signal: end in an orderly way. */
   onStop(signal: NodeJS.Signals): void;
-  /** A further one: the person has waited enough. */
+  /** A further Ctrl-C: the person has waited enough. Other signals are sent by programs, which have SIGKILL for that. */
   onForce(signal: NodeJS.Signals): void;
 }
 
@@ -20,7 +20,7 @@ export function onInterrupt({ onStop, onForce }: InterruptHandlers, nowMs = () =
     if (firstAt === undefined) {
       firstAt = nowMs();
       onStop(signal);
-    } else if (nowMs() - firstAt > SAME_PRESS_MS) {
+    } else if (signal === 'SIGINT' && nowMs() - firstAt > SAME_PRESS_MS) {
       onForce(signal);
     }
   };
