@@ -1,0 +1,242 @@
+import { NO_REASON, NO_STATUS, type ResultColumns } from '../messages/result-columns.ts';
+import { CellLog } from './cell-log.ts';
+import { CellTable, groupBy } from './cell-table.ts';
+import { bucketStart } from './granularity.ts';
+import { binOf } from './histogram.ts';
+import * as delta from './metric-deltas.ts';
+import { type ExtraMetric, type GranularityPlan, planMetrics } from './metrics-plan.ts';
+import { RowTable } from './row-table.ts';
+import { doubled, SeriesIndex } from './series-index.ts';
+import { TextMap } from './text-map.ts';
+
+/**
+ * Sums results up into buckets. A result is added to the rows of the shortest granularity only; longer ones that are
+ * whole multiples of it are made of those rows when they are taken. Series, rows, statuses and locations are small whole
+ * numbers, and all that is counted lies in typed arrays: nothing is allocated per result.
+ */
+export class Accumulator {
+  readonly #plans: readonly GranularityPlan[];
+  readonly #durations: readonly number[];
+  /** Levels (indexes of plans) that results are added to. */
+  readonly #roots: readonly number[];
+  /** Per level: the levels that are made of its rows. */
+  readonly #parents: ReadonlyArray<readonly number[]>;
+  readonly #extras: readonly ExtraMetric[];
+  readonly #series = new SeriesIndex();
+  readonly #locations = new TextMap();
+  readonly #statuses = new TextMap();
+  readonly #cells = new CellLog();
+  #rows = new RowTable();
+  /** Per row the states of #extras; empty without any. */
+  #states: unknown[][] = [];
+  /** Per level and series: the row used last + 1. */
+  readonly #last: Int32Array[];
+  /** Per level: its rows, and the rows they are made of. */
+  readonly #links: Links[];
+
+  /** `plans` are the granularities and what is kept for each, as planMetrics gives them. */
+  constructor(plans: readonly GranularityPlan[] = planMetrics()) {
+    this.#plans = [...plans].sort((a, b) => a.durationMs - b.durationMs);
+    this.#durations = this.#plans.map((plan) => plan.durationMs);
+    const feeders = this.#durations.map((duration, level) =>
+      this.#durations.findLastIndex((shorter, other) => other < level && duration % shorter === 0),
+    );
+    const levels = [...this.#durations.keys()];
+    this.#roots = levels.filter((level) => feeders[level] < 0);
+    this.#parents = levels.map((level) => levels.filter((other) => feeders[other] === level));
+    this.#extras = delta.extrasOf(this.#plans);
+    this.#last = levels.map(() => new Int32Array(this.#series.jobIds.length));
+    this.#links = levels.map(() => new Links());
+  }
+
+  /** How many rows of `metrics` a flush would touch now. */
+  get size(): number {
+    return this.#rows.length;
+  }
+
+  /** Adds row `row` of `columns`: to the bucket of its slot, or of its `ts` when it has none. A range is added whole. */
+  add(columns: ResultColumns, row: number): void {
+    const slots = columns.slots[row];
+    const slot = columns.slot[row];
+    if (slots !== 1) {
+      this.addRange(columns, row, slot - (slots - 1) * columns.periodMs[row], slots, columns.periodMs[row]);
+      return;
+    }
+    const series = this.#seriesOf(columns, row);
+    const at = slot >= 0 ? slot : columns.ts[row];
+    for (let root = 0; root < this.#roots.length; root++) {
+      this.#count(columns, row, this.#rowAt(series, this.#roots[root], at), 1);
+    }
+  }
+
+  /** Adds `count` slots that begin at `firstSlot` and lie `periodMs` apart, each as row `row` says. */
+  addRange(columns: ResultColumns, row: number, firstSlot: number, count: number, periodMs: number): void {
+    if (count <= 0) return;
+    const series = this.#seriesOf(columns, row);
+    for (const level of this.#roots) {
+      const duration = this.#durations[level];
+      let slot = firstSlot;
+      for (let left = count; left > 0; ) {
+        const end = bucketStart(slot, duration) + duration;
+        const times = Math.min(left, Math.ceil((end - slot) / periodMs));
+        this.#count(columns, row, this.#rowAt(series, level, slot), times);
+        slot += times * periodMs;
+        left -= times;
+      }
+    }
+  }
+
+  /** Everything added since the last time; the accumulator is empty afterwards. */
+  take(): delta.MetricDeltas {
+    const rows = this.#rows;
+    const cells = new CellTable(rows.length);
+    this.#cells.sumUp(rows.length, cells, (row) => {
+      if (rows.statusCount[row] > 0) cells.add(delta.STATUS_CODE + rows.status[row] - 1, rows.statusCount[row]);
+    });
+    for (const links of this.#links) this.#rollUp(links, cells);
+    const taken = new delta.MetricDeltas({
+      plans: this.#plans,
+      length: rows.length,
+      level: rows.level,
+      bucketMs: rows.bucketMs,
+      values: rows.values,
+      jobId: rows.series.subarray(0, rows.length).map((series) => this.#series.jobIds[series]),
+      location: rows.series.subarray(0, rows.length).map((series) => this.#series.locations[series]),
+      locations: this.#locations.names,
+      cellStart: cells.start,
+      cellEnd: cells.end,
+      cellCode: cells.code,
+      cellCount: cells.count,
+      statuses: this.#statuses.names,
+      extras: this.#states,
+    });
+    this.#reset();
+    return taken;
+  }
+
+  #reset(): void {
+    this.#rows = new RowTable();
+    this.#states = [];
+    this.#cells.clear();
+    for (const links of this.#links) links.length = 0;
+    for (const last of this.#last) last.fill(0, 0, this.#series.size);
+    this.#statuses.trim(MAX_TEXTS);
+    if (this.#locations.trim(MAX_TEXTS) || this.#series.size > MAX_SERIES) this.#series.clear();
+  }
+
+  #seriesOf(columns: ResultColumns, row: number): number {
+    const location = this.#locations.idOf(columns.locations, columns.location[row]);
+    const series = this.#series.idOf(columns.jobId[row], location);
+    if (series >= this.#last[0].length)
+      for (const level of this.#last.keys()) this.#last[level] = doubled(this.#last[level]);
+    return series;
+  }
+
+  #rowAt(series: number, level: number, timeMs: number): number {
+    const row = this.#last[level][series] - 1;
+    if (row >= 0) {
+      const since = timeMs - this.#rows.bucketMs[row];
+      if (since >= 0 && since < this.#durations[level]) return row;
+    }
+    return this.#findRow(series, level, timeMs);
+  }
+
+  #findRow(series: number, level: number, timeMs: number): number {
+    const before = this.#rows.length;
+    const row = this.#rows.find(series, level, bucketStart(timeMs, this.#durations[level]));
+    this.#last[level][series] = row + 1;
+    if (row === before) {
+      if (this.#extras.length > 0) this.#states.push(this.#extras.map((extra) => extra.aggregate.create()));
+      for (const parent of this.#parents[level]) this.#links[parent].push(row, this.#rowAt(series, parent, timeMs));
+    }
+    return row;
+  }
+
+  #count(columns: ResultColumns, row: number, target: number, times: number): void {
+    const values = this.#rows.values;
+    const at = target * delta.STRIDE;
+    values[at + columns.outcome[row]] += times;
+    const micros = columns.rtMicros[row];
+    if (micros >= 0) {
+      if (values[at + delta.RT_COUNT] === 0 || micros < values[at + delta.RT_MIN]) values[at + delta.RT_MIN] = micros;
+      if (micros > values[at + delta.RT_MAX]) values[at + delta.RT_MAX] = micros;
+      values[at + delta.RT_COUNT] += times;
+      values[at + delta.RT_SUM] += micros * times;
+      if (times === 1) this.#cells.add(target, binOf(micros));
+      else this.#cells.addMany(target, binOf(micros), times);
+    }
+    const status = columns.status[row];
+    if (status !== NO_STATUS) this.#countStatus(target, 1 + this.#statuses.idOf(columns.statuses, status), times);
+    const reason = columns.reason[row];
+    if (reason !== NO_REASON) {
+      if (times === 1) this.#cells.add(target, delta.REASON_CODE + reason);
+      else this.#cells.addMany(target, delta.REASON_CODE + reason, times);
+    }
+    if (this.#extras.length > 0) this.#addExtras(this.#states[target], columns, row, times);
+  }
+
+  #countStatus(target: number, status: number, times: number): void {
+    const rows = this.#rows;
+    if (rows.status[target] === 0) rows.status[target] = status;
+    if (rows.status[target] === status) rows.statusCount[target] += times;
+    else this.#cells.addMany(target, delta.STATUS_CODE + status - 1, times);
+  }
+
+  #addExtras(states: unknown[], columns: ResultColumns, row: number, times: number): void {
+    for (const [at, { aggregate, field }] of this.#extras.entries()) {
+      states[at] = aggregate.add(states[at], columns, row, times, field);
+    }
+  }
+
+  /** Makes the rows of one level of the rows they are linked to, whose own values must be complete. */
+  #rollUp(links: Links, cells: CellTable): void {
+    const { values } = this.#rows;
+    const children = groupBy(links.parents, links.children, links.length, this.#rows.length);
+    for (let parent = 0; parent < this.#rows.length; parent++) {
+      const end = children.start[parent + 1];
+      if (children.start[parent] === end) continue;
+      for (let at = children.start[parent]; at < end; at++) {
+        const child = children.members[at];
+        mergeValues(values, parent * delta.STRIDE, child * delta.STRIDE);
+        cells.addRow(child);
+        if (this.#extras.length > 0) this.#mergeExtras(this.#states[parent], this.#states[child]);
+      }
+      cells.close(parent);
+    }
+  }
+
+  #mergeExtras(into: unknown[], from: readonly unknown[]): void {
+    for (const [at, { aggregate }] of this.#extras.entries()) into[at] = aggregate.merge(into[at], from[at]);
+  }
+}
+
+const MAX_TEXTS = 4096;
+const MAX_SERIES = 1 << 20;
+
+/** Pairs of a row and the row of a longer bucket that it is part of. */
+class Links {
+  length = 0;
+  children = new Int32Array(1024);
+  parents = new Int32Array(1024);
+
+  push(child: number, parent: number): void {
+    if (this.length === this.children.length) {
+      this.children = doubled(this.children);
+      this.parents = doubled(this.parents);
+    }
+    this.children[this.length] = child;
+    this.parents[this.length++] = parent;
+  }
+}
+
+function mergeValues(values: Float64Array, into: number, from: number): void {
+  for (let outcome = 0; outcome < 4; outcome++) values[into + outcome] += values[from + outcome];
+  if (values[from + delta.RT_COUNT] === 0) return;
+  if (values[into + delta.RT_COUNT] === 0 || values[from + delta.RT_MIN] < values[into + delta.RT_MIN]) {
+    values[into + delta.RT_MIN] = values[from + delta.RT_MIN];
+  }
+  if (values[from + delta.RT_MAX] > values[into + delta.RT_MAX])
+    values[into + delta.RT_MAX] = values[from + delta.RT_MAX];
+  values[into + delta.RT_COUNT] += values[from + delta.RT_COUNT];
+  values[into + delta.RT_SUM] += values[from + delta.RT_SUM];
+}

@@ -1,0 +1,87 @@
+import { CellTable, groupBy } from './cell-table.ts';
+import { doubled } from './series-index.ts';
+
+/**
+ * What was counted per row and key (a bin of the histogram, a status, a reason), as a log: adding is two writes at its
+ * end. It is summed up when it is read, and on the way whenever it has become long.
+ */
+export class CellLog {
+  #length = 0;
+  #rows = new Int32Array(4096);
+  #codes = new Int32Array(4096);
+  /** Entries that count more than once, or not just one. */
+  #heavyLength = 0;
+  #heavyRows = new Int32Array(64);
+  #heavyCodes = new Int32Array(64);
+  #heavyCounts = new Float64Array(64);
+  #compactAt = MIN_COMPACT;
+
+  add(row: number, code: number): void {
+    if (this.#length === this.#rows.length) this.#makeRoom();
+    this.#rows[this.#length] = row;
+    this.#codes[this.#length++] = code;
+  }
+
+  addMany(row: number, code: number, count: number): void {
+    if (this.#heavyLength === this.#heavyRows.length) {
+      this.#heavyRows = doubled(this.#heavyRows);
+      this.#heavyCodes = doubled(this.#heavyCodes);
+      this.#heavyCounts = doubled(this.#heavyCounts);
+    }
+    this.#heavyRows[this.#heavyLength] = row;
+    this.#heavyCodes[this.#heavyLength] = code;
+    this.#heavyCounts[this.#heavyLength++] = count;
+  }
+
+  clear(): void {
+    this.#length = 0;
+    this.#heavyLength = 0;
+    this.#compactAt = MIN_COMPACT;
+  }
+
+  /** Closes rows 0 to `rows` - 1 of `cells`; `addFirst` may add to a row what is not in this log. */
+  sumUp(rows: number, cells: CellTable, addFirst?: (row: number) => void): void {
+    const light = groupBy(this.#rows, this.#codes, this.#length, rows);
+    const heavy = groupBy(this.#heavyRows, Int32Array.from(this.#heavyRows.keys()), this.#heavyLength, rows);
+    for (let row = 0; row < rows; row++) {
+      addFirst?.(row);
+      for (let at = light.start[row]; at < light.start[row + 1]; at++) cells.add(light.members[at], 1);
+      for (let at = heavy.start[row]; at < heavy.start[row + 1]; at++) {
+        const entry = heavy.members[at];
+        cells.add(this.#heavyCodes[entry], this.#heavyCounts[entry]);
+      }
+      cells.close(row);
+    }
+  }
+
+  #makeRoom(): void {
+    if (this.#rows.length >= this.#compactAt) {
+      this.#compact();
+      return;
+    }
+    this.#rows = doubled(this.#rows);
+    this.#codes = doubled(this.#codes);
+  }
+
+  /** Many results of few rows take the room of their distinct keys only, however long a flush has to wait. */
+  #compact(): void {
+    const rows = 1 + Math.max(greatest(this.#rows, this.#length), greatest(this.#heavyRows, this.#heavyLength));
+    const cells = new CellTable(rows);
+    this.sumUp(rows, cells);
+    this.clear();
+    for (let row = 0; row < rows; row++) {
+      for (let cell = cells.start[row]; cell < cells.end[row]; cell++)
+        this.addMany(row, cells.code[cell], cells.count[cell]);
+    }
+    // Where there is little to sum up, the log may grow, so that this stays rare.
+    this.#compactAt = Math.max(MIN_COMPACT, 4 * this.#heavyLength);
+  }
+}
+
+const MIN_COMPACT = 1 << 20;
+
+function greatest(numbers: Int32Array, length: number): number {
+  let most = -1;
+  for (let at = 0; at < length; at++) if (numbers[at] > most) most = numbers[at];
+  return most;
+}
