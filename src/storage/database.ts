@@ -13,6 +13,8 @@ export interface Database extends Queryable {
   listen(channel: string, onPayload: (payload: string | null) => void): Promise<() => Promise<void>>;
   /** Sends a NOTIFY on the same qualified channel; within the transaction `on`, when it commits. */
   notify(channel: string, payload: string, on?: Queryable): Promise<void>;
+  /** The channel's name as PostgreSQL sees it, for a pg_notify() that is part of a statement. */
+  qualifyChannel(channel: string): string;
   readonly schema: string;
   readonly databaseName: string;
   close(): Promise<void>;

@@ -34,14 +34,9 @@ export class Listener {
     this.#options = options;
   }
 
-  /** The channel's name within the schema; a long one is shortened by a hash. */
-  qualify(channel: string): string {
-    return qualifiedChannel(this.#options.schema, channel);
-  }
-
   /** Resolves when the server listens, which may take until it can be reached; rejects when closed before that. */
   async listen(channel: string, onPayload: OnPayload): Promise<() => Promise<void>> {
-    const name = this.qualify(channel);
+    const name = qualifiedChannel(this.#options.schema, channel);
     const subscribers = this.#subscribers.get(name) ?? new Set();
     this.#subscribers.set(name, subscribers);
     // An identity of its own, so that one function may subscribe twice.
@@ -160,7 +155,7 @@ export class Listener {
   }
 }
 
-/** Name of `channel` as PostgreSQL sees it. In SQL, where a NOTIFY is part of a transaction, use it with pg_notify(). */
+/** The channel's name within the schema; a long one is shortened to a hash. */
 export function qualifiedChannel(schema: string, channel: string): string {
   const name = `${schema}.${channel}`;
   if (Buffer.byteLength(name) <= MAX_CHANNEL_BYTES) return name;

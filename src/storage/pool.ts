@@ -6,7 +6,7 @@ import type { Logger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
 import { type ConnectionOptions, toClientConfig } from './connection.ts';
 import { CommitUnknownError, type Database, type Queryable, type QueryResult, type Transaction } from './database.ts';
-import { Listener } from './listener.ts';
+import { Listener, qualifiedChannel } from './listener.ts';
 import { isConnectionLost } from './retryable.ts';
 
 export { isRetryable } from './retryable.ts';
@@ -119,7 +119,11 @@ class PooledDatabase implements Database {
   }
 
   async notify(channel: string, payload: string, on: Queryable = this): Promise<void> {
-    await on.query('SELECT pg_notify($1, $2)', [this.#listener.qualify(channel), payload]);
+    await on.query('SELECT pg_notify($1, $2)', [this.qualifyChannel(channel), payload]);
+  }
+
+  qualifyChannel(channel: string): string {
+    return qualifiedChannel(this.schema, channel);
   }
 
   close(): Promise<void> {

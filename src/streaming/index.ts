@@ -1,0 +1,23 @@
+import type { Logger } from '../core/logger.ts';
+import { Registry } from '../core/registry.ts';
+import type { Database } from '../storage/database.ts';
+import type { StreamDriver } from './driver.ts';
+
+/** What drivers are made of; each takes what it needs. */
+export interface StreamDriverContext {
+  logger: Logger;
+  /** The embedded stream lives in it. */
+  database: Database;
+  /** How long the embedded stream keeps records. */
+  retentionMs?: number;
+}
+
+export interface StreamDriverEntry {
+  readonly name: string;
+  /** Loads the driver's code, which nobody else needs, and makes one. Throws VED_DRIVER_UNAVAILABLE. */
+  create(context: StreamDriverContext): Promise<StreamDriver>;
+}
+
+export const streamDrivers = new Registry<StreamDriverEntry>('stream driver', [
+  { name: 'embedded', create: async (context) => (await import('./embedded.ts')).createEmbeddedDriver(context) },
+]);

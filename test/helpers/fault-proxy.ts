@@ -1,0 +1,137 @@
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
+import type { Test } from 'tap';
+
+export interface FaultProxy {
+  host: string;
+  port: number;
+  /** Connections open now. */
+  readonly connections: number;
+  /** Every chunk, either way, takes `ms` longer. 0 ends it. */
+  delay(ms: number): void;
+  /** Bytes are taken and never passed on, either way or one way only; connections stay open. */
+  swallow(direction?: 'both' | 'toServer' | 'toClient'): void;
+  /** New connections are refused, as by a machine without the server. Open ones stay. */
+  refuse(): Promise<void>;
+  /** Open connections are reset (RST). New ones are taken as before. */
+  reset(): void;
+  /** Open connections are closed in order (FIN). */
+  close(): void;
+  /** Refuses and resets: the server is gone. */
+  cut(): Promise<void>;
+  /** Resets a connection as soon as the client sends bytes for which `matches` says yes, before (or after) they are passed on. */
+  cutWhen(matches: (chunk: Buffer) => boolean, when?: 'before' | 'after'): void;
+  /** Everything passes again, connections made meanwhile included; swallowed bytes stay lost. */
+  heal(): Promise<void>;
+}
+
+interface Faults {
+  delayMs: number;
+  swallow: 'none' | 'both' | 'toServer' | 'toClient';
+  cutWhen: { matches: (chunk: Buffer) => boolean; when: 'before' | 'after' } | null;
+}
+
+/** A TCP proxy on loopback that misbehaves when told to. Closed at teardown. */
+export async function createFaultProxy(
+  t: Pick<Test, 'teardown'>,
+  target: { host: string; port: number },
+): Promise<FaultProxy> {
+  const faults: Faults = { delayMs: 0, swallow: 'none', cutWhen: null };
+  const clients = new Set<Socket>();
+  const host = '127.0.0.1';
+  let server = serve();
+  const port = await listen(server, 0);
+
+  function serve(): Server {
+    // A client that says it has no more to send may still wait for answers.
+    return createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+      const upstream = connect({ ...target, allowHalfOpen: true, noDelay: true });
+      clients.add(client);
+      const drop = () => {
+        clients.delete(client);
+        client.resetAndDestroy();
+        upstream.resetAndDestroy();
+      };
+      client.on('error', drop).on('close', () => {
+        clients.delete(client);
+        upstream.destroy();
+      });
+      upstream.on('error', drop).on('close', () => client.destroy());
+      client.pipe(pass('toServer', drop)).pipe(upstream);
+      upstream.pipe(pass('toClient', drop)).pipe(client);
+    });
+  }
+
+  function pass(direction: 'toServer' | 'toClient', drop: () => void): Transform {
+    return new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        if (faults.swallow === 'both' || faults.swallow === direction) return done();
+        const { cutWhen } = faults;
+        if (cutWhen && direction === 'toServer' && cutWhen.matches(chunk)) {
+          faults.cutWhen = null;
+          if (cutWhen.when === 'after') {
+            done(null, chunk);
+            setTimeout(drop, 50); // Time for the server to act on it; its answer is swallowed.
+            faults.swallow = 'toClient';
+            setTimeout(() => {
+              faults.swallow = 'none';
+            }, 60);
+            return;
+          }
+          return drop();
+        }
+        if (faults.delayMs > 0) setTimeout(() => done(null, chunk), faults.delayMs);
+        else done(null, chunk);
+      },
+    });
+  }
+
+  async function refuse(): Promise<void> {
+    // close() calls back only when the connections are gone, too; no longer listening is at once.
+    server.close();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  const proxy: FaultProxy = {
+    host,
+    port,
+    get connections() {
+      return clients.size;
+    },
+    delay: (ms) => {
+      faults.delayMs = ms;
+    },
+    swallow: (direction = 'both') => {
+      faults.swallow = direction;
+    },
+    refuse,
+    reset: () => {
+      for (const client of clients) client.resetAndDestroy();
+    },
+    close: () => {
+      for (const client of clients) client.end();
+    },
+    cut: async () => {
+      await refuse();
+      proxy.reset();
+    },
+    cutWhen: (matches, when = 'before') => {
+      faults.cutWhen = { matches, when };
+    },
+    heal: async () => {
+      Object.assign(faults, { delayMs: 0, swallow: 'none', cutWhen: null });
+      if (server.listening) return;
+      server = serve();
+      await listen(server, port);
+    },
+  };
+  t.teardown(() => proxy.cut());
+  return proxy;
+}
+
+function listen(server: Server, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => resolve((server.address() as { port: number }).port));
+  });
+}
