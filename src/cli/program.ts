@@ -2,11 +2,12 @@ import { Command, CommanderError, Option } from 'commander';
 import { VedetteError } from '../errors.ts';
 import { configCommand } from './config.ts';
 import { type Cli, EXIT, examples, settingOption } from './context.ts';
+import { dbCommand } from './db.ts';
 import { onInterrupt } from './interrupt.ts';
 import { createOutput } from './output.ts';
 import { version } from './version.ts';
 
-const COMMANDS: ReadonlyArray<(cli: Cli) => Command> = [configCommand];
+const COMMANDS: ReadonlyArray<(cli: Cli) => Command> = [dbCommand, configCommand];
 
 export interface CliOptions {
   /** Ends the process at once: a second Ctrl-C. */

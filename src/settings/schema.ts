@@ -134,15 +134,15 @@ export const settingsSchema = group('Settings of Vedette', {
   }),
   publisher,
   processor: group('Counting', {
-    flush_interval: duration('How often numbers are written to PostgreSQL.', {
-      default: 1000,
+    flush_interval: duration('How long counted results wait at most to be written to PostgreSQL.', {
+      default: 500,
       minimum: 20,
       maximum: MINUTE,
     }),
-    flush_results: integer('Results after which they are written at once.', {
-      default: 200_000,
-      minimum: 1,
-      maximum: 10_000_000,
+    flush_rows: integer('Rows of numbers after which they are written at once.', {
+      default: 20_000,
+      minimum: 100,
+      maximum: 1_000_000,
     }),
     group: text('Consumer group: processors that share the work.', {
       default: 'vedette',

@@ -1,0 +1,43 @@
+import { test } from 'tap';
+import { createTestDatabaseUrl } from '../helpers/database.ts';
+import { vedette } from './run.ts';
+
+test('db migrate, init and url on a PostgreSQL of one’s own', async (t) => {
+  const url = await createTestDatabaseUrl(t, { migrated: false });
+  const name = new URL(url).pathname.slice(1);
+  const env = { DATABASE_URL: url, VEDETTE_STORAGE_SCHEMA: 'numbers' };
+  t.match(await vedette(t, ['db', 'migrate', '--dry-run'], { env }), {
+    code: 0,
+    stdout: /^pending 0001-initial\.sql\n/,
+  });
+  t.match(await vedette(t, ['db', 'migrate'], { env }), { code: 0, stdout: /^applied 0001-initial\.sql\n/ });
+  t.match(await vedette(t, ['db', 'migrate'], { env }), { code: 0, stdout: 'the tables are up to date\n' });
+  t.match(await vedette(t, ['db', 'init'], { env }), {
+    code: 0,
+    stdout: `the tables are in ${name}, schema numbers\n`,
+  });
+  t.match(await vedette(t, ['db', 'init', '--reset'], { env }), {
+    code: 1,
+    stderr: `error: To destroy all data, add --confirm ${name} [VED_RESET_UNCONFIRMED]\n`,
+  });
+  t.match(await vedette(t, ['db', 'init', '--reset', '--confirm', name], { env }), {
+    code: 0,
+    stdout: `${name}, schema numbers: dropped and made anew\n`,
+  });
+  const { stdout } = await vedette(t, ['db', 'url'], { env });
+  const printed = new URL(stdout.trim());
+  t.same([printed.host, printed.username, printed.pathname], [new URL(url).host, new URL(url).username, `/${name}`]);
+});
+
+test('a database that is not there: said in one line', async (t) => {
+  const run = await vedette(t, ['db', 'url', '-e', '/dev/null'], {
+    env: { DATABASE_URL: 'postgres://u:hidden@127.0.0.1:1/d' },
+  });
+  t.match(run, {
+    code: 1,
+    stderr: /^error: PostgreSQL at 127\.0\.0\.1:1\/d cannot be used: .*\[VED_DATABASE_UNAVAILABLE\]\n$/,
+  });
+  t.notMatch(run.stderr, 'hidden');
+  const empty = await vedette(t, ['db', 'url']);
+  t.match(empty, { code: 1, stderr: /There is no database in .*data: begin with `vedette serve`/ });
+});
