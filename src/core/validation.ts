@@ -15,10 +15,16 @@ const addFormats = ajvFormats as unknown as (ajv: Ajv2020) => void;
 
 /**
  * A validator of one JSON schema that reports every problem at once. Defaults of the schema are filled into a copy; the
- * input is never changed. Types are not coerced.
+ * input is never changed. Types are not coerced, unless `coerce` says so (query strings are text by nature).
  */
-export function createValidator<T>(schema: object): (input: unknown) => Validation<T> {
-  const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: false, verbose: true, discriminator: true });
+export function createValidator<T>(
+  schema: object,
+  { coerce = false }: { coerce?: boolean } = {},
+): (input: unknown) => Validation<T> {
+  const ajv = new Ajv2020({
+    ...{ allErrors: true, useDefaults: true, strict: false, verbose: true, discriminator: true },
+    coerceTypes: coerce,
+  });
   addFormats(ajv);
   let compiled: ValidateFunction | undefined;
   return (input) => {

@@ -16,18 +16,19 @@ export function parseGranularity(text: string): number | null {
   return lengthMs <= 3_660 * UNIT_MS.d ? lengthMs : null;
 }
 
-/** A length that is a whole number of weeks begins on Mondays, every other on multiples of itself since the epoch. */
-export function bucketOffset(lengthMs: number): number {
-  return lengthMs % UNIT_MS.w === 0 ? WEEK_OFFSET_MS : 0;
+/**
+ * Where the grid of a bucket begins: weeks on a Monday if the rows allow it, everything else on multiples of its length
+ * since the epoch, as the rows themselves.
+ */
+export function bucketOffset(lengthMs: number, granularityMs = lengthMs): number {
+  return lengthMs % UNIT_MS.w === 0 && WEEK_OFFSET_MS % granularityMs === 0 ? WEEK_OFFSET_MS : 0;
 }
 
-export function bucketStart(atMs: number, lengthMs: number): number {
-  const offset = bucketOffset(lengthMs);
-  return Math.floor((atMs - offset) / lengthMs) * lengthMs + offset;
+export function bucketStart(atMs: number, lengthMs: number, offsetMs = 0): number {
+  return Math.floor((atMs - offsetMs) / lengthMs) * lengthMs + offsetMs;
 }
 
 /** The first bound of a bucket at or after `atMs`. */
-export function bucketEnd(atMs: number, lengthMs: number): number {
-  const start = bucketStart(atMs, lengthMs);
-  return start === atMs ? atMs : start + lengthMs;
+export function bucketEnd(atMs: number, lengthMs: number, offsetMs = 0): number {
+  return bucketStart(atMs + lengthMs - 1, lengthMs, offsetMs);
 }

@@ -1,5 +1,4 @@
 import type { Queryable } from './database.ts';
-import { bucketOffset } from './queries-buckets.ts';
 import type { TimeRange } from './queries-spans.ts';
 
 export interface MetricsQuery extends TimeRange {
@@ -8,6 +7,8 @@ export interface MetricsQuery extends TimeRange {
   granularity: string;
   /** Length of the answered buckets in ms, a multiple of the granularity; null for one bucket over the whole range. */
   bucketMs: number | null;
+  /** Where the grid of the buckets begins, see `bucketOffset`. */
+  bucketOffsetMs: number;
   /** All locations together when absent. */
   location?: string | undefined;
   /** How many buckets at most. */
@@ -113,7 +114,7 @@ function parameters(query: MetricsQuery, range: TimeRange): unknown[] {
     new Date(range.toMs).toISOString(),
     query.location ?? null,
     bucketMs,
-    bucketMs === null ? 0 : bucketOffset(bucketMs),
+    query.bucketOffsetMs,
   ];
 }
 

@@ -2,6 +2,7 @@
 export * from './queries-buckets.ts';
 export * from './queries-database.ts';
 export * from './queries-metrics.ts';
+export * from './queries-percentiles.ts';
 export * from './queries-results.ts';
 export * from './queries-spans.ts';
 export * from './queries-states.ts';

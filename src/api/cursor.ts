@@ -1,0 +1,51 @@
+import { VedetteError } from '../errors.ts';
+
+/**
+ * Cursors are opaque to clients: the values of the sort key after which the next page begins, as JSON in base64url. They
+ * are only ever bound as parameters, so a forged one can do no more than choose another place to go on from.
+ */
+export function encodeCursor(key: readonly (string | number)[]): string {
+  return Buffer.from(JSON.stringify(key)).toString('base64url');
+}
+
+/** Reads a cursor whose parts satisfy `parts`, one check each; throws VED_VALIDATION. */
+export function decodeCursor(cursor: string, parts: ReadonlyArray<(value: unknown) => boolean>): unknown[] {
+  let key: unknown;
+  try {
+    key = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
+  } catch {
+    throw badCursor(cursor); // Not JSON: the same as any other text that is no cursor.
+  }
+  if (!Array.isArray(key) || key.length !== parts.length || !parts.every((check, index) => check(key[index]))) {
+    throw badCursor(cursor);
+  }
+  return key;
+}
+
+function badCursor(cursor: string): VedetteError {
+  const given = cursor.length > 80 ? `${cursor.slice(0, 77)}...` : cursor;
+  return new VedetteError('VED_VALIDATION', `query: cursor: given "${given}", accepted: the cursor of a Link header`);
+}
+
+export const isId = (value: unknown): boolean =>
+  Number.isInteger(value) && Number(value) > 0 && Number(value) < 2 ** 53;
+export const isTimeMs = (value: unknown): boolean =>
+  Number.isInteger(value) && Number(value) >= 0 && Number(value) <= MAX_TIME_MS;
+export const isTid = (value: unknown): boolean =>
+  typeof value === 'string' && /^\((\d{1,10}),(\d{1,5})\)$/.test(value) && isTidInRange(value);
+
+/** The last ms of the year 9999: what ISO texts and PostgreSQL both take. */
+export const MAX_TIME_MS = 253_402_300_799_999;
+
+function isTidInRange(tid: string): boolean {
+  const [block, item] = tid.slice(1, -1).split(',').map(Number) as [number, number];
+  return block < 2 ** 32 && item < 2 ** 16;
+}
+
+/** The `Link` header of a list: the address of this request with another cursor. */
+export function nextLink(requestUrl: string, cursor: string): string {
+  const [path, query = ''] = requestUrl.split('?', 2) as [string, string?];
+  const parameters = new URLSearchParams(query);
+  parameters.set('cursor', cursor);
+  return `<${path}?${parameters.toString()}>; rel="next"`;
+}

@@ -1,0 +1,72 @@
+import type { ApiDependencies, InstanceStats, LiveInstance } from './ports.ts';
+
+/** What all live instances together do, for one answer. */
+export interface FleetStatus {
+  status: 'ok' | 'degraded';
+  /** Why it is degraded; empty when it is not. */
+  problems: string[];
+  /** ms since the epoch at which the longest running scheduler began; null when none runs. */
+  schedulerStartedAt: number | null;
+  runningJobs: number;
+  produced: number;
+  consumed: number;
+  lag: number;
+  instances: LiveInstance[];
+}
+
+/**
+ * Sums over live instances. This process speaks for itself with its newest numbers, and alone when the database is away:
+ * asking how things are must work just then.
+ */
+export async function readFleetStatus(dependencies: ApiDependencies): Promise<FleetStatus> {
+  const problems: string[] = [];
+  let instances: LiveInstance[] = [];
+  try {
+    instances = await dependencies.liveInstances();
+  } catch (error) {
+    dependencies.logger.debug({ err: error }, 'live instances could not be read');
+    problems.push('PostgreSQL cannot be reached: only this process is counted');
+  }
+  const { scheduler, processor } = dependencies;
+  const own = ownStats(dependencies);
+  const others = instances.filter((instance) => !speaksForThisProcess(instance, dependencies));
+  const all: InstanceStats[] = [...others.map((instance) => instance.stats), own];
+  const schedulers = others
+    .filter((instance) => instance.roles.includes('scheduler'))
+    .map(({ startedAt }) => +startedAt);
+  if (scheduler) schedulers.push(scheduler.stats().startedAt);
+  const processors = others.filter((instance) => instance.roles.includes('processor')).length + (processor ? 1 : 0);
+  if (problems.length === 0 && schedulers.length === 0) problems.push('no scheduler runs: nothing is checked');
+  if (problems.length === 0 && processors === 0) problems.push('no processor runs: nothing is counted');
+  return {
+    status: problems.length === 0 ? 'ok' : 'degraded',
+    problems,
+    schedulerStartedAt: schedulers.length === 0 ? null : Math.min(...schedulers),
+    runningJobs: sum(all, 'runningJobs'),
+    produced: sum(all, 'produced'),
+    consumed: sum(all, 'consumed'),
+    lag: sum(all, 'lag'),
+    instances,
+  };
+}
+
+function ownStats({ scheduler, processor }: ApiDependencies): InstanceStats {
+  const stats: InstanceStats = {};
+  if (scheduler) {
+    const { runningJobs, produced } = scheduler.stats();
+    Object.assign(stats, { runningJobs, produced });
+  }
+  if (processor) {
+    const { consumed, lag } = processor.stats();
+    Object.assign(stats, { consumed, lag });
+  }
+  return stats;
+}
+
+function speaksForThisProcess(instance: LiveInstance, { instanceId }: ApiDependencies): boolean {
+  return instance.instanceId === instanceId;
+}
+
+function sum(stats: readonly InstanceStats[], key: keyof InstanceStats): number {
+  return stats.reduce((total, one) => total + (one[key] ?? 0), 0);
+}

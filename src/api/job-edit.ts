@@ -1,0 +1,152 @@
+import { type ErrorCode, VedetteError } from '../errors.ts';
+import type { StoredJob } from '../jobs/job.ts';
+import type { JobDefinition } from '../jobs/job-store.ts';
+import type { ApiDependencies } from './ports.ts';
+import { validationError } from './validation.ts';
+
+type Editing = Pick<ApiDependencies, 'jobStore' | 'jobRules'>;
+const MAX_TRIES = 5;
+
+/** Checks a definition that a client sent; throws VED_VALIDATION with every problem. */
+export function checkDefinition({ jobRules }: Editing, body: unknown): JobDefinition {
+  const result = jobRules.validate(body);
+  if (!result.ok) throw validationError(result.problems);
+  return result.value;
+}
+
+export async function getJob({ jobStore }: Pick<ApiDependencies, 'jobStore'>, jobId: number): Promise<StoredJob> {
+  const stored = await jobStore.get(jobId);
+  if (!stored || stored.deleted) throw new VedetteError('VED_JOB_NOT_FOUND', `There is no job ${jobId}`);
+  return stored;
+}
+
+/** Which versions an If-Match header accepts; undefined when there is none, or it takes any. */
+export function parseIfMatch(header: string | undefined): number[] | undefined {
+  if (header === undefined || header.trim() === '*') return undefined;
+  const versions: number[] = [];
+  for (const part of header.split(',')) {
+    const match = /^\s*(?:W\/)?"?(\d{1,9})"?\s*$/.exec(part);
+    if (!match) {
+      const given = JSON.stringify(header.slice(0, 80));
+      throw new VedetteError(
+        'VED_VALIDATION',
+        `header: if-match: given ${given}, accepted: the ETag of the job, such as "3"`,
+      );
+    }
+    versions.push(Number(match[1]));
+  }
+  return versions;
+}
+
+/**
+ * Reads, edits and writes a job. `ifMatch` must name the stored version; without it, an edit that met a change of
+ * somebody else is made anew on top of that change.
+ */
+export async function editJob(
+  ports: Editing,
+  jobId: number,
+  ifMatch: readonly number[] | undefined,
+  edit: (stored: StoredJob) => JobDefinition,
+): Promise<StoredJob> {
+  for (let attempt = 1; ; attempt++) {
+    const stored = await getJob(ports, jobId);
+    refuseFileJob(stored);
+    refuseOtherVersion(stored, ifMatch);
+    const definition = checkDefinition(ports, edit(stored));
+    try {
+      return await ports.jobStore.update(jobId, definition, { ifVersion: stored.version });
+    } catch (error) {
+      if (!hasCode(error, 'VED_VERSION_CONFLICT') || ifMatch !== undefined || attempt === MAX_TRIES) throw error;
+    }
+  }
+}
+
+export async function removeJob(ports: Editing, jobId: number, ifMatch: readonly number[] | undefined): Promise<void> {
+  const stored = await getJob(ports, jobId);
+  refuseFileJob(stored);
+  refuseOtherVersion(stored, ifMatch);
+  await ports.jobStore.remove(jobId, ifMatch === undefined ? {} : { ifVersion: stored.version });
+}
+
+function refuseFileJob({ job, source }: StoredJob): void {
+  if (source !== 'file') return;
+  throw new VedetteError(
+    'VED_JOB_MANAGED_BY_FILE',
+    `Job ${job.jobId} comes from the job file, which would overwrite the change: edit it there. It can be started and stopped here.`,
+  );
+}
+
+function refuseOtherVersion({ job, version }: StoredJob, ifMatch: readonly number[] | undefined): void {
+  if (ifMatch === undefined || ifMatch.includes(version)) return;
+  throw new VedetteError(
+    'VED_VERSION_CONFLICT',
+    `Job ${job.jobId} is at version ${version}, not ${ifMatch.join(' or ')}: read it again`,
+  );
+}
+
+function hasCode(error: unknown, code: ErrorCode): boolean {
+  return error instanceof VedetteError && error.code === code;
+}
+
+/** The whole new definition: what was sent, with masked secrets filled in from the stored one. */
+export function replaceDefinition({ jobRules }: Editing, stored: StoredJob, body: unknown): JobDefinition {
+  const sent = dropServerFields(asObject(body), stored);
+  return jobRules.restoreSecrets(withId(sent, stored), jobRules.toDefinition(stored.job));
+}
+
+/** RFC 7396: given fields replace, null removes, objects are merged. */
+export function patchDefinition({ jobRules }: Editing, stored: StoredJob, body: unknown): JobDefinition {
+  const before = jobRules.toDefinition(stored.job);
+  const merged = mergePatch(before, dropServerFields(asObject(body), stored)) as Record<string, unknown>;
+  return jobRules.restoreSecrets(withId(merged, stored), before);
+}
+
+function asObject(body: unknown): Record<string, unknown> {
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Record<string, unknown>;
+  throw validationError([{ path: '', given: body, accepted: 'object' }]);
+}
+
+function withId(definition: Record<string, unknown>, { job }: StoredJob): Record<string, unknown> {
+  const { job_id: jobId = job.jobId } = definition;
+  if (jobId === job.jobId) return { job_id: jobId, ...definition };
+  throw validationError([{ path: 'job_id', given: jobId, accepted: `${job.jobId}, as in the path, or nothing` }]);
+}
+
+/**
+ * What GET answered may be sent back as it came: fields of the server are dropped when they say what is stored anyway,
+ * and refused when they ask for something that a definition cannot do. The state changes by itself and is dropped.
+ */
+function dropServerFields(body: Record<string, unknown>, stored: StoredJob): Record<string, unknown> {
+  const { running, version, source, created_at: createdAt, updated_at: updatedAt, state: _state, ...definition } = body;
+  const { jobId } = stored.job;
+  const fixed: ReadonlyArray<[string, unknown, unknown, string]> = [
+    ['running', running, stored.running, `POST /job/${jobId}/${stored.running ? 'stop' : 'start'} changes it`],
+    ['source', source, stored.source, 'it cannot be changed'],
+    ['created_at', createdAt, stored.createdAt.toISOString(), 'it cannot be changed'],
+  ];
+  const problems = fixed
+    .filter(([, given, actual]) => given !== undefined && given !== actual)
+    .map(([path, given, actual, why]) => ({ path, given, accepted: `${JSON.stringify(actual)} or nothing: ${why}` }));
+  if (problems.length > 0) throw validationError(problems);
+  const otherVersion = version !== undefined && version !== stored.version;
+  const otherTime = updatedAt !== undefined && version === undefined && updatedAt !== stored.updatedAt.toISOString();
+  if (otherVersion || otherTime) {
+    const given = JSON.stringify(otherVersion ? version : updatedAt)?.slice(0, 60);
+    throw new VedetteError(
+      'VED_VERSION_CONFLICT',
+      `Job ${jobId} is at version ${stored.version}, not ${given}: read it again`,
+    );
+  }
+  return definition;
+}
+
+function mergePatch(target: unknown, patch: unknown): unknown {
+  if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch;
+  const base = typeof target === 'object' && target !== null && !Array.isArray(target) ? target : {};
+  const merged = new Map<string, unknown>(Object.entries(base));
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) merged.delete(key);
+    else merged.set(key, mergePatch(merged.get(key), value));
+  }
+  return Object.fromEntries(merged);
+}

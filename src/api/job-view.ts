@@ -1,0 +1,127 @@
+import { Type } from 'typebox';
+import type { StoredJob } from '../jobs/job.ts';
+import type { JobState, LastResult } from '../storage/queries.ts';
+import type { ApiDependencies } from './ports.ts';
+import { count, instant, mapOf, nullable, OutcomeSchema, ref, strict } from './schemas.ts';
+
+export const LastResultSchema = Type.Object(
+  {
+    location: Type.String(),
+    slot: nullable(instant('The scheduled instant; null for a line of a foreign producer.')),
+    ts: nullable(instant('When the check really began.')),
+    outcome: OutcomeSchema,
+    reason: nullable(Type.String({ description: 'Why it was not up, from a closed list.' })),
+    status: nullable(Type.String({ description: 'HTTP status or protocol code; null when there was no response.' })),
+    response_time: nullable(Type.Number({ minimum: 0, description: 'Seconds.' })),
+    since: nullable(instant('The slot at which this outcome began.')),
+  },
+  { $id: 'LastResult', ...strict },
+);
+
+export const JobStateSchema = Type.Object(
+  {
+    scheduled: Type.Boolean({ description: 'Whether a scheduler has it in its hands.' }),
+    next_slot: nullable(instant('When it is checked next; null when it does not run.')),
+    last: nullable(ref(LastResultSchema)),
+    locations: Type.Array(ref(LastResultSchema), { description: 'The last result of each location.' }),
+    counts: Type.Object(
+      {
+        count: count('All counted results.'),
+        up: count('Good.'),
+        degraded: count('Good, but slower than wanted.'),
+        down: count('Bad.'),
+        missed: count('Slots in which nothing could be checked, for a reason of the monitor.'),
+      },
+      strict,
+    ),
+    codes: mapOf(Type.Integer({ minimum: 0 }), { description: 'Status codes and how often each came.' }),
+    uptime: nullable(
+      Type.Number({
+        minimum: 0,
+        maximum: 1,
+        description: 'Share of up and degraded in what was checked; missed slots are no downtime.',
+      }),
+    ),
+  },
+  { $id: 'JobState', ...strict, description: 'Since the job exists, over all locations.' },
+);
+
+/** What the server adds to a definition. */
+export const SERVER_FIELDS = {
+  running: Type.Boolean({ description: 'Whether it is to be checked; start and stop change it.' }),
+  version: Type.Integer({ minimum: 1, description: 'Counts the definitions it had.' }),
+  source: Type.Enum(['file', 'api'], { description: 'Jobs of the job file are edited there.' }),
+  created_at: instant('When it was made.'),
+  updated_at: instant('When it was last changed.'),
+  state: ref(JobStateSchema),
+};
+
+export const JobSchema = Type.Unsafe<Record<string, unknown>>({
+  $id: 'Job',
+  type: 'object',
+  description: 'A definition with its secrets masked, and what the server knows of the job.',
+  properties: {
+    job_id: Type.Integer({ minimum: 1 }),
+    job_name: Type.String(),
+    ...SERVER_FIELDS,
+  },
+  required: ['job_id', 'job_name', 'running', 'version', 'source', 'created_at', 'updated_at', 'state'],
+  // The fields of the definition, which differ by type of job.
+  additionalProperties: true,
+});
+
+export type JobView = Record<string, unknown>;
+
+/** A job as answers show it: definition (secrets masked) and state side by side. */
+export function toJobView(
+  stored: StoredJob,
+  state: JobState | undefined,
+  { jobRules, scheduler }: Pick<ApiDependencies, 'jobRules' | 'scheduler'>,
+): JobView {
+  return {
+    ...jobRules.redact(jobRules.toDefinition(stored.job)),
+    running: stored.running,
+    version: stored.version,
+    source: stored.source,
+    created_at: stored.createdAt.toISOString(),
+    updated_at: stored.updatedAt.toISOString(),
+    state: toStateView(stored, state, scheduler),
+  };
+}
+
+function toStateView(stored: StoredJob, state: JobState | undefined, scheduler: ApiDependencies['scheduler']): JobView {
+  const counts = state?.counts ?? { count: 0, up: 0, degraded: 0, down: 0, missed: 0 };
+  const next = stored.running ? (scheduler?.nextSlot(stored.job.jobId) ?? state?.nextSlot ?? null) : null;
+  return {
+    scheduled: state?.scheduled ?? false,
+    next_slot: toIso(next),
+    last: state?.last ? toLastView(state.last) : null,
+    locations: (state?.locations ?? []).map(toLastView),
+    counts,
+    codes: state?.codes ?? {},
+    uptime: uptimeOf(counts),
+  };
+}
+
+function toLastView(last: LastResult): JobView {
+  return {
+    location: last.location,
+    slot: toIso(last.slot),
+    ts: toIso(last.ts),
+    outcome: last.outcome,
+    reason: last.reason,
+    status: last.status,
+    response_time: last.rtMicros === null ? null : last.rtMicros / 1e6,
+    since: toIso(last.sinceSlot),
+  };
+}
+
+export function toIso(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}
+
+/** Share of good checks; null when nothing was checked. What the monitor missed says nothing about the site. */
+export function uptimeOf({ up, degraded, down }: { up: number; degraded: number; down: number }): number | null {
+  const checked = up + degraded + down;
+  return checked === 0 ? null : (up + degraded) / checked;
+}

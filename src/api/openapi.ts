@@ -1,0 +1,47 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance } from 'fastify';
+
+const TAGS = [
+  { name: 'status', description: 'What this server is and how it does.' },
+  { name: 'jobs', description: 'What is checked, and how often.' },
+  { name: 'numbers', description: 'What came of it: metrics and raw results.' },
+  { name: 'database', description: 'The tables.' },
+  { name: 'practice', description: 'A site to practise on.' },
+];
+
+const DESCRIPTION = `A website monitor whose numbers can be trusted: every scheduled check is accounted for exactly once.
+
+Times in answers are ISO 8601 in UTC; response times are seconds, and where exactness matters also integer microseconds
+(names that end in \`_us\`). Lists are paged: the next page is in the \`Link\` header. Every refusal has the same shape
+and a stable \`code\`.`;
+
+/** Collects the routes into an OpenAPI 3.1 document, served at /openapi.json and shown at /docs. */
+export async function installOpenApi(app: FastifyInstance, version: string): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Vedette', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
+      servers: [{ url: '/', description: 'This server' }],
+      tags: TAGS,
+      components: {
+        securitySchemes: {
+          apiKey: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'Needed for routes that change things when the server is reachable from other machines.',
+          },
+        },
+      },
+    },
+    refResolver: { buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `schema-${index}`) },
+  });
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: true,
+    transformStaticCSP: (header) => header.replace(/upgrade-insecure-requests;?/, ''),
+    uiConfig: { deepLinking: true, displayRequestDuration: true, docExpansion: 'list', tryItOutEnabled: true },
+    theme: { title: 'Vedette API' },
+  });
+  app.get('/openapi.json', { schema: { hide: true }, config: { rateLimit: false } }, async () => app.swagger());
+}

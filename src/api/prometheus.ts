@@ -1,0 +1,186 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { type OutcomeCounts, readFleetTotals, readSeriesTotals, type SeriesTotals } from '../storage/queries.ts';
+import type { ApiDependencies, SchedulerPort } from './ports.ts';
+
+export interface Exposition {
+  readonly contentType: string;
+  render(): Promise<string>;
+}
+
+interface Durable {
+  fleet: OutcomeCounts & { series: number };
+  /** null when there are too many, or the settings leave them out. */
+  series: SeriesTotals[] | null;
+  liveInstances: number;
+}
+
+const OUTCOME_KEYS = ['up', 'degraded', 'down', 'missed'] as const;
+
+/**
+ * What Prometheus is told. Counters of results come from PostgreSQL, so they outlive every process and every scraper sees
+ * the same; they are read at most once in a while however many scrape. Numbers of this process come from its own roles.
+ */
+export function createExposition(dependencies: ApiDependencies): Exposition {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  addProcessMetrics(registry, dependencies);
+  const readDurable = cached(dependencies);
+  return {
+    contentType: registry.contentType,
+    render: async () => {
+      const [own, durable] = await Promise.all([registry.metrics(), readDurable()]);
+      return own + durableLines(durable);
+    },
+  };
+}
+
+function cached(dependencies: ApiDependencies): () => Promise<Durable | null> {
+  const { clock, logger, options } = dependencies;
+  const maxAgeMs = options.metricsCacheMs ?? 5_000;
+  let known: { at: number; value: Promise<Durable | null> } | undefined;
+  return () => {
+    const now = clock.monotonicMs();
+    if (known && now - known.at < maxAgeMs) return known.value;
+    const value = readNumbers(dependencies).catch((error: unknown) => {
+      logger.debug({ err: error }, 'numbers for /metrics could not be read');
+      return null;
+    });
+    known = { at: now, value };
+    return value;
+  };
+}
+
+async function readNumbers({ database, options, liveInstances }: ApiDependencies): Promise<Durable> {
+  const limit = options.maxMetricSeries ?? 20_000;
+  const [fleet, instances] = await Promise.all([readFleetTotals(database), liveInstances()]);
+  const wanted = (options.perJobMetrics ?? true) && fleet.series <= limit;
+  return { fleet, series: wanted ? await readSeriesTotals(database, limit) : null, liveInstances: instances.length };
+}
+
+function addProcessMetrics(registry: Registry, { scheduler, processor, version, roles }: ApiDependencies): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'vedette_info',
+    help: 'Version and roles of this process.',
+    labelNames: ['version', 'roles'],
+    registers,
+  })
+    .labels(version, roles.join(','))
+    .set(1);
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  const counter = (name: string, help: string, read: () => number) =>
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  if (scheduler) addSchedulerMetrics(registry, scheduler, gauge, counter);
+  if (!processor) return;
+  const stats = () => processor.stats();
+  counter('vedette_processor_results_total', 'Results counted by this process.', () => stats().consumed);
+  counter('vedette_processor_duplicates_total', 'Repetitions dropped.', () => stats().duplicates);
+  counter('vedette_processor_fenced_total', 'Results of former owners dropped.', () => stats().fenced);
+  counter('vedette_processor_dead_letters_total', 'Lines that could not be read.', () => stats().deadLetters);
+  counter('vedette_processor_flushes_total', 'Transactions that wrote numbers.', () => stats().flushes);
+  counter('vedette_processor_flush_seconds_total', 'Time spent in them.', () => stats().flushSeconds);
+  gauge('vedette_processor_last_flush_seconds', 'How long the last one took.', () => stats().lastFlushSeconds);
+  gauge('vedette_stream_lag_records', 'Records of the stream that this process has yet to count.', () => stats().lag);
+}
+
+type AddMetric = (name: string, help: string, read: () => number) => unknown;
+
+function addSchedulerMetrics(registry: Registry, scheduler: SchedulerPort, gauge: AddMetric, counter: AddMetric): void {
+  const stats = () => scheduler.stats();
+  gauge('vedette_scheduler_running_jobs', 'Jobs in the hands of this process.', () => stats().runningJobs);
+  gauge('vedette_scheduler_checks_in_flight', 'Checks under way.', () => stats().inFlight);
+  gauge('vedette_scheduler_queued_bytes', 'Results that wait for the stream.', () => stats().queuedBytes);
+  counter('vedette_scheduler_results_total', 'Results acknowledged by the stream.', () => stats().produced);
+  new Gauge({
+    name: 'vedette_scheduler_lateness_seconds',
+    help: 'How late checks began of late.',
+    labelNames: ['quantile'],
+    registers: [registry],
+    collect() {
+      const { p50, p99, max } = stats().latenessMs;
+      for (const [quantile, ms] of Object.entries({ '0.5': p50, '0.99': p99, '1': max })) {
+        this.labels(quantile).set(ms / 1_000);
+      }
+    },
+  });
+  new Counter({
+    name: 'vedette_scheduler_missed_total',
+    help: 'Slots given up, by reason.',
+    labelNames: ['reason'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [reason, slots] of Object.entries(stats().missedByReason)) this.labels(reason).inc(slots);
+    },
+  });
+}
+
+/** Written by hand: a hundred thousand label sets as objects would hold up the checks of this process. */
+function durableLines(durable: Durable | null): string {
+  const lines = ['', ...metric('vedette_database_up', 'gauge', 'Whether the numbers below could be read.')];
+  lines.push(`vedette_database_up ${durable ? 1 : 0}`);
+  if (!durable) return `${lines.join('\n')}\n`;
+  const { fleet, series, liveInstances } = durable;
+  lines.push(
+    ...metric('vedette_instances', 'gauge', 'Processes that are alive.'),
+    `vedette_instances ${liveInstances}`,
+  );
+  lines.push(...metric('vedette_series', 'gauge', 'Jobs by location.'), `vedette_series ${fleet.series}`);
+  lines.push(...metric('vedette_results_total', 'counter', 'Counted results of all jobs.'));
+  for (const outcome of OUTCOME_KEYS) lines.push(`vedette_results_total{outcome="${outcome}"} ${fleet[outcome]}`);
+  if (!series) return `${lines.join('\n')}\n`;
+  const merged = mergeSeries(series);
+  lines.push(...metric('vedette_job_results_total', 'counter', 'Counted results of a job at a location.'));
+  for (const { labels, totals } of merged) {
+    for (const outcome of OUTCOME_KEYS) {
+      lines.push(`vedette_job_results_total{${labels},outcome="${outcome}"} ${totals[outcome]}`);
+    }
+  }
+  lines.push(...metric('vedette_job_responses_total', 'counter', 'Responses of a job at a location, by status code.'));
+  for (const { labels, totals } of merged) {
+    for (const [code, count] of Object.entries(totals.codes)) {
+      lines.push(`vedette_job_responses_total{${labels},code="${escapeLabel(code)}"} ${count}`);
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** A job that changed its topic has a row for each; one counter speaks for them. */
+function mergeSeries(series: readonly SeriesTotals[]): Array<{ labels: string; totals: SeriesTotals }> {
+  const merged = new Map<string, SeriesTotals>();
+  for (const one of series) {
+    const labels = `job_id="${one.jobId}",location="${escapeLabel(one.location)}"`;
+    const known = merged.get(labels);
+    if (!known) {
+      merged.set(labels, { ...one, codes: { ...one.codes } });
+      continue;
+    }
+    for (const outcome of OUTCOME_KEYS) known[outcome] += one[outcome];
+    for (const [code, count] of Object.entries(one.codes)) known.codes[code] = (known.codes[code] ?? 0) + count;
+  }
+  return [...merged].map(([labels, totals]) => ({ labels, totals }));
+}
+
+function metric(name: string, type: 'counter' | 'gauge', help: string): string[] {
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
+}
+
+function escapeLabel(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}

@@ -1,0 +1,74 @@
+import type { FastifyInstance } from 'fastify';
+import { type Static, Type } from 'typebox';
+import { VedetteError } from '../../errors.ts';
+import type { ApiDependencies } from '../ports.ts';
+import { answer, CHANGE_ERRORS, errorAnswers, strict } from '../schemas.ts';
+
+const InitBody = Type.Object(
+  {
+    reset: Type.Optional(
+      Type.Boolean({ default: false, description: 'Drop everything first. Only where the settings allow it.' }),
+    ),
+    confirm: Type.Optional(
+      Type.String({ maxLength: 200, description: 'With reset: the name of the database that is to be emptied.' }),
+    ),
+  },
+  { ...strict, examples: [{}, { reset: true, confirm: 'vedette' }] },
+);
+
+const InitAnswer = Type.Object(
+  {
+    database: Type.String(),
+    schema: Type.String(),
+    reset: Type.Boolean({ description: 'Whether everything was dropped first.' }),
+    applied: Type.Array(Type.String(), { description: 'Migrations applied now; empty when there were none to apply.' }),
+  },
+  strict,
+);
+
+export function addDatabaseRoutes(app: FastifyInstance, { database, databaseAdmin, options }: ApiDependencies): void {
+  app.post<{ Body: Static<typeof InitBody> | undefined }>(
+    '/db/init',
+    {
+      schema: {
+        operationId: 'initDatabase',
+        tags: ['database'],
+        summary: 'Creates or migrates the tables',
+        description: 'Destroys nothing, unless asked to reset, with the name of the database as confirmation.',
+        security: [{ apiKey: [] }],
+        body: InitBody,
+        response: {
+          200: answer('The tables are as this version wants them', InitAnswer, {
+            example: { database: 'vedette', schema: 'public', reset: false, applied: ['0001-initial'] },
+          }),
+          ...errorAnswers(...CHANGE_ERRORS, 'VED_RESET_FORBIDDEN', 'VED_RESET_UNCONFIRMED'),
+        },
+      },
+      preValidation: async (request) => {
+        request.body ??= {};
+      },
+    },
+    async (request) => {
+      const { reset = false, confirm } = request.body ?? {};
+      if (reset) checkReset(confirm, database.databaseName, options.allowReset);
+      else if (confirm !== undefined) {
+        throw new VedetteError('VED_VALIDATION', 'body: confirm: accepted only together with "reset": true');
+      }
+      const applied = reset ? await databaseAdmin.reset() : await databaseAdmin.migrate();
+      return { database: database.databaseName, schema: database.schema, reset, applied };
+    },
+  );
+}
+
+function checkReset(confirm: string | undefined, databaseName: string, allowed: boolean): void {
+  if (!allowed) {
+    throw new VedetteError(
+      'VED_RESET_FORBIDDEN',
+      'A reset is not allowed here: server.allow_reset in the settings is off',
+    );
+  }
+  if (confirm !== databaseName) {
+    const given = confirm === undefined ? 'nothing' : JSON.stringify(confirm);
+    throw new VedetteError('VED_RESET_UNCONFIRMED', `confirm: given ${given}, accepted: the name of the database`);
+  }
+}

@@ -1,0 +1,26 @@
+import type { FastifyInstance } from 'fastify';
+import type { ApiDependencies } from '../ports.ts';
+import { addDatabaseRoutes } from './database.ts';
+import { addDeadLetterRoutes } from './dead-letters.ts';
+import { addHealthRoutes } from './health.ts';
+import { addJobActionRoutes } from './job-actions.ts';
+import { addJobMetricsRoutes } from './job-metrics.ts';
+import { addJobResultsRoutes } from './job-results.ts';
+import { addJobRoutes } from './jobs.ts';
+import { addPrometheusRoutes } from './prometheus.ts';
+import { addStatusRoutes } from './status.ts';
+import { addWebsiteMockRoutes } from './website-mock.ts';
+
+/** One line a resource. */
+export function addRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
+  addStatusRoutes(app, dependencies);
+  addJobRoutes(app, dependencies);
+  addJobActionRoutes(app, dependencies);
+  addJobMetricsRoutes(app, dependencies);
+  addJobResultsRoutes(app, dependencies);
+  addDeadLetterRoutes(app, dependencies);
+  addDatabaseRoutes(app, dependencies);
+  addWebsiteMockRoutes(app, dependencies);
+  addHealthRoutes(app, dependencies);
+  addPrometheusRoutes(app, dependencies);
+}

@@ -1,0 +1,150 @@
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import { renderDashboard } from '../../dashboard/render.ts';
+import { readFleetStatus } from '../fleet-status.ts';
+import type { ApiDependencies } from '../ports.ts';
+import { answer, count, DATABASE_ERRORS, errorAnswers, instant, nullable, ref, strict } from '../schemas.ts';
+
+const StatusSchema = Type.Object(
+  {
+    name: Type.String({ description: 'Always vedette.' }),
+    version: Type.String(),
+    status: Type.Enum(['ok', 'degraded']),
+    problems: Type.Array(Type.String(), { description: 'Why the status is degraded.' }),
+    scheduler_up_time: nullable(
+      Type.Number({
+        minimum: 0,
+        description: 'Seconds since the longest running scheduler began; null when none runs.',
+      }),
+    ),
+    number_of_running_jobs: count('Jobs in the hands of schedulers, per location.'),
+    number_of_produced_messages: count('Results acknowledged by the stream since the live instances began.'),
+    number_of_consumed_messages: count('Results counted since the live instances began.'),
+    lag: count('Records of the stream that are not counted yet.'),
+    roles: Type.Array(Type.String(), { description: 'Roles of the process that answers.' }),
+    stream: Type.Object({ driver: Type.String(), topic: Type.String() }, strict),
+    instances: count('Processes that are alive.'),
+    time: instant('Now, by the clock of this server.'),
+    links: Type.Object(
+      { jobs: Type.String(), docs: Type.String(), openapi: Type.String(), metrics: Type.String() },
+      strict,
+    ),
+  },
+  { $id: 'Status', ...strict, description: 'Summed over all live instances.' },
+);
+
+const InstanceSchema = Type.Object(
+  {
+    instance_id: Type.String(),
+    roles: Type.Array(Type.String()),
+    location: Type.String(),
+    version: Type.String(),
+    started_at: instant('When it started.'),
+    seen_at: instant('When it last gave a sign of life.'),
+    stats: Type.Unsafe<Record<string, unknown>>({ type: 'object', description: 'What it says of itself.' }),
+  },
+  { $id: 'Instance', ...strict },
+);
+
+export function addStatusRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
+  app.addSchema(StatusSchema);
+  app.addSchema(InstanceSchema);
+  const { clock, version, roles, stream } = dependencies;
+
+  app.get<{ Querystring: Record<string, unknown> }>(
+    '/',
+    {
+      schema: {
+        operationId: 'getStatus',
+        tags: ['status'],
+        summary: 'What this server is and how it does',
+        description: 'JSON for programs; a browser (Accept: text/html) gets a page with the jobs and their numbers.',
+        response: {
+          200: {
+            description: 'The status of all live instances together, or the page',
+            content: {
+              'application/json': { schema: ref(StatusSchema) },
+              'text/html': { schema: Type.String() },
+            },
+          },
+          ...errorAnswers(...DATABASE_ERRORS),
+        },
+      },
+    },
+    async (request, reply) => {
+      reply.header('vary', 'accept').header('cache-control', 'no-store');
+      if (prefersHtml(request.headers.accept)) {
+        const page = await renderDashboard(request.query, dependencies);
+        return reply.code(page.statusCode).type('text/html; charset=utf-8').serializer(String).send(page.html);
+      }
+      const fleet = await readFleetStatus(dependencies);
+      const now = clock.wallMs();
+      return {
+        name: 'vedette',
+        version,
+        status: fleet.status,
+        problems: fleet.problems,
+        scheduler_up_time:
+          fleet.schedulerStartedAt === null ? null : Math.max(0, now - fleet.schedulerStartedAt) / 1_000,
+        number_of_running_jobs: fleet.runningJobs,
+        number_of_produced_messages: fleet.produced,
+        number_of_consumed_messages: fleet.consumed,
+        lag: fleet.lag,
+        roles,
+        stream: { driver: stream.driver, topic: stream.topic },
+        instances: Math.max(1, fleet.instances.length),
+        time: new Date(now).toISOString(),
+        links: { jobs: '/job', docs: '/docs', openapi: '/openapi.json', metrics: '/metrics' },
+      };
+    },
+  );
+
+  app.get(
+    '/instances',
+    {
+      schema: {
+        operationId: 'listInstances',
+        tags: ['status'],
+        summary: 'The processes that are alive',
+        response: {
+          200: answer('All of them, by id', Type.Array(ref(InstanceSchema))),
+          ...errorAnswers(...DATABASE_ERRORS),
+        },
+      },
+    },
+    async () => {
+      const instances = await dependencies.liveInstances();
+      return [...instances]
+        .sort((a, b) => (a.instanceId < b.instanceId ? -1 : 1))
+        .map((instance) => ({
+          instance_id: instance.instanceId,
+          roles: instance.roles,
+          location: instance.location,
+          version: instance.version,
+          started_at: instance.startedAt.toISOString(),
+          seen_at: instance.seenAt.toISOString(),
+          stats: instance.stats,
+        }));
+    },
+  );
+}
+
+/** Whether text/html is wanted more than JSON. No header, or one that takes anything alike, is a program's. */
+export function prefersHtml(accept: string | undefined): boolean {
+  if (accept === undefined) return false;
+  return quality(accept, 'text', 'html') > quality(accept, 'application', 'json');
+}
+
+/** The q value of the most specific range of an Accept header that takes `type/subtype`; 0 when none does. */
+function quality(accept: string, type: string, subtype: string): number {
+  let best = { rank: -1, q: 0 };
+  for (const range of accept.slice(0, 1_000).split(',')) {
+    const [name = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
+    const rank = ['*/*', `${type}/*`, `${type}/${subtype}`].indexOf(name);
+    if (rank <= best.rank) continue;
+    const q = parameters.find((parameter) => parameter.startsWith('q='));
+    const value = q === undefined ? 1 : Number(q.slice(2));
+    best = { rank, q: Number.isFinite(value) ? value : 0 };
+  }
+  return best.q;
+}

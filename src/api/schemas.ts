@@ -1,0 +1,119 @@
+import { type TSchema, Type } from 'typebox';
+import { ERRORS, type ErrorCode, VedetteError } from '../errors.ts';
+import { OUTCOMES } from '../messages/check-result.ts';
+import { toErrorBody } from './http-error.ts';
+
+/** A schema shared by name; in the OpenAPI document it is a component. */
+export const ref = <T extends TSchema>(schema: T): TSchema =>
+  Type.Unsafe<unknown>({ $ref: `${(schema as unknown as { $id: string }).$id}#` });
+
+export const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+export const strict = { additionalProperties: false } as const;
+
+/** An object whose keys are data: counters by status, percentiles by rank. */
+export const mapOf = <T extends TSchema>(member: T, options: Record<string, unknown> = {}) =>
+  Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: member, ...options });
+
+export const count = (description: string) => Type.Integer({ minimum: 0, description });
+export const instant = (description: string) => Type.String({ format: 'date-time', description });
+
+export const OutcomeSchema = Type.Enum([...OUTCOMES], { description: 'How a slot ended.' });
+
+export const ErrorSchema = Type.Object(
+  {
+    statusCode: Type.Integer({ description: 'The HTTP status again.' }),
+    code: Type.String({ description: 'What programs decide by; stable.', enum: Object.keys(ERRORS) }),
+    error: Type.String({ description: 'The name of the status.' }),
+    message: Type.String({ description: 'For people: what was given, what is accepted.' }),
+  },
+  { $id: 'Error', ...strict, description: 'What every refused or failed request is answered with.' },
+);
+
+const SAMPLE_MESSAGES: Partial<Record<ErrorCode, string>> = {
+  VED_VALIDATION: 'body: check_period_seconds: given "x", accepted: number',
+  VED_UNAUTHORIZED: 'An API key is needed: send the header Authorization: Bearer <API key>',
+  VED_JOB_NOT_FOUND: 'There is no job 42',
+  VED_JOB_EXISTS: 'There is a job 42 already',
+  VED_VERSION_CONFLICT: 'Job 42 is at version 3, not 2: read it again',
+};
+
+/** Answers a route may give when it refuses or fails, with an example of each code. */
+export function errorAnswers(...codes: ErrorCode[]): Record<string, object> {
+  const answers: Record<
+    string,
+    { description: string; content: Record<string, { schema: TSchema; examples: object }> }
+  > = {};
+  for (const code of codes) {
+    const { statusCode, text } = ERRORS[code];
+    const value = toErrorBody(new VedetteError(code, SAMPLE_MESSAGES[code] ?? text));
+    const answer = answers[statusCode];
+    if (answer) {
+      answer.description += ` ${text}`;
+      Object.assign(answer.content['application/json']?.examples ?? {}, { [code]: { value } });
+    } else {
+      const content = { 'application/json': { schema: ref(ErrorSchema), examples: { [code]: { value } } } };
+      answers[statusCode] = { description: text, content };
+    }
+  }
+  return answers;
+}
+
+interface AnswerOptions {
+  headers?: Record<string, object>;
+  example?: unknown;
+  type?: string;
+}
+
+/** One good answer: a description, its schema, an example, and the headers that matter. */
+export function answer(description: string, schema: TSchema, { headers, example, type }: AnswerOptions = {}): object {
+  const media = { schema, ...(example === undefined ? {} : { examples: { example: { value: example } } }) };
+  return { description, content: { [type ?? 'application/json']: media }, ...(headers ? { headers } : {}) };
+}
+
+/** Refusals that any route may give, and those of routes that change things. */
+export const COMMON_ERRORS = ['VED_VALIDATION', 'VED_HOST_FORBIDDEN', 'VED_RATE_LIMITED', 'VED_INTERNAL'] as const;
+export const DATABASE_ERRORS = [...COMMON_ERRORS, 'VED_UNAUTHORIZED', 'VED_DATABASE_UNAVAILABLE'] as const;
+export const CHANGE_ERRORS = [...DATABASE_ERRORS, 'VED_BODY_TOO_LARGE', 'VED_UNSUPPORTED_MEDIA_TYPE'] as const;
+
+export const JobParams = Type.Object(
+  { job_id: Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: 'Number of the job.', examples: [1] }) },
+  strict,
+);
+
+/** No NUL, which PostgreSQL takes in no text. */
+export const text = (description: string, maxLength = 200) =>
+  Type.String({ description, maxLength, minLength: 1, pattern: '^[^\\u0000]*$' });
+
+export const pageParameters = (defaultLimit: number, maximum = 1_000) => ({
+  limit: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum,
+      default: defaultLimit,
+      description: 'How many at most; the rest follows by cursor.',
+    }),
+  ),
+  cursor: Type.Optional(
+    Type.String({ maxLength: 400, description: 'From the `Link` header (rel="next") of the page before.' }),
+  ),
+});
+
+export const timeParameters = (fromDefault: string) => ({
+  from: Type.Optional(
+    Type.String({
+      maxLength: 60,
+      description: `Where the range begins (included): ISO 8601, ms since the epoch, or relative such as -1h. Default: ${fromDefault}.`,
+      examples: ['-1h', '2026-11-21T08:00:00Z', '1795248000000'],
+    }),
+  ),
+  to: Type.Optional(
+    Type.String({ maxLength: 60, description: 'Where it ends (excluded), in the same forms. Default: now.' }),
+  ),
+});
+
+export const LINK_HEADER = {
+  Link: { type: 'string', description: 'The next page, rel="next"; absent on the last one.' },
+} as const;
+export const ETAG_HEADER = {
+  ETag: { type: 'string', description: 'The version of the definition; send it back as If-Match.' },
+} as const;

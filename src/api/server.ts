@@ -1,0 +1,127 @@
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
+import { addDashboardRoutes } from '../dashboard/routes.ts';
+import { answerClientError, handleError, KnownPaths, refuseUnknown } from './error-handler.ts';
+import { HttpError } from './http-error.ts';
+import { acceptJsonOnly } from './json-body.ts';
+import { installOpenApi } from './openapi.ts';
+import type { ApiDependencies } from './ports.ts';
+import { addRoutes } from './routes/index.ts';
+import { createBrowserGuard, createKeyGuard } from './security.ts';
+import { createRequestValidator } from './validation.ts';
+
+const MAX_HEADER_BYTES = 16_384;
+
+/**
+ * Builds the API with all its routes; the caller listens and closes. Nothing is opened here but what `close` of the
+ * answer closes again.
+ */
+export async function createServer(dependencies: ApiDependencies): Promise<FastifyInstance> {
+  const { options, logger } = dependencies;
+  const app = Fastify({
+    loggerInstance: logger as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: options.bodyLimitBytes ?? 262_144,
+    requestTimeout: 30_000,
+    forceCloseConnections: 'idle',
+    trustProxy: trustedProxies(options.trustProxy),
+    exposeHeadRoutes: true,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
+    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: 10_000, keepAliveTimeout: 65_000 },
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (error, request, reply) => {
+      handleError(error, request, reply);
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  app.setValidatorCompiler(createRequestValidator(app as unknown as FastifyInstance));
+  // Answers are built by hand from known fields; tests compare them with the document.
+  app.setSerializerCompiler(() => JSON.stringify);
+  acceptJsonOnly(app as unknown as FastifyInstance);
+  await install(app as unknown as FastifyInstance, dependencies);
+  await app.ready();
+  return app as unknown as FastifyInstance;
+}
+
+async function install(app: FastifyInstance, dependencies: ApiDependencies): Promise<void> {
+  const { options } = dependencies;
+  const paths = new KnownPaths();
+  app.addHook('onRoute', (route) => paths.add(route.url, route.method));
+  app.setErrorHandler(handleError);
+  await installHelmet(app);
+  const checkBrowser = createBrowserGuard(options);
+  app.addHook('onRequest', async (request) => checkBrowser(request));
+  await installRateLimit(app, options.rateLimitPerMinute);
+  const checkKey = createKeyGuard(options.auth);
+  // Before any body is read: a path without such a method is told so whatever was sent along.
+  app.addHook('onRequest', async (request, reply) =>
+    request.is404 ? refuseUnknown(paths, request, reply) : undefined,
+  );
+  app.addHook('onRequest', async (request) => checkKey(request));
+  app.addHook('onResponse', async (request, reply) => logRequest(request, reply));
+  app.setNotFoundHandler((request, reply) => refuseUnknown(paths, request, reply));
+
+  await installOpenApi(app, dependencies.version);
+  addRoutes(app, dependencies);
+  addDashboardRoutes(app);
+}
+
+function installHelmet(app: FastifyInstance) {
+  return app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'", 'data:'],
+        connectSrc: ["'self'"],
+        formAction: ["'self'"],
+        baseUri: ["'none'"],
+        frameAncestors: ["'none'"],
+      },
+    },
+    // Vedette speaks plain HTTP; whoever puts TLS in front of it decides about this there.
+    strictTransportSecurity: false,
+    crossOriginOpenerPolicy: false,
+    originAgentCluster: false,
+    xFrameOptions: { action: 'deny' },
+    referrerPolicy: { policy: 'same-origin' },
+  });
+}
+
+/** One allowance a client for all routes together, unknown paths included; a route with `rateLimit: false` is free. */
+async function installRateLimit(app: FastifyInstance, perMinute: number | null | undefined): Promise<void> {
+  if (perMinute === null) return;
+  await app.register(rateLimit, { global: false, cache: 10_000 });
+  const take = app.createRateLimit({ max: perMinute ?? 1_200, timeWindow: 60_000 });
+  app.addHook('onRequest', async (request, reply) => {
+    if ((request.routeOptions.config as { rateLimit?: false }).rateLimit === false) return;
+    const taken = await take(request);
+    if (taken.isAllowed) return;
+    const { max, remaining, ttlInSeconds } = taken;
+    reply.headers({ 'x-ratelimit-limit': max, 'x-ratelimit-remaining': remaining, 'x-ratelimit-reset': ttlInSeconds });
+    if (!taken.isExceeded) return;
+    throw new HttpError('VED_RATE_LIMITED', `Too many requests: at most ${max} a minute; again in ${ttlInSeconds} s`, {
+      headers: { 'retry-after': String(ttlInSeconds) },
+    });
+  });
+}
+
+function logRequest(request: FastifyRequest, reply: FastifyReply): void {
+  const { method, url, ip } = request;
+  request.log.debug({ method, url, ip, statusCode: reply.statusCode, ms: reply.elapsedTime }, 'request answered');
+}
+
+function trustedProxies(trust: ApiDependencies['options']['trustProxy']): boolean | string[] {
+  if (trust === undefined || typeof trust === 'boolean') return trust ?? false;
+  return [...trust];
+}

@@ -1,0 +1,100 @@
+import { VedetteError } from '../../src/errors.ts';
+import type { Job, StoredJob } from '../../src/jobs/job.ts';
+import type { FileChanges, JobDefinition, JobFilter, JobStore } from '../../src/jobs/job-store.ts';
+
+/** A job store without a database: what the API does with jobs, apart from how they are kept. */
+export class MemoryJobStore implements JobStore {
+  readonly jobs = new Map<number, StoredJob>();
+  #revision = 0;
+
+  async get(jobId: number): Promise<StoredJob | null> {
+    return this.jobs.get(jobId) ?? null;
+  }
+
+  async list({ q, running, tag, limit = 1_000, afterJobId = 0 }: JobFilter = {}): Promise<StoredJob[]> {
+    return [...this.jobs.values()]
+      .filter(({ job }) => job.jobId > afterJobId)
+      .filter((stored) => running === undefined || stored.running === running)
+      .filter(({ job }) => q === undefined || job.name.toLowerCase().includes(q.toLowerCase()))
+      .filter(({ job }) => tag === undefined || job.tags.includes(tag))
+      .sort((a, b) => a.job.jobId - b.job.jobId)
+      .slice(0, limit);
+  }
+
+  async changedSince(): Promise<StoredJob[]> {
+    return [];
+  }
+
+  async create(definition: JobDefinition, source: 'api' | 'file' = 'api'): Promise<StoredJob> {
+    const jobId = (definition.job_id as number | undefined) ?? Math.max(0, ...this.jobs.keys()) + 1;
+    if (this.jobs.has(jobId)) throw new VedetteError('VED_JOB_EXISTS', `There is a job ${jobId} already`);
+    const now = new Date();
+    const stored: StoredJob = {
+      job: toJob({ ...definition, job_id: jobId }),
+      ...{ version: 1, running: definition.enabled !== false, source, revision: ++this.#revision },
+      ...{ createdAt: now, updatedAt: now, deleted: false },
+    };
+    this.jobs.set(jobId, stored);
+    return stored;
+  }
+
+  async update(
+    jobId: number,
+    definition: JobDefinition,
+    { ifVersion }: { ifVersion?: number } = {},
+  ): Promise<StoredJob> {
+    const stored = this.#find(jobId);
+    if (ifVersion !== undefined && ifVersion !== stored.version) {
+      throw new VedetteError('VED_VERSION_CONFLICT', `Job ${jobId} is at version ${stored.version}`);
+    }
+    const updated = { ...stored, job: toJob(definition), version: stored.version + 1, updatedAt: new Date() };
+    this.jobs.set(jobId, updated);
+    return updated;
+  }
+
+  async remove(jobId: number): Promise<void> {
+    this.#find(jobId);
+    this.jobs.delete(jobId);
+  }
+
+  async setRunning(jobId: number, running: boolean): Promise<StoredJob> {
+    const stored = { ...this.#find(jobId), running };
+    this.jobs.set(jobId, stored);
+    return stored;
+  }
+
+  async applyFile(): Promise<FileChanges> {
+    return { created: [], changed: [], removed: [], unchanged: [] };
+  }
+
+  async watch(): Promise<() => Promise<void>> {
+    return async () => undefined;
+  }
+
+  #find(jobId: number): StoredJob {
+    const stored = this.jobs.get(jobId);
+    if (!stored) throw new VedetteError('VED_JOB_NOT_FOUND', `There is no job ${jobId}`);
+    return stored;
+  }
+}
+
+const COMMON = ['job_id', 'job_name', 'check_period_seconds', 'tags', 'enabled'];
+
+function toJob(definition: JobDefinition): Job {
+  const options = Object.fromEntries(Object.entries(definition).filter(([key]) => !COMMON.includes(key)));
+  return {
+    jobId: definition.job_id as number,
+    name: definition.job_name as string,
+    type: 'http',
+    periodMs: (definition.check_period_seconds as number) * 1_000,
+    cron: null,
+    cronTimezone: null,
+    timeoutMs: 500,
+    retries: 0,
+    locations: ['default'],
+    tags: (definition.tags as string[] | undefined) ?? [],
+    enabled: definition.enabled !== false,
+    topic: null,
+    options,
+  };
+}

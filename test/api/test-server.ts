@@ -1,0 +1,77 @@
+import type { FastifyInstance } from 'fastify';
+import type { Test } from 'tap';
+import type { ApiDependencies, ApiOptions, CheckReport } from '../../src/api/ports.ts';
+import { createServer } from '../../src/api/server.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import type { Database } from '../../src/storage/database.ts';
+import { MemoryJobStore } from './memory-job-store.ts';
+import { testJobRules } from './test-job-rules.ts';
+
+export interface TestServerOptions extends Partial<Omit<ApiDependencies, 'options'>> {
+  options?: Partial<ApiOptions>;
+}
+
+/** A server with fakes at its own seams; what a test cares about it brings along. Closed at teardown. */
+export async function createTestServer(
+  t: Pick<Test, 'teardown'>,
+  given: TestServerOptions = {},
+): Promise<FastifyInstance> {
+  const { options, ...ports } = given;
+  const app = await createServer({
+    instanceId: 'test-1',
+    version: '0.1.0',
+    logger: silentLogger,
+    clock: systemClock,
+    database: brokenDatabase(),
+    databaseAdmin: { migrate: async () => [], reset: async () => [] },
+    jobStore: new MemoryJobStore(),
+    jobRules: testJobRules,
+    checks: async () => upReport(),
+    scheduler: null,
+    processor: null,
+    roles: ['api'],
+    stream: { driver: 'embedded', topic: 'checks' },
+    liveInstances: async () => [],
+    readiness: [],
+    cronSlots: () => 0,
+    granularities: ['minute', 'hour', 'day'],
+    ...ports,
+    options: {
+      loopback: true,
+      auth: { required: 'nothing', keys: [] },
+      rateLimitPerMinute: null,
+      allowReset: false,
+      metricsCacheMs: 0,
+      ...options,
+    },
+  });
+  t.teardown(() => app.close());
+  return app;
+}
+
+export function upReport(): CheckReport {
+  return {
+    startedAt: 1_795_248_000_000,
+    outcome: 'up',
+    status: '200',
+    responseTime: 0.0123,
+    timings: { connect: 0.001 },
+  };
+}
+
+/** What a Database is while PostgreSQL is away. */
+export function brokenDatabase(): Database {
+  const refuse = async (): Promise<never> => {
+    throw Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:5432'), { code: 'ECONNREFUSED' });
+  };
+  return {
+    schema: 'public',
+    databaseName: 'vedette',
+    query: refuse,
+    transaction: refuse,
+    listen: refuse,
+    notify: refuse,
+    close: async () => undefined,
+  };
+}
