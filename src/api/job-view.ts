@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import type { StoredJob } from '../jobs/job.ts';
 import type { JobState, LastResult } from '../storage/queries.ts';
 import type { ApiDependencies } from './ports.ts';
-import { count, instant, mapOf, nullable, OutcomeSchema, ref, strict } from './schemas.ts';
+import { choice, count, instant, mapOf, nullable, OutcomeSchema, ref, strict } from './schemas.ts';
 
 export const LastResultSchema = Type.Object(
   {
@@ -50,7 +50,7 @@ export const JobStateSchema = Type.Object(
 export const SERVER_FIELDS = {
   running: Type.Boolean({ description: 'Whether it is to be checked; start and stop change it.' }),
   version: Type.Integer({ minimum: 1, description: 'Counts the definitions it had.' }),
-  source: Type.Enum(['file', 'api'], { description: 'Jobs of the job file are edited there.' }),
+  source: choice(['file', 'api'], { description: 'Jobs of the job file are edited there.' }),
   created_at: instant('When it was made.'),
   updated_at: instant('When it was last changed.'),
   state: ref(JobStateSchema),

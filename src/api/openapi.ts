@@ -16,6 +16,17 @@ Times in answers are ISO 8601 in UTC; response times are seconds, and where exac
 (names that end in \`_us\`). Lists are paged: the next page is in the \`Link\` header. Every refusal has the same shape
 and a stable \`code\`.`;
 
+/** A body that may be left out: routes mark its schema with `x-optional`. */
+function relaxOptionalBody(path: object): void {
+  for (const operation of Object.values(path) as Array<{ requestBody?: { required?: boolean; content?: object } }>) {
+    for (const { schema } of Object.values(operation.requestBody?.content ?? {}) as Array<{ schema: object }>) {
+      if (!('x-optional' in schema)) continue;
+      delete schema['x-optional'];
+      Object.assign(operation.requestBody as object, { required: false });
+    }
+  }
+}
+
 /** Collects the routes into an OpenAPI 3.1 document, served at /openapi.json and shown at /docs. */
 export async function installOpenApi(app: FastifyInstance, version: string): Promise<void> {
   await app.register(swagger, {
@@ -33,6 +44,11 @@ export async function installOpenApi(app: FastifyInstance, version: string): Pro
           },
         },
       },
+    },
+    transformObject: (collected) => {
+      const document = 'openapiObject' in collected ? collected.openapiObject : collected.swaggerObject;
+      for (const path of Object.values(document.paths ?? {})) relaxOptionalBody(path);
+      return document;
     },
     refResolver: { buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `schema-${index}`) },
   });

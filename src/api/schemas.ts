@@ -17,7 +17,11 @@ export const mapOf = <T extends TSchema>(member: T, options: Record<string, unkn
 export const count = (description: string) => Type.Integer({ minimum: 0, description });
 export const instant = (description: string) => Type.String({ format: 'date-time', description });
 
-export const OutcomeSchema = Type.Enum([...OUTCOMES], { description: 'How a slot ended.' });
+/** One of a closed list of texts. */
+export const choice = <const T extends string>(values: readonly T[], options: Record<string, unknown> = {}) =>
+  Type.Unsafe<T>({ type: 'string', enum: [...values], ...options });
+
+export const OutcomeSchema = choice(OUTCOMES, { description: 'How a slot ended.' });
 
 export const ErrorSchema = Type.Object(
   {

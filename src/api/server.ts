@@ -15,6 +15,7 @@ import { acceptJsonOnly } from './json-body.ts';
 import { installOpenApi } from './openapi.ts';
 import type { ApiDependencies } from './ports.ts';
 import { addRoutes } from './routes/index.ts';
+import { ErrorSchema } from './schemas.ts';
 import { createBrowserGuard, createKeyGuard } from './security.ts';
 import { createRequestValidator } from './validation.ts';
 
@@ -70,6 +71,7 @@ async function install(app: FastifyInstance, dependencies: ApiDependencies): Pro
   app.setNotFoundHandler((request, reply) => refuseUnknown(paths, request, reply));
 
   await installOpenApi(app, dependencies.version);
+  app.addSchema(ErrorSchema);
   addRoutes(app, dependencies);
   addDashboardRoutes(app);
 }

@@ -28,15 +28,15 @@ export async function readDatabaseFacts(database: Database): Promise<DatabaseFac
       `SELECT current_setting('server_version') AS version, pg_database_size(current_database())::bigint AS bytes`,
     ),
     database.query<TableFacts>(
-      `SELECT c.relname AS table, sum(greatest(p.reltuples, -1))::bigint AS "estimatedRows",
-         sum(pg_total_relation_size(p.oid))::bigint AS bytes
+      `SELECT c.relname AS table, coalesce(sum(greatest(p.reltuples, -1)), 0)::bigint AS "estimatedRows",
+         coalesce(sum(pg_total_relation_size(p.oid)), 0)::bigint AS bytes
        FROM pg_class c
-       CROSS JOIN LATERAL (
+       LEFT JOIN LATERAL (
          SELECT leaf.oid, leaf.reltuples FROM pg_partition_tree(c.oid) AS tree
          JOIN pg_class leaf ON leaf.oid = tree.relid WHERE tree.isleaf OR c.relkind = 'r'
          UNION ALL
          SELECT c.oid, c.reltuples WHERE c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_partition_tree(c.oid))
-       ) AS p
+       ) AS p ON true
        WHERE c.relnamespace = to_regnamespace(quote_ident($1)) AND c.relkind IN ('r', 'p') AND NOT c.relispartition
        GROUP BY c.relname ORDER BY c.relname`,
       [database.schema],

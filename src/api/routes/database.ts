@@ -13,7 +13,7 @@ const InitBody = Type.Object(
       Type.String({ maxLength: 200, description: 'With reset: the name of the database that is to be emptied.' }),
     ),
   },
-  { ...strict, examples: [{}, { reset: true, confirm: 'vedette' }] },
+  { ...strict, 'x-optional': true, examples: [{}, { reset: true, confirm: 'vedette' }] },
 );
 
 const InitAnswer = Type.Object(

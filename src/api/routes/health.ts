@@ -2,18 +2,18 @@ import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { type Clock, sleep } from '../../core/clock.ts';
 import type { ApiDependencies, ReadinessCheck } from '../ports.ts';
-import { answer, ref, strict } from '../schemas.ts';
+import { answer, choice, ref, strict } from '../schemas.ts';
 
 const CHECK_TIMEOUT_MS = 2_000;
 
 const ReadinessSchema = Type.Object(
   {
-    status: Type.Enum(['ready', 'not_ready']),
+    status: choice(['ready', 'not_ready']),
     checks: Type.Array(
       Type.Object(
         {
           name: Type.String(),
-          state: Type.Enum(['ready', 'not_ready']),
+          state: choice(['ready', 'not_ready']),
           reason: Type.Optional(Type.String({ description: 'Why it is not ready.' })),
         },
         strict,

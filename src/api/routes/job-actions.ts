@@ -9,6 +9,7 @@ import type { ApiDependencies, CheckReport } from '../ports.ts';
 import {
   answer,
   CHANGE_ERRORS,
+  choice,
   ETAG_HEADER,
   errorAnswers,
   instant,
@@ -28,7 +29,7 @@ const CheckSchema = Type.Object(
   {
     job_id: Type.Integer(),
     started_at: instant('When the check began.'),
-    outcome: Type.Enum(['up', 'degraded', 'down']),
+    outcome: choice(['up', 'degraded', 'down']),
     reason: nullable(Type.String({ description: 'Why it was not up, from a closed list.' })),
     status: nullable(Type.String({ description: 'HTTP status or protocol code; null when there was no response.' })),
     response_time: nullable(Type.Number({ minimum: 0, description: 'Seconds.' })),

@@ -18,6 +18,7 @@ import { type MetricsPlan, planMetrics } from '../metrics-query.ts';
 import type { ApiDependencies } from '../ports.ts';
 import {
   answer,
+  choice,
   count,
   DATABASE_ERRORS,
   errorAnswers,
@@ -54,7 +55,7 @@ const Query = Type.Object(
       Type.String({ maxLength: 200, description: 'Percentiles of the response time.', examples: ['50,95,99.9'] }),
     ),
     location: Type.Optional(text('Only this location; otherwise all of them together.')),
-    order: Type.Optional(Type.Enum(['asc', 'desc'], { default: 'asc', description: 'Oldest or newest first.' })),
+    order: Type.Optional(choice(['asc', 'desc'], { default: 'asc', description: 'Oldest or newest first.' })),
     ...pageParameters(200),
   },
   strict,

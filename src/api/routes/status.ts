@@ -3,13 +3,13 @@ import { Type } from 'typebox';
 import { renderDashboard } from '../../dashboard/render.ts';
 import { readFleetStatus } from '../fleet-status.ts';
 import type { ApiDependencies } from '../ports.ts';
-import { answer, count, DATABASE_ERRORS, errorAnswers, instant, nullable, ref, strict } from '../schemas.ts';
+import { answer, choice, count, DATABASE_ERRORS, errorAnswers, instant, nullable, ref, strict } from '../schemas.ts';
 
 const StatusSchema = Type.Object(
   {
     name: Type.String({ description: 'Always vedette.' }),
     version: Type.String(),
-    status: Type.Enum(['ok', 'degraded']),
+    status: choice(['ok', 'degraded']),
     problems: Type.Array(Type.String(), { description: 'Why the status is degraded.' }),
     scheduler_up_time: nullable(
       Type.Number({
