@@ -80,7 +80,7 @@ export class MemoryJobStore implements JobStore {
 
 const COMMON = ['job_id', 'job_name', 'check_period_seconds', 'tags', 'enabled'];
 
-function toJob(definition: JobDefinition): Job {
+export function toJob(definition: JobDefinition): Job {
   const options = Object.fromEntries(Object.entries(definition).filter(([key]) => !COMMON.includes(key)));
   return {
     jobId: definition.job_id as number,

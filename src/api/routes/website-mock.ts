@@ -88,7 +88,7 @@ export function addWebsiteMockRoutes(app: FastifyInstance, { clock }: ApiDepende
         .code(status ?? chosen.status)
         .headers({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' })
         .type('text/plain; charset=utf-8')
-        .send(body ?? (status === undefined || status === chosen.status ? chosen.body : bodyOf(status)));
+        .send(body ?? (status === undefined ? chosen.body : bodyOf(status)));
     },
   );
 }
