@@ -72,6 +72,7 @@ export function brokenDatabase(): Database {
     transaction: refuse,
     listen: refuse,
     notify: refuse,
+    qualifyChannel: (channel) => channel,
     close: async () => undefined,
   };
 }
