@@ -1,0 +1,377 @@
+import type { Clock } from '../core/clock.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Job } from '../jobs/job.ts';
+import type { CheckResult } from '../messages/check-result.ts';
+import type { Probe } from '../monitors/monitor.ts';
+import { CheckRun, type Verdict } from './check-run.ts';
+import { Lateness, type LatenessStats } from './lateness.ts';
+import { Limiter } from './limiter.ts';
+import type { Publisher } from './publisher.ts';
+import { MISSED_REASONS, type MissedReason, type MissedSlots, type Series } from './series.ts';
+import { Ticker } from './ticker.ts';
+import type { Timeline } from './timeline.ts';
+
+export interface EngineOptions {
+  clock: Clock;
+  logger: Logger;
+  timeline: Timeline;
+  publisher: Publisher;
+  location: string;
+  prepare: (job: Job) => Probe;
+  hostOf: (job: Job) => string;
+  concurrency: number;
+  concurrencyPerHost: number;
+  lateLimitMs: number;
+  /** Whether the shard's lease allows a check to begin now. */
+  mayCheck: (series: Series) => boolean;
+  /** A held series is perhaps quiet now. */
+  onQuiet: (series: Series) => void;
+}
+
+export interface EngineStats {
+  inFlight: number;
+  waiting: number;
+  checks: number;
+  /** Missed slots so far, by reason. */
+  missed: Record<MissedReason, number>;
+  lateness: LatenessStats;
+}
+
+/**
+ * Runs the slots of series: each slot becomes one check or one missed slot, in order, and is published. It owns timers,
+ * concurrency and time; it knows neither jobs nor leases nor spans.
+ */
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly ticker: Ticker;
+  readonly #limiter: Limiter<Series>;
+  readonly #lateness = new Lateness();
+  readonly #byId: Array<Series | undefined> = [];
+  readonly #freeIds: number[] = [];
+  /** Series with missed slots that the publisher had no room for. */
+  readonly #unpublished = new Set<Series>();
+  readonly #missed = Object.fromEntries(MISSED_REASONS.map((reason) => [reason, 0])) as Record<MissedReason, number>;
+  #checks = 0;
+  #unsettled = 0;
+  /** The timeline jumped over the slots in between. */
+  #jump = { from: 0, to: 0 };
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    const { clock, timeline, concurrency, concurrencyPerHost } = options;
+    this.ticker = new Ticker({ clock, timeline, onDue: (id) => this.#due(id) });
+    this.#limiter = new Limiter({
+      limit: concurrency,
+      perHost: concurrencyPerHost,
+      onGranted: (series) => this.#granted(series),
+    });
+    options.publisher.onRoom(() => this.#publishAllPending());
+  }
+
+  /** A number for the timer of a new series. */
+  takeId(): number {
+    return this.#freeIds.pop() ?? this.#byId.length;
+  }
+
+  add(series: Series): void {
+    this.#byId[series.id] = series;
+    series.onQuiet = this.#options.onQuiet;
+  }
+
+  /** Forgets the series; what is under way is aborted and not published. */
+  remove(series: Series): void {
+    this.hold(series);
+    series.onQuiet = null;
+    this.#unpublished.delete(series);
+    const { run } = series;
+    series.run = null;
+    run?.abort();
+    if (this.#byId[series.id] !== series) return;
+    this.ticker.clear(series.id);
+    this.#byId[series.id] = undefined;
+    this.#freeIds.push(series.id);
+  }
+
+  /** Slots are handled from `series.next` on. */
+  resume(series: Series): void {
+    if (!series.held) return;
+    series.held = false;
+    if (!series.run) this.ticker.set(series.id, series.next);
+  }
+
+  /** No further slot is begun; a check under way goes on. */
+  hold(series: Series): void {
+    series.held = true;
+    if (series.waiting) {
+      series.waiting = false;
+      this.#limiter.cancel(series);
+    }
+    if (!series.run) this.ticker.clear(series.id);
+  }
+
+  /** Ends the check under way; its slot is missed(stopped). */
+  abort(series: Series): void {
+    const { run } = series;
+    if (!run) return;
+    series.run = null;
+    this.ticker.clear(series.id);
+    this.miss(series, series.next, 'stopped');
+    run.abort();
+  }
+
+  /** The slots from `series.next` up to `until` are missed. Not to be called while one of them is being checked. */
+  miss(series: Series, until: number, reason: MissedReason): void {
+    const last = series.schedule.last(series.next, until);
+    if (last === null) return;
+    const count = last === series.next ? 1 : series.schedule.count(series.next, last);
+    this.#missed[reason] += count;
+    const { missed } = series;
+    if (missed) {
+      // Only a full publisher leaves missed slots behind: whatever else was the matter, that is.
+      if (missed.reason !== reason) missed.reason = 'overload';
+      missed.last = last;
+      missed.count += count;
+    } else {
+      series.missed = { first: series.next, last, count, reason };
+    }
+    series.next = last;
+    series.advance();
+    this.#publishPending(series);
+  }
+
+  /** A message of this epoch that counts nothing, so that results of an earlier epoch are dropped from now on. */
+  fence(series: Series): void {
+    series.fence = 'needed';
+    this.#publishPending(series);
+  }
+
+  jumped(from: number, to: number): void {
+    this.#jump = { from, to };
+  }
+
+  /** Checks that have not come back, those that were given up included. */
+  get unsettled(): number {
+    return this.#unsettled;
+  }
+
+  stats(): EngineStats {
+    return {
+      inFlight: this.#limiter.active,
+      waiting: this.#limiter.waiting,
+      checks: this.#checks,
+      missed: { ...this.#missed },
+      lateness: this.#lateness.stats(),
+    };
+  }
+
+  #due(id: number): void {
+    const series = this.#byId[id];
+    if (!series) return;
+    if (series.run) {
+      series.run.expire();
+      return;
+    }
+    if (series.waiting) {
+      series.waiting = false;
+      this.#limiter.cancel(series);
+      this.miss(series, series.next, 'overload');
+    }
+    this.#arrive(series);
+  }
+
+  /** Misses what has passed, and begins the check of the last slot that is due if it is not too late for that. */
+  #arrive(series: Series): void {
+    if (series.held) return;
+    const now = this.#options.timeline.now();
+    const { id, schedule } = series;
+    if (series.next <= now) {
+      const last = schedule.last(series.next, now) as number;
+      if (last > series.next) this.miss(series, last - 1, this.#reasonOf(series));
+      const latest = last + this.#lateLimitMs(series);
+      if (now > latest) this.miss(series, last, this.#reasonOf(series));
+      else if (!this.#options.mayCheck(series)) this.ticker.set(id, Math.min(now + LEASE_POLL_MS, latest + 1));
+      else if (this.#options.publisher.full || series.missed || series.stuck) this.miss(series, last, 'overload');
+      else if (this.#limiter.acquire(series, this.#hostOf(series))) this.#begin(series, now);
+      else {
+        series.waiting = true;
+        this.ticker.set(id, latest);
+      }
+    }
+    if (series.next > now) this.ticker.set(id, series.next);
+  }
+
+  #reasonOf(series: Series): MissedReason {
+    const { next, gapUntil } = series;
+    const down = next <= gapUntil || (next > this.#jump.from && next <= this.#jump.to);
+    return down ? 'scheduler_down' : 'late';
+  }
+
+  #lateLimitMs(series: Series): number {
+    const distanceMs = series.schedule.periodMs ?? series.schedule.next(series.next) - series.next;
+    return Math.min(this.#options.lateLimitMs, distanceMs / 2);
+  }
+
+  #granted(series: Series): boolean {
+    series.waiting = false;
+    const now = this.#options.timeline.now();
+    const may = this.#options.mayCheck(series);
+    if (may) this.#begin(series, now);
+    else this.ticker.set(series.id, now + LEASE_POLL_MS);
+    return may;
+  }
+
+  #begin(series: Series, now: number): void {
+    const { schedule, jobId } = series;
+    const slot = series.next;
+    const job = series.job as Job;
+    const host = this.#hostOf(series);
+    const distanceMs = schedule.next(slot) - slot;
+    const guardMs = Math.min(GUARD_MS, distanceMs / 10);
+    const { clock, timeline } = this.#options;
+    this.#lateness.add(now - slot);
+    this.#checks++;
+    this.#unsettled++;
+    const run = new CheckRun({
+      probe: this.#probeOf(series, job),
+      slotTag: `${jobId}/${slot}`,
+      timeoutMs: job.timeoutMs,
+      retries: job.retries,
+      deadline: slot + distanceMs - guardMs,
+      clock,
+      now: () => timeline.now(),
+      stalledMs: () => this.ticker.stalledMs(),
+      onVerdict: (verdict) => this.#conclude(series, run, verdict),
+      onDefect: (error) => this.#defect(series, error),
+      onSettled: () => this.#settled(series, host),
+    });
+    series.run = run;
+    // The probe ends by itself at the deadline; this is for one that does not.
+    this.ticker.set(series.id, slot + distanceMs - guardMs / 2);
+    run.begin();
+  }
+
+  #conclude(series: Series, run: CheckRun, verdict: Verdict | null): void {
+    if (series.run !== run) return;
+    series.run = null;
+    series.stuck = true;
+    if (verdict === null) {
+      this.miss(series, series.next, 'late');
+    } else if (
+      series.missed ||
+      !this.#options.publisher.publish(this.#toResult(series, verdict), series.span.topic, series)
+    ) {
+      this.miss(series, series.next, 'overload');
+    } else {
+      series.advance();
+    }
+    if (!series.held) this.ticker.set(series.id, series.next);
+    else this.ticker.clear(series.id);
+  }
+
+  #settled(series: Series, host: string): void {
+    this.#unsettled--;
+    series.stuck = false;
+    this.#limiter.release(host);
+    if (series.held) series.onQuiet?.(series);
+  }
+
+  #defect(series: Series, error: unknown): void {
+    if (series.defectLogged) return;
+    series.defectLogged = true;
+    this.#options.logger.error({ err: error, jobId: series.jobId, version: series.span.version }, 'monitor failed');
+  }
+
+  #probeOf(series: Series, job: Job): Probe {
+    if (series.probe) return series.probe;
+    try {
+      series.probe = this.#options.prepare(job);
+    } catch (error) {
+      series.probe = () => Promise.reject(error);
+    }
+    return series.probe;
+  }
+
+  #hostOf(series: Series): string {
+    series.host ??= this.#options.hostOf(series.job as Job);
+    return series.host;
+  }
+
+  #toResult(series: Series, verdict: Verdict): CheckResult {
+    const { detail, ...rest } = verdict;
+    const result: CheckResult = { ...this.#base(series, series.next), ...rest };
+    if (detail !== undefined) result.detail = detail;
+    return result;
+  }
+
+  #base(series: Series, slot: number) {
+    return { jobId: series.jobId, location: this.#options.location, epoch: series.shard.epoch, slot };
+  }
+
+  #publishAllPending(): void {
+    for (const series of this.#unpublished) {
+      this.#publishPending(series);
+      if (this.#options.publisher.full) return;
+    }
+  }
+
+  /** Missed slots before the fence: a fence stands for everything that was handled. */
+  #publishPending(series: Series): void {
+    if (this.#publishMissed(series) && (series.fence !== 'needed' || this.#publishFence(series))) {
+      this.#unpublished.delete(series);
+    } else {
+      this.#unpublished.add(series);
+    }
+  }
+
+  #publishMissed(series: Series): boolean {
+    const { missed, schedule } = series;
+    if (!missed) return true;
+    // A reader cannot tell the slots of a cron expression, so each has a line of its own.
+    const whole = schedule.periodMs !== null;
+    while (missed.count > 0) {
+      const slot = whole ? missed.last : missed.first;
+      const slots = whole ? missed.count : 1;
+      if (!this.#publishRange(series, slot, slots, missed.reason)) return false;
+      missed.count -= slots;
+      missed.first = schedule.next(slot);
+    }
+    series.missed = null;
+    if (series.fence === 'needed') series.fence = 'sent';
+    return true;
+  }
+
+  #publishRange(series: Series, slot: number, slots: number, reason: MissedSlots['reason']): boolean {
+    const result: CheckResult = {
+      ...this.#base(series, slot),
+      ...(slots === 1 ? undefined : { slots, periodMs: series.schedule.periodMs as number }),
+      ts: Math.floor(this.#options.timeline.now()),
+      outcome: 'missed',
+      reason,
+      status: null,
+      responseTime: null,
+    };
+    return this.#options.publisher.publish(result, series.span.topic, series);
+  }
+
+  #publishFence(series: Series): boolean {
+    const { handled, schedule } = series;
+    const fence: CheckResult = {
+      ...this.#base(series, handled),
+      slots: 0,
+      periodMs: schedule.periodMs ?? 0,
+      ts: Math.floor(this.#options.timeline.now()),
+      outcome: 'missed',
+      reason: 'scheduler_down',
+      status: null,
+      responseTime: null,
+    };
+    if (!this.#options.publisher.publish(fence, series.span.topic, series)) return false;
+    series.fence = 'sent';
+    return true;
+  }
+}
+
+/** A check ends this long before the next slot. */
+const GUARD_MS = 50;
+/** How often a slot that waits for its shard's lease looks again. */
+const LEASE_POLL_MS = 25;

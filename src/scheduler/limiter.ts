@@ -1,0 +1,135 @@
+/**
+ * Bounds how many checks are under way: over all, and to one host. Who finds no room waits in line; a host that is full
+ * holds up nobody else's checks. `onGranted` answers false when the item does not want to start any more.
+ */
+export class Limiter<T> {
+  readonly #limit: number;
+  readonly #perHost: number;
+  readonly #onGranted: (item: T) => boolean;
+  readonly #hosts = new Map<string, Host<T>>();
+  readonly #tickets = new Map<T, Ticket<T>>();
+  /** Those whose host had room when they came; the global bound holds them up. */
+  #line = new Line<T>();
+  #active = 0;
+
+  constructor(options: { limit: number; perHost: number; onGranted: (item: T) => boolean }) {
+    this.#limit = options.limit;
+    this.#perHost = options.perHost;
+    this.#onGranted = options.onGranted;
+  }
+
+  get active(): number {
+    return this.#active;
+  }
+
+  get waiting(): number {
+    return this.#tickets.size;
+  }
+
+  /** Answers true when the item may start at once; otherwise it waits, and `onGranted` says when. */
+  acquire(item: T, hostName: string): boolean {
+    const host = this.#host(hostName);
+    if (this.#active < this.#limit && host.active < this.#perHost) {
+      this.#active++;
+      host.active++;
+      return true;
+    }
+    const ticket: Ticket<T> = { item, hostName, valid: true };
+    this.#tickets.set(item, ticket);
+    (host.active < this.#perHost ? this.#line : host.line).push(ticket);
+    return false;
+  }
+
+  /** The item waits no longer, and may be cancelled any number of times. */
+  cancel(item: T): void {
+    const ticket = this.#tickets.get(item);
+    if (!ticket) return;
+    ticket.valid = false;
+    this.#tickets.delete(item);
+    this.#line.dropped(ticket);
+    this.#hosts.get(ticket.hostName)?.line.dropped(ticket);
+  }
+
+  /** A check to this host has ended; those who can start now are granted. */
+  release(hostName: string): void {
+    const host = this.#host(hostName);
+    this.#active--;
+    host.active--;
+    const next = host.line.shift();
+    if (next) this.#line.unshift(next);
+    else if (host.active === 0) this.#hosts.delete(hostName);
+    while (this.#active < this.#limit) {
+      const ticket = this.#line.shift();
+      if (!ticket) return;
+      const target = this.#host(ticket.hostName);
+      if (target.active >= this.#perHost) {
+        target.line.push(ticket);
+        continue;
+      }
+      this.#tickets.delete(ticket.item);
+      this.#active++;
+      target.active++;
+      if (this.#onGranted(ticket.item)) continue;
+      this.#active--;
+      target.active--;
+    }
+  }
+
+  #host(name: string): Host<T> {
+    let host = this.#hosts.get(name);
+    if (!host) {
+      host = { active: 0, line: new Line() };
+      this.#hosts.set(name, host);
+    }
+    return host;
+  }
+}
+
+interface Ticket<T> {
+  item: T;
+  hostName: string;
+  valid: boolean;
+}
+
+interface Host<T> {
+  active: number;
+  line: Line<T>;
+}
+
+/** First in, first out; tickets that were given up are passed over, and swept out when they are many. */
+class Line<T> {
+  #tickets: Array<Ticket<T>> = [];
+  #head = 0;
+  #droppedCount = 0;
+
+  push(ticket: Ticket<T>): void {
+    this.#tickets.push(ticket);
+  }
+
+  unshift(ticket: Ticket<T>): void {
+    if (this.#head > 0) this.#tickets[--this.#head] = ticket;
+    else this.#tickets.unshift(ticket);
+  }
+
+  shift(): Ticket<T> | undefined {
+    while (this.#head < this.#tickets.length) {
+      const ticket = this.#tickets[this.#head++];
+      if (ticket.valid) {
+        if (this.#head > 1024 && this.#head * 2 > this.#tickets.length) this.#sweep();
+        return ticket;
+      }
+    }
+    this.#sweep();
+    return undefined;
+  }
+
+  dropped(_ticket: Ticket<T>): void {
+    if (++this.#droppedCount > 64 && this.#droppedCount * 2 > this.#tickets.length) this.#sweep();
+  }
+
+  #sweep(): void {
+    this.#tickets = this.#tickets.slice(this.#head).filter(({ valid }) => valid);
+    this.#head = 0;
+    this.#droppedCount = 0;
+  }
+}

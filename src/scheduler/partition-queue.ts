@@ -1,0 +1,102 @@
+import type { OutgoingRecord } from '../streaming/driver.ts';
+
+/** Hears that a result is in the log for good. */
+export interface Receipt {
+  acknowledged(slot: number): void;
+}
+
+/** Lines that are sent together; closed when it is full or on its way. */
+export class Block {
+  lines = 0;
+  bytes = 0;
+  #buffer: Buffer;
+  readonly #ends: number[] = [];
+  readonly #keys: number[] = [];
+  readonly #receipts: Array<Receipt | undefined> = [];
+  readonly #slots: number[] = [];
+
+  constructor(capacity: number) {
+    this.#buffer = Buffer.allocUnsafeSlow(capacity);
+  }
+
+  add(line: string, byteLength: number, jobId: number, slot: number, receipt: Receipt | undefined): void {
+    const needed = this.bytes + byteLength + 1;
+    if (needed > this.#buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2));
+      this.#buffer.copy(larger, 0, 0, this.bytes);
+      this.#buffer = larger;
+    }
+    this.#buffer.write(line, this.bytes, 'utf8');
+    this.#buffer[needed - 1] = NEWLINE;
+    this.bytes = needed;
+    this.#ends.push(needed);
+    this.#keys.push(jobId);
+    this.#slots.push(slot);
+    this.#receipts.push(receipt);
+    this.lines++;
+  }
+
+  /** One record with all lines, or one for each line with the job's id as its key. */
+  toRecords(topic: string, partition: number, headers: Record<string, string>, single: boolean): OutgoingRecord[] {
+    if (!single) return [{ topic, partition, value: this.#buffer.subarray(0, this.bytes), headers }];
+    return this.#ends.map((end, index) => {
+      const value = this.#buffer.subarray(index === 0 ? 0 : this.#ends[index - 1], end - 1);
+      return { topic, partition, key: String(this.#keys[index]), value, headers };
+    });
+  }
+
+  acknowledge(): void {
+    for (let index = 0; index < this.lines; index++) this.#receipts[index]?.acknowledged(this.#slots[index]);
+  }
+}
+
+/** What waits for one partition of a topic, in order. At most one block of it is on its way. */
+export class PartitionQueue {
+  readonly topic: string;
+  readonly partition: number;
+  sending = false;
+  readonly #maxBlockBytes: number;
+  readonly #closed: Block[] = [];
+  #open: Block | null = null;
+  #ripe = false;
+  #lastBytes = 4096;
+
+  constructor(topic: string, partition: number, maxBlockBytes: number) {
+    this.topic = topic;
+    this.partition = partition;
+    this.#maxBlockBytes = maxBlockBytes;
+  }
+
+  /** Answers whether a block is now ready to go. */
+  add(line: string, byteLength: number, jobId: number, slot: number, receipt: Receipt | undefined): boolean {
+    if (this.#open && this.#open.bytes + byteLength + 1 > this.#maxBlockBytes) this.#close();
+    this.#open ??= new Block(Math.min(this.#maxBlockBytes, Math.max(4096, this.#lastBytes)));
+    this.#open.add(line, byteLength, jobId, slot, receipt);
+    return this.#closed.length > 0;
+  }
+
+  /** The open block has waited long enough. */
+  ripen(): void {
+    this.#ripe = this.#open !== null;
+  }
+
+  get ready(): boolean {
+    return !this.sending && (this.#closed.length > 0 || this.#ripe);
+  }
+
+  /** The oldest block that is ready; the caller sends it and sets `sending` meanwhile. */
+  take(): Block | undefined {
+    if (this.#closed.length === 0 && this.#ripe) this.#close();
+    return this.#closed.shift();
+  }
+
+  #close(): void {
+    if (!this.#open) return;
+    this.#lastBytes = this.#open.bytes;
+    this.#closed.push(this.#open);
+    this.#open = null;
+    this.#ripe = false;
+  }
+}
+
+const NEWLINE = 10;

@@ -1,0 +1,357 @@
+import { type Clock, sleep } from '../core/clock.ts';
+import type { Logger } from '../core/logger.ts';
+import { retry } from '../core/retry.ts';
+import { type CheckResult, RESULT_CONTENT_TYPE, RESULT_SCHEMA } from '../messages/check-result.ts';
+import { encodeResult } from '../messages/encode.ts';
+import { partitionOf } from '../messages/partition.ts';
+import type { OutgoingRecord, StreamDriver, StreamProducer } from '../streaming/driver.ts';
+import { type Block, PartitionQueue, type Receipt } from './partition-queue.ts';
+
+export type { Receipt };
+
+export interface PublisherOptions {
+  driver: Pick<StreamDriver, 'createProducer'>;
+  clock: Clock;
+  logger: Logger;
+  /** `block`: many lines in a record; `record`: one line in each, with the job's id as key. */
+  format?: 'block' | 'record';
+  /** How long lines are collected before they are sent. */
+  lingerMs?: number;
+  maxBlockBytes?: number;
+  /** Bound of what waits for the log, in bytes of lines. */
+  maxQueueBytes?: number;
+  /** Gets a copy of every result that is not `up`, best effort. */
+  failuresTopic?: string | null;
+  /** The pinned number of partitions of a topic, which is made when it is missing. Asked again until it answers. */
+  partitionsOf(topic: string): Promise<number>;
+}
+
+export interface PublisherStats {
+  /** Results the log has acknowledged. */
+  published: number;
+  queuedResults: number;
+  queuedBytes: number;
+  /** Wall time in ms since which the log has not taken some partition's results; null when all is well. */
+  failingSince: number | null;
+  /** Copies for topics.failures that were given up. */
+  droppedCopies: number;
+}
+
+/**
+ * Brings results into the log, in order per partition. A send that fails is repeated for ever: readers drop the
+ * repetition. Memory is bounded: what does not fit is refused, and the caller makes it a missed slot.
+ */
+export interface Publisher {
+  /**
+   * Takes the result, or answers false when the queue is full. `receipt` hears of it when it is in the log; receipts of
+   * one job and topic come in the order of its results.
+   */
+  publish(result: CheckResult, topic: string, receipt?: Receipt): boolean;
+  /** Whether a result would be refused now. */
+  readonly full: boolean;
+  /** Calls back each time there is room again after a refusal. */
+  onRoom(callback: () => void): void;
+  /** Sends what waits without lingering; answers whether everything is in the log, false when `signal` aborts first. */
+  flush(signal?: AbortSignal): Promise<boolean>;
+  /** Flushes for at most `graceMs`, then gives up what is left and closes its producer. */
+  close(graceMs?: number): Promise<void>;
+  stats(): PublisherStats;
+}
+
+export function createPublisher(options: PublisherOptions): Publisher {
+  return new StreamPublisher(options);
+}
+
+interface Route {
+  queues: PartitionQueue[] | null;
+  /** Lines that wait for the number of partitions. */
+  waiting: Array<{ line: string; byteLength: number; jobId: number; slot: number; receipt: Receipt | undefined }>;
+  copies: boolean;
+}
+
+class StreamPublisher implements Publisher {
+  readonly #options: Required<Omit<PublisherOptions, 'failuresTopic'>> & { failuresTopic: string | null };
+  readonly #routes = new Map<string, Route>();
+  readonly #abort = new AbortController();
+  readonly #roomCallbacks: Array<() => void> = [];
+  readonly #idleCallbacks = new Set<() => void>();
+  #producer: Promise<StreamProducer> | undefined;
+  #lingering = false;
+  #closed: Promise<void> | undefined;
+  #refused = false;
+  #queuedBytes = 0;
+  #queuedResults = 0;
+  #copyBytes = 0;
+  #published = 0;
+  #droppedCopies = 0;
+  #failing = 0;
+  #failingSince: number | null = null;
+
+  constructor(options: PublisherOptions) {
+    this.#options = {
+      format: 'block',
+      lingerMs: 50,
+      maxBlockBytes: 512 * 1024,
+      maxQueueBytes: 64 * 1024 * 1024,
+      failuresTopic: null,
+      ...options,
+    };
+  }
+
+  get full(): boolean {
+    return this.#closed !== undefined || this.#queuedBytes >= this.#options.maxQueueBytes;
+  }
+
+  publish(result: CheckResult, topic: string, receipt?: Receipt): boolean {
+    if (this.full) {
+      this.#refused = true;
+      return false;
+    }
+    const line = encodeResult(result);
+    const byteLength = Buffer.byteLength(line);
+    this.#queuedBytes += byteLength + 1;
+    this.#queuedResults++;
+    this.#add(this.#route(topic, false), topic, line, byteLength, result, receipt);
+    const { failuresTopic } = this.#options;
+    if (failuresTopic !== null && result.outcome !== 'up' && result.slots !== 0) {
+      this.#copy(failuresTopic, line, byteLength, result);
+    }
+    return true;
+  }
+
+  onRoom(callback: () => void): void {
+    this.#roomCallbacks.push(callback);
+  }
+
+  async flush(signal?: AbortSignal): Promise<boolean> {
+    while (this.#queuedResults > 0 && !signal?.aborted) {
+      this.#ripen();
+      await new Promise<void>((resolve) => {
+        const finish = () => {
+          this.#idleCallbacks.delete(finish);
+          signal?.removeEventListener('abort', finish);
+          resolve();
+        };
+        this.#idleCallbacks.add(finish);
+        signal?.addEventListener('abort', finish, { once: true });
+      });
+    }
+    return this.#queuedResults === 0;
+  }
+
+  close(graceMs = 5000): Promise<void> {
+    this.#closed ??= this.#close(graceMs);
+    return this.#closed;
+  }
+
+  stats(): PublisherStats {
+    return {
+      published: this.#published,
+      queuedResults: this.#queuedResults,
+      queuedBytes: this.#queuedBytes,
+      failingSince: this.#failingSince,
+      droppedCopies: this.#droppedCopies,
+    };
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    const { clock, logger } = this.#options;
+    const grace = new AbortController();
+    const cancel = clock.after(graceMs, () => grace.abort());
+    const flushed = await this.flush(grace.signal);
+    cancel();
+    if (!flushed) logger.warn({ results: this.#queuedResults }, 'results given up, their slots will be missed');
+    this.#abort.abort();
+    try {
+      await (await this.#producer)?.close();
+    } catch (error) {
+      // Nothing depends on it any more: what was not acknowledged counts as not sent.
+      logger.debug({ err: error }, 'producer not closed');
+    }
+  }
+
+  #copy(topic: string, line: string, byteLength: number, result: CheckResult): void {
+    if (this.#copyBytes + byteLength > this.#options.maxQueueBytes / 8) {
+      this.#droppedCopies++;
+      return;
+    }
+    this.#copyBytes += byteLength + 1;
+    this.#add(this.#route(topic, true), topic, line, byteLength, result, undefined);
+  }
+
+  #route(topic: string, copies: boolean): Route {
+    const key = copies ? `copies ${topic}` : topic;
+    let route = this.#routes.get(key);
+    if (!route) {
+      route = { queues: null, waiting: [], copies };
+      this.#routes.set(key, route);
+      void this.#resolve(topic, route);
+    }
+    return route;
+  }
+
+  async #resolve(topic: string, route: Route): Promise<void> {
+    const partitions = await this.#persist(() => this.#options.partitionsOf(topic), { topic });
+    if (partitions === undefined) return;
+    const { maxBlockBytes } = this.#options;
+    route.queues = Array.from({ length: partitions }, (_, index) => new PartitionQueue(topic, index, maxBlockBytes));
+    for (const { line, byteLength, jobId, slot, receipt } of route.waiting.splice(0)) {
+      route.queues[partitionOf(jobId, partitions)].add(line, byteLength, jobId, slot, receipt);
+    }
+    this.#pump();
+    this.#linger();
+  }
+
+  #add(
+    route: Route,
+    _topic: string,
+    line: string,
+    byteLength: number,
+    { jobId, slot }: CheckResult,
+    receipt: Receipt | undefined,
+  ): void {
+    if (!route.queues) {
+      route.waiting.push({ line, byteLength, jobId, slot, receipt });
+      return;
+    }
+    const queue = route.queues[partitionOf(jobId, route.queues.length)];
+    if (queue.add(line, byteLength, jobId, slot, receipt) && queue.ready) this.#pump();
+    this.#linger();
+  }
+
+  #linger(): void {
+    if (this.#lingering) return;
+    this.#lingering = true;
+    this.#options.clock.after(this.#options.lingerMs, () => {
+      this.#lingering = false;
+      this.#ripen();
+    });
+  }
+
+  #ripen(): void {
+    for (const { queues } of this.#routes.values()) for (const queue of queues ?? []) queue.ripen();
+    this.#pump();
+  }
+
+  /** Sends one block of every partition that has one ready and none on its way. */
+  #pump(): void {
+    if (this.#abort.signal.aborted) return;
+    const counted: Shipment[] = [];
+    for (const { queues, copies } of this.#routes.values()) {
+      for (const queue of queues ?? []) {
+        const block = queue.ready ? queue.take() : undefined;
+        if (!block) continue;
+        queue.sending = true;
+        if (copies) void this.#sendCopies({ queue, block });
+        else counted.push({ queue, block });
+      }
+    }
+    if (counted.length > 0) void this.#send(counted);
+  }
+
+  /** All together first; when that fails, each partition for itself, so that one broken partition holds up no other. */
+  async #send(shipments: Shipment[]): Promise<void> {
+    try {
+      await this.#sendOnce(shipments);
+    } catch (error) {
+      this.#options.logger.debug({ err: error }, 'send failed');
+      await Promise.all(shipments.map((shipment) => this.#sendAlone(shipment)));
+      return;
+    }
+    for (const shipment of shipments) this.#acknowledge(shipment);
+    this.#settled();
+  }
+
+  async #sendAlone(shipment: Shipment): Promise<void> {
+    const { topic, partition } = shipment.queue;
+    const sent = await this.#persist(
+      async () => {
+        await this.#sendOnce([shipment]);
+        return true;
+      },
+      { topic, partition },
+    );
+    if (!sent) return;
+    this.#acknowledge(shipment);
+    this.#settled();
+  }
+
+  async #sendCopies(shipment: Shipment): Promise<void> {
+    try {
+      await this.#sendOnce([shipment]);
+    } catch (error) {
+      // Copies are best effort, by contract. A pause keeps a broken topic from being hammered.
+      this.#droppedCopies += shipment.block.lines;
+      this.#options.logger.debug({ err: error }, 'copies of failures not sent');
+      await sleep(this.#options.clock, COPY_PAUSE_MS, this.#abort.signal);
+    }
+    this.#copyBytes -= shipment.block.bytes;
+    shipment.queue.sending = false;
+    this.#pump();
+  }
+
+  async #sendOnce(shipments: Shipment[]): Promise<void> {
+    const producer = await this.#connect();
+    const single = this.#options.format === 'record';
+    const records: OutgoingRecord[] = [];
+    for (const { queue, block } of shipments) {
+      for (const record of block.toRecords(queue.topic, queue.partition, HEADERS, single)) records.push(record);
+    }
+    await producer.send(records);
+  }
+
+  #connect(): Promise<StreamProducer> {
+    this.#producer ??= this.#options.driver.createProducer().catch((error: unknown) => {
+      this.#producer = undefined;
+      throw error;
+    });
+    return this.#producer;
+  }
+
+  #acknowledge({ queue, block }: Shipment): void {
+    queue.sending = false;
+    this.#queuedBytes -= block.bytes;
+    this.#queuedResults -= block.lines;
+    this.#published += block.lines;
+    block.acknowledge();
+  }
+
+  #settled(): void {
+    this.#pump();
+    if (this.#queuedResults === 0) for (const callback of [...this.#idleCallbacks]) callback();
+    if (!this.#refused || this.#queuedBytes > this.#options.maxQueueBytes * ROOM) return;
+    this.#refused = false;
+    for (const callback of this.#roomCallbacks) callback();
+  }
+
+  /** Repeats `work` until it succeeds; undefined when the publisher closes first. Logged once per outage, not per try. */
+  async #persist<T>(work: () => Promise<T>, fields: object): Promise<T | undefined> {
+    const { clock, logger } = this.#options;
+    const onTransition = (state: { failing: true; error: unknown } | { failing: false }) => {
+      if (state.failing) {
+        if (this.#failing++ > 0) return;
+        this.#failingSince = clock.wallMs();
+        logger.warn({ err: state.error, ...fields }, 'stream does not take results, they wait');
+      } else if (--this.#failing === 0) {
+        this.#failingSince = null;
+        logger.info('stream takes results again');
+      }
+    };
+    try {
+      return await retry(work, { clock, signal: this.#abort.signal, onTransition });
+    } catch (error) {
+      if (this.#abort.signal.aborted) return undefined;
+      throw error;
+    }
+  }
+}
+
+interface Shipment {
+  queue: PartitionQueue;
+  block: Block;
+}
+
+const HEADERS = { 'content-type': RESULT_CONTENT_TYPE, schema: RESULT_SCHEMA };
+/** How empty the queue must be before those who were refused are called again. */
+const ROOM = 0.9;
+const COPY_PAUSE_MS = 1000;

@@ -1,0 +1,267 @@
+import { type Clock, sleep } from '../core/clock.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Job } from '../jobs/job.ts';
+import type { JobStore } from '../jobs/job-store.ts';
+import { createLeaseStore, type LeaseStore, type LeaseStoreOptions } from '../jobs/leases.ts';
+import { createSpanStore, type SpanStore } from '../jobs/spans.ts';
+import type { Probe } from '../monitors/monitor.ts';
+import { Engine, type EngineStats } from './engine.ts';
+import type { Publisher } from './publisher.ts';
+import { Roster } from './roster.ts';
+import type { Shard } from './series.ts';
+import { ShardKeeper } from './shard-keeper.ts';
+import type { StallStats } from './ticker.ts';
+import { Timeline } from './timeline.ts';
+
+export interface SchedulerLimits {
+  /** Checks under way at a time, over all and to one host. */
+  concurrency?: number;
+  concurrencyPerHost?: number;
+  /** A check that could not begin this long after its slot (or half its period, if that is less) is missed. */
+  lateLimitMs?: number;
+  /** A scheduler that is silent this long loses its shards. */
+  leaseMs?: number;
+  /** How often progress is stored; leases are renewed with it, at least at a third of their life. */
+  progressMs?: number;
+  /** How long checks under way may go on when the scheduler stops. */
+  stopGraceMs?: number;
+}
+
+interface CommonOptions extends SchedulerLimits {
+  clock: Clock;
+  logger: Logger;
+  jobStore: Pick<JobStore, 'changedSince' | 'watch'>;
+  /** Makes the probe of a job; called when it is first checked. What it throws becomes down(internal). */
+  prepare(job: Job): Probe;
+  /** What the bound of checks per host goes by. Default: the host of the job's `uri`, or its `host`. */
+  hostOf?(job: Job): string;
+  publisher: Publisher;
+  location: string;
+  /** Topic of jobs that name none. */
+  topic: string;
+}
+
+export interface SchedulerOptions extends CommonOptions {
+  database: LeaseStoreOptions['database'];
+  /** Unique per start of a process: a restarted one is another. */
+  instanceId: string;
+}
+
+export interface SchedulerStats extends EngineStats {
+  location: string;
+  /** Jobs whose checks run here now. */
+  running: number;
+  shards: number;
+  /** The database cannot be reached; checks go on. */
+  isolated: boolean;
+  stalls: StallStats;
+}
+
+/**
+ * Runs the jobs of one location: shares its shards with other schedulers, checks every slot of the series it owns, and
+ * publishes one result or missed slot for each. The publisher is the caller's to close, after `stop`.
+ */
+export interface Scheduler {
+  /** Resolves when the jobs are known and the first shards were asked for; waits as long as the database is away. */
+  start(): Promise<void>;
+  /**
+   * Ends or aborts what is under way (aborted slots are missed), flushes, and gives the leases back with exact progress.
+   * Jobs stay running: what is due until the next scheduler comes is missed(scheduler_down).
+   */
+  stop(): Promise<void>;
+  stats(): SchedulerStats;
+  /** The slot of the job that is checked next (or right now); null when it does not run here. */
+  nextSlot(jobId: number): number | null;
+}
+
+export function createScheduler(options: SchedulerOptions): Scheduler {
+  const { database, location, instanceId: owner } = options;
+  const leases = createLeaseStore({ database, location, owner });
+  const spans = createSpanStore({ database, location, owner });
+  return createSchedulerOn({ ...options, leases, spans, owner });
+}
+
+/** A scheduler on given stores of leases and spans. */
+export function createSchedulerOn(
+  options: CommonOptions & { leases: LeaseStore; spans: SpanStore; owner: string },
+): Scheduler {
+  return new ShardedScheduler(options);
+}
+
+class ShardedScheduler implements Scheduler {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #location: string;
+  readonly #stopGraceMs: number;
+  readonly #abort = new AbortController();
+  readonly #timeline: Timeline;
+  readonly #engine: Engine;
+  readonly #roster: Roster;
+  readonly #keeper: ShardKeeper;
+  #unwatchJobs: () => Promise<void> = async () => {};
+  #stopped: Promise<void> | undefined;
+
+  constructor(options: CommonOptions & { leases: LeaseStore; spans: SpanStore; owner: string }) {
+    const { clock, logger, publisher, location, leases, owner, leaseMs = 6000, progressMs = 1000 } = options;
+    const signal = this.#abort.signal;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#location = location;
+    this.#stopGraceMs = options.stopGraceMs ?? 3000;
+    this.#timeline = new Timeline({
+      clock,
+      onStep: (fromMs, toMs) => {
+        this.#engine.jumped(fromMs, toMs);
+        logger.warn({ fromMs, toMs }, 'the wall clock jumped ahead, slots in between are missed');
+      },
+      onBehind: (byMs) => logger.warn({ byMs }, 'the wall clock was put back, slots go on as before'),
+    });
+    this.#engine = new Engine({
+      clock,
+      logger,
+      timeline: this.#timeline,
+      publisher,
+      location,
+      prepare: options.prepare,
+      hostOf: options.hostOf ?? hostOfJob,
+      concurrency: options.concurrency ?? 2000,
+      concurrencyPerHost: options.concurrencyPerHost ?? 100,
+      lateLimitMs: options.lateLimitMs ?? 5000,
+      mayCheck: ({ shard }) => this.#keeper.mayCheck(shard),
+      onQuiet: (series) => this.#roster.onQuiet(series),
+    });
+    this.#roster = new Roster({
+      clock,
+      logger,
+      timeline: this.#timeline,
+      engine: this.#engine,
+      jobStore: options.jobStore,
+      spans: options.spans,
+      location,
+      defaultTopic: options.topic,
+      signal,
+    });
+    this.#keeper = new ShardKeeper({
+      clock,
+      logger,
+      timeline: this.#timeline,
+      leases,
+      owner,
+      leaseMs,
+      renewMs: Math.min(progressMs, leaseMs / 3),
+      onAcquired: (shards) => this.#adopt(shards),
+      onLost: (shard) => this.#roster.drop(shard),
+      onHandOver: (shards) => this.#rest(shards, HAND_OVER_GRACE_MS),
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#engine.ticker.start();
+    try {
+      this.#unwatchJobs = await this.#roster.start();
+    } catch (error) {
+      if (this.#abort.signal.aborted) return;
+      throw error;
+    }
+    if (!this.#stopped) await this.#keeper.start();
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  stats(): SchedulerStats {
+    return {
+      location: this.#location,
+      running: this.#roster.running,
+      shards: this.#keeper.shards.size,
+      isolated: this.#keeper.isolated,
+      stalls: this.#engine.ticker.stalls(),
+      ...this.#engine.stats(),
+    };
+  }
+
+  nextSlot(jobId: number): number | null {
+    const series = this.#roster.get(jobId);
+    return series && !series.held && Number.isFinite(series.next) ? series.next : null;
+  }
+
+  async #adopt(shards: readonly Shard[]): Promise<void> {
+    try {
+      await this.#roster.adopt(shards);
+    } catch (error) {
+      if (!this.#abort.signal.aborted) throw error;
+    }
+  }
+
+  async #stop(): Promise<void> {
+    const watchEnds = this.#unwatchJobs().catch((error: unknown) => {
+      this.#logger.debug({ err: error }, 'jobs are still watched');
+    });
+    await this.#within(this.#keeper.stopSharing(), STORE_GRACE_MS);
+    const shards = [...this.#keeper.shards.values()];
+    await this.#rest(
+      shards.filter(({ state }) => state === 'active' || state === 'draining'),
+      this.#stopGraceMs,
+    );
+    await this.#untilAborted();
+    this.#abort.abort();
+    await this.#within(this.#keeper.release(), STORE_GRACE_MS);
+    for (const shard of shards) this.#roster.drop(shard);
+    this.#engine.ticker.stop();
+    await this.#within(watchEnds, STORE_GRACE_MS);
+  }
+
+  /**
+   * Brings shards to rest: no slot is begun, checks under way may end within `graceMs` or are aborted, and everything
+   * that was handled reaches the log, if it can be had within reason. What cannot is left to the next owner's gap.
+   */
+  async #rest(shards: readonly Shard[], graceMs: number): Promise<void> {
+    for (const shard of shards) shard.state = 'draining';
+    await this.#within(this.#roster.settled(), STORE_GRACE_MS);
+    const now = this.#timeline.now();
+    for (const shard of shards) {
+      shard.frozenAt = now;
+      for (const series of shard.series) {
+        this.#engine.hold(series);
+        if (!series.run) this.#engine.miss(series, now, 'stopped');
+      }
+    }
+    const all = () => shards.filter(({ state }) => state !== 'gone').flatMap(({ series }) => [...series]);
+    await this.#until(() => all().every(({ run }) => run === null), graceMs);
+    for (const series of all()) this.#engine.abort(series);
+    await this.#until(() => all().every(({ quiet }) => quiet), FLUSH_GRACE_MS);
+  }
+
+  /** Probes that were aborted have closed what they opened. */
+  async #untilAborted(): Promise<void> {
+    await this.#until(() => this.#engine.unsettled === 0, SETTLE_MS);
+    if (this.#engine.unsettled > 0) this.#logger.warn({ checks: this.#engine.unsettled }, 'checks did not end');
+  }
+
+  async #until(condition: () => boolean, limitMs: number): Promise<void> {
+    const endMono = this.#clock.monotonicMs() + limitMs;
+    while (!condition() && this.#clock.monotonicMs() < endMono) await sleep(this.#clock, POLL_MS);
+  }
+
+  /** Waits for `work`, but not longer than `limitMs`: a database that is away must not hold up a stop. */
+  async #within(work: Promise<void>, limitMs: number): Promise<void> {
+    const enough = new AbortController();
+    await Promise.race([work, sleep(this.#clock, limitMs, enough.signal)]);
+    enough.abort();
+  }
+}
+
+/** The host of a job's `uri`, or its `host`; one name for all jobs that have neither. */
+function hostOfJob({ options }: Job): string {
+  const { uri, host } = options;
+  if (typeof uri === 'string' && URL.canParse(uri)) return new URL(uri).host;
+  return typeof host === 'string' ? host : '';
+}
+
+const HAND_OVER_GRACE_MS = 2000;
+const STORE_GRACE_MS = 2000;
+const FLUSH_GRACE_MS = 3000;
+const SETTLE_MS = 500;
+const POLL_MS = 10;

@@ -1,0 +1,123 @@
+import type { Job } from '../jobs/job.ts';
+import type { OpenSpan } from '../jobs/spans.ts';
+import type { Probe } from '../monitors/monitor.ts';
+import type { CheckRun } from './check-run.ts';
+import type { Receipt } from './partition-queue.ts';
+import type { Schedule } from './slots.ts';
+
+/** A shard this scheduler owns, or owned. */
+export interface Shard {
+  readonly number: number;
+  readonly epoch: number;
+  /** `adopting` until the last owner's open spans are taken over; `draining` while it is handed over; `gone` for good. */
+  state: 'adopting' | 'active' | 'draining' | 'gone';
+  /** Progress as the last owner left it; it stands until the shard is active. */
+  readonly inherited: number | null;
+  /** The last owner let go in peace. */
+  readonly clean: boolean;
+  /** Monotonic time until which the lease cannot have run out. */
+  validUntilMono: number;
+  /** No slot after this instant of the timeline is ours any more. */
+  frozenAt: number | null;
+  readonly series: Set<Series>;
+}
+
+/** Slots that are missed and not published yet, because the publisher had no room. */
+export interface MissedSlots {
+  first: number;
+  last: number;
+  count: number;
+  reason: MissedReason;
+}
+
+export const MISSED_REASONS = ['overload', 'late', 'stopped', 'scheduler_down'] as const;
+export type MissedReason = (typeof MISSED_REASONS)[number];
+
+/**
+ * One job at this location during one span: which slot is next, what is under way, how far the log has it. Slots are
+ * handled strictly in order: each becomes one published result, or part of one missed range.
+ */
+export class Series implements Receipt {
+  /** Number of its timer. */
+  readonly id: number;
+  readonly jobId: number;
+  readonly shard: Shard;
+  readonly span: OpenSpan;
+  readonly schedule: Schedule;
+  /** The definition of the span's version; null when it is not known (any more), then nothing can be checked. */
+  job: Job | null;
+  /** Takes no new slots: it is being opened, changed, stopped or handed over. */
+  held = true;
+  /** The slot that is handled next. */
+  next: number;
+  /** The last slot that was handled; before the first one, what comes right before `span.fromSlot`. */
+  handled: number;
+  /** The first slot that is not known to be in the log. */
+  firstUnacked: number;
+  /** Waits for room to check slot `next`. */
+  waiting = false;
+  /** The check of slot `next`. */
+  run: CheckRun | null = null;
+  /** A check that was given up but has not come back yet. */
+  stuck = false;
+  missed: MissedSlots | null = null;
+  /** Whether a message of this epoch has to reach the log, so that results of an earlier one are dropped. */
+  fence: 'none' | 'needed' | 'sent' = 'none';
+  /** Slots up to here passed while nobody could check them. */
+  gapUntil = Number.NEGATIVE_INFINITY;
+  /** Before the span ends, what passed until then is missed: a predecessor may have gone on checking it. */
+  closeGap = false;
+  /** A statement about its span is under way. */
+  changing = false;
+  probe: Probe | null = null;
+  host: string | null = null;
+  defectLogged = false;
+
+  /** `doneUntil`: every slot up to this instant is in the log. */
+  constructor(id: number, shard: Shard, span: OpenSpan, schedule: Schedule, job: Job | null, doneUntil: number) {
+    this.id = id;
+    this.jobId = span.jobId;
+    this.shard = shard;
+    this.span = span;
+    this.schedule = schedule;
+    this.job = job;
+    this.handled = schedule.last(span.fromSlot, doneUntil) ?? span.fromSlot - 1;
+    this.next = schedule.next(this.handled);
+    this.firstUnacked = this.next;
+  }
+
+  /** Slot `next` is handled. */
+  advance(): void {
+    this.handled = this.next;
+    this.next = this.schedule.next(this.next);
+  }
+
+  acknowledged(slot: number): void {
+    this.fence = 'none';
+    if (slot >= this.firstUnacked) this.firstUnacked = this.schedule.next(slot);
+    if (this.held) this.onQuiet?.(this);
+    else this.closeGap = false;
+  }
+
+  /** Called when a receipt or a finished check leaves the held series perhaps quiet. */
+  onQuiet: ((series: Series) => void) | null = null;
+
+  /** Nothing is under way: every slot that was handled is in the log. */
+  get quiet(): boolean {
+    return (
+      this.run === null &&
+      !this.waiting &&
+      this.missed === null &&
+      this.fence === 'none' &&
+      this.firstUnacked > this.handled
+    );
+  }
+}
+
+/** Every slot up to this instant is in the log; `now` is the timeline's. */
+export function progressOf(shard: Shard, now: number): number | null {
+  if (shard.state === 'adopting') return shard.inherited;
+  let progress = Math.floor(shard.frozenAt ?? now);
+  for (const { firstUnacked } of shard.series) if (firstUnacked <= progress) progress = firstUnacked - 1;
+  return progress;
+}

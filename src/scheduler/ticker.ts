@@ -1,0 +1,101 @@
+import type { Clock } from '../core/clock.ts';
+import type { Timeline } from './timeline.ts';
+import { TimingWheel } from './timing-wheel.ts';
+
+export interface StallStats {
+  /** Times the event loop came back later than it should have, by more than 15 ms. */
+  count: number;
+  totalMs: number;
+  maxMs: number;
+}
+
+/**
+ * Drives a timing wheel in the timeline's time with one timer of the clock, and measures on the way how long the event
+ * loop was held up. It never sleeps longer than 50 ms, so that a stall is seen at once, and fires for at most 10 ms at a
+ * stretch, so that a crowd of due timers is no stall itself.
+ */
+export class Ticker {
+  readonly #clock: Clock;
+  readonly #timeline: Timeline;
+  readonly #wheel: TimingWheel;
+  readonly #onDue: (id: number) => void;
+  readonly #stalls: StallStats = { count: 0, totalMs: 0, maxMs: 0 };
+  #cancel: (() => void) | null = null;
+  /** Monotonic time at which the clock's timer should fire. */
+  #plannedMono = Number.POSITIVE_INFINITY;
+  #ticking = false;
+  #running = false;
+
+  constructor(options: { clock: Clock; timeline: Timeline; onDue: (id: number) => void }) {
+    this.#clock = options.clock;
+    this.#timeline = options.timeline;
+    this.#onDue = options.onDue;
+    this.#wheel = new TimingWheel(this.#timeline.now());
+  }
+
+  start(): void {
+    this.#running = true;
+    this.#sleep(0);
+  }
+
+  stop(): void {
+    this.#running = false;
+    this.#cancel?.();
+    this.#cancel = null;
+    this.#plannedMono = Number.POSITIVE_INFINITY;
+  }
+
+  /** Fires `id` at `dueMs` of the timeline, instead of whenever it was to fire before. */
+  set(id: number, dueMs: number): void {
+    this.#wheel.set(id, dueMs);
+    if (this.#ticking || !this.#running) return;
+    const waitMs = Math.max(0, dueMs - this.#timeline.now());
+    if (this.#clock.monotonicMs() + waitMs + 1 < this.#plannedMono) this.#sleep(waitMs);
+  }
+
+  clear(id: number): void {
+    this.#wheel.clear(id);
+  }
+
+  get timers(): number {
+    return this.#wheel.size;
+  }
+
+  /** All the time so far that the event loop was held up, in ms; a stall that lasts is included. */
+  stalledMs(): number {
+    const late = this.#clock.monotonicMs() - this.#plannedMono;
+    return this.#stalls.totalMs + (late > STALL_MS ? late : 0);
+  }
+
+  stalls(): StallStats {
+    return { ...this.#stalls };
+  }
+
+  #sleep(delayMs: number): void {
+    this.#cancel?.();
+    this.#plannedMono = this.#clock.monotonicMs() + delayMs;
+    this.#cancel = this.#clock.after(delayMs, () => this.#tick());
+  }
+
+  #tick(): void {
+    const startedMono = this.#clock.monotonicMs();
+    this.#measure(startedMono - this.#plannedMono);
+    this.#plannedMono = Number.POSITIVE_INFINITY;
+    this.#ticking = true;
+    const now = this.#timeline.now();
+    const done = this.#wheel.advance(now, this.#onDue, () => this.#clock.monotonicMs() - startedMono < SLICE_MS);
+    this.#ticking = false;
+    if (this.#running) this.#sleep(done ? this.#wheel.sleepMs(this.#timeline.now(), MAX_SLEEP_MS) : 0);
+  }
+
+  #measure(lateMs: number): void {
+    if (!(lateMs > STALL_MS)) return;
+    this.#stalls.count++;
+    this.#stalls.totalMs += lateMs;
+    this.#stalls.maxMs = Math.max(this.#stalls.maxMs, lateMs);
+  }
+}
+
+const STALL_MS = 15;
+const MAX_SLEEP_MS = 50;
+const SLICE_MS = 10;

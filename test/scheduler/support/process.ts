@@ -1,0 +1,81 @@
+import { silentLogger } from '../../../src/core/logger.ts';
+import type { Job } from '../../../src/jobs/job.ts';
+import type { Probe, ProbeResult } from '../../../src/monitors/monitor.ts';
+import { createPublisher, type Publisher } from '../../../src/scheduler/publisher.ts';
+import { createSchedulerOn, type Scheduler, type SchedulerLimits } from '../../../src/scheduler/scheduler.ts';
+import { goodLink, type Link, type Log, ProcessClock, type World } from './world.ts';
+
+export interface ProcessOptions extends SchedulerLimits {
+  world: World;
+  log: Log;
+  name: string;
+  location?: string;
+  skewMs?: number;
+  databaseLink?: Link;
+  logLink?: Link;
+  maxQueueBytes?: number;
+  /** Answers how a check ends, and after how long. */
+  site?: Site;
+}
+
+export type Site = (job: Job, slot: number) => { result?: Partial<ProbeResult>; tookMs?: number };
+
+export interface SimulatedProcess {
+  scheduler: Scheduler;
+  publisher: Publisher;
+  clock: ProcessClock;
+  /** Slots that the site was asked for, as `job/slot`, in order. */
+  served: string[];
+  /** Ends it at once, as SIGKILL does. */
+  kill(): void;
+}
+
+export const PARTITIONS = 3;
+
+/** One scheduler process of a simulation, on the real scheduler and publisher. */
+export function startProcess(options: ProcessOptions): SimulatedProcess {
+  const { world, log, name, location = 'default', skewMs = 0, site = alwaysUp, ...rest } = options;
+  const { databaseLink = goodLink, logLink = goodLink, maxQueueBytes, ...limits } = rest;
+  const clock = new ProcessClock(world.clock, skewMs);
+  const served: string[] = [];
+  const publisher = createPublisher({
+    driver: log.driver(clock, logLink),
+    clock,
+    logger: silentLogger,
+    partitionsOf: async () => PARTITIONS,
+    ...(maxQueueBytes === undefined ? undefined : { maxQueueBytes }),
+  });
+  const prepare = (job: Job): Probe => {
+    return ({ slotTag = '', signal, timeoutMs }) =>
+      new Promise((resolve) => {
+        served.push(slotTag);
+        const { result, tookMs = 5 } = site(job, Number(slotTag.split('/')[1]));
+        const answer = { ...UP, responseTime: tookMs / 1000, ...result };
+        const timedOut = tookMs > timeoutMs;
+        const cancel = clock.after(Math.min(tookMs, timeoutMs), () => resolve(timedOut ? TIMEOUT : answer));
+        signal.addEventListener('abort', () => {
+          cancel();
+          resolve(TIMEOUT);
+        });
+      });
+  };
+  const scheduler = createSchedulerOn({
+    clock,
+    logger: silentLogger,
+    jobStore: world.jobStore(clock),
+    leases: world.leaseStore(name, clock, databaseLink),
+    spans: world.spanStore(name, clock, databaseLink),
+    owner: name,
+    prepare,
+    publisher,
+    location,
+    topic: 'checks',
+    ...limits,
+  });
+  void scheduler.start();
+  return { scheduler, publisher, clock, served, kill: () => clock.kill() };
+}
+
+const alwaysUp: Site = () => ({});
+const UP: ProbeResult = { outcome: 'up', status: '200', responseTime: 0.005, timings: {} };
+const TIMEOUT: ProbeResult = { outcome: 'down', reason: 'timeout', status: null, responseTime: null, timings: {} };
