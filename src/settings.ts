@@ -1,3 +1,4 @@
+import type { MetricSetting } from './aggregates/metrics-plan.ts';
 import {
   type DatabaseServer,
   databaseServer,
@@ -5,6 +6,7 @@ import {
   kafkaConnection,
   type SettingsTree,
 } from './settings/connections.ts';
+import { resolveMetrics } from './settings/metrics.ts';
 import { type SettingProblem, SettingsError } from './settings/problems.ts';
 import { build, collect, type Given } from './settings/resolve.ts';
 import { readEnvFile, readSettingsFiles, type Source } from './settings/sources.ts';
@@ -19,7 +21,9 @@ export { ROLES, type Role, settingsSchema } from './settings/schema.ts';
  * Everything that can be set, in camelCase, defaults filled in, deeply frozen. Durations are ms (keys end in `Ms`, null
  * is for ever), sizes bytes (`Bytes`), paths absolute, certificates PEM texts.
  */
-export type Settings = SettingsTree & {
+export type Settings = Omit<SettingsTree, 'metrics'> & {
+  /** What is counted, the built-in functions filled in where none are named. */
+  readonly metrics: readonly MetricSetting[];
   /** The PostgreSQL to connect to; null: the embedded one under `dataDir`. */
   readonly databaseServer: DatabaseServer | null;
   /** How to reach Kafka; null when no bootstrap servers are set. */
@@ -74,6 +78,7 @@ export function resolveSettings(options: LoadOptions = {}): ResolvedSettings {
   if (problems.length > 0) throw new SettingsError(problems);
   const settings: Settings = {
     ...tree,
+    metrics: resolveMetrics(tree.metrics, given.get('metrics')?.source, problems),
     databaseServer: databaseServer(tree, given, problems),
     kafkaConnection: kafkaConnection(tree, given, problems),
     isJobsFileNamed: given.has('jobs_file'),

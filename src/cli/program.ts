@@ -5,9 +5,10 @@ import { type Cli, EXIT, examples, settingOption } from './context.ts';
 import { dbCommand } from './db.ts';
 import { onInterrupt } from './interrupt.ts';
 import { createOutput } from './output.ts';
+import { tailCommand } from './tail.ts';
 import { version } from './version.ts';
 
-const COMMANDS: ReadonlyArray<(cli: Cli) => Command> = [dbCommand, configCommand];
+const COMMANDS: ReadonlyArray<(cli: Cli) => Command> = [tailCommand, dbCommand, configCommand];
 
 export interface CliOptions {
   /** Ends the process at once: a second Ctrl-C. */

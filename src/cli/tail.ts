@@ -1,0 +1,137 @@
+import { Command } from 'commander';
+import { Lifecycle } from '../core/lifecycle.ts';
+import { OUTCOMES } from '../messages/check-result.ts';
+import type { AnyResult } from '../messages/decode.ts';
+import type { RecordBatch, StreamDriver } from '../streaming/driver.ts';
+import { type Cli, examples, settingsFor } from './context.ts';
+import { withDatabase } from './database.ts';
+import { parseCount, parseIds, parseNames } from './parse.ts';
+import { formatResult } from './result-line.ts';
+
+interface TailOptions {
+  job?: number[];
+  outcome?: string[];
+  failures?: boolean;
+  topic?: string;
+  last: number;
+  count?: number;
+  json?: boolean;
+}
+
+export function tailCommand(cli: Cli): Command {
+  return new Command('tail')
+    .description('show results as they come, from the stream; ends with Ctrl-C')
+    .option('-j, --job <ids>', 'only these jobs, by id, separated by commas', parseIds)
+    .option('--outcome <names>', `only these outcomes: ${OUTCOMES.join(', ')}`, parseNames(OUTCOMES))
+    .option('--failures', 'only what is not up')
+    .option('--topic <topic>', 'another topic than the one of the settings')
+    .option('-n, --last <count>', 'begin with about this many of the results that are there already', parseCount(0), 0)
+    .option('--count <count>', 'end after this many results', parseCount(1))
+    .option('--json', 'the lines as they are in the stream (NDJSON)')
+    .addHelpText(
+      'after',
+      examples(
+        ['vedette tail', 'everything that comes'],
+        ['vedette tail --job 1,2 --failures', 'only failures of two jobs'],
+        ['vedette tail --last 100 --json | jq .response_time', 'for programs'],
+      ),
+    )
+    .action(async (options: TailOptions, command: Command) => {
+      const settings = settingsFor(command);
+      await withDatabase(cli, settings, { tables: 'ready' }, async ({ database, isTemporary }) => {
+        if (isTemporary)
+          cli.stderr.line('No Vedette runs on this data folder: only what is in the stream already is shown.');
+        const { openStream } = await import('./stream.ts');
+        const lifecycle = new Lifecycle();
+        try {
+          const driver = await openStream(settings, database, lifecycle);
+          await follow(cli, driver, options.topic ?? settings.topics.results, options, isTemporary);
+        } finally {
+          await lifecycle.close();
+        }
+      });
+    });
+}
+
+async function follow(
+  cli: Cli,
+  driver: StreamDriver,
+  topic: string,
+  options: TailOptions,
+  isEnded: boolean,
+): Promise<void> {
+  const { parseResult, BadLineError } = await import('../messages/decode.ts');
+  const { createDeduplicator } = await import('./deduplicate.ts');
+  const wanted = createFilter(options);
+  const backlog = await Promise.all(
+    (await driver.ranges(topic)).map((range) => backlogOf(driver, topic, range, options.last)),
+  );
+  // What is there already is put in order of time over all partitions; what comes later is in the order of its coming.
+  const isNew = createDeduplicator();
+  const lines: Line[] = [];
+  let left = options.count ?? Number.POSITIVE_INFINITY;
+  const print = ({ text, result }: Line) => {
+    if (left-- > 0) cli.stdout.line(options.json ? text : formatResult(result, cli.stdout.style));
+  };
+  const read = (batch: RecordBatch): Line[] => {
+    const found: Line[] = [];
+    for (const record of batch.records) {
+      for (const text of record.value.toString('utf8').split('\n')) {
+        if (text.trim() === '') continue;
+        try {
+          const result = parseResult(text);
+          if (isNew(result) && wanted(result)) found.push({ text, result });
+        } catch (error) {
+          // A processor puts such lines into dead_letters; here they are only told of.
+          if (!(error instanceof BadLineError)) throw error;
+          cli.stderr.line(`${topic}[${batch.partition}] offset ${record.offset}: ${error.message}`);
+        }
+      }
+    }
+    return found;
+  };
+  for (const { batches } of backlog) for (const batch of batches) lines.push(...read(batch));
+  lines.sort((a, b) => timeOf(a.result) - timeOf(b.result));
+  for (const line of options.last === 0 ? [] : lines.slice(-options.last)) print(line);
+  if (isEnded || left <= 0) return;
+  const stop = new AbortController();
+  const signal = AbortSignal.any([cli.signal, stop.signal]);
+  const stretches = backlog.map(({ partition, next }) => ({ partition, from: next }));
+  for await (const batch of driver.read(topic, stretches, signal)) {
+    for (const line of read(batch)) print(line);
+    if (left <= 0) stop.abort();
+  }
+}
+
+interface Line {
+  text: string;
+  result: AnyResult;
+}
+
+const timeOf = (result: AnyResult): number => result.slot ?? result.ts;
+
+/** The records at the end of a partition: enough of them to hold `last` results, as a record holds at least one. */
+async function backlogOf(
+  driver: StreamDriver,
+  topic: string,
+  { partition, low, high }: { partition: number; low: number; high: number },
+  last: number,
+): Promise<{ partition: number; next: number; batches: RecordBatch[] }> {
+  const batches: RecordBatch[] = [];
+  const from = Math.max(low, high - last);
+  if (from < high) {
+    for await (const batch of driver.read(topic, [{ partition, from, to: high }])) batches.push(batch);
+  }
+  return { partition, next: high, batches };
+}
+
+function createFilter({ job, outcome, failures }: TailOptions): (result: AnyResult) => boolean {
+  const jobs = job && new Set(job);
+  const outcomes = outcome && new Set(outcome);
+  return (result) => {
+    if (jobs && !jobs.has(result.jobId)) return false;
+    // A fence is between programs.
+    if (result.slots === 0) return false;
+    return !(failures && result.outcome === 'up') && (!outcomes || outcomes.has(result.outcome));
+  };
+}
