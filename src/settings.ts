@@ -13,7 +13,7 @@ import { readEnvFile, readSettingsFiles, type Source } from './settings/sources.
 
 export type { DatabaseServer, DatabaseTls, KafkaConnection, KafkaTls } from './settings/connections.ts';
 export { type SettingDescription, settingsTable, showSettings } from './settings/describe.ts';
-export { nearest, type SettingProblem, SettingsError } from './settings/problems.ts';
+export { type SettingProblem, SettingsError } from './settings/problems.ts';
 export { settingMeta } from './settings/resolve.ts';
 export { ROLES, type Role, settingsSchema } from './settings/schema.ts';
 

@@ -5,6 +5,8 @@
 export interface Job {
   jobId: number;
   name: string;
+  /** Notes for people. */
+  description: string | null;
   /** Monitor type, e.g. `http`. */
   type: string;
   /** Distance of the slots in ms; null when `cron` says when. Exactly one of the two is set. */

@@ -1,8 +1,9 @@
 import path from 'node:path';
 import type { TSchema } from 'typebox';
+import { nearest } from '../core/nearest.ts';
 import { createValidator } from '../core/validation.ts';
 import { isGroup, type LeafMeta, metaOf, programKey } from './leaf.ts';
-import { nearest, type SettingProblem, showValue } from './problems.ts';
+import { type SettingProblem, showValue } from './problems.ts';
 import { envName, type SettingLeaf, settingsSchema } from './schema.ts';
 import type { Source } from './sources.ts';
 import { mask, parseText, toProgramValue } from './values.ts';

@@ -1,0 +1,62 @@
+import { type Static, type TSchema, Type } from 'typebox';
+
+const NAME = '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$';
+const locationName = Type.String({
+  pattern: NAME,
+  description: 'letters, digits, dots, dashes and underscores, at most 63',
+});
+
+export const DEFAULT_LOCATION = 'default';
+/** Two slots closer than this could not be told apart from lateness. */
+export const MIN_PERIOD_SECONDS = 0.1;
+export const MAX_PERIOD_SECONDS = 366 * 86_400;
+
+/** The job fields that every monitor type has, in wire names. */
+export const commonFields = {
+  job_id: Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: 'number of the job' }),
+  job_name: Type.String({ minLength: 1, maxLength: 200, description: 'name for people' }),
+  description: Type.String({ maxLength: 2000, description: 'notes for people' }),
+  check_period_seconds: Type.Number({
+    minimum: MIN_PERIOD_SECONDS,
+    maximum: MAX_PERIOD_SECONDS,
+    description: 'seconds from one check to the next; 60 unless check_cron says when',
+  }),
+  check_cron: Type.String({
+    minLength: 1,
+    maxLength: 200,
+    description: 'cron expression of 5 or 6 fields, instead of a period',
+  }),
+  check_cron_timezone: Type.String({
+    minLength: 1,
+    maxLength: 64,
+    description: 'time zone of check_cron such as Europe/Berlin; UTC unless given',
+  }),
+  timeout_seconds: Type.Number({
+    exclusiveMinimum: 0,
+    maximum: 3600,
+    description: 'limit of one try; less than the period. Default: 10, or 80 % of a shorter period',
+  }),
+  retries: Type.Integer({
+    default: 0,
+    minimum: 0,
+    maximum: 10,
+    description: 'further tries after one that failed, before the next slot',
+  }),
+  enabled: Type.Boolean({ default: true, description: 'whether it runs until somebody says otherwise' }),
+  tags: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
+    default: [],
+    maxItems: 32,
+    uniqueItems: true,
+    description: 'labels to filter by',
+  }),
+  location: Type.Union([locationName, Type.Array(locationName, { minItems: 1, maxItems: 64, uniqueItems: true })], {
+    default: DEFAULT_LOCATION,
+    description: 'where it is checked from: a location, or a list of them',
+  }),
+  topic: Type.String({
+    pattern: '^[A-Za-z0-9._-]{1,249}$',
+    description: 'topic of its results instead of the default one',
+  }),
+} satisfies Record<string, TSchema>;
+
+export type CommonFields = Partial<{ [Name in keyof typeof commonFields]: Static<(typeof commonFields)[Name]> }>;
