@@ -87,6 +87,7 @@ export function toJob(definition: JobDefinition): Job {
     name: definition.job_name as string,
     type: 'http',
     periodMs: (definition.check_period_seconds as number) * 1_000,
+    description: null,
     cron: null,
     cronTimezone: null,
     timeoutMs: 500,

@@ -293,6 +293,7 @@ function baseJob(jobId: number): Job {
     name: `job ${jobId}`,
     type: 'fake',
     periodMs: 1000,
+    description: null,
     cron: null,
     cronTimezone: null,
     timeoutMs: 500,
