@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import { nearest } from '../settings.ts';
+import { nearest } from '../core/nearest.ts';
 
 /** Parsers of option values. What they throw is wrong use: exit code 2. */
 export function parseIds(text: string): number[] {
