@@ -13,8 +13,10 @@ export interface ConnectionOptions {
   /** Schema of every table; becomes the search_path. Default `public`. */
   schema?: string;
   applicationName?: string;
-  /** Limit of one statement; 0 is none. Default 60,000. */
+  /** Limit of one statement; 0 is none. Default 30,000. */
   statementTimeoutMs?: number;
+  /** What a client waits longer than that before it gives up a server that does not answer at all. Default 5,000. */
+  graceMs?: number;
   /** Limit of connecting, and of waiting for a free connection of the pool. Default 10,000. */
   connectionTimeoutMs?: number;
 }
@@ -38,10 +40,11 @@ export interface ClientConfig {
   /** SQL that every new connection runs first. */
   session: string;
   statementTimeoutMs: number;
+  graceMs: number;
 }
 
 export function toClientConfig(options: ConnectionOptions): ClientConfig {
-  const { schema = 'public', statementTimeoutMs = 60_000, connectionTimeoutMs = 10_000 } = options;
+  const { schema = 'public', statementTimeoutMs = 30_000, connectionTimeoutMs = 10_000, graceMs = 5_000 } = options;
   const config: pg.ClientConfig = {
     ...endpoint(options),
     application_name: options.applicationName ?? 'vedette',
@@ -58,7 +61,7 @@ export function toClientConfig(options: ConnectionOptions): ClientConfig {
     // A process that hangs inside a transaction must not hold its locks for ever.
     'SET idle_in_transaction_session_timeout = 60000',
   ].join('; ');
-  return { config, place: `${host}:${port}/${database}`, schema, session, statementTimeoutMs };
+  return { config, place: `${host}:${port}/${database}`, schema, session, statementTimeoutMs, graceMs };
 }
 
 function endpoint(options: ConnectionOptions): pg.ClientConfig {

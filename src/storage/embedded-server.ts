@@ -180,7 +180,7 @@ async function startAt(cluster: Cluster, port: number): Promise<ChildProcess> {
   const logFrom = await sizeOf(cluster.logFile);
   const child = await spawnPostgres(cluster, port);
   try {
-    await untilReady(cluster, child, { port, timeoutMs: START_TIMEOUT_MS, logFrom });
+    await untilReady(cluster, child, { timeoutMs: START_TIMEOUT_MS, logFrom });
     return child;
   } catch (error) {
     if (!hasExited(child)) await stopPostgres(child.pid as number, async () => !hasExited(child), STOP_GRACE_MS);

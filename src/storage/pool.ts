@@ -18,8 +18,6 @@ export interface DatabaseOptions extends ConnectionOptions {
 }
 
 const OLDEST_VERSION = 140_000;
-/** What a client waits longer than the server's own statement timeout before it gives the connection up. */
-const GRACE_MS = 5_000;
 
 /**
  * Connects, and checks that PostgreSQL is there and new enough. Throws VED_DATABASE_UNAVAILABLE when it is not (with the
@@ -42,20 +40,23 @@ class PooledDatabase implements Database {
   readonly #pool: pg.Pool;
   readonly #listener: Listener;
   readonly #statementTimeoutMs: number;
+  readonly #graceMs: number;
   readonly #place: string;
   #closing: Promise<void> | undefined;
 
   constructor(options: DatabaseOptions) {
-    const { config, place, schema, session, statementTimeoutMs } = toClientConfig(options);
+    const { config, place, schema, session, statementTimeoutMs, graceMs } = toClientConfig(options);
     this.schema = schema;
     this.#place = place;
     this.#statementTimeoutMs = statementTimeoutMs;
+    this.#graceMs = graceMs;
     this.#pool = new pg.Pool({
       ...config,
       max: options.poolSize ?? 8,
       idleTimeoutMillis: 30_000,
       onConnect: async (client) => {
-        await client.query(session);
+        const timer = setTimeout(() => discard(client), config.connectionTimeoutMillis);
+        await client.query(session).finally(() => clearTimeout(timer));
       },
     });
     // A reset of an idle connection is raised here; the pool has dropped that connection already.
@@ -84,7 +85,7 @@ class PooledDatabase implements Database {
   }
 
   async query<Row = Record<string, unknown>>(sql: string, parameters?: readonly unknown[]): Promise<QueryResult<Row>> {
-    const session = await Session.acquire(this.#pool, this.#statementTimeoutMs);
+    const session = await this.#acquire(this.#statementTimeoutMs);
     try {
       return await session.query<Row>(sql, parameters);
     } finally {
@@ -97,7 +98,7 @@ class PooledDatabase implements Database {
     options: { statementTimeoutMs?: number } = {},
   ): Promise<T> {
     const timeoutMs = options.statementTimeoutMs ?? this.#statementTimeoutMs;
-    const session = await Session.acquire(this.#pool, timeoutMs);
+    const session = await this.#acquire(timeoutMs);
     try {
       await session.query(timeoutMs === this.#statementTimeoutMs ? 'BEGIN' : begin(timeoutMs));
       let result: T;
@@ -112,6 +113,11 @@ class PooledDatabase implements Database {
     } finally {
       session.release();
     }
+  }
+
+  async #acquire(timeoutMs: number): Promise<Session> {
+    // 0 is no limit at all, here as in PostgreSQL.
+    return new Session(await this.#pool.connect(), timeoutMs > 0 ? timeoutMs + this.#graceMs : 0);
   }
 
   listen(channel: string, onPayload: (payload: string | null) => void): Promise<() => Promise<void>> {
@@ -145,19 +151,17 @@ class Session implements Transaction {
   readonly #timeoutMs: number;
   /** What broke the connection, if anything did. */
   #broken: Error | undefined;
+  /** Set when the server was given up because it said nothing. */
+  #silence: Error | undefined;
   readonly #onError = (error: Error) => {
     this.#broken ??= error;
   };
 
-  private constructor(client: pg.PoolClient, timeoutMs: number) {
+  constructor(client: pg.PoolClient, timeoutMs: number) {
     this.#client = client;
     this.#timeoutMs = timeoutMs;
     // The pool listens only while the connection is idle; without a listener an error between two queries would be fatal.
     client.on('error', this.#onError);
-  }
-
-  static async acquire(pool: pg.Pool, timeoutMs: number): Promise<Session> {
-    return new Session(await pool.connect(), timeoutMs);
   }
 
   async query<Row = Record<string, unknown>>(sql: string, parameters?: readonly unknown[]): Promise<QueryResult<Row>> {
@@ -203,22 +207,27 @@ class Session implements Transaction {
 
   /** Awaits an answer, but not for ever: a peer that swallows everything looks like a slow one to TCP. */
   async #guard<T>(running: Promise<T>): Promise<T> {
-    const timer = this.#timeoutMs > 0 ? setTimeout(() => this.#giveUp(), this.#timeoutMs + GRACE_MS) : undefined;
+    const timer = this.#timeoutMs > 0 ? setTimeout(() => this.#giveUp(), this.#timeoutMs) : undefined;
     try {
       return await running;
     } catch (error) {
       if (isConnectionLost(error)) this.#broken ??= error as Error;
-      throw this.#broken && !isConnectionLost(error) ? this.#broken : error;
+      throw this.#silence ?? error;
     } finally {
       clearTimeout(timer);
     }
   }
 
   #giveUp(): void {
-    this.#broken ??= new Error(`server does not answer within ${this.#timeoutMs + GRACE_MS} ms`);
-    // Ending a client with a query under way destroys its socket, which rejects that query. PoolClient's type omits end().
-    void (this.#client as unknown as pg.Client).end().catch(() => undefined);
+    this.#silence = new Error(`server does not answer within ${this.#timeoutMs} ms`);
+    this.#broken ??= this.#silence;
+    discard(this.#client);
   }
+}
+
+/** Ending a client with a query under way destroys its socket, which rejects that query. PoolClient's type omits end(). */
+function discard(client: pg.ClientBase): void {
+  void (client as pg.Client).end().catch(() => undefined);
 }
 
 function codeOf(error: unknown): unknown {

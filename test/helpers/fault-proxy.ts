@@ -31,6 +31,12 @@ interface Faults {
   cutWhen: { matches: (chunk: Buffer) => boolean; when: 'before' | 'after' } | null;
 }
 
+interface Connection {
+  /** Answers are swallowed. */
+  muted: boolean;
+  drop: () => void;
+}
+
 /** A TCP proxy on loopback that misbehaves when told to. Closed at teardown. */
 export async function createFaultProxy(
   t: Pick<Test, 'teardown'>,
@@ -46,39 +52,36 @@ export async function createFaultProxy(
     // A client that says it has no more to send may still wait for answers.
     return createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
       const upstream = connect({ ...target, allowHalfOpen: true, noDelay: true });
-      clients.add(client);
-      const drop = () => {
-        clients.delete(client);
-        client.resetAndDestroy();
-        upstream.resetAndDestroy();
+      const connection: Connection = {
+        muted: false,
+        drop: () => {
+          client.resetAndDestroy();
+          upstream.resetAndDestroy();
+        },
       };
-      client.on('error', drop).on('close', () => {
+      clients.add(client);
+      client.on('error', connection.drop).on('close', () => {
         clients.delete(client);
         upstream.destroy();
       });
-      upstream.on('error', drop).on('close', () => client.destroy());
-      client.pipe(pass('toServer', drop)).pipe(upstream);
-      upstream.pipe(pass('toClient', drop)).pipe(client);
+      upstream.on('error', connection.drop).on('close', () => client.destroy());
+      client.pipe(pass('toServer', connection)).pipe(upstream);
+      upstream.pipe(pass('toClient', connection)).pipe(client);
     });
   }
 
-  function pass(direction: 'toServer' | 'toClient', drop: () => void): Transform {
+  function pass(direction: 'toServer' | 'toClient', connection: Connection): Transform {
     return new Transform({
       transform(chunk: Buffer, _encoding, done) {
         if (faults.swallow === 'both' || faults.swallow === direction) return done();
+        if (connection.muted && direction === 'toClient') return done();
         const { cutWhen } = faults;
         if (cutWhen && direction === 'toServer' && cutWhen.matches(chunk)) {
           faults.cutWhen = null;
-          if (cutWhen.when === 'after') {
-            done(null, chunk);
-            setTimeout(drop, 50); // Time for the server to act on it; its answer is swallowed.
-            faults.swallow = 'toClient';
-            setTimeout(() => {
-              faults.swallow = 'none';
-            }, 60);
-            return;
-          }
-          return drop();
+          if (cutWhen.when === 'before') return connection.drop();
+          // The server gets it and has time to act on it; its answer is lost.
+          connection.muted = true;
+          setTimeout(connection.drop, 100);
         }
         if (faults.delayMs > 0) setTimeout(() => done(null, chunk), faults.delayMs);
         else done(null, chunk);

@@ -80,7 +80,7 @@ async function start(stale: State | null): Promise<State> {
   }
   const port = await freePort();
   const child = await spawnPostgres(cluster, port);
-  await untilReady(cluster, child, { port, timeoutMs: 20_000 });
+  await untilReady(cluster, child, { timeoutMs: 60_000 });
   const state: State = { host: '127.0.0.1', port, user: SUPERUSER, password, pid: child.pid as number };
   await dropLeftovers(state);
   await writeFile(`${stateFile}.new`, JSON.stringify(state), { mode: 0o600 });
