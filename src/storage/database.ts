@@ -30,8 +30,12 @@ export interface QueryResult<Row> {
 }
 
 export interface Transaction extends Queryable {
-  /** Streams `chunks` into `COPY <target> FROM STDIN`; the target says columns and format. */
-  copyFrom(target: string, chunks: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<void>;
+  /** Streams `chunks` into `COPY <target> FROM STDIN`; the target says the columns. */
+  copyFrom(
+    target: string,
+    chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
+    format?: 'text' | 'csv' | 'binary',
+  ): Promise<void>;
 }
 
 /** The connection broke after COMMIT was sent and before its answer came: it may or may not have happened. */

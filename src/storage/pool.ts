@@ -172,8 +172,12 @@ class Session implements Transaction {
     return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 };
   }
 
-  async copyFrom(target: string, chunks: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<void> {
-    const sink = this.#client.query(copyFromStdin(`COPY ${target} FROM STDIN`));
+  async copyFrom(
+    target: string,
+    chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
+    format: 'text' | 'csv' | 'binary' = 'text',
+  ): Promise<void> {
+    const sink = this.#client.query(copyFromStdin(`COPY ${target} FROM STDIN (FORMAT ${format})`));
     await this.#guard(pipeline(Readable.from(chunks, { objectMode: false }), sink));
   }
 

@@ -6,7 +6,8 @@ import type { Aggregate } from '../../src/aggregates/aggregate.ts';
 import { aggregates } from '../../src/aggregates/index.ts';
 import { BUILT_IN_AGGREGATES, planMetrics } from '../../src/aggregates/metrics-plan.ts';
 import { Registry } from '../../src/core/registry.ts';
-import { type CheckResult, OUTCOMES, REASONS } from '../../src/messages/check-result.ts';
+import type { CheckResult } from '../../src/messages/check-result.ts';
+import { someResult } from './arbitraries.ts';
 import { columnsOf, keyOf, mergeRows, plainRows } from './reference.ts';
 
 const T = Date.UTC(2026, 0, 31, 23, 58, 30);
@@ -105,26 +106,6 @@ test('a range is spread over the buckets of its slots, cut where the caller says
     [{ missed: 10, reasons: { late: 10 } }],
   );
 });
-
-const series = fc.record({
-  jobId: fc.integer({ min: 1, max: 4 }),
-  location: fc.constantFrom('default', 'zürich'),
-});
-const someResult: fc.Arbitrary<CheckResult> = fc
-  .record({
-    series,
-    offset: fc.oneof(fc.integer({ min: 0, max: 300_000 }), fc.integer({ min: -90_000_000, max: 90_000_000 })),
-    outcome: fc.constantFrom(...OUTCOMES),
-    reason: fc.option(fc.constantFrom(...REASONS), { nil: undefined }),
-    status: fc.option(fc.constantFrom('200', '404', '500', 'NXDOMAIN', '__proto__')),
-    micros: fc.option(fc.oneof(fc.nat({ max: 5000 }), fc.nat({ max: 60_000_000 }), fc.integer({ min: 0, max: 1e12 }))),
-    slots: fc.integer({ min: 0, max: 150 }),
-  })
-  .map(({ series, offset, outcome, reason, status, micros, slots }) => {
-    const base = { ...series, epoch: 1, slot: T + offset, ts: T + offset + 1, outcome, ...(reason && { reason }) };
-    if (outcome === 'missed') return { ...base, status: null, responseTime: null, slots, periodMs: 1000 };
-    return { ...base, status, responseTime: micros === null ? null : micros / 1e6 };
-  });
 
 test('any order and any split into flushes gives the rows of the plain sum', async () => {
   const granularities = fc.constantFrom(['minute', 'hour', 'day'], ['day', '90s', '7m', '5m', '2m'], ['1s']);

@@ -1,0 +1,148 @@
+/** Rows for `COPY ... FROM STDIN (FORMAT binary)`, built straight into bytes and handed out in chunks. */
+export class CopyBuffer {
+  #bytes = Buffer.allocUnsafe(CHUNK_BYTES);
+  #at = 0;
+
+  constructor() {
+    SIGNATURE.copy(this.#bytes);
+    this.#at = SIGNATURE.length;
+  }
+
+  /** Begins a row. Answers a full chunk when there is one; it must be sent before the row's bytes. */
+  row(fields: number): Buffer | null {
+    let full: Buffer | null = null;
+    if (this.#at > CHUNK_BYTES - ROW_ROOM) {
+      full = this.#bytes.subarray(0, this.#at);
+      this.#bytes = Buffer.allocUnsafe(CHUNK_BYTES);
+      this.#at = 0;
+    }
+    this.#int16(fields);
+    return full;
+  }
+
+  /** The last chunk. */
+  end(): Buffer {
+    this.#int16(-1);
+    return this.#bytes.subarray(0, this.#at);
+  }
+
+  null(): void {
+    this.#int32(-1);
+  }
+
+  int4(value: number): void {
+    this.#int32(4);
+    this.#int32(value);
+  }
+
+  /** A whole number, exact up to 2^53 either way. */
+  int8(value: number): void {
+    this.#int32(8);
+    const high = Math.floor(value / 4294967296);
+    this.#int32(high);
+    this.#int32(value - high * 4294967296);
+  }
+
+  /** A timestamptz, from ms since the epoch. */
+  timestamp(ms: number): void {
+    this.int8((ms - POSTGRES_EPOCH_MS) * 1000);
+  }
+
+  /** A value whose bytes are known: text, or JSONB with its version before it. */
+  bytes(value: Buffer): void {
+    this.#int32(value.length);
+    this.#room(value.length);
+    value.copy(this.#bytes, this.#at);
+    this.#at += value.length;
+  }
+
+  /** Begins a JSONB object; the answer is what endObject wants. */
+  beginObject(): number {
+    const start = this.#at;
+    this.#int32(0);
+    this.#bytes[this.#at++] = 1;
+    this.#bytes[this.#at++] = OPEN_BRACE;
+    return start;
+  }
+
+  /** A key whose JSON text, quotes and colon included, is `key`, and its count. */
+  counter(key: Buffer, count: number): void {
+    this.#room(key.length + NUMBER_ROOM);
+    for (let byte = 0; byte < key.length; byte++) this.#bytes[this.#at++] = key[byte];
+    this.#digits(count);
+    this.#bytes[this.#at++] = COMMA;
+  }
+
+  /** A key that is a whole number, and its count. */
+  numberedCounter(key: number, count: number): void {
+    this.#room(2 * NUMBER_ROOM);
+    this.#bytes[this.#at++] = QUOTE;
+    this.#digits(key);
+    this.#bytes[this.#at++] = QUOTE;
+    this.#bytes[this.#at++] = COLON;
+    this.#digits(count);
+    this.#bytes[this.#at++] = COMMA;
+  }
+
+  endObject(start: number): void {
+    this.#room(1);
+    if (this.#bytes[this.#at - 1] === COMMA) this.#at--;
+    this.#bytes[this.#at++] = CLOSE_BRACE;
+    this.#bytes.writeInt32BE(this.#at - start - 4, start);
+  }
+
+  #digits(value: number): void {
+    if (value < 10) {
+      this.#bytes[this.#at++] = ZERO + value;
+    } else if (value < 1e9) {
+      let length = 2;
+      for (let limit = 100; value >= limit; limit *= 10) length++;
+      let rest = value | 0;
+      for (let at = this.#at + length - 1; at >= this.#at; at--) {
+        const tenth = (rest / 10) | 0;
+        this.#bytes[at] = ZERO + rest - tenth * 10;
+        rest = tenth;
+      }
+      this.#at += length;
+    } else {
+      this.#at += this.#bytes.write(String(value), this.#at, 'latin1');
+    }
+  }
+
+  #int16(value: number): void {
+    this.#bytes[this.#at++] = value >> 8;
+    this.#bytes[this.#at++] = value;
+  }
+
+  #int32(value: number): void {
+    this.#room(8);
+    const bytes = this.#bytes;
+    const at = this.#at;
+    bytes[at] = value >>> 24;
+    bytes[at + 1] = value >>> 16;
+    bytes[at + 2] = value >>> 8;
+    bytes[at + 3] = value;
+    this.#at = at + 4;
+  }
+
+  /** A row of many counters may be longer than a chunk. */
+  #room(bytes: number): void {
+    if (this.#at + bytes <= this.#bytes.length) return;
+    const longer = Buffer.allocUnsafe(2 * (this.#bytes.length + bytes));
+    this.#bytes.copy(longer, 0, 0, this.#at);
+    this.#bytes = longer;
+  }
+}
+
+const CHUNK_BYTES = 262_144;
+const ROW_ROOM = 1024;
+const NUMBER_ROOM = 24;
+const SIGNATURE = Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8)]);
+/** 2000-01-01, from which PostgreSQL counts microseconds. */
+const POSTGRES_EPOCH_MS = 946_684_800_000;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const QUOTE = 0x22;
+const COLON = 0x3a;
+const COMMA = 0x2c;
+const ZERO = 0x30;

@@ -1,0 +1,81 @@
+import type { Aggregate } from '../aggregates/aggregate.ts';
+import { aggregates } from '../aggregates/index.ts';
+import { extrasOf, type MetricDeltas } from '../aggregates/metric-deltas.ts';
+import type { Queryable, Transaction } from './database.ts';
+import { copyRows, METRIC_COLUMNS, rowsByKey } from './metric-rows.ts';
+
+const DAY_MS = 86_400_000;
+
+/**
+ * Makes the partitions that the rows of `deltas` belong to. To be called before the transaction that writes them, not
+ * inside it: others who need a partition wait for whoever is making one.
+ */
+export async function prepareMetrics(database: Queryable, deltas: MetricDeltas): Promise<void> {
+  const { plans, level, bucketMs } = deltas.arrays;
+  const days = plans.map(() => new Set<number>());
+  for (let row = 0; row < deltas.length; row++) days[level[row]].add(Math.floor(bucketMs[row] / DAY_MS));
+  const wanted = plans.flatMap((plan, at) =>
+    [...days[at]].map((day): [string, Date] => [plan.name, new Date(day * DAY_MS)]),
+  );
+  if (wanted.length === 0) return;
+  await database.query(
+    `SELECT ensure_metric_partition(granularity, day, day + interval '24 hours')
+     FROM unnest($1::text[], $2::timestamptz[]) AS wanted (granularity, day)`,
+    [wanted.map(([granularity]) => granularity), wanted.map(([, day]) => day)],
+  );
+}
+
+/**
+ * Adds every row of `deltas` to `metrics`: a row that exists is increased, never overwritten, so any number of writers may
+ * add to it in any order. Rows are written in the order of their keys. The partitions must be there (prepareMetrics).
+ */
+export async function writeMetrics(tx: Transaction, deltas: MetricDeltas): Promise<{ rows: number }> {
+  if (deltas.length === 0) return { rows: 0 };
+  await tx.query(CREATE_TABLE);
+  await tx.copyFrom(`metric_deltas (${METRIC_COLUMNS.join(', ')})`, copyRows(deltas, rowsByKey(deltas)), 'binary');
+  const { rowCount } = await tx.query(upsertSql(deltas));
+  return { rows: rowCount };
+}
+
+const CREATE_TABLE = `CREATE TEMP TABLE IF NOT EXISTS metric_deltas (
+  granularity text, job_id integer, location text, dt timestamptz,
+  count bigint, up bigint, degraded bigint, down bigint, missed bigint,
+  rt_count bigint, rt_min bigint, rt_max bigint, rt_sum bigint,
+  data jsonb, reasons jsonb, rt_hist jsonb, extra jsonb
+) ON COMMIT DELETE ROWS`;
+
+/** The aggregate that a column holds, which knows how two of its values become one. */
+const AGGREGATE_OF = {
+  count: 'count',
+  up: 'count',
+  degraded: 'count',
+  down: 'count',
+  missed: 'count',
+  rt_count: 'count',
+  rt_min: 'min',
+  rt_max: 'max',
+  rt_sum: 'sum',
+  data: 'counters',
+  reasons: 'reasons',
+  rt_hist: 'histogram',
+} as const;
+
+function upsertSql(deltas: MetricDeltas): string {
+  const merges = Object.entries(AGGREGATE_OF).map(
+    ([column, name]) => `${column} = ${aggregates.get(name).mergeSql(`m.${column}`, `excluded.${column}`)}`,
+  );
+  const extras = extrasOf(deltas.arrays.plans).map(
+    ({ key, aggregate }) => `'${key}', ${mergeExtraSql(key, aggregate)}`,
+  );
+  if (extras.length > 0) merges.push(`extra = m.extra || jsonb_strip_nulls(jsonb_build_object(${extras.join(', ')}))`);
+  const columns = METRIC_COLUMNS.join(', ');
+  return `INSERT INTO metrics AS m (${columns}) SELECT ${columns} FROM metric_deltas
+    ON CONFLICT (granularity, job_id, location, dt) DO UPDATE SET ${merges.join(', ')}`;
+}
+
+/** Null where neither side has the value, and then left out. Keys are names of functions and fields: plain words. */
+function mergeExtraSql(key: string, aggregate: Aggregate): string {
+  const value = (row: string) =>
+    aggregate.sqlType === 'bigint' ? `(${row}.extra ->> '${key}')::bigint` : `(${row}.extra -> '${key}')`;
+  return aggregate.mergeSql(value('m'), value('excluded'));
+}

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { test } from 'tap';
+import { Accumulator } from '../../src/aggregates/accumulator.ts';
+import type { MetricDeltas, MetricRow } from '../../src/aggregates/metric-deltas.ts';
+import { BUILT_IN_AGGREGATES, type MetricSetting, planMetrics } from '../../src/aggregates/metrics-plan.ts';
+import type { CheckResult } from '../../src/messages/check-result.ts';
+import type { Database, Queryable } from '../../src/storage/database.ts';
+import { prepareMetrics, writeMetrics } from '../../src/storage/metrics-writer.ts';
+import { someResult } from '../aggregates/arbitraries.ts';
+import { columnsOf, keyOf, plainRows } from '../aggregates/reference.ts';
+import { createTestDatabase } from '../helpers/database.ts';
+
+const T = Date.UTC(2026, 0, 31, 23, 58, 30);
+const up: CheckResult = {
+  jobId: 1,
+  location: 'default',
+  epoch: 1,
+  slot: T,
+  ts: T + 3,
+  outcome: 'up',
+  status: '200',
+  responseTime: 0.1,
+};
+
+function deltasOf(results: readonly CheckResult[], settings?: readonly MetricSetting[]): MetricDeltas {
+  const accumulator = new Accumulator(planMetrics(settings));
+  const columns = columnsOf(results);
+  for (let row = 0; row < columns.length; row++) accumulator.add(columns, row);
+  return accumulator.take();
+}
+
+async function write(database: Database, deltas: MetricDeltas): Promise<number> {
+  await prepareMetrics(database, deltas);
+  return (await database.transaction((tx) => writeMetrics(tx, deltas))).rows;
+}
+
+async function storedRows(database: Queryable): Promise<Map<string, MetricRow>> {
+  const { rows } = await database.query<MetricRow>(`SELECT granularity, job_id AS "jobId", location,
+    (extract(epoch FROM dt) * 1000)::bigint AS "bucketMs", count, up, degraded, down, missed, rt_count AS "rtCount",
+    rt_min AS "rtMin", rt_max AS "rtMax", rt_sum AS "rtSum", data, reasons, rt_hist AS "rtHist", extra FROM metrics`);
+  return new Map(rows.map((row) => [keyOf(row), row]));
+}
+
+test('rows are increased, never overwritten', async (t) => {
+  const database = await createTestDatabase(t);
+  t.equal(await write(database, deltasOf([])), 0);
+  t.equal(await write(database, deltasOf([up, { ...up, jobId: 2, status: '404' }])), 6);
+  const failed: CheckResult = { ...up, outcome: 'down', reason: 'timeout', status: null, responseTime: null };
+  t.equal(await write(database, deltasOf([{ ...up, responseTime: 0.05 }, failed, { ...up, status: '500' }])), 3);
+  const rows = await storedRows(database);
+  t.equal(rows.size, 6);
+  t.strictSame(rows.get(`minute 1 default ${T - 30_000}`), {
+    granularity: 'minute',
+    jobId: 1,
+    location: 'default',
+    bucketMs: T - 30_000,
+    count: 4,
+    up: 3,
+    degraded: 0,
+    down: 1,
+    missed: 0,
+    rtCount: 3,
+    rtMin: 50_000,
+    rtMax: 100_000,
+    rtSum: 250_000,
+    data: { 200: 2, 500: 1 },
+    reasons: { timeout: 1 },
+    rtHist: { 673: 1, 737: 2 },
+    extra: {},
+  });
+  const { rows: shown } = await database.query(
+    'SELECT rt_min, rt_max, data FROM stats WHERE job_id = 1 AND granularity = $1',
+    ['day'],
+  );
+  t.strictSame(shown, [{ rt_min: 0.05, rt_max: 0.1, data: { 200: 2, 500: 1 } }]);
+});
+
+test('a row without any response has no least response time until one comes', async (t) => {
+  const database = await createTestDatabase(t);
+  const failed: CheckResult = { ...up, outcome: 'down', reason: 'dns', status: null, responseTime: null };
+  await write(database, deltasOf([failed]));
+  const key = `hour 1 default ${Date.UTC(2026, 0, 31, 23)}`;
+  t.match((await storedRows(database)).get(key), { rtMin: null, rtMax: null, rtCount: 0, rtHist: {}, data: {} });
+  await write(database, deltasOf([{ ...up, responseTime: 0.3 }]));
+  await write(database, deltasOf([failed]));
+  t.match((await storedRows(database)).get(key), { rtMin: 300_000, rtMax: 300_000, rtCount: 1, reasons: { dns: 2 } });
+});
+
+test('any order and any split into flushes gives identical rows in PostgreSQL', async (t) => {
+  const database = await createTestDatabase(t);
+  const names = ['minute', 'hour', 'day', '5m'];
+  const settings = names.map((granularity) => ({ granularity, aggregates: BUILT_IN_AGGREGATES }));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(someResult, { minLength: 1, maxLength: 40 }),
+      fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 4 }),
+      async (results, splits) => {
+        await database.query('TRUNCATE metrics');
+        for (let at = 0, flush = 0; at < results.length; flush++) {
+          const size = splits[flush % splits.length];
+          await write(database, deltasOf(results.slice(at, at + size), settings));
+          at += size;
+        }
+        assert.deepEqual(await storedRows(database), plainRows(results, names));
+      },
+    ),
+    { numRuns: Number(process.env.FUZZ_RUNS ?? 25) },
+  );
+});
+
+test('aggregates without a column are merged under their keys; others of a row stay', async (t) => {
+  const database = await createTestDatabase(t);
+  const setting = (...wanted: Array<[string, string]>): MetricSetting[] => [
+    { granularity: 'day', aggregates: wanted.map(([name, field]) => ({ function: name, field })) },
+  ];
+  const bytes = (size: number) => ({ ...up, bytes: size });
+  const first = setting(['max', 'bytes'], ['sum', 'bytes'], ['histogram', 'bytes']);
+  await write(database, deltasOf([bytes(10), bytes(30)], first));
+  await write(database, deltasOf([bytes(20), bytes(30)], first));
+  await write(database, deltasOf([up], first));
+  await write(database, deltasOf([bytes(5)], setting(['min', 'bytes'])));
+  const [row] = (await storedRows(database)).values();
+  t.strictSame(row.extra, { max_bytes: 30, sum_bytes: 90, histogram_bytes: { 10: 1, 20: 1, 30: 2 }, min_bytes: 5 });
+  t.match(row, { count: 6, up: 6, rtCount: 0, rtMin: null, data: {}, rtHist: {} });
+});
+
+test('two writers that touch the same rows in opposite orders do not lock each other out', async (t) => {
+  const database = await createTestDatabase(t);
+  const jobs = Array.from({ length: 300 }, (_, at) => ({ ...up, jobId: at + 1 }));
+  const forwards = deltasOf(jobs);
+  const backwards = deltasOf([...jobs].reverse());
+  await prepareMetrics(database, forwards);
+  const writers = Array.from({ length: 12 }, (_, at) => write(database, at % 2 === 0 ? forwards : backwards));
+  await Promise.all(writers);
+  const { rows } = await database.query('SELECT DISTINCT count, data FROM metrics');
+  t.strictSame(rows, [{ count: 12, data: { 200: 12 } }]);
+});
+
+test('statuses with quotes, backslashes and names of object members are keys like any other', async (t) => {
+  const database = await createTestDatabase(t);
+  const statuses = ['"', '\\', '__proto__', 'zürich', '😀', '{}', '0', "'; --"];
+  const results = statuses.flatMap((status) => [
+    { ...up, status },
+    { ...up, status },
+  ]);
+  await write(database, deltasOf(results.slice(0, 9)));
+  await write(database, deltasOf(results.slice(9)));
+  const expected = Object.fromEntries(statuses.map((status) => [status, 2]));
+  for (const row of (await storedRows(database)).values()) assert.deepEqual(row.data, expected);
+});
+
+test('a row with thousands of bins passes, alone and merged', async (t) => {
+  const database = await createTestDatabase(t);
+  const results = Array.from({ length: 4000 }, (_, at) => ({ ...up, responseTime: (at * at + 1) / 1e6 }));
+  await write(database, deltasOf(results));
+  await write(database, deltasOf(results));
+  const expected = plainRows([...results, ...results], ['minute', 'hour', 'day']);
+  assert.deepEqual(await storedRows(database), expected);
+});
