@@ -12,6 +12,8 @@ export interface AcquiredLease extends Lease {
   progress: number | null;
   /** The last owner let go in peace: nothing after `progress` was begun. */
   clean: boolean;
+  /** At least so long ago, by the database's clock, the progress was stored. */
+  silentMs: number;
 }
 
 /** How the shards of a location are shared out right now. */
@@ -135,14 +137,17 @@ const SHARING = `
 // A clean release leaves no expiry behind; a lease that ran out, or was given up in a hurry, does.
 const ACQUIRE = `
   WITH free AS (
-    SELECT shard, owner IS NULL AND expires_at IS NULL AS clean FROM shard_leases
+    SELECT shard, owner IS NULL AND expires_at IS NULL AS clean,
+      coalesce(extract(epoch FROM clock_timestamp() - expires_at) * 1000, 0)::bigint
+        + CASE WHEN owner IS NULL THEN 0 ELSE $4 END AS "silentMs"
+    FROM shard_leases
     WHERE location = $1 AND (owner IS NULL OR expires_at < clock_timestamp())
     ORDER BY shard LIMIT $3 FOR UPDATE SKIP LOCKED
   )
   UPDATE shard_leases AS lease
   SET owner = $2, epoch = lease.epoch + 1, expires_at = clock_timestamp() + $4 * interval '1 millisecond'
   FROM free WHERE lease.location = $1 AND lease.shard = free.shard
-  RETURNING lease.shard, lease.epoch, lease.progress, free.clean`;
+  RETURNING lease.shard, lease.epoch, lease.progress, free.clean, free."silentMs"`;
 
 const HELD = `
   given AS (

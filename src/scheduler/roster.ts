@@ -74,7 +74,7 @@ export class Roster {
     const { spans, timeline, clock, logger, signal } = this.#options;
     for (const shard of shards) {
       this.#shards.set(shard.number, shard);
-      if (shard.inherited !== null) timeline.raise(shard.inherited);
+      timeline.raise(shard.pastUntil);
     }
     const open = await retry(() => spans.loadOpen(shards.map(({ number }) => number)), {
       clock,
@@ -87,7 +87,10 @@ export class Roster {
       const shard = owned.get(shardOf(span.jobId));
       if (shard) this.#takeOver(span, shard, now);
     }
-    for (const shard of owned.values()) shard.state = 'active';
+    for (const shard of owned.values()) {
+      shard.adopted = true;
+      shard.state = 'active';
+    }
     for (const shard of owned.values()) for (const { jobId } of shard.series) this.#reconcile(jobId);
     for (const jobId of this.#wanted.keys()) if (owned.has(shardOf(jobId))) this.#reconcile(jobId);
   }

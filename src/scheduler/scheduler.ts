@@ -201,14 +201,15 @@ class ShardedScheduler implements Scheduler {
     });
     await this.#within(this.#keeper.stopSharing(), STORE_GRACE_MS);
     const shards = [...this.#keeper.shards.values()];
+    // What is not taken over yet stays as it was left.
+    for (const shard of shards) if (!shard.adopted) this.#roster.drop(shard);
     await this.#rest(
-      shards.filter(({ state }) => state === 'active' || state === 'draining'),
+      shards.filter(({ adopted }) => adopted),
       this.#stopGraceMs,
     );
     await this.#untilAborted();
     this.#abort.abort();
     await this.#within(this.#keeper.release(), STORE_GRACE_MS);
-    for (const shard of shards) this.#roster.drop(shard);
     this.#engine.ticker.stop();
     await this.#within(watchEnds, STORE_GRACE_MS);
   }

@@ -11,8 +11,11 @@ export interface Shard {
   readonly epoch: number;
   /** `adopting` until the last owner's open spans are taken over; `draining` while it is handed over; `gone` for good. */
   state: 'adopting' | 'active' | 'draining' | 'gone';
-  /** Progress as the last owner left it; it stands until the shard is active. */
+  /** Progress as the last owner left it; it stands until the open spans are taken over. */
   readonly inherited: number | null;
+  adopted: boolean;
+  /** Slots up to this instant are past, whatever the clocks of this machine say: real time since then is known. */
+  readonly pastUntil: number;
   /** The last owner let go in peace. */
   readonly clean: boolean;
   /** Monotonic time until which the lease cannot have run out. */
@@ -116,7 +119,7 @@ export class Series implements Receipt {
 
 /** Every slot up to this instant is in the log; `now` is the timeline's. */
 export function progressOf(shard: Shard, now: number): number | null {
-  if (shard.state === 'adopting') return shard.inherited;
+  if (!shard.adopted) return shard.inherited;
   let progress = Math.floor(shard.frozenAt ?? now);
   for (const { firstUnacked } of shard.series) if (firstUnacked <= progress) progress = firstUnacked - 1;
   return progress;

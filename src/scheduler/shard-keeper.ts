@@ -79,9 +79,11 @@ export class ShardKeeper {
     this.#cancelRenew = () => {};
     const { leases, logger } = this.#options;
     const shards = [...this.#shards.values()];
+    const releases = shards.map((shard) => this.#toRelease(shard));
     this.#shards.clear();
+    for (const shard of shards) this.#options.onLost(shard);
     try {
-      if (shards.length > 0) await leases.release(shards.map((shard) => this.#toRelease(shard)));
+      if (shards.length > 0) await leases.release(releases);
       await leases.leave();
     } catch (error) {
       // They run out by themselves.
@@ -206,7 +208,7 @@ export class ShardKeeper {
     const progress = progressOf(shard, this.#options.timeline.now());
     const lease = { shard: shard.number, epoch: shard.epoch, progress };
     // What was never adopted is as the last owner left it.
-    if (shard.state === 'adopting') return { ...lease, clean: shard.clean };
+    if (!shard.adopted) return { ...lease, clean: shard.clean };
     const whole = shard.frozenAt !== null && progress === Math.floor(shard.frozenAt);
     const clean = whole && [...shard.series].every(({ quiet, changing }) => quiet && !changing);
     return { ...lease, clean };
@@ -233,12 +235,14 @@ export class ShardKeeper {
 }
 
 function toShard(lease: AcquiredLease, validUntilMono: number): Shard {
-  const { shard, epoch, progress, clean } = lease;
+  const { shard, epoch, progress, clean, silentMs } = lease;
   return {
     number: shard,
     epoch,
     state: 'adopting',
     inherited: progress,
+    adopted: false,
+    pastUntil: progress === null ? 0 : progress + silentMs,
     clean,
     validUntilMono,
     frozenAt: null,

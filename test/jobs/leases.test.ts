@@ -38,6 +38,8 @@ test('a shard has one owner, and its epoch grows with every change of owner', as
     taken.every(({ epoch, progress, clean }) => epoch === 2 && progress === 5000 && !clean),
     'progress never goes back',
   );
+  t.ok(taken.every(({ silentMs }) => silentMs >= LIFE && silentMs < LIFE + 10_000));
+  t.ok(first.every(({ silentMs }) => silentMs === 0));
   const held = await renewAll(a, first, 9999);
   t.strictSame(
     [...held].sort(),

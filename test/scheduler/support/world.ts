@@ -145,21 +145,21 @@ export class World {
     return [...this.#jobs.keys()];
   }
 
-  /** A process's way to the jobs; always open, the store itself retries. */
-  jobStore(clock: ProcessClock) {
+  jobStore(clock: ProcessClock, link: Link) {
     return {
-      changedSince: async (revision: number) => {
-        await clock.alive();
-        return [...this.#jobs.values()]
-          .filter((stored) => stored.revision > revision)
-          .sort((a, b) => a.revision - b.revision);
-      },
+      changedSince: (revision: number) => over(link, clock, () => this.#changedSince(revision)),
       watch: async (onChange: () => void) => {
         const tell = () => void clock.alive().then(onChange);
         this.#jobWatchers.add(tell);
         return async () => void this.#jobWatchers.delete(tell);
       },
     };
+  }
+
+  #changedSince(revision: number): StoredJob[] {
+    return [...this.#jobs.values()]
+      .filter((stored) => stored.revision > revision)
+      .sort((a, b) => a.revision - b.revision);
   }
 
   leaseStore(owner: string, clock: ProcessClock, link: Link): LeaseStore {
@@ -186,8 +186,9 @@ export class World {
           for (const [shard, row] of this.leases.entries()) {
             if (acquired.length === limit || !free(row)) continue;
             const clean = row.owner === null && row.expiresAt === null;
+            const silentMs = now() - (row.expiresAt ?? now()) + (row.owner === null ? 0 : lifeMs);
             Object.assign(row, { owner, epoch: row.epoch + 1, expiresAt: now() + lifeMs });
-            acquired.push({ shard, epoch: row.epoch, progress: row.progress, clean });
+            acquired.push({ shard, epoch: row.epoch, progress: row.progress, clean, silentMs });
           }
           return acquired;
         }),

@@ -1,0 +1,175 @@
+import { test } from 'tap';
+import { countLog, differences } from './support/counting.ts';
+import { type Site, startProcess } from './support/process.ts';
+import { setUp } from './support/set-up.ts';
+
+test('too many slow checks: what finds no room in time is missed(overload), never late and never overlapping', async (t) => {
+  const { clock, world, log, tally, finish, stop } = setUp(20);
+  let underWay = 0;
+  let most = 0;
+  const site: Site = () => {
+    most = Math.max(most, ++underWay);
+    clock.after(400, () => underWay--);
+    return { tookMs: 400 };
+  };
+  const a = startProcess({ world, log, name: 'a', site, concurrency: 4 });
+  await clock.advance(20_000);
+  t.equal(most, 4);
+  t.match(a.scheduler.stats(), { inFlight: 4 });
+  t.ok(a.scheduler.stats().missed.overload > 150);
+  await finish();
+  t.strictSame(Object.keys(tally()).sort(), ['overload', 'up']);
+  t.strictSame(differences(world.spans, countLog(log)), []);
+  await stop(a);
+});
+
+test('one slow host holds up nobody else', async (t) => {
+  const { clock, world, log, tally, finish, stop } = setUp(0);
+  for (let jobId = 1; jobId <= 20; jobId++) {
+    world.setJob(jobId, { options: { uri: jobId <= 10 ? 'http://slow.example/' : `http://host-${jobId}.example/` } });
+  }
+  const site: Site = ({ jobId }) => ({ tookMs: jobId <= 10 ? 450 : 5 });
+  const a = startProcess({ world, log, name: 'a', site, concurrencyPerHost: 2, concurrency: 5 });
+  await clock.advance(20_000);
+  await finish();
+  for (let jobId = 11; jobId <= 20; jobId++) t.strictSame(Object.keys(tally(jobId)), ['up'], `job ${jobId}`);
+  t.ok((tally().overload ?? 0) > 50);
+  t.strictSame(differences(world.spans, countLog(log)), []);
+  await stop(a);
+});
+
+test("our own stall is not booked as the site's", async (t) => {
+  const { clock, world, log, lines, finish, stop } = setUp(1);
+  let stallNext = false;
+  const site: Site = () => {
+    if (stallNext) {
+      stallNext = false;
+      a.clock.freeze();
+      clock.after(600, () => a.clock.thaw());
+    }
+    return { tookMs: 300 };
+  };
+  const a = startProcess({ world, log, name: 'a', site });
+  await clock.advance(4000);
+  stallNext = true;
+  await clock.advance(4000);
+  await finish();
+  const noted = lines().filter(({ detail }) => detail !== undefined);
+  t.equal(noted.length, 1);
+  t.match(noted[0], { outcome: 'up', detail: /^own event loop stalled \d+ ms$/ }, 'an answer counts, with a note');
+  t.ok(a.scheduler.stats().stalls.count >= 1);
+  await stop(a);
+});
+
+test('a timeout while our own loop stood still says nothing about the site', async (t) => {
+  const { clock, world, log, tally, finish, stop } = setUp(0);
+  world.setJob(1, { periodMs: 5000, timeoutMs: 1000 });
+  let freezeFor = 0;
+  const site: Site = () => {
+    if (freezeFor > 0) {
+      const forMs = freezeFor;
+      clock.after(100, () => a.clock.freeze());
+      clock.after(100 + forMs, () => a.clock.thaw());
+    }
+    return { tookMs: 3000 };
+  };
+  const a = startProcess({ world, log, name: 'a', site });
+  await clock.advance(15_500);
+  t.strictSame(tally(), { timeout: 3 }, 'a site that is really slow is down');
+  freezeFor = 300;
+  await clock.advance(10_000);
+  t.strictSame(tally(), { timeout: 3, late: 2 });
+  freezeFor = 20;
+  await clock.advance(10_000);
+  t.strictSame(tally(), { timeout: 5, late: 2 }, 'a hiccup excuses nobody');
+  await finish();
+  t.strictSame(differences(world.spans, countLog(log)), []);
+  await stop(a);
+});
+
+test('retries share the slot, and the verdict is that of the last fair try', async (t) => {
+  const { clock, world, log, lines, finish, stop } = setUp(0);
+  world.setJob(1, { periodMs: 4000, timeoutMs: 1000, retries: 2 });
+  let tries = 0;
+  let failing = 2;
+  const down = { outcome: 'down', reason: 'connect', status: null, responseTime: null } as const;
+  const site: Site = () => (tries++ % 4 < failing ? { result: down, tookMs: 10 } : { tookMs: 10 });
+  const a = startProcess({ world, log, name: 'a', site });
+  await clock.advance(4100);
+  t.equal(tries, 3);
+  const first = lines()[0];
+  t.match(first, { outcome: 'up', attempt: 3 });
+  t.ok(first.ts - first.slot > 500, 'ts is the start of the try that counts');
+  failing = 4;
+  await clock.advance(4000);
+  t.match(lines()[1], { outcome: 'down', reason: 'connect', attempt: 3 });
+  await finish();
+  t.strictSame(differences(world.spans, countLog(log)), []);
+  await stop(a);
+});
+
+test('a monitor that breaks its contract is down(internal), and its job goes on', async (t) => {
+  const { clock, world, log, lines, finish, stop } = setUp(3);
+  const a = startProcess({
+    world,
+    log,
+    name: 'a',
+    site: ({ jobId }) => {
+      if (jobId === 1) throw new Error('a defect');
+      return { tookMs: jobId === 2 ? Number.POSITIVE_INFINITY : 5, ignoresTimeout: jobId === 2 };
+    },
+  });
+  await clock.advance(10_000);
+  await finish();
+  t.strictSame(differences(world.spans, countLog(log)), []);
+  const of = (jobId: number) => lines().filter(({ job_id: id, slots }) => id === jobId && slots !== 0);
+  t.ok(of(1).length >= 9);
+  for (const line of of(1)) t.match(line, { outcome: 'down', reason: 'internal', status: null, response_time: null });
+  t.match(of(2)[0], { outcome: 'down', reason: 'internal', detail: 'the monitor did not end in its time' });
+  t.ok(
+    of(2)
+      .slice(1)
+      .every(({ outcome, reason }) => outcome === 'missed' && reason === 'overload'),
+    'no second one beside it',
+  );
+  t.ok(of(3).every(({ outcome }) => outcome === 'up'));
+  await stop(a);
+});
+
+test('the wall clock jumps an hour ahead: the slots in between are one missed range, without a burst', async (t) => {
+  const { clock, world, log, lines, tally, finish, stop } = setUp(10);
+  const a = startProcess({ world, log, name: 'a' });
+  await clock.advance(5000);
+  a.clock.skewMs += 3_600_000;
+  const before = a.served.length;
+  await clock.advance(10_000);
+  const checks = a.served.length - before;
+  t.ok(checks >= 85 && checks <= 110, `${checks} checks in 10 s`);
+  t.ok(a.scheduler.nextSlot(1)! > a.clock.wallMs() - 1000);
+  const ranges = lines().filter(({ slots }) => slots > 100);
+  t.equal(ranges.length, 10);
+  t.match(ranges[0], { outcome: 'missed', reason: 'scheduler_down', period: 1000 });
+  await finish();
+  t.strictSame(differences(world.spans, countLog(log)), []);
+  t.ok(tally().scheduler_down > 35_000 && (tally().late ?? 0) <= 10);
+  await stop(a);
+});
+
+test('the wall clock is put back an hour: checks go on as before, and after a restart too', async (t) => {
+  const { clock, world, log, tally, finish, stop } = setUp(10);
+  const a = startProcess({ world, log, name: 'a' });
+  await clock.advance(5000);
+  a.clock.skewMs -= 3_600_000;
+  const before = a.served.length;
+  await clock.advance(10_000);
+  t.ok(a.served.length - before >= 95);
+  a.kill();
+  await clock.advance(7000);
+  const b = startProcess({ world, log, name: 'b', skewMs: a.clock.skewMs });
+  await clock.advance(10_000);
+  t.ok(b.served.length >= 80, 'it goes on from the stored progress');
+  await finish();
+  t.strictSame(differences(world.spans, countLog(log)), []);
+  t.strictSame(Object.keys(tally()).sort(), ['scheduler_down', 'up']);
+  await stop(b);
+});
