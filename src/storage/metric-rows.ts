@@ -10,8 +10,9 @@ import {
 } from '../aggregates/metric-deltas.ts';
 import { REASONS } from '../messages/check-result.ts';
 import { CopyBuffer } from './copy-buffer.ts';
+import type { RowList } from './metric-order.ts';
 
-/** The columns of `metrics` in the order of copyRows. */
+/** The columns of `metrics` in the order of copyRows. An empty JSONB object is NULL there. */
 export const METRIC_COLUMNS = [
   'granularity',
   'job_id',
@@ -32,23 +33,45 @@ export const METRIC_COLUMNS = [
   'extra',
 ] as const;
 
-/** The rows of `deltas` in the order of `order`, as chunks for a binary COPY into METRIC_COLUMNS. */
-export function* copyRows(deltas: MetricDeltas, order: Int32Array): Generator<Buffer> {
-  const { plans, level, jobId, location, locations, bucketMs, values, cellStart, cellEnd, cellCode, cellCount } =
-    deltas.arrays;
+/**
+ * The rows that `order` names (entries of `list`, in that order), as chunks for a binary COPY into METRIC_COLUMNS.
+ */
+export function* copyRows(list: RowList, order: Int32Array): Generator<Buffer> {
   const buffer = new CopyBuffer();
-  const names = plans.map((plan) => Buffer.from(plan.name));
-  const places = locations.map((name) => Buffer.from(name));
-  const statusKeys = deltas.arrays.statuses.map((status) => Buffer.from(`${JSON.stringify(status)}:`));
-  for (const row of order) {
+  const encoders = list.deltas.map((deltas) => new RowEncoder(deltas, buffer));
+  for (const entry of order) {
+    const full = buffer.row(METRIC_COLUMNS.length);
+    if (full) yield full;
+    encoders[list.source[entry]].encode(list.row[entry]);
+  }
+  yield buffer.end();
+}
+
+class RowEncoder {
+  readonly #deltas: MetricDeltas;
+  readonly #buffer: CopyBuffer;
+  readonly #names: Buffer[];
+  readonly #locations: Buffer[];
+  readonly #statusKeys: Buffer[];
+
+  constructor(deltas: MetricDeltas, buffer: CopyBuffer) {
+    const { plans, locations, statuses } = deltas.arrays;
+    this.#deltas = deltas;
+    this.#buffer = buffer;
+    this.#names = plans.map((plan) => Buffer.from(plan.name));
+    this.#locations = locations.map((name) => Buffer.from(name));
+    this.#statusKeys = statuses.map((status) => Buffer.from(`${JSON.stringify(status)}:`));
+  }
+
+  encode(row: number): void {
+    const buffer = this.#buffer;
+    const { plans, level, jobId, location, bucketMs, values } = this.#deltas.arrays;
     const { columns, extras } = plans[level[row]];
     const at = row * STRIDE;
     const responses = values[at + RT_COUNT];
-    const full = buffer.row(METRIC_COLUMNS.length);
-    if (full) yield full;
-    buffer.bytes(names[level[row]]);
+    buffer.bytes(this.#names[level[row]]);
     buffer.int4(jobId[row]);
-    buffer.bytes(places[location[row]]);
+    buffer.bytes(this.#locations[location[row]]);
     buffer.timestamp(bucketMs[row]);
     buffer.int8(values[at] + values[at + 1] + values[at + 2] + values[at + 3]);
     for (let outcome = 0; outcome < 4; outcome++) buffer.int8(values[at + outcome]);
@@ -58,61 +81,28 @@ export function* copyRows(deltas: MetricDeltas, order: Int32Array): Generator<Bu
     if (responses > 0 && columns.has('rt_max')) buffer.int8(values[at + RT_MAX]);
     else buffer.null();
     buffer.int8(columns.has('rt_sum') ? values[at + RT_SUM] : 0);
-    const first = cellStart[row];
-    const end = cellEnd[row];
-
-    const data = buffer.beginObject();
-    if (columns.has('data')) {
-      for (let cell = first; cell < end; cell++) {
-        const code = cellCode[cell];
-        if (code >= STATUS_CODE) buffer.counter(statusKeys[code - STATUS_CODE], cellCount[cell]);
-      }
-    }
-    buffer.endObject(data);
-
-    const reasons = buffer.beginObject();
-    if (columns.has('reasons')) {
-      for (let cell = first; cell < end; cell++) {
-        const code = cellCode[cell];
-        if (code >= REASON_CODE && code < STATUS_CODE) buffer.counter(REASON_KEYS[code - REASON_CODE], cellCount[cell]);
-      }
-    }
-    buffer.endObject(reasons);
-
-    const histogram = buffer.beginObject();
-    if (columns.has('rt_hist')) {
-      for (let cell = first; cell < end; cell++) {
-        if (cellCode[cell] < REASON_CODE) buffer.numberedCounter(cellCode[cell], cellCount[cell]);
-      }
-    }
-    buffer.endObject(histogram);
-    buffer.bytes(extras.length === 0 ? EMPTY_OBJECT : Buffer.from(`\u0001${JSON.stringify(deltas.extraOf(row))}`));
+    this.#cells(row, STATUS_CODE, Number.POSITIVE_INFINITY, columns.has('data'), this.#statusKeys);
+    this.#cells(row, REASON_CODE, STATUS_CODE, columns.has('reasons'), REASON_KEYS);
+    this.#cells(row, 0, REASON_CODE, columns.has('rt_hist'), null);
+    if (extras.length === 0) buffer.null();
+    else buffer.bytes(Buffer.from(`\u0001${JSON.stringify(this.#deltas.extraOf(row))}`));
   }
-  yield buffer.end();
+
+  /** The cells with codes in [from, to) as one object; null without any. `keys` are their names, null for the number itself. */
+  #cells(row: number, from: number, to: number, wanted: boolean, keys: readonly Buffer[] | null): void {
+    const { cellStart, cellEnd, cellCode, cellCount } = this.#deltas.arrays;
+    const buffer = this.#buffer;
+    let start = -1;
+    for (let cell = cellStart[row]; wanted && cell < cellEnd[row]; cell++) {
+      const code = cellCode[cell];
+      if (code < from || code >= to) continue;
+      if (start < 0) start = buffer.beginObject();
+      if (keys) buffer.counter(keys[code - from], cellCount[cell]);
+      else buffer.numberedCounter(code, cellCount[cell]);
+    }
+    if (start < 0) buffer.null();
+    else buffer.endObject(start);
+  }
 }
 
 const REASON_KEYS = REASONS.map((reason) => Buffer.from(`"${reason}":`));
-/** JSONB in binary: its version, then the text. */
-const EMPTY_OBJECT = Buffer.from('\u0001{}');
-
-/** The rows by key: whoever writes them in this order can wait for another writer, but not in a circle. */
-export function rowsByKey(deltas: MetricDeltas): Int32Array {
-  const { plans, level, jobId, location, locations, bucketMs } = deltas.arrays;
-  const levelRank = ranks(plans.map((plan) => plan.name));
-  const locationRank = ranks(locations);
-  const width = locations.length;
-  // Granularity, job and location in one number: 2^53 is far away for 2^31 jobs, some granularities and 4096 locations.
-  const keys = new Float64Array(deltas.length);
-  for (let row = 0; row < deltas.length; row++) {
-    keys[row] = (levelRank[level[row]] * 2_147_483_648 + jobId[row]) * width + locationRank[location[row]];
-  }
-  const order = new Int32Array(deltas.length);
-  for (let row = 0; row < order.length; row++) order[row] = row;
-  return order.sort((a, b) => keys[a] - keys[b] || bucketMs[a] - bucketMs[b]);
-}
-
-function ranks(names: readonly string[]): number[] {
-  const sorted = [...names].sort();
-  const rankOf = new Map(sorted.map((name, rank) => [name, rank]));
-  return names.map((name) => rankOf.get(name) ?? 0);
-}

@@ -1,8 +1,9 @@
 import type { Aggregate } from '../aggregates/aggregate.ts';
 import { aggregates } from '../aggregates/index.ts';
-import { extrasOf, type MetricDeltas } from '../aggregates/metric-deltas.ts';
+import { extrasOf, MetricDeltas } from '../aggregates/metric-deltas.ts';
 import type { Queryable, Transaction } from './database.ts';
-import { copyRows, METRIC_COLUMNS, rowsByKey } from './metric-rows.ts';
+import { listRows, orderByKey } from './metric-order.ts';
+import { copyRows, METRIC_COLUMNS } from './metric-rows.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -10,39 +11,60 @@ const DAY_MS = 86_400_000;
  * Makes the partitions that the rows of `deltas` belong to. To be called before the transaction that writes them, not
  * inside it: others who need a partition wait for whoever is making one.
  */
-export async function prepareMetrics(database: Queryable, deltas: MetricDeltas): Promise<void> {
-  const { plans, level, bucketMs } = deltas.arrays;
-  const days = plans.map(() => new Set<number>());
-  for (let row = 0; row < deltas.length; row++) days[level[row]].add(Math.floor(bucketMs[row] / DAY_MS));
-  const wanted = plans.flatMap((plan, at) =>
-    [...days[at]].map((day): [string, Date] => [plan.name, new Date(day * DAY_MS)]),
+export async function prepareMetrics(
+  database: Queryable,
+  deltas: MetricDeltas | readonly MetricDeltas[],
+): Promise<void> {
+  const days = new Map<string, Set<number>>();
+  for (const { arrays, length } of listOf(deltas)) {
+    const daysOf = arrays.plans.map(({ name }) => days.get(name) ?? new Set<number>());
+    for (let row = 0; row < length; row++) daysOf[arrays.level[row]].add(Math.floor(arrays.bucketMs[row] / DAY_MS));
+    for (const [level, { name }] of arrays.plans.entries()) days.set(name, daysOf[level]);
+  }
+  const wanted = [...days].flatMap(([name, numbers]) =>
+    [...numbers].map((day) => ({ name, day: new Date(day * DAY_MS) })),
   );
   if (wanted.length === 0) return;
   await database.query(
     `SELECT ensure_metric_partition(granularity, day, day + interval '24 hours')
      FROM unnest($1::text[], $2::timestamptz[]) AS wanted (granularity, day)`,
-    [wanted.map(([granularity]) => granularity), wanted.map(([, day]) => day)],
+    [wanted.map(({ name }) => name), wanted.map(({ day }) => day)],
   );
 }
 
 /**
  * Adds every row of `deltas` to `metrics`: a row that exists is increased, never overwritten, so any number of writers may
- * add to it in any order. Rows are written in the order of their keys. The partitions must be there (prepareMetrics).
+ * add to it in any order. Rows are written in the order of their keys; give the deltas of one transaction in one call,
+ * which keeps that order over all of them. The partitions must be there (prepareMetrics).
  */
-export async function writeMetrics(tx: Transaction, deltas: MetricDeltas): Promise<{ rows: number }> {
-  if (deltas.length === 0) return { rows: 0 };
-  await tx.query(CREATE_TABLE);
-  await tx.copyFrom(`metric_deltas (${METRIC_COLUMNS.join(', ')})`, copyRows(deltas, rowsByKey(deltas)), 'binary');
-  const { rowCount } = await tx.query(upsertSql(deltas));
-  return { rows: rowCount };
+export async function writeMetrics(
+  tx: Transaction,
+  deltas: MetricDeltas | readonly MetricDeltas[],
+): Promise<{ rows: number }> {
+  const list = listRows(listOf(deltas));
+  if (list.row.length === 0) return { rows: 0 };
+  const sql = upsertSql(list.deltas);
+  let rows = 0;
+  for (const part of orderByKey(list)) {
+    await tx.query(EMPTY_TABLE);
+    await tx.copyFrom(`metric_deltas (${METRIC_COLUMNS.join(', ')})`, copyRows(list, part), 'binary');
+    rows += (await tx.query(sql)).rowCount;
+  }
+  return { rows };
 }
 
-const CREATE_TABLE = `CREATE TEMP TABLE IF NOT EXISTS metric_deltas (
+function listOf(deltas: MetricDeltas | readonly MetricDeltas[]): readonly MetricDeltas[] {
+  return deltas instanceof MetricDeltas ? [deltas] : deltas;
+}
+
+/** A connection keeps its table; what an earlier call in the same transaction left in it has been written. */
+const EMPTY_TABLE = `CREATE TEMP TABLE IF NOT EXISTS metric_deltas (
   granularity text, job_id integer, location text, dt timestamptz,
   count bigint, up bigint, degraded bigint, down bigint, missed bigint,
   rt_count bigint, rt_min bigint, rt_max bigint, rt_sum bigint,
   data jsonb, reasons jsonb, rt_hist jsonb, extra jsonb
-) ON COMMIT DELETE ROWS`;
+) ON COMMIT DELETE ROWS;
+DELETE FROM metric_deltas`;
 
 /** The aggregate that a column holds, which knows how two of its values become one. */
 const AGGREGATE_OF = {
@@ -60,16 +82,18 @@ const AGGREGATE_OF = {
   rt_hist: 'histogram',
 } as const;
 
-function upsertSql(deltas: MetricDeltas): string {
+const OBJECTS: ReadonlySet<string> = new Set(['data', 'reasons', 'rt_hist', 'extra']);
+
+function upsertSql(deltas: readonly MetricDeltas[]): string {
   const merges = Object.entries(AGGREGATE_OF).map(
     ([column, name]) => `${column} = ${aggregates.get(name).mergeSql(`m.${column}`, `excluded.${column}`)}`,
   );
-  const extras = extrasOf(deltas.arrays.plans).map(
+  const extras = extrasOf(deltas.flatMap(({ arrays }) => arrays.plans)).map(
     ({ key, aggregate }) => `'${key}', ${mergeExtraSql(key, aggregate)}`,
   );
   if (extras.length > 0) merges.push(`extra = m.extra || jsonb_strip_nulls(jsonb_build_object(${extras.join(', ')}))`);
-  const columns = METRIC_COLUMNS.join(', ');
-  return `INSERT INTO metrics AS m (${columns}) SELECT ${columns} FROM metric_deltas
+  const columns = METRIC_COLUMNS.map((column) => (OBJECTS.has(column) ? `COALESCE(${column}, '{}')` : column));
+  return `INSERT INTO metrics AS m (${METRIC_COLUMNS.join(', ')}) SELECT ${columns.join(', ')} FROM metric_deltas
     ON CONFLICT (granularity, job_id, location, dt) DO UPDATE SET ${merges.join(', ')}`;
 }
 

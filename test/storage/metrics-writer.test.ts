@@ -150,6 +150,23 @@ test('statuses with quotes, backslashes and names of object members are keys lik
   for (const row of (await storedRows(database)).values()) assert.deepEqual(row.data, expected);
 });
 
+test('the deltas of many partitions are one write, also where they share a key', async (t) => {
+  const database = await createTestDatabase(t);
+  const parts = [0, 1, 2].map((part) =>
+    deltasOf([
+      { ...up, jobId: 1 },
+      { ...up, jobId: 2 + part, location: `place ${part}` },
+    ]),
+  );
+  await prepareMetrics(database, parts);
+  await database.transaction(async (tx) => {
+    t.strictSame(await writeMetrics(tx, parts), { rows: 18 });
+    t.strictSame(await writeMetrics(tx, parts[0]), { rows: 6 }, 'a second call writes its own rows only');
+  });
+  const counts = [...(await storedRows(database)).values()].map(({ jobId, count }) => `${jobId}: ${count}`);
+  t.strictSame([...new Set(counts)].sort(), ['1: 4', '2: 2', '3: 1', '4: 1']);
+});
+
 test('a row with thousands of bins passes, alone and merged', async (t) => {
   const database = await createTestDatabase(t);
   const results = Array.from({ length: 4000 }, (_, at) => ({ ...up, responseTime: (at * at + 1) / 1e6 }));
