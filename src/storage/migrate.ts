@@ -121,12 +121,14 @@ async function listObjects(tx: Transaction): Promise<string[]> {
   return rows.map(({ object }) => object);
 }
 
+/** Read from the catalog: to_regclass() may answer from a cache that is older than the lock this waited for. */
 async function isKnown(queryable: Queryable, schema: string): Promise<boolean> {
-  const { rows } = await queryable.query<{ known: boolean }>(
-    "SELECT to_regclass(quote_ident($1) || '.schema_migrations') IS NOT NULL AS known",
+  const { rowCount } = await queryable.query(
+    `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = $1 AND c.relname = 'schema_migrations'`,
     [schema],
   );
-  return rows[0].known;
+  return rowCount > 0;
 }
 
 async function pendingOf(queryable: Queryable, migrations: readonly Migration[]): Promise<Migration[]> {

@@ -104,7 +104,7 @@ export interface ConsumerOptions {
 export interface ConsumerHandler {
   /**
    * The partitions are now this consumer's. Answers the offset each is to be read from (`null`: from the first retained
-   * one); nothing of a partition is delivered before. If it rejects, the driver gives the partitions up and tries again.
+   * one, and so for an offset that is gone or beyond the end); nothing of a partition is delivered before. If it rejects, the driver gives the partitions up and tries again.
    */
   onAssigned(partitions: readonly TopicPartition[]): Promise<Array<number | null>>;
   /** The partitions are gone. Must return at once: nothing may be awaited inside a revoke. */

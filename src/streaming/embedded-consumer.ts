@@ -26,6 +26,8 @@ interface Assignment extends TopicPartition {
   head: Head | null;
   /** Revoked or reset: nothing more is delivered under it. */
   over: boolean;
+  /** Its first offset was beyond the end that was known. */
+  doubtful: boolean;
   /** Runs while there is something to deliver. */
   delivering: Promise<void> | null;
   /** The call of onBatch under way, also one of the assignment before. */
@@ -183,7 +185,16 @@ export class EmbeddedConsumer implements StreamConsumer {
   }
 
   #add({ topic, partition }: TopicPartition, running: Promise<void>): Assignment {
-    const assignment = { topic, partition, position: null, head: null, over: false, delivering: null, running };
+    const assignment = {
+      topic,
+      partition,
+      position: null,
+      head: null,
+      over: false,
+      doubtful: false,
+      delivering: null,
+      running,
+    };
     this.#assignments.set(keyOf(assignment), assignment);
     return assignment;
   }
@@ -235,17 +246,30 @@ export class EmbeddedConsumer implements StreamConsumer {
   #advance(head: Head): void {
     const assignment = this.#assignments.get(keyOf(head));
     if (!assignment?.position || assignment.over) return;
+    if (assignment.position.offset > head.nextOffset && !this.#isBeyondEnd(assignment, assignment.position, head))
+      return;
     assignment.head = head;
-    if (assignment.position.offset > head.nextOffset) {
-      const { topic, partition, position } = assignment;
-      const message = `Offset ${position.offset} of ${topic}/${partition} is beyond its end, ${head.nextOffset}: reading from the first retained one`;
-      this.#options.handler.onError(new VedetteError('VED_STREAM_UNAVAILABLE', message));
-      assignment.position = { topic, partition, offset: 0, seenAt: null };
-    }
     if (assignment.delivering || assignment.position.offset >= head.nextOffset) return;
     assignment.delivering = this.#deliver(assignment).finally(() => {
       assignment.delivering = null;
     });
+  }
+
+  /** Whether the answer of onAssigned names an offset that does not exist. Then reading begins at the first retained one. */
+  #isBeyondEnd(assignment: Assignment, position: Position, head: Head): boolean {
+    // A head may have been read before the record that was delivered last, or before the answer was given: the next
+    // look is certain.
+    if (position.seenAt !== null) return false;
+    if (!assignment.doubtful) {
+      assignment.doubtful = true;
+      this.look();
+      return false;
+    }
+    const { topic, partition } = assignment;
+    const message = `Offset ${position.offset} of ${topic}/${partition} is beyond its end, ${head.nextOffset}: reading from the first retained one`;
+    this.#options.handler.onError(new VedetteError('VED_STREAM_UNAVAILABLE', message));
+    assignment.position = { topic, partition, offset: 0, seenAt: null };
+    return true;
   }
 
   async #deliver(assignment: Assignment): Promise<void> {

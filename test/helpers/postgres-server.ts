@@ -39,8 +39,15 @@ interface State extends TestServer {
   pid: number;
 }
 
+/** Another server to test against, such as an older version: postgresql://vedette:password@host:port */
+const given = process.env.VEDETTE_TEST_POSTGRES;
+
 /** Starts the server unless it runs, and counts process `pid` as one of its users. */
 export async function useServer(pid: number): Promise<TestServer> {
+  if (given) {
+    const { hostname, port, username, password } = new URL(given);
+    return { host: hostname, port: Number(port), user: username, password };
+  }
   return exclusively(async () => {
     await mkdir(usersFolder, { recursive: true });
     const running = await readState();
@@ -52,6 +59,7 @@ export async function useServer(pid: number): Promise<TestServer> {
 
 /** Process `pid` is done; stops the server when nobody else uses it. */
 export async function leaveServer(pid: number): Promise<void> {
+  if (given) return;
   await exclusively(async () => {
     await rm(join(usersFolder, String(pid)), { force: true });
     if ((await liveUsers()).length > 0) return;

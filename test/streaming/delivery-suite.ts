@@ -110,6 +110,11 @@ export function deliverySuite(name: string, harness: DeliveryHarness): void {
     await recorder.until('13 records', () => recorder.delivered.length >= 13);
     t.strictSame(recorder.texts(0), sequence(0, 10));
     t.strictSame(recorder.texts(1), sequence(1, 10).slice(7));
+    const beyond = new Recorder({ startAt: () => high + 1_000 });
+    const late = await consume(driver, `${topic}-beyond`, topic, beyond);
+    await beyond.until('all records', () => beyond.delivered.length >= 20);
+    t.strictSame(beyond.texts(1), sequence(1, 10), 'an offset beyond the end: from the first retained one');
+    await late.consumer.close();
   });
 
   suite('a failing onAssigned delivers nothing and is asked again', async (t) => {
