@@ -1,0 +1,113 @@
+import type { Logger } from '../core/logger.ts';
+import type { Database } from '../storage/database.ts';
+import { type ClaimedPartition, claimPartitions } from '../storage/processor-offsets.ts';
+import type { StreamRecord, TopicPartition } from '../streaming/driver.ts';
+import type { AssignedPartition } from './partition.ts';
+
+/** A stretch of a partition that could not be counted with others: it is counted alone, a few records a flush. */
+export interface Suspect {
+  /** First offset behind the stretch. */
+  until: number;
+  /** Records per flush. */
+  step: number;
+}
+
+export interface AssignmentsOptions {
+  database: Database;
+  logger: Logger;
+  /** Written as the owner of the partitions. */
+  owner: string;
+  create: (topic: string, claimed: ClaimedPartition) => AssignedPartition;
+}
+
+/** The partitions this process counts now. */
+export class Assignments {
+  readonly #options: AssignmentsOptions;
+  readonly #owned = new Map<string, AssignedPartition>();
+  /** Claims under way; one that is not the latest of its partition comes to nothing. */
+  readonly #claims = new Map<string, symbol>();
+  readonly #suspects = new Map<string, Suspect>();
+  /** Where a partition began anew behind the offset asked for. */
+  readonly #gaps = new Map<string, number>();
+
+  constructor(options: AssignmentsOptions) {
+    this.#options = options;
+  }
+
+  all(): AssignedPartition[] {
+    return [...this.#owned.values()];
+  }
+
+  get(place: TopicPartition): AssignedPartition | undefined {
+    return this.#owned.get(keyOf(place));
+  }
+
+  /** Raises the epoch of each partition, which shuts its last owner out, and answers where each is to be read from. */
+  async claim(partitions: readonly TopicPartition[]): Promise<Array<number | null>> {
+    const { database, owner, create } = this.#options;
+    const claim = Symbol();
+    for (const partition of partitions) {
+      this.drop(partition);
+      this.#claims.set(keyOf(partition), claim);
+    }
+    const offsets = new Map<string, number | null>();
+    for (const topic of new Set(partitions.map((partition) => partition.topic))) {
+      const wanted = partitions.filter((partition) => partition.topic === topic).map(({ partition }) => partition);
+      for (const claimed of await claimPartitions(database, topic, wanted, owner)) {
+        const key = keyOf({ topic, partition: claimed.partition });
+        offsets.set(key, claimed.nextOffset);
+        if (this.#claims.get(key) !== claim) continue; // Revoked, or assigned anew, in the meantime.
+        this.#claims.delete(key);
+        const owned = create(topic, claimed);
+        const suspect = this.#suspects.get(key) ?? null;
+        this.suspect(owned, suspect && (claimed.nextOffset ?? 0) < suspect.until ? suspect : null);
+        this.#owned.set(key, owned);
+      }
+    }
+    return partitions.map((partition) => offsets.get(keyOf(partition)) ?? null);
+  }
+
+  drop(place: TopicPartition): void {
+    const key = keyOf(place);
+    this.#claims.delete(key);
+    const owned = this.#owned.get(key);
+    if (!owned) return;
+    owned.dropped = true;
+    this.#owned.delete(key);
+  }
+
+  /** From now on, and over new assignments, the records of `owned` before `suspect.until` are counted alone. */
+  suspect(owned: AssignedPartition, suspect: Suspect | null): void {
+    owned.suspect = suspect;
+    if (suspect === null) this.#suspects.delete(keyOf(owned));
+    else this.#suspects.set(keyOf(owned), suspect);
+  }
+
+  /**
+   * The records that are not counted yet. Answers null when some may have been left out before them: the partition is
+   * to be read again. When the same records come again, the log itself has no others: its retention removed them.
+   */
+  fresh(owned: AssignedPartition, records: readonly StreamRecord[]): readonly StreamRecord[] | null {
+    const { next } = owned;
+    if (next === null) return records;
+    const first = records[0].offset;
+    if (first < next) return records.filter((record) => record.offset >= next);
+    const key = keyOf(owned);
+    if (first === next) {
+      this.#gaps.delete(key);
+      return records;
+    }
+    if (this.#gaps.get(key) !== first) {
+      this.#gaps.set(key, first);
+      return null;
+    }
+    this.#gaps.delete(key);
+    const { topic, partition } = owned;
+    this.#options.logger.error({ topic, partition, from: next, to: first }, 'the stream has no such records any more');
+    return records;
+  }
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return `${topic} ${partition}`;
+}

@@ -1,0 +1,219 @@
+import { type Clock, sleep } from '../core/clock.ts';
+import { CommitUnknownError, type Database, type Transaction } from '../storage/database.ts';
+import { writeMetrics } from '../storage/metrics-writer.ts';
+import { isRetryable } from '../storage/pool.ts';
+import { insertDeadLetters } from '../storage/processor-dead-letters.ts';
+import { moveOffsets, settleOffsets } from '../storage/processor-offsets.ts';
+import { copyResults } from '../storage/processor-results.ts';
+import { moveSeries, type SeriesDelta } from '../storage/processor-series.ts';
+import type { Delta } from './delta.ts';
+import type { FlushStep, ProcessorHooks } from './hooks.ts';
+import type { Outage } from './outage.ts';
+import { TablePartitions } from './table-partitions.ts';
+
+/** PostgreSQL will never take these deltas: one of the values in them is not for any of its columns. */
+export class RefusedError extends Error {
+  constructor(options: { cause: unknown }) {
+    super(options.cause instanceof Error ? options.cause.message : String(options.cause), options);
+    this.name = 'RefusedError';
+  }
+}
+
+/** Deltas of partitions (or series) that somebody else counts. */
+class LostError extends Error {
+  readonly lost: ReadonlySet<Delta>;
+
+  constructor(lost: Iterable<Delta>) {
+    super('Another owner counts these partitions');
+    this.lost = new Set(lost);
+  }
+}
+
+/** Some series was not as it was read; which delta it belongs to comes out when each delta is written by itself. */
+class SeriesMovedError extends Error {}
+
+/** Ends a rehearsal. */
+class RehearsedError extends Error {}
+
+export interface FlusherOptions {
+  database: Database;
+  outage: Outage;
+  clock: Clock;
+  /** Ends every wait for a database that is away. */
+  signal: AbortSignal;
+  hooks?: ProcessorHooks | undefined;
+}
+
+export interface FlushOutcome {
+  written: Delta[];
+  /** Not written and never to be: another owner counts there. */
+  lost: Delta[];
+}
+
+/**
+ * Writes deltas: one transaction that moves the offsets, by compare-and-set, and everything else with them. A database
+ * that is away is waited for with the same deltas. Throws RefusedError, and the last error when `signal` aborts.
+ */
+export class Flusher {
+  readonly #options: FlusherOptions;
+  readonly #partitions: TablePartitions;
+
+  constructor(options: FlusherOptions) {
+    this.#options = options;
+    this.#partitions = new TablePartitions(options.database);
+  }
+
+  async flush(deltas: readonly Delta[]): Promise<FlushOutcome> {
+    let rest = deltas.filter((delta) => !delta.owner.dropped);
+    const lost: Delta[] = deltas.filter((delta) => delta.owner.dropped);
+    let apart = false;
+    for (let failures = 0; rest.length > 0; ) {
+      try {
+        await this.#write(rest, apart, failures > 0);
+        break;
+      } catch (error) {
+        if (error instanceof LostError) {
+          lost.push(...error.lost);
+          rest = rest.filter((delta) => !error.lost.has(delta));
+        } else if (error instanceof SeriesMovedError) {
+          apart = true;
+        } else if (error instanceof CommitUnknownError && (await this.#settle(rest, error))) {
+          break;
+        } else if (isRefusal(error)) {
+          throw new RefusedError({ cause: error });
+        } else {
+          await this.#wait(error, failures++);
+        }
+      }
+    }
+    this.#options.outage.ended();
+    return { written: rest, lost };
+  }
+
+  /** Everything a flush does, rolled back at the end. Answers PostgreSQL's refusal, or null when it would take the delta. */
+  async rehearse(delta: Delta): Promise<Error | null> {
+    for (let failures = 0; ; ) {
+      try {
+        await this.#partitions.prepare([delta], failures > 0);
+        await this.#options.database.transaction(async (tx) => {
+          await this.#apply(tx, [delta], true);
+          throw new RehearsedError();
+        });
+      } catch (error) {
+        if (error instanceof RehearsedError || error instanceof LostError) return null;
+        if (isRefusal(error)) return error as Error;
+        await this.#wait(error, failures++);
+      }
+    }
+  }
+
+  async #write(deltas: readonly Delta[], apart: boolean, again: boolean): Promise<void> {
+    await this.#partitions.prepare(deltas, again);
+    await this.#at('before-begin');
+    await this.#options.database.transaction(async (tx) => {
+      await this.#apply(tx, deltas, apart);
+      await this.#at('before-commit');
+    });
+    await this.#at('after-commit');
+  }
+
+  async #apply(tx: Transaction, deltas: readonly Delta[], apart: boolean): Promise<void> {
+    const moved = await moveOffsets(
+      tx,
+      deltas.map((delta) => delta.step),
+    );
+    if (moved.size < deltas.length) throw new LostError(deltas.filter((_, index) => !moved.has(index)));
+    await this.#at('after-offsets');
+    if (apart) {
+      for (const delta of deltas) {
+        if (!(await moveSeries(tx, delta.step.topic, delta.series))) throw new LostError([delta]);
+      }
+    } else {
+      for (const [topic, series] of byTopic(deltas)) {
+        if (!(await moveSeries(tx, topic, series))) throw new SeriesMovedError();
+      }
+    }
+    await this.#at('after-series');
+    for (const { metrics } of deltas) await writeMetrics(tx, metrics);
+    await this.#at('after-metrics');
+    await copyResults(
+      tx,
+      deltas.flatMap((delta) => delta.results.chunks),
+    );
+    await insertDeadLetters(
+      tx,
+      deltas.flatMap((delta) => delta.deadLetters),
+    );
+    await this.#at('after-results');
+  }
+
+  /** Whether the COMMIT whose answer got lost has happened. */
+  async #settle(deltas: readonly Delta[], cause: CommitUnknownError): Promise<boolean> {
+    this.#options.outage.failed(cause);
+    for (let failures = 0; ; ) {
+      try {
+        const steps = deltas.map((delta) => delta.step);
+        const stored = await this.#options.database.transaction((tx) => settleOffsets(tx, steps));
+        const byKey = new Map(stored.map((row) => [`${row.topic} ${row.partition}`, row]));
+        return steps.every((step) => byKey.get(`${step.topic} ${step.partition}`)?.nextOffset === step.to);
+      } catch (error) {
+        await this.#wait(error, failures++);
+      }
+    }
+  }
+
+  async #wait(error: unknown, failures: number): Promise<void> {
+    const { clock, signal } = this.#options;
+    if (signal.aborted) throw error;
+    this.#options.outage.failed(error);
+    await sleep(clock, Math.min(5_000, 100 * 2 ** Math.min(failures, 10)) * (0.75 + Math.random() / 2), signal);
+    if (signal.aborted) throw error;
+  }
+
+  #at(step: FlushStep): Promise<void> | void {
+    return this.#options.hooks?.at(step);
+  }
+}
+
+/**
+ * What PostgreSQL says about the values themselves: data exceptions, broken constraints, exceeded limits. A missing
+ * partition of a table (23514) heals when it is made.
+ */
+export function isRefusal(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' && /^(22|23|54)[0-9A-Z]{3}$/.test(code) && code !== '23514' && !isRetryable(error);
+}
+
+/** The series of all deltas of a topic as one, so that a flush of many partitions stays a few statements. */
+function byTopic(deltas: readonly Delta[]): Map<string, SeriesDelta> {
+  const topics = new Map<string, Delta[]>();
+  for (const delta of deltas) {
+    const known = topics.get(delta.step.topic);
+    if (known) known.push(delta);
+    else topics.set(delta.step.topic, [delta]);
+  }
+  return new Map([...topics].map(([topic, group]) => [topic, concat(group.map((delta) => delta.series))]));
+}
+
+function concat(parts: readonly SeriesDelta[]): SeriesDelta {
+  if (parts.length === 1) return parts[0];
+  const join = <Value>(column: (part: SeriesDelta) => readonly Value[]): Value[] => parts.flatMap(column);
+  return {
+    length: parts.reduce((sum, part) => sum + part.length, 0),
+    jobId: join((part) => part.jobId),
+    location: join((part) => part.location),
+    isNew: join((part) => part.isNew),
+    oldEpoch: join((part) => part.oldEpoch),
+    oldSlot: join((part) => part.oldSlot),
+    epoch: join((part) => part.epoch),
+    slot: join((part) => part.slot),
+    lastTs: join((part) => part.lastTs),
+    lastOutcome: join((part) => part.lastOutcome),
+    lastReason: join((part) => part.lastReason),
+    lastStatus: join((part) => part.lastStatus),
+    lastRt: join((part) => part.lastRt),
+    sinceSlot: join((part) => part.sinceSlot),
+    outcomes: parts[0].outcomes.map((_, outcome) => join((part) => part.outcomes[outcome])),
+    codes: join((part) => part.codes),
+  };
+}

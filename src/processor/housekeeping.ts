@@ -1,0 +1,125 @@
+import { schedule } from 'node-cron';
+import type { Clock } from '../core/clock.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Database, Transaction } from '../storage/database.ts';
+import { deleteDeadInstances } from '../storage/instances.ts';
+import { dropExpiredPartitions } from '../storage/partitions.ts';
+import { deleteOldDeadLetters } from '../storage/processor-dead-letters.ts';
+import { ifAlone } from '../storage/processor-lock.ts';
+
+/** How long rows are kept, in ms; null: for ever. */
+export interface Retention {
+  results: number | null;
+  /** By granularity; one that is not mentioned is kept for ever. */
+  metrics: Readonly<Record<string, number | null>>;
+  deadLetters: number | null;
+  /** Processes that were not seen for so long are forgotten. */
+  instances: number;
+}
+
+export const DEFAULT_RETENTION: Retention = {
+  results: 48 * 3_600_000,
+  metrics: { minute: 7 * 86_400_000, hour: 90 * 86_400_000, day: null },
+  deadLetters: 30 * 86_400_000,
+  instances: 86_400_000,
+};
+
+export interface HousekeepingOptions {
+  database: Database;
+  logger: Logger;
+  clock: Clock;
+  retention?: Partial<Retention>;
+  /** Removes what of the stream is older than its retention, where that is ours to do (the embedded stream). Answers how much went. */
+  trimStream?: () => Promise<number>;
+  /** When it runs, as a cron expression. Default every five minutes. */
+  cron?: string;
+}
+
+export interface Housekeeping {
+  start(): void;
+  /** One round, now. What another process is doing at this moment is left out. */
+  run(): Promise<HousekeepingReport>;
+  /** Waits for a round under way. */
+  stop(): Promise<void>;
+}
+
+export interface HousekeepingReport {
+  droppedPartitions: string[];
+  deadLetters: number;
+  instances: number;
+  stream: number;
+  /** Parts that failed; the next round tries again. */
+  failed: string[];
+}
+
+/**
+ * Retention: drops partitions of metrics and results, old dead letters, processes long gone, old records of the embedded
+ * stream. Each part is a short transaction of its own under an advisory lock, so that processes take turns.
+ */
+export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
+  const { database, logger, clock, trimStream, cron = '*/5 * * * *' } = options;
+  const retention = { ...DEFAULT_RETENTION, ...options.retention };
+  let task: ReturnType<typeof schedule> | undefined;
+  let running: Promise<HousekeepingReport> | undefined;
+
+  async function round(): Promise<HousekeepingReport> {
+    const report: HousekeepingReport = { droppedPartitions: [], deadLetters: 0, instances: 0, stream: 0, failed: [] };
+    const part = async (name: string, work: (tx: Transaction) => Promise<void>) => {
+      try {
+        await ifAlone(database, `housekeeping ${name}`, work);
+      } catch (error) {
+        report.failed.push(name);
+        logger.warn({ err: error, part: name }, 'housekeeping failed; the next round tries again');
+      }
+    };
+    const nowMs = clock.wallMs();
+    for (const [granularity, keepMs] of Object.entries(retention.metrics)) {
+      if (keepMs === null) continue;
+      await part(`metrics ${granularity}`, async (tx) => {
+        const dropped = await dropExpiredPartitions(tx, { table: 'metrics', granularity, beforeMs: nowMs - keepMs });
+        report.droppedPartitions.push(...dropped);
+      });
+    }
+    const { results, deadLetters } = retention;
+    if (results !== null) {
+      await part('results', async (tx) => {
+        const dropped = await dropExpiredPartitions(tx, { table: 'results', beforeMs: nowMs - results });
+        report.droppedPartitions.push(...dropped);
+      });
+    }
+    if (deadLetters !== null) {
+      await part('dead letters', async (tx) => {
+        report.deadLetters = await deleteOldDeadLetters(tx, deadLetters);
+      });
+    }
+    await part('instances', async (tx) => {
+      report.instances = await deleteDeadInstances(tx, retention.instances);
+    });
+    if (trimStream) {
+      await part('stream', async () => {
+        report.stream = await trimStream();
+      });
+    }
+    const { failed, droppedPartitions, ...counts } = report;
+    if (droppedPartitions.length > 0) logger.info({ droppedPartitions, ...counts }, 'housekeeping done');
+    return report;
+  }
+
+  const run = () => {
+    running ??= round().finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+
+  return {
+    run,
+    start() {
+      task ??= schedule(cron, () => run(), { noOverlap: true, timezone: 'UTC' });
+    },
+    async stop() {
+      await task?.destroy();
+      await running;
+    },
+  };
+}

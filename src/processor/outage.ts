@@ -1,0 +1,30 @@
+import type { Clock } from '../core/clock.ts';
+import type { Logger } from '../core/logger.ts';
+import { isRetryable } from '../storage/pool.ts';
+
+/** Whether the database is away, said in the log once per transition. */
+export class Outage {
+  /** Wall time in ms at which it began; null while there is none. */
+  since: number | null = null;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+
+  constructor(logger: Logger, clock: Clock) {
+    this.#logger = logger;
+    this.#clock = clock;
+  }
+
+  failed(error: unknown): void {
+    if (this.since !== null) return;
+    this.since = this.#clock.wallMs();
+    // What does not heal by itself (a missing table, a missing right) needs a person.
+    this.#logger[isRetryable(error) ? 'warn' : 'error']({ err: error }, 'results cannot be written; they wait');
+  }
+
+  ended(): void {
+    if (this.since === null) return;
+    const awayMs = this.#clock.wallMs() - this.since;
+    this.since = null;
+    this.#logger.info({ awayMs }, 'results are written again');
+  }
+}

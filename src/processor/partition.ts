@@ -1,0 +1,176 @@
+import { Accumulator } from '../aggregates/accumulator.ts';
+import type { GranularityPlan } from '../aggregates/metrics-plan.ts';
+import type { ResultColumns } from '../messages/result-columns.ts';
+import { type DeadLetter, REFUSED } from '../storage/processor-dead-letters.ts';
+import type { ClaimedPartition } from '../storage/processor-offsets.ts';
+import type { StreamRecord } from '../streaming/driver.ts';
+import type { Suspect } from './assignments.ts';
+import type { Delta } from './delta.ts';
+import { RawResults, type ResultsStore } from './raw-results.ts';
+import { SeriesProgress, type Tally } from './series-progress.ts';
+
+/** Decoded records of one partition: rows of `columns` [ends[i - 1], ends[i]) came from records[i]. */
+export interface Decoded {
+  readonly columns: ResultColumns;
+  readonly records: readonly StreamRecord[];
+  readonly ends: readonly number[];
+  readonly deadLetters: readonly DeadLetter[];
+}
+
+export interface PartitionOptions {
+  topic: string;
+  store: ResultsStore;
+  plans: readonly GranularityPlan[];
+  /** Series kept in memory; idle ones beyond are read again when they come back. */
+  maxSeries: number;
+}
+
+/**
+ * A partition of the stream from one assignment to its end, and what of it is counted but not written. A new assignment
+ * is a new object: nothing that belongs to an older one can be added to it.
+ */
+export class AssignedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  /** Of stream_offsets: a write with an older one changes nothing. */
+  readonly epoch: number;
+  /** Set once, when the assignment ends: whatever is under way for it is void. */
+  dropped = false;
+  /** The offset after the last one in the database; null: nothing was ever counted. */
+  stored: number | null;
+  /** Set while its next records are to be counted apart. */
+  suspect: Suspect | null = null;
+  /** The offset after the last decoded record; null: nothing was ever counted. */
+  next: number | null;
+  /** As far as the driver has said. */
+  highWatermark: number | null = null;
+  /** Time of the last decoded record, ms since the epoch. */
+  newestMs = 0;
+  readonly progress = new SeriesProgress();
+  readonly #metrics: Accumulator;
+  readonly #raw: RawResults;
+  readonly #maxSeries: number;
+  #from: number | null;
+  #records = 0;
+  #tally: Tally = emptyTally();
+  #deadLetters: DeadLetter[] = [];
+  #deadBytes = 0;
+  #series = new Int32Array(1024);
+  #counted = new Int32Array(1024);
+
+  constructor(claimed: ClaimedPartition, options: PartitionOptions) {
+    this.topic = options.topic;
+    this.partition = claimed.partition;
+    this.epoch = claimed.epoch;
+    this.stored = claimed.nextOffset;
+    this.next = claimed.nextOffset;
+    this.#from = claimed.nextOffset;
+    this.#metrics = new Accumulator(options.plans);
+    this.#raw = new RawResults(options.store, options.topic, claimed.partition);
+    this.#maxSeries = options.maxSeries;
+  }
+
+  /** Whether records were decoded since the last seal. */
+  get dirty(): boolean {
+    return this.#records > 0;
+  }
+
+  /** Rows of any table that the next seal takes, about. */
+  get rows(): number {
+    return this.#metrics.size + this.progress.touched;
+  }
+
+  /** Bytes held for the next seal beside those rows, about. */
+  get bytes(): number {
+    return this.#raw.bytes + this.#deadBytes;
+  }
+
+  get lag(): number {
+    return this.highWatermark === null ? 0 : Math.max(0, this.highWatermark - (this.next ?? 0));
+  }
+
+  /** Whether every series of the rows is loaded, so that `count` can follow; if not, `progress.missing()` says which. */
+  resolve(decoded: Decoded): boolean {
+    const { length } = decoded.columns;
+    if (length > this.#series.length) {
+      this.#series = new Int32Array(length * 2);
+      this.#counted = new Int32Array(length * 2);
+    }
+    return this.progress.resolve(decoded.columns, this.#series);
+  }
+
+  /** Counts what `resolve` was given. Nothing is awaited in here, so records are counted whole. */
+  count(decoded: Decoded): void {
+    const { columns, records, ends, deadLetters } = decoded;
+    this.progress.count(columns, this.#series, this.#counted, this.#tally);
+    this.#accumulate(columns);
+    for (let index = 0; index < records.length; index++) {
+      this.#raw.add(columns, this.#counted, index === 0 ? 0 : ends[index - 1], ends[index], records[index]);
+    }
+    for (const letter of deadLetters) {
+      this.#deadLetters.push(letter);
+      this.#deadBytes += letter.bytes.length;
+    }
+    const last = records[records.length - 1];
+    this.next = last.offset + 1;
+    this.newestMs = last.timestamp;
+    this.#records += records.length;
+  }
+
+  #accumulate(columns: ResultColumns): void {
+    for (let row = 0; row < columns.length; row++) {
+      const counted = this.#counted[row];
+      if (counted === 0) continue;
+      if (columns.slots[row] === 1) {
+        this.#metrics.add(columns, row);
+      } else {
+        const periodMs = columns.periodMs[row];
+        this.#metrics.addRange(columns, row, columns.slot[row] - (counted - 1) * periodMs, counted, periodMs);
+      }
+    }
+  }
+
+  /** Keeps a line that PostgreSQL does not take. */
+  deadLetter({ offset, value }: StreamRecord, line: number, start: number, end: number, error: Error): void {
+    const bytes = Buffer.from(value.subarray(start, end));
+    const { topic, partition } = this;
+    this.#deadLetters.push({ topic, partition, offset, line, bytes, error: `${REFUSED}${error.message}` });
+  }
+
+  /** Takes everything counted since the last seal. */
+  seal(): Delta {
+    const series = this.progress.seal();
+    if (this.progress.size > this.#maxSeries || this.progress.texts > MAX_TEXTS) this.progress.forgetIdle(series);
+    const tally = this.#tally;
+    const delta: Delta = {
+      owner: this,
+      step: {
+        topic: this.topic,
+        partition: this.partition,
+        epoch: this.epoch,
+        from: this.#from,
+        to: this.next!,
+        ...tally,
+        deadLetters: this.#deadLetters.length,
+      },
+      records: this.#records,
+      series,
+      metrics: this.#metrics.take(),
+      results: this.#raw.take(),
+      deadLetters: this.#deadLetters,
+    };
+    this.#from = this.next;
+    this.#records = 0;
+    this.#tally = emptyTally();
+    this.#deadLetters = [];
+    this.#deadBytes = 0;
+    return delta;
+  }
+}
+
+/** Distinct statuses and locations of a partition: a producer with endless ones must not exhaust memory. */
+const MAX_TEXTS = 10_000;
+
+function emptyTally(): Tally {
+  return { results: 0, foreign: 0, duplicates: 0, fenced: 0 };
+}

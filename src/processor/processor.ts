@@ -1,0 +1,353 @@
+import { type GranularityPlan, planMetrics } from '../aggregates/metrics-plan.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Database } from '../storage/database.ts';
+import type { ClaimedPartition } from '../storage/processor-offsets.ts';
+import type {
+  ConsumerHandler,
+  RecordBatch,
+  StreamConsumer,
+  StreamDriver,
+  StreamRecord,
+  TopicPartition,
+} from '../streaming/driver.ts';
+import { Assignments } from './assignments.ts';
+import { Changed } from './changed.ts';
+import type { Delta } from './delta.ts';
+import { Digester } from './digester.ts';
+import { Flusher, RefusedError } from './flusher.ts';
+import type { ProcessorHooks } from './hooks.ts';
+import { isolate } from './isolate.ts';
+import { type Line, only, splitLines } from './lines.ts';
+import { Outage } from './outage.ts';
+import { AssignedPartition } from './partition.ts';
+import type { ResultsStore } from './raw-results.ts';
+import { type ProcessorStats, Totals } from './stats.ts';
+import { Turns } from './turns.ts';
+
+export interface ProcessorOptions {
+  database: Database;
+  driver: StreamDriver;
+  logger: Logger;
+  clock: Clock;
+  group: string;
+  topics: readonly string[];
+  /** What is counted, per granularity. Default: the built-in metrics. */
+  plans?: readonly GranularityPlan[];
+  /** Which raw results are kept. Default `none`. */
+  resultsStore?: ResultsStore;
+  /** How long a counted result may wait to be written. Default 500. */
+  flushIntervalMs?: number;
+  limits?: Partial<ProcessorLimits>;
+  /** Written as the owner of the partitions. */
+  instanceId: string;
+  hooks?: ProcessorHooks;
+}
+
+export interface ProcessorLimits {
+  /** Rows of metrics and series held at most before they are written. Default 20,000. */
+  rows: number;
+  /** Bytes of raw results and dead letters held at most before they are written. Default 16 MiB. */
+  bytes: number;
+  /** A partition is caught up with while its newest record is older than this. Default 10,000. */
+  catchUpAfterMs: number;
+  /** While catching up, rows are held longer, so that those of hours and days are merged seldom. Default 200,000. */
+  catchUpRows: number;
+  /** The flush interval while catching up. Default 5,000. */
+  catchUpIntervalMs: number;
+  /** Series kept in memory per partition. Default 500,000. */
+  series: number;
+  /** How long `stop` tries to write what is counted. Default 5,000. */
+  stopMs: number;
+}
+
+const BUILT_IN_PLANS = planMetrics();
+
+const DEFAULT_LIMITS: ProcessorLimits = {
+  rows: 20_000,
+  bytes: 16 * 1024 * 1024,
+  catchUpAfterMs: 10_000,
+  catchUpRows: 200_000,
+  catchUpIntervalMs: 5_000,
+  series: 500_000,
+  stopMs: 5_000,
+};
+
+/** Rows decoded at a time: enough to keep the columns warm, few enough to keep back pressure fine. */
+const GROUP_BYTES = 1024 * 1024;
+
+/**
+ * Counts the results of the topics into PostgreSQL, exactly once: consume, decode, deduplicate, accumulate, flush. What
+ * is counted and where the stream goes on from are written in one transaction (see flusher.ts).
+ */
+export interface Processor {
+  /** Joins the group; delivery begins when it resolves. */
+  start(): Promise<void>;
+  /** Writes what is counted (for a while, see `stopMs`; what cannot be written is read again later) and leaves the group. */
+  stop(): Promise<void>;
+  stats(): ProcessorStats;
+  /** Resolves when everything counted so far has been written. */
+  flush(): Promise<void>;
+}
+
+export function createProcessor(options: ProcessorOptions): Processor {
+  return new CountingProcessor(options);
+}
+
+class CountingProcessor implements Processor, ConsumerHandler {
+  readonly #options: ProcessorOptions;
+  readonly #limits: ProcessorLimits;
+  readonly #abort = new AbortController();
+  readonly #outage: Outage;
+  readonly #flusher: Flusher;
+  readonly #assignments: Assignments;
+  readonly #digester: Digester;
+  readonly #turns = new Turns();
+  readonly #changed = new Changed();
+  readonly #totals = new Totals();
+  #consumer: StreamConsumer | undefined;
+  #stopping: Promise<void> | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #flushQueued = false;
+  #streamProblem: string | null = null;
+
+  constructor(options: ProcessorOptions) {
+    const { database, logger, clock, hooks } = options;
+    const { signal } = this.#abort;
+    this.#options = options;
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#outage = new Outage(logger, clock);
+    this.#flusher = new Flusher({ database, clock, signal, outage: this.#outage, hooks });
+    this.#digester = new Digester({ database, clock, signal, outage: this.#outage });
+    this.#assignments = new Assignments({
+      database,
+      logger,
+      owner: options.instanceId,
+      create: (topic, claimed) => this.#create(topic, claimed),
+    });
+  }
+
+  async start(): Promise<void> {
+    const { driver, group, topics } = this.#options;
+    this.#consumer = await driver.createConsumer({ group, topics, handler: this });
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async flush(): Promise<void> {
+    await this.#turns.run(() => this.#flushAll());
+  }
+
+  stats(): ProcessorStats {
+    const partitions = this.#assignments.all().map(({ topic, partition, stored, lag }) => {
+      return { topic, partition, nextOffset: stored, lag };
+    });
+    return {
+      ...this.#totals,
+      partitions,
+      lag: partitions.reduce((sum, { lag }) => sum + lag, 0),
+      failingSince: this.#outage.since,
+      streamProblem: this.#streamProblem,
+      catchingUp: this.#catchingUp(),
+    };
+  }
+
+  async onAssigned(partitions: readonly TopicPartition[]): Promise<Array<number | null>> {
+    const offsets = await this.#assignments.claim(partitions);
+    this.#streamProblem = null;
+    return offsets;
+  }
+
+  onRevoked(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) this.#assignments.drop(partition);
+    this.#changed.notify();
+  }
+
+  onError(error: unknown): void {
+    const problem = error instanceof Error ? error.message : String(error);
+    if (problem !== this.#streamProblem) this.#options.logger.error({ err: error }, 'the stream cannot be read');
+    this.#streamProblem = problem;
+  }
+
+  async onBatch(batch: RecordBatch): Promise<void> {
+    try {
+      await this.#take(batch);
+    } catch (error) {
+      // The end of this processor stops the retries underneath; the records are read again later. The rest is a bug,
+      // and going on would hide it.
+      if (!this.#abort.signal.aborted) queueMicrotask(() => Promise.reject(error));
+    }
+  }
+
+  async #take(batch: RecordBatch): Promise<void> {
+    const owned = this.#assignments.get(batch);
+    if (!owned || this.#stopping) return;
+    this.#streamProblem = null;
+    owned.highWatermark = batch.highWatermark;
+    const records = this.#assignments.fresh(owned, batch.records);
+    if (records === null) return this.#reset(owned);
+    for (let start = 0; start < records.length && this.#goesOn(owned); ) {
+      const end = start + (owned.suspect?.step ?? groupSize(records, start));
+      const group = records.slice(start, end);
+      if (owned.suspect) await this.#turns.run(() => this.#countAlone(owned, group));
+      else await this.#count(owned, group);
+      start = end;
+    }
+  }
+
+  async #count(owned: AssignedPartition, records: readonly StreamRecord[]): Promise<void> {
+    await this.#digester.digest(owned, records);
+    this.#schedule();
+    while (this.#goesOn(owned) && this.#full()) {
+      this.#queueFlush();
+      await this.#changed.wait();
+    }
+  }
+
+  #goesOn(owned: AssignedPartition): boolean {
+    return !owned.dropped && this.#stopping === undefined;
+  }
+
+  #full(): boolean {
+    let rows = 0;
+    let bytes = 0;
+    for (const owned of this.#assignments.all()) {
+      rows += owned.rows;
+      bytes += owned.bytes;
+    }
+    return bytes >= this.#limits.bytes || rows >= (this.#catchingUp() ? this.#limits.catchUpRows : this.#limits.rows);
+  }
+
+  #catchingUp(): boolean {
+    const old = this.#options.clock.wallMs() - this.#limits.catchUpAfterMs;
+    return this.#assignments.all().some((owned) => owned.dirty && owned.newestMs < old);
+  }
+
+  #schedule(): void {
+    if (this.#cancelTimer || this.#flushQueued) return;
+    const delayMs = this.#catchingUp() ? this.#limits.catchUpIntervalMs : (this.#options.flushIntervalMs ?? 500);
+    this.#cancelTimer = this.#options.clock.after(delayMs, () => this.#queueFlush());
+  }
+
+  #queueFlush(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    if (this.#flushQueued) return;
+    this.#flushQueued = true;
+    this.flush().catch((error) => {
+      if (!this.#abort.signal.aborted) queueMicrotask(() => Promise.reject(error));
+    });
+  }
+
+  async #flushAll(): Promise<void> {
+    this.#flushQueued = false;
+    const deltas = this.#assignments
+      .all()
+      .filter((owned) => owned.dirty)
+      .map((owned) => owned.seal());
+    if (deltas.length === 0) return;
+    this.#changed.notify();
+    try {
+      await this.#write(deltas);
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      for (const delta of deltas) this.#distrust(delta, Math.ceil(delta.records / 8));
+    }
+  }
+
+  /** Writes the deltas; those of partitions that somebody else counts are dropped and their partitions assigned anew. */
+  async #write(deltas: readonly Delta[]): Promise<void> {
+    const startedMs = this.#options.clock.monotonicMs();
+    const { written, lost } = await this.#flusher.flush(deltas);
+    this.#totals.flushed(written, this.#options.clock.monotonicMs() - startedMs, this.#options.clock.wallMs());
+    for (const delta of written) delta.owner.stored = delta.step.to;
+    const positions = written.map(({ step }) => ({ topic: step.topic, partition: step.partition, offset: step.to }));
+    if (positions.length > 0) this.#consumer?.reportCommitted(positions);
+    this.#totals.lostDeltas += lost.length;
+    // Counted alone next time: the time between reading the state of a series and writing it is short then.
+    for (const delta of lost) this.#distrust(delta, delta.records);
+  }
+
+  /** Counts a few records of a stretch that could not be counted with others, and writes them before anything else is. */
+  async #countAlone(owned: AssignedPartition, records: readonly StreamRecord[]): Promise<void> {
+    if (!this.#goesOn(owned)) return;
+    await this.#digester.digest(owned, records);
+    if (owned.dropped) return;
+    const delta = owned.seal();
+    try {
+      await this.#write([delta]);
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      if (records.length === 1) await this.#deadLetter(owned, delta, records[0]);
+      else this.#distrust(delta, Math.ceil(records.length / 8));
+    }
+    if (owned.suspect && owned.next! >= owned.suspect.until) this.#assignments.suspect(owned, null);
+  }
+
+  /** PostgreSQL does not take what this record says: finds the lines it refuses, keeps them apart, and counts the rest. */
+  async #deadLetter(owned: AssignedPartition, { step }: Delta, record: StreamRecord): Promise<void> {
+    const claimed = { partition: step.partition, epoch: step.epoch, nextOffset: step.from };
+    const deltaOf = async (lines: readonly Line[], letters: ReadonlyMap<Line, Error>): Promise<Delta> => {
+      const trial = this.#create(step.topic, claimed);
+      await this.#digester.digest(trial, [{ ...record, value: only(record.value, lines) }]);
+      for (const [{ line, start, end }, error] of letters) trial.deadLetter(record, line, start, end, error);
+      return trial.seal();
+    };
+    const lines = splitLines(record.value);
+    const refused = await isolate(lines, async (part) => this.#flusher.rehearse(await deltaOf(part, new Map())));
+    const rest = lines.filter((line) => !refused.has(line));
+    const { topic, partition } = owned;
+    const { offset } = record;
+    this.#options.logger.error(
+      { topic, partition, offset, lines: refused.size },
+      'PostgreSQL refuses lines of a record',
+    );
+    await this.#write([await deltaOf(rest, refused)]);
+    this.#reset(owned);
+  }
+
+  /** What `delta` says will be counted anew, apart from the rest. */
+  #distrust({ owner, step }: Delta, records: number): void {
+    if (owner.dropped) return;
+    this.#assignments.suspect(owner, { until: step.to, step: Math.max(1, records) });
+    this.#reset(owner);
+  }
+
+  /** Ends the assignment and begins another: the log is read again from what is in the database. */
+  #reset(owned: AssignedPartition): void {
+    if (owned.dropped) return;
+    this.#assignments.drop(owned);
+    this.#changed.notify();
+    this.#consumer?.reset([{ topic: owned.topic, partition: owned.partition }]);
+  }
+
+  #create(topic: string, claimed: ClaimedPartition): AssignedPartition {
+    return new AssignedPartition(claimed, {
+      topic,
+      store: this.#options.resultsStore ?? 'none',
+      plans: this.#options.plans ?? BUILT_IN_PLANS,
+      maxSeries: this.#limits.series,
+    });
+  }
+
+  async #stop(): Promise<void> {
+    this.#cancelTimer?.();
+    const cancel = this.#options.clock.after(this.#limits.stopMs, () => this.#abort.abort());
+    await this.flush().catch((error) => this.#options.logger.warn({ err: error }, 'stopped with results not written'));
+    cancel();
+    this.#abort.abort();
+    this.#changed.notify();
+    await this.#consumer?.close();
+  }
+}
+
+/** How many records from `start` on are decoded together. */
+function groupSize(records: readonly StreamRecord[], start: number): number {
+  let bytes = 0;
+  let end = start;
+  while (end < records.length && bytes < GROUP_BYTES) bytes += records[end++].value.length;
+  return end - start;
+}

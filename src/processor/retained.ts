@@ -1,0 +1,56 @@
+import { partitionOf } from '../messages/partition.ts';
+import type { StreamDriver } from '../streaming/driver.ts';
+
+/** How far the clocks of a scheduler and of the log may be apart. */
+const SKEW_MS = 60_000;
+
+/**
+ * From when on the log still has every result of each job. A record cannot say anything about slots after the log
+ * stamped it, so what was removed before the first retained record only knew slots before that one's time.
+ */
+export class Retained {
+  /** By topic and partition; -Infinity: nothing was ever removed, Infinity: nothing is left. */
+  readonly #from = new Map<string, number>();
+  readonly #routing: ReadonlyMap<string, number>;
+  readonly #topicsOf: ReadonlyMap<number, ReadonlySet<string>>;
+
+  /** `routing`: partitions results of a topic are routed by. `topicsOf`: topics the results of a job came through. */
+  constructor(routing: ReadonlyMap<string, number>, topicsOf: ReadonlyMap<number, ReadonlySet<string>>) {
+    this.#routing = routing;
+    this.#topicsOf = topicsOf;
+  }
+
+  set(topic: string, partition: number, fromMs: number): void {
+    this.#from.set(`${topic} ${partition}`, fromMs === Number.NEGATIVE_INFINITY ? fromMs : fromMs + SKEW_MS);
+  }
+
+  /** Whether the log of this partition is whole from its beginning. */
+  isWhole(topic: string, partition: number): boolean {
+    return this.#from.get(`${topic} ${partition}`) === Number.NEGATIVE_INFINITY;
+  }
+
+  /** ms since the epoch; buckets that begin earlier cannot be judged for this job. */
+  fromMs(jobId: number): number {
+    let fromMs = Number.NEGATIVE_INFINITY;
+    for (const topic of this.#topicsOf.get(jobId) ?? this.#routing.keys()) {
+      const partitions = this.#routing.get(topic);
+      if (partitions === undefined) {
+        // Nobody of ours produces there, and the partition may be any.
+        for (const [key, from] of this.#from) if (key.startsWith(`${topic} `)) fromMs = Math.max(fromMs, from);
+      } else {
+        fromMs = Math.max(fromMs, this.#from.get(`${topic} ${partitionOf(jobId, partitions)}`) ?? fromMs);
+      }
+    }
+    return fromMs;
+  }
+
+  /** The latest of all partitions that have any record left. */
+  latestMs(): number {
+    return Math.max(Number.NEGATIVE_INFINITY, ...this.#from.values());
+  }
+}
+
+/** The first retained offset of each partition of a topic. */
+export async function lowOffsets(driver: StreamDriver, topic: string): Promise<Map<number, number>> {
+  return new Map((await driver.ranges(topic)).map(({ partition, low }) => [partition, low]));
+}

@@ -1,0 +1,67 @@
+import type { Delta } from './delta.ts';
+
+export interface PartitionStats {
+  topic: string;
+  partition: number;
+  /** The offset after the last one in the database; null: nothing was ever counted. */
+  nextOffset: number | null;
+  /** Records in the stream that are not counted yet, as far as known. */
+  lag: number;
+}
+
+/** Numbers since this processor started; what is in them is in the database. */
+export interface ProcessorStats {
+  records: number;
+  results: number;
+  foreign: number;
+  duplicates: number;
+  fenced: number;
+  deadLetters: number;
+  /** Partitions taken away between counting and writing. Their records are read again by the new owner. */
+  lostDeltas: number;
+  partitions: PartitionStats[];
+  lag: number;
+  flushes: number;
+  lastFlushMs: number | null;
+  maxFlushMs: number;
+  totalFlushMs: number;
+  /** Wall time in ms. */
+  lastFlushAt: number | null;
+  /** Since when the database has been away, wall time in ms; null when it is there. */
+  failingSince: number | null;
+  /** What the stream said last, when it could not go on; null when it can. */
+  streamProblem: string | null;
+  catchingUp: boolean;
+}
+
+/** The part of the numbers that flushes move. */
+export class Totals {
+  records = 0;
+  results = 0;
+  foreign = 0;
+  duplicates = 0;
+  fenced = 0;
+  deadLetters = 0;
+  lostDeltas = 0;
+  flushes = 0;
+  lastFlushMs: number | null = null;
+  maxFlushMs = 0;
+  totalFlushMs = 0;
+  lastFlushAt: number | null = null;
+
+  flushed(deltas: readonly Delta[], tookMs: number, wallMs: number): void {
+    this.flushes++;
+    this.lastFlushMs = tookMs;
+    this.maxFlushMs = Math.max(this.maxFlushMs, tookMs);
+    this.totalFlushMs += tookMs;
+    this.lastFlushAt = wallMs;
+    for (const { step, records } of deltas) {
+      this.records += records;
+      this.results += step.results;
+      this.foreign += step.foreign;
+      this.duplicates += step.duplicates;
+      this.fenced += step.fenced;
+      this.deadLetters += step.deadLetters;
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import type { Clock } from '../core/clock.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Database, Queryable } from './database.ts';
+
+/** A process of Vedette, as it says of itself. */
+export interface Instance {
+  instanceId: string;
+  roles: string[];
+  location: string;
+  version: string;
+  startedAt: Date;
+  /** By the database's clock. */
+  seenAt: Date;
+  stats: Record<string, unknown>;
+}
+
+export interface HeartbeatOptions {
+  database: Database;
+  logger: Logger;
+  clock: Clock;
+  instanceId: string;
+  roles: readonly string[];
+  location: string;
+  version: string;
+  /** Numbers of this process, asked for at every beat. They must be JSON. */
+  stats: () => Record<string, unknown>;
+  /** Default 2,000. */
+  intervalMs?: number;
+}
+
+export interface Heartbeat {
+  /** Writes one at once; rejects when the database is away. */
+  beat(): Promise<void>;
+  /** Removes this process from the table, as far as the database can be reached. */
+  stop(): Promise<void>;
+}
+
+/** A process that was not seen for so long counts as gone. */
+export const INSTANCE_TIMEOUT_MS = 10_000;
+
+/** Says every two seconds that this process lives. A database that is away is logged once per transition. */
+export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
+  const { database, logger, clock, instanceId, intervalMs = 2_000 } = options;
+  let stopped = false;
+  let failing = false;
+  let cancel = () => {};
+  let running: Promise<void> = Promise.resolve();
+
+  const beat = () => writeInstance(database, options);
+  const next = async () => {
+    try {
+      await beat();
+      if (failing) logger.info({ instanceId }, 'heartbeats are written again');
+      failing = false;
+    } catch (error) {
+      if (!failing) logger.warn({ err: error, instanceId }, 'heartbeat cannot be written');
+      failing = true;
+    }
+    if (!stopped) cancel = clock.after(intervalMs, tick);
+  };
+  const tick = () => {
+    running = next();
+  };
+  tick();
+
+  return {
+    beat,
+    async stop() {
+      stopped = true;
+      cancel();
+      await running;
+      await database.query('DELETE FROM instances WHERE instance_id = $1', [instanceId]).catch((error) => {
+        // It is not seen any more, which says the same a few seconds later.
+        logger.debug({ err: error, instanceId }, 'heartbeat cannot be removed');
+      });
+    },
+  };
+}
+
+async function writeInstance(database: Queryable, options: HeartbeatOptions): Promise<void> {
+  const { instanceId, roles, location, version, stats } = options;
+  await database.query(
+    `INSERT INTO instances (instance_id, roles, location, version, started_at, seen_at, stats)
+     VALUES ($1, $2, $3, $4, now(), now(), $5)
+     ON CONFLICT (instance_id) DO UPDATE SET roles = excluded.roles, location = excluded.location,
+       version = excluded.version, seen_at = excluded.seen_at, stats = excluded.stats`,
+    [instanceId, roles, location, version, JSON.stringify(stats())],
+  );
+}
+
+/** The processes that are alive, by name. */
+export async function readLiveInstances(database: Queryable, withinMs = INSTANCE_TIMEOUT_MS): Promise<Instance[]> {
+  const { rows } = await database.query<Instance>(
+    `SELECT instance_id AS "instanceId", roles, location, version, started_at AS "startedAt", seen_at AS "seenAt", stats
+     FROM instances WHERE seen_at > now() - make_interval(secs => $1::double precision / 1000) ORDER BY instance_id`,
+    [withinMs],
+  );
+  return rows;
+}
+
+/** Forgets processes that were not seen for so long. Answers how many. */
+export async function deleteDeadInstances(database: Queryable, olderThanMs: number): Promise<number> {
+  const { rowCount } = await database.query(
+    'DELETE FROM instances WHERE seen_at < now() - make_interval(secs => $1::double precision / 1000)',
+    [olderThanMs],
+  );
+  return rowCount;
+}

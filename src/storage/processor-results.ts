@@ -1,0 +1,10 @@
+import type { Transaction } from './database.ts';
+
+/** The order of the columns in rows given to `copyResults`. */
+const RESULT_COLUMNS = `job_id, location, at, epoch, slot, slots, period_ms, ts, outcome, reason, status, rt, timings, bytes,
+  attempt, detail, topic, partition, record_offset`;
+
+/** Appends raw results, given as rows in the text form of COPY. Their partitions must be there. */
+export async function copyResults(tx: Transaction, chunks: readonly Buffer[]): Promise<void> {
+  if (chunks.length > 0) await tx.copyFrom(`results (${RESULT_COLUMNS})`, chunks);
+}

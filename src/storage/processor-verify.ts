@@ -1,0 +1,126 @@
+import type { Queryable, Transaction } from './database.ts';
+
+/** A row of metrics as stored. */
+export interface StoredMetricRow {
+  granularity: string;
+  jobId: number;
+  location: string;
+  /** Start of the bucket, ms since the epoch. */
+  dtMs: number;
+  count: number;
+  up: number;
+  degraded: number;
+  down: number;
+  missed: number;
+  rtCount: number;
+  rtMin: number | null;
+  rtMax: number | null;
+  rtSum: number;
+  data: Record<string, number>;
+  reasons: Record<string, number>;
+  rtHist: Record<string, number>;
+  extra: Record<string, unknown>;
+}
+
+export interface MetricRange {
+  granularity: string;
+  fromMs: number;
+  toMs: number;
+}
+
+/** How far a series has been counted, in the eyes of the snapshot. */
+export interface CountedSeries {
+  jobId: number;
+  location: string;
+  topic: string;
+  epoch: number;
+  slot: number;
+}
+
+export interface VerifiedSpan {
+  jobId: number;
+  location: string;
+  topic: string;
+  periodMs: number | null;
+  fromSlot: number;
+  toSlot: number | null;
+  slotCount: number | null;
+}
+
+/** Makes the transaction one view of the database that may stay open for as long as reading the stream takes. */
+export async function beginSnapshot(tx: Transaction): Promise<void> {
+  await tx.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  await tx.query('SET LOCAL idle_in_transaction_session_timeout = 0');
+}
+
+export async function countMetricRows(tx: Queryable, range: MetricRange): Promise<number> {
+  const { rows } = await tx.query<{ rows: number }>(
+    'SELECT count(*) AS rows FROM metrics WHERE granularity = $1 AND dt >= $2 AND dt < $3',
+    [range.granularity, new Date(range.fromMs), new Date(range.toMs)],
+  );
+  return rows[0].rows;
+}
+
+/** The rows of the range whose job_id modulo `parts` is `part`, a page at a time. */
+export async function* readMetricRows(
+  tx: Queryable,
+  range: MetricRange,
+  { part, parts }: { part: number; parts: number },
+): AsyncGenerator<StoredMetricRow[]> {
+  const pageRows = 5_000;
+  let after: StoredMetricRow | undefined;
+  for (;;) {
+    const { rows } = await tx.query<StoredMetricRow>(
+      `SELECT granularity, job_id AS "jobId", location, (extract(epoch FROM dt) * 1000)::bigint AS "dtMs", count, up,
+         degraded, down, missed, rt_count AS "rtCount", rt_min AS "rtMin", rt_max AS "rtMax", rt_sum AS "rtSum", data,
+         reasons, rt_hist AS "rtHist", extra
+       FROM metrics
+       WHERE granularity = $1 AND dt >= $2 AND dt < $3 AND job_id % $4 = $5
+         AND ($6::int IS NULL OR (job_id, location, dt) > ($6, $7, $8::timestamptz))
+       ORDER BY job_id, location, dt LIMIT ${pageRows}`,
+      [
+        range.granularity,
+        new Date(range.fromMs),
+        new Date(range.toMs),
+        parts,
+        part,
+        after?.jobId ?? null,
+        after?.location ?? null,
+        after ? new Date(after.dtMs) : null,
+      ],
+    );
+    if (rows.length > 0) yield rows;
+    if (rows.length < pageRows) return;
+    after = rows[rows.length - 1];
+  }
+}
+
+export async function readCountedSeries(tx: Queryable, topics: readonly string[]): Promise<CountedSeries[]> {
+  const { rows } = await tx.query<CountedSeries>(
+    'SELECT job_id AS "jobId", location, topic, epoch, slot FROM series_progress WHERE topic = ANY ($1)',
+    [topics],
+  );
+  return rows;
+}
+
+/** How many partitions results of each topic are routed by. */
+export async function readRouting(tx: Queryable, topics: readonly string[]): Promise<Map<string, number>> {
+  const { rows } = await tx.query<{ topic: string; partitions: number }>(
+    'SELECT topic, partitions FROM stream_topics WHERE topic = ANY ($1)',
+    [topics],
+  );
+  return new Map(rows.map(({ topic, partitions }) => [topic, partitions]));
+}
+
+/** The spans that overlap [fromMs, toMs). */
+export async function readVerifiedSpans(tx: Queryable, fromMs: number, toMs: number): Promise<VerifiedSpan[]> {
+  const { rows } = await tx.query<VerifiedSpan>(
+    `SELECT job_id AS "jobId", location, topic, period_ms AS "periodMs", from_slot AS "fromSlot", to_slot AS "toSlot",
+       slot_count AS "slotCount"
+     FROM schedule_spans
+     WHERE from_slot < $2 AND (to_slot IS NULL OR to_slot >= $1) AND (to_slot IS NULL OR to_slot >= from_slot)
+     ORDER BY job_id, location, from_slot`,
+    [fromMs, toMs],
+  );
+  return rows;
+}

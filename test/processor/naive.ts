@@ -1,0 +1,112 @@
+import { type AnyResult, BadLineError, parseResult } from '../../src/messages/decode.ts';
+
+/** One counted slot (or foreign line) of the naive model. */
+export interface CountedSlot {
+  atMs: number;
+  result: AnyResult;
+}
+
+export interface NaiveTally {
+  results: number;
+  foreign: number;
+  duplicates: number;
+  fenced: number;
+  deadLetters: number;
+}
+
+interface NaiveSeries {
+  epoch: number;
+  slot: number;
+}
+
+/** Rule 4 of the design, written down as simply as it can be, one slot at a time. Series are per topic. */
+export class NaiveCounter {
+  readonly series = new Map<string, NaiveSeries>();
+  readonly counted: CountedSlot[] = [];
+  readonly tally: NaiveTally = { results: 0, foreign: 0, duplicates: 0, fenced: 0, deadLetters: 0 };
+
+  record(topic: string, value: string): void {
+    for (const line of value.split('\n')) if (line.trim() !== '') this.line(topic, line);
+  }
+
+  line(topic: string, line: string): void {
+    let result: AnyResult;
+    try {
+      result = parseResult(line);
+    } catch (error) {
+      if (!(error instanceof BadLineError)) throw error;
+      this.tally.deadLetters++;
+      return;
+    }
+    if (result.slot === null) {
+      this.tally.foreign++;
+      this.counted.push({ atMs: result.ts, result });
+      return;
+    }
+    const key = `${topic} ${result.jobId} ${result.location}`;
+    const series = this.series.get(key) ?? { epoch: -1, slot: -1 };
+    this.series.set(key, series);
+    const slots = result.slots ?? 1;
+    if (result.epoch < series.epoch) {
+      this.tally.fenced += slots;
+      return;
+    }
+    series.epoch = result.epoch;
+    for (let index = slots - 1; index >= 0; index--) {
+      const atMs = result.slot - index * (result.periodMs ?? 0);
+      if (atMs > series.slot) {
+        series.slot = atMs;
+        this.tally.results++;
+        this.counted.push({ atMs, result });
+      } else {
+        this.tally.duplicates++;
+      }
+    }
+    series.slot = Math.max(series.slot, result.slot);
+  }
+}
+
+export interface NaiveRow {
+  count: number;
+  up: number;
+  degraded: number;
+  down: number;
+  missed: number;
+  rtCount: number;
+  rtMin: number | null;
+  rtMax: number | null;
+  rtSum: number;
+  data: Record<string, number>;
+  reasons: Record<string, number>;
+}
+
+const LENGTHS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
+
+/** The rows of metrics that follow from what was counted, by `granularity job location bucket`. */
+export function naiveRows(counted: readonly CountedSlot[]): Map<string, NaiveRow> {
+  const rows = new Map<string, NaiveRow>();
+  for (const { atMs, result } of counted) {
+    for (const [granularity, length] of Object.entries(LENGTHS)) {
+      const bucket = Math.floor(atMs / length) * length;
+      const key = `${granularity} ${result.jobId} ${result.location} ${bucket}`;
+      const row = rows.get(key) ?? emptyRow();
+      rows.set(key, row);
+      row.count++;
+      row[result.outcome]++;
+      if (result.reason) row.reasons[result.reason] = (row.reasons[result.reason] ?? 0) + 1;
+      if (result.status !== null) row.data[result.status] = (row.data[result.status] ?? 0) + 1;
+      if (result.responseTime === null) continue;
+      const rt = Math.round(result.responseTime * 1e6);
+      row.rtCount++;
+      row.rtSum += rt;
+      row.rtMin = row.rtMin === null ? rt : Math.min(row.rtMin, rt);
+      row.rtMax = row.rtMax === null ? rt : Math.max(row.rtMax, rt);
+    }
+  }
+  return rows;
+}
+
+function emptyRow(): NaiveRow {
+  const counts = { count: 0, up: 0, degraded: 0, down: 0, missed: 0 };
+  return { ...counts, rtCount: 0, rtMin: null, rtMax: null, rtSum: 0, data: {}, reasons: {} };
+}
