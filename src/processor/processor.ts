@@ -192,7 +192,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
     for (let start = 0; start < records.length && this.#goesOn(owned); ) {
       const end = start + (owned.suspect?.step ?? groupSize(records, start));
       const group = records.slice(start, end);
-      if (owned.suspect) await this.#turns.run(() => this.#countAlone(owned, group));
+      if (owned.suspect) await this.#untilStopped(this.#turns.run(() => this.#countAlone(owned, group)));
       else await this.#count(owned, group);
       start = end;
     }
@@ -205,6 +205,17 @@ class CountingProcessor implements Processor, ConsumerHandler {
       this.#queueFlush();
       await this.#changed.wait();
     }
+  }
+
+  /** Does not wait any longer once this processor ends, whatever the database does. */
+  #untilStopped(work: Promise<void>): Promise<void> {
+    const { signal } = this.#abort;
+    return new Promise((resolve, reject) => {
+      const stop = () => reject(signal.reason);
+      if (signal.aborted) return stop();
+      signal.addEventListener('abort', stop, { once: true });
+      work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+    });
   }
 
   #goesOn(owned: AssignedPartition): boolean {
@@ -334,10 +345,14 @@ class CountingProcessor implements Processor, ConsumerHandler {
   }
 
   async #stop(): Promise<void> {
+    const { logger, clock } = this.#options;
     this.#cancelTimer?.();
-    const cancel = this.#options.clock.after(this.#limits.stopMs, () => this.#abort.abort());
-    await this.flush().catch((error) => this.#options.logger.warn({ err: error }, 'stopped with results not written'));
-    cancel();
+    const late = new Promise<void>((resolve) => {
+      clock.after(this.#limits.stopMs, resolve);
+    }).then(() => Promise.reject(new Error(`nothing was written within ${this.#limits.stopMs} ms`)));
+    await Promise.race([this.flush(), late]).catch((error) => {
+      logger.warn({ err: error }, 'stopped with results not written; they are read again');
+    });
     this.#abort.abort();
     this.#changed.notify();
     await this.#consumer?.close();

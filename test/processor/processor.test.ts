@@ -81,7 +81,7 @@ test('blocks of thousands of results, with little room', async (t) => {
   const processor = await rig.start({ limits: { rows: 100, catchUpRows: 100 }, flushIntervalMs: 60_000 });
   await rig.settle();
   await rig.exact(t);
-  t.ok(processor.stats().flushes >= 6);
+  t.ok(processor.stats().flushes >= 2, 'it did not wait for the timer');
 });
 
 test('series beyond the limit are forgotten and read again', async (t) => {
