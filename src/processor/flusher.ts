@@ -176,12 +176,13 @@ export class Flusher {
 }
 
 /**
- * What PostgreSQL says about the values themselves: data exceptions, broken constraints, exceeded limits. A missing
- * partition of a table (23514) heals when it is made.
+ * What PostgreSQL says about the values themselves: data exceptions, broken constraints, exceeded limits. A table that
+ * lacks a partition for a row says it in the same way, but that heals when the partition is made.
  */
 export function isRefusal(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' && /^(22|23|54)[0-9A-Z]{3}$/.test(code) && code !== '23514' && !isRetryable(error);
+  const { code, routine } = (error ?? {}) as { code?: unknown; routine?: unknown };
+  if (typeof code !== 'string' || !/^(22|23|54)[0-9A-Z]{3}$/.test(code)) return false;
+  return routine !== 'ExecFindPartition' && !isRetryable(error);
 }
 
 /** The series of all deltas of a topic as one, so that a flush of many partitions stays a few statements. */

@@ -295,7 +295,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
       if (records.length === 1) await this.#deadLetter(owned, delta, records[0]);
       else this.#distrust(delta, Math.ceil(records.length / 8));
     }
-    if (owned.suspect && owned.next! >= owned.suspect.until) this.#assignments.suspect(owned, null);
+    if (!owned.dropped && owned.suspect && owned.next! >= owned.suspect.until) this.#assignments.suspect(owned, null);
   }
 
   /** PostgreSQL does not take what this record says: finds the lines it refuses, keeps them apart, and counts the rest. */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { systemClock } from '../../src/core/clock.ts';
-import { silentLogger } from '../../src/core/logger.ts';
+import { createLogger, silentLogger } from '../../src/core/logger.ts';
 import { createProcessor, type Processor, type ProcessorOptions } from '../../src/processor/processor.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
@@ -30,7 +30,7 @@ export async function createRig(t: Test, layout: Record<string, number> = { chec
       const processor = createProcessor({
         database,
         driver,
-        logger: silentLogger,
+        logger: process.env.TEST_LOG ? createLogger({ level: 'debug', fd: 2 }) : silentLogger,
         clock: systemClock,
         group: 'test',
         topics: Object.keys(layout),
