@@ -36,8 +36,9 @@ export async function readFleetStatus(dependencies: ApiDependencies): Promise<Fl
     .map(({ startedAt }) => +startedAt);
   if (scheduler) schedulers.push(scheduler.stats().startedAt);
   const processors = others.filter((instance) => instance.roles.includes('processor')).length + (processor ? 1 : 0);
-  if (problems.length === 0 && schedulers.length === 0) problems.push('no scheduler runs: nothing is checked');
-  if (problems.length === 0 && processors === 0) problems.push('no processor runs: nothing is counted');
+  const seesAll = problems.length === 0;
+  if (seesAll && schedulers.length === 0) problems.push('no scheduler runs: nothing is checked');
+  if (seesAll && processors === 0) problems.push('no processor runs: nothing is counted');
   return {
     status: problems.length === 0 ? 'ok' : 'degraded',
     problems,

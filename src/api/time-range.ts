@@ -20,6 +20,9 @@ export function parseTime(text: string, nowMs: number): number | null {
   if (relative) return within(nowMs - Number(relative[1]) * (UNIT_MS[relative[2] as string] as number));
   if (/^\d{1,15}$/.test(text)) return within(Number(text));
   if (!ISO.test(text)) return null;
+  const [year, month, day] = text.slice(0, 10).split('-').map(Number) as [number, number, number];
+  // Date.parse takes the 31st of any month.
+  if (new Date(Date.UTC(year, month - 1, day)).getUTCDate() !== day) return null;
   const zoned = text.length === 10 || /(Z|[+-]\d{2}:?\d{2})$/.test(text.slice(10)) ? text : `${text}Z`;
   const ms = Date.parse(zoned);
   return Number.isNaN(ms) ? null : within(ms);
@@ -35,16 +38,17 @@ export function parseTimeRange(
   defaults: { fromMs: (toMs: number) => number; toMs: number; nowMs: number },
 ): { fromMs: number; toMs: number } {
   const problems: string[] = [];
-  const read = (name: 'from' | 'to', fallback: number): number => {
+  const read = (name: 'from' | 'to'): number | undefined => {
     const text = query[name];
-    if (text === undefined) return fallback;
+    if (text === undefined) return undefined;
     // An unescaped plus sign of a time zone arrives as a space.
     const ms = parseTime(text.replace(/ (?=\d{2}:?\d{2}$)/, '+'), defaults.nowMs);
     if (ms === null) problems.push(`${name}: given ${JSON.stringify(text.slice(0, 60))}, accepted: ${TIME_FORMS}`);
-    return ms ?? fallback;
+    return ms ?? undefined;
   };
-  const toMs = read('to', defaults.toMs);
-  const fromMs = read('from', Math.max(0, defaults.fromMs(toMs)));
+  const from = read('from');
+  const toMs = read('to') ?? defaults.toMs;
+  const fromMs = from ?? Math.max(0, defaults.fromMs(toMs));
   if (problems.length === 0 && fromMs >= toMs) {
     problems.push(
       `from: given ${new Date(fromMs).toISOString()}, accepted: a time before to (${new Date(toMs).toISOString()})`,

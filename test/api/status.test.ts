@@ -1,0 +1,242 @@
+import { test } from 'tap';
+import type { LiveInstance, ProcessorPort, SchedulerPort } from '../../src/api/ports.ts';
+import { prefersHtml } from '../../src/api/routes/status.ts';
+import { createTestDatabase } from '../helpers/database.ts';
+import { createFakeClock } from '../helpers/fake-clock.ts';
+import { insertProgress } from '../storage/rows.ts';
+import { createTestServer } from './test-server.ts';
+
+const NOW = Date.UTC(2026, 10, 21, 9);
+
+const scheduler: SchedulerPort = {
+  stats: () => ({
+    ...{ startedAt: NOW - 60_000, runningJobs: 5, produced: 100, missedByReason: { overload: 3 }, inFlight: 2 },
+    ...{ queuedBytes: 1_024, latenessMs: { p50: 0.5, p99: 4, max: 9 } },
+  }),
+  nextSlot: () => null,
+};
+const processor: ProcessorPort = {
+  stats: () => ({
+    ...{ consumed: 90, lag: 10, duplicates: 1, fenced: 2, deadLetters: 3, flushes: 4 },
+    ...{ flushSeconds: 0.5, lastFlushSeconds: 0.02 },
+  }),
+};
+
+function instance(given: Partial<LiveInstance>): LiveInstance {
+  const seenAt = new Date(NOW - 1_000);
+  return {
+    ...{ instanceId: 'test-1', roles: ['api', 'scheduler', 'processor'], location: 'default', version: '0.1.0' },
+    ...{ startedAt: new Date(NOW - 90_000), seenAt, stats: { runningJobs: 4, produced: 1, consumed: 1, lag: 1 } },
+    ...given,
+  };
+}
+
+test('GET / sums over live instances and speaks for itself with its newest numbers', async (t) => {
+  const other = instance({
+    instanceId: 'b',
+    roles: ['scheduler'],
+    startedAt: new Date(NOW - 120_500),
+    stats: { runningJobs: 7, produced: 1_000 },
+  });
+  const app = await createTestServer(t, {
+    ...{ scheduler, processor, roles: ['api', 'scheduler', 'processor'], clock: createFakeClock({ wallMs: NOW }) },
+    liveInstances: async () => [instance({}), other],
+  });
+  const answer = await app.inject('/');
+  t.match(answer.headers['content-type'], /^application\/json/);
+  t.match(answer.headers.vary, /accept/);
+  t.same(answer.json(), {
+    ...{ name: 'vedette', version: '0.1.0', status: 'ok', problems: [], scheduler_up_time: 120.5 },
+    ...{ number_of_running_jobs: 12, number_of_produced_messages: 1_100, number_of_consumed_messages: 90, lag: 10 },
+    ...{ roles: ['api', 'scheduler', 'processor'], stream: { driver: 'embedded', topic: 'checks' }, instances: 2 },
+    time: '2026-11-21T09:00:00.000Z',
+    links: { jobs: '/job', docs: '/docs', openapi: '/openapi.json', metrics: '/metrics' },
+  });
+  t.match((await app.inject('/instances')).json(), [
+    { instance_id: 'b', roles: ['scheduler'] },
+    { instance_id: 'test-1' },
+  ]);
+});
+
+test('GET / works without the database, and says what is missing', async (t) => {
+  const app = await createTestServer(t, {
+    ...{ scheduler, clock: createFakeClock({ wallMs: NOW }) },
+    liveInstances: async () => {
+      throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+    },
+  });
+  t.match((await app.inject('/')).json(), {
+    status: 'degraded',
+    problems: [/PostgreSQL cannot be reached/],
+    number_of_produced_messages: 100,
+  });
+  const lonely = await createTestServer(t);
+  t.match((await lonely.inject('/')).json(), {
+    status: 'degraded',
+    scheduler_up_time: null,
+    problems: [/no scheduler/, /no processor/],
+    instances: 1,
+  });
+});
+
+test('who gets the page, and who JSON', async (t) => {
+  const chrome = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8';
+  for (const accept of [chrome, 'text/html', 'text/*', 'text/html;q=0.9, application/json;q=0.1'])
+    t.ok(prefersHtml(accept), accept);
+  for (const accept of [
+    undefined,
+    '',
+    '*/*',
+    'application/json',
+    'application/json, text/html',
+    'application/json, text/*;q=0.5',
+    'text/html;q=0',
+    'image/png',
+    'text/html;q=x',
+  ]) {
+    t.notOk(prefersHtml(accept), String(accept));
+  }
+});
+
+test('readiness names each dependency with its reason', async (t) => {
+  const clock = createFakeClock({ wallMs: NOW });
+  let database: string | null = null;
+  const app = await createTestServer(t, {
+    clock,
+    readiness: [
+      { name: 'database', check: async () => database },
+      {
+        name: 'stream',
+        check: async () => {
+          if (database !== null) throw new Error('no broker');
+          return null;
+        },
+      },
+      { name: 'processor', check: () => (database === null ? Promise.resolve(null) : new Promise(() => undefined)) },
+    ],
+  });
+  t.match(await app.inject('/health/ready').then((answer) => ({ code: answer.statusCode, body: answer.json() })), {
+    ...{
+      code: 200,
+      body: {
+        status: 'ready',
+        checks: [{ name: 'database', state: 'ready' }, { name: 'stream' }, { name: 'processor' }],
+      },
+    },
+  });
+  database = 'connect ECONNREFUSED';
+  const waiting = app.inject('/health/ready').then((answer) => answer);
+  while (clock.pending === 0) await new Promise((resolve) => setImmediate(resolve));
+  await clock.advance(2_000);
+  const answer = await waiting;
+  t.equal(answer.statusCode, 503);
+  t.same(answer.json(), {
+    status: 'not_ready',
+    checks: [
+      { name: 'database', state: 'not_ready', reason: 'connect ECONNREFUSED' },
+      { name: 'stream', state: 'not_ready', reason: 'no broker' },
+      { name: 'processor', state: 'not_ready', reason: 'no answer within 2000 ms' },
+    ],
+  });
+  t.equal(clock.pending, 0, 'no timer stays behind');
+  t.same((await app.inject('/health/live')).json(), { status: 'alive' });
+});
+
+test('Prometheus is told durable counters and the numbers of this process', async (t) => {
+  const database = await createTestDatabase(t);
+  await insertProgress(database, { slot: 1, up: 3, down: 1, codes: { 200: 3, 'we"ird\\': 1 } });
+  await insertProgress(database, { slot: 1, topic: 'mine', up: 2, codes: { 200: 2 } });
+  await insertProgress(database, { jobId: 2, slot: 1, up: 5, codes: { 204: 5 } });
+  const ports = { database, scheduler, processor, liveInstances: async () => [instance({})] };
+  const scrape = async (options = {}) => {
+    const answer = await (await createTestServer(t, { ...ports, options })).inject('/metrics');
+    t.equal(answer.statusCode, 200);
+    t.match(answer.headers['content-type'], /^text\/plain; version=0.0.4/);
+    return answer.body.split('\n');
+  };
+  const lines = await scrape();
+  for (const line of [
+    'vedette_database_up 1',
+    'vedette_instances 1',
+    'vedette_results_total{outcome="up"} 10',
+    'vedette_results_total{outcome="down"} 1',
+    'vedette_job_results_total{job_id="1",location="default",outcome="up"} 5',
+    'vedette_job_responses_total{job_id="1",location="default",code="200"} 5',
+    'vedette_job_responses_total{job_id="1",location="default",code="we\\"ird\\\\"} 1',
+    'vedette_job_responses_total{job_id="2",location="default",code="204"} 5',
+    'vedette_scheduler_missed_total{reason="overload"} 3',
+    'vedette_scheduler_lateness_seconds{quantile="0.99"} 0.004',
+    'vedette_stream_lag_records 10',
+    'vedette_processor_last_flush_seconds 0.02',
+  ]) {
+    t.ok(lines.includes(line), line);
+  }
+  t.ok(lines.some((line) => line.startsWith('process_cpu_seconds_total')));
+  const names = lines.filter((line) => line.startsWith('# TYPE')).map((line) => line.split(' ')[2]);
+  t.same(names, [...new Set(names)], 'each metric is declared once');
+  for (const options of [{ perJobMetrics: false }, { maxMetricSeries: 2 }]) {
+    const fewer = await scrape(options);
+    t.notOk(
+      fewer.some((line) => line.startsWith('vedette_job_')),
+      JSON.stringify(options),
+    );
+    t.ok(fewer.includes('vedette_results_total{outcome="up"} 10'));
+  }
+});
+
+test('Prometheus gets the numbers of the process while the database is away; scrapes share one reading', async (t) => {
+  const clock = createFakeClock();
+  let asked = 0;
+  const app = await createTestServer(t, {
+    ...{ clock, scheduler, options: { metricsCacheMs: 5_000 } },
+    liveInstances: async () => {
+      asked++;
+      return [];
+    },
+  });
+  for (let i = 0; i < 3; i++) {
+    const { body } = await app.inject('/metrics');
+    t.match(body, /vedette_database_up 0/);
+    t.match(body, /vedette_scheduler_running_jobs 5/);
+  }
+  t.equal(asked, 1);
+  await clock.advance(5_000);
+  await app.inject('/metrics');
+  t.equal(asked, 2);
+});
+
+test('POST /db/init migrates; it resets only with the name, and where it may', async (t) => {
+  const calls: string[] = [];
+  const databaseAdmin = {
+    migrate: async () => {
+      calls.push('migrate');
+      return ['0001-initial'];
+    },
+    reset: async () => {
+      calls.push('reset');
+      return ['0001-initial'];
+    },
+  };
+  const app = await createTestServer(t, { databaseAdmin, options: { allowReset: true } });
+  const post = async (payload?: object) =>
+    (await app.inject({ method: 'POST', url: '/db/init', ...(payload ? { payload } : {}) })).json();
+  t.same(await post(), { database: 'vedette', schema: 'public', reset: false, applied: ['0001-initial'] });
+  t.match(await post({}), { reset: false });
+  t.match(await post({ reset: true }), {
+    code: 'VED_RESET_UNCONFIRMED',
+    message: 'confirm: given nothing, accepted: the name of the database',
+  });
+  t.match(await post({ reset: true, confirm: 'Vedette' }), { code: 'VED_RESET_UNCONFIRMED' });
+  t.match(await post({ confirm: 'vedette' }), { code: 'VED_VALIDATION' });
+  t.match(await post({ reset: 'true', confirm: 'vedette' }), {
+    code: 'VED_VALIDATION',
+    message: /reset: given "true", accepted: boolean/,
+  });
+  t.match(await post({ drop: true }), {
+    code: 'VED_VALIDATION',
+    message: /drop: given true, accepted: only the keys reset, confirm/,
+  });
+  t.same(calls, ['migrate', 'migrate']);
+  t.match(await post({ reset: true, confirm: 'vedette' }), { reset: true, applied: ['0001-initial'] });
+  t.same(calls, ['migrate', 'migrate', 'reset']);
+});
