@@ -1,24 +1,47 @@
 import { type ErrorCode, VedetteError } from '../errors.ts';
 import type { StoredJob } from '../jobs/job.ts';
+import { DEFAULT_TYPE } from '../jobs/job-rules.ts';
 import type { JobDefinition } from '../jobs/job-store.ts';
+import { redactSecrets, restoreSecrets } from '../jobs/secrets.ts';
 import type { ApiDependencies } from './ports.ts';
 import { validationError } from './validation.ts';
 
 type Editing = Pick<ApiDependencies, 'jobStore' | 'jobRules'>;
 const MAX_TRIES = 5;
 
-/** Checks a definition that a client sent; throws VED_VALIDATION with every problem. */
-export function checkDefinition({ jobRules }: Editing, body: unknown): JobDefinition {
-  const result = jobRules.validate(body);
-  if (!result.ok) throw validationError(result.problems);
-  return result.value;
+/** Checks a definition; throws VED_VALIDATION with every problem. */
+export function checkDefinition({ jobRules }: Pick<Editing, 'jobRules'>, definition: unknown): JobDefinition {
+  const result = jobRules.validate(definition);
+  if (result.ok) return result.value;
+  if (!isObject(definition)) throw validationError(result.problems);
+  // A patch is checked together with what is stored, and what is wrong with a secret must not tell it.
+  const { type } = definition;
+  const shown = redactSecrets(definition, jobRules.secretsOf(typeof type === 'string' ? type : DEFAULT_TYPE));
+  throw validationError(result.problems.map((problem) => ({ ...problem, given: lookup(shown, problem.path) })));
+}
+
+/** The value at a problem's path: `auth.password`, `tags[0]`. */
+function lookup(tree: unknown, path: string): unknown {
+  if (path === '') return tree;
+  let at = tree;
+  for (const key of path.replaceAll(/\[(\d+)\]/g, '.$1').split('.')) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, key)) return undefined;
+    at = (at as Record<string, unknown>)[key];
+  }
+  return at;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 export async function getJob({ jobStore }: Pick<ApiDependencies, 'jobStore'>, jobId: number): Promise<StoredJob> {
   const stored = await jobStore.get(jobId);
-  if (!stored || stored.deleted) throw new VedetteError('VED_JOB_NOT_FOUND', `There is no job ${jobId}`);
+  if (!stored || stored.deleted) throw notFound(jobId);
   return stored;
 }
+
+const notFound = (jobId: number) => new VedetteError('VED_JOB_NOT_FOUND', `There is no job ${jobId}`);
 
 /** Which versions an If-Match header accepts; undefined when there is none, or it takes any. */
 export function parseIfMatch(header: string | undefined): number[] | undefined {
@@ -46,13 +69,16 @@ export async function editJob(
   ports: Editing,
   jobId: number,
   ifMatch: readonly number[] | undefined,
-  edit: (stored: StoredJob) => JobDefinition,
+  edit: Edit,
+  body: unknown,
 ): Promise<StoredJob> {
   for (let attempt = 1; ; attempt++) {
     const stored = await getJob(ports, jobId);
     refuseFileJob(stored);
     refuseOtherVersion(stored, ifMatch);
-    const definition = checkDefinition(ports, edit(stored));
+    const before = await ports.jobStore.definitionOf(jobId);
+    if (!before) throw notFound(jobId);
+    const definition = checkDefinition(ports, edit(stored, before, body));
     try {
       return await ports.jobStore.update(jobId, definition, { ifVersion: stored.version });
     } catch (error) {
@@ -88,21 +114,21 @@ function hasCode(error: unknown, code: ErrorCode): boolean {
   return error instanceof VedetteError && error.code === code;
 }
 
+/** How a body makes a new definition of a job; `before` is the stored one as it was given. */
+export type Edit = (stored: StoredJob, before: JobDefinition, body: unknown) => JobDefinition;
+
 /** The whole new definition: what was sent, with masked secrets filled in from the stored one. */
-export function replaceDefinition({ jobRules }: Editing, stored: StoredJob, body: unknown): JobDefinition {
-  const sent = dropServerFields(asObject(body), stored);
-  return jobRules.restoreSecrets(withId(sent, stored), jobRules.toDefinition(stored.job));
-}
+export const replaceDefinition: Edit = (stored, before, body) =>
+  restoreSecrets(withId(dropServerFields(asObject(body), stored), stored), before);
 
 /** RFC 7396: given fields replace, null removes, objects are merged. */
-export function patchDefinition({ jobRules }: Editing, stored: StoredJob, body: unknown): JobDefinition {
-  const before = jobRules.toDefinition(stored.job);
+export const patchDefinition: Edit = (stored, before, body) => {
   const merged = mergePatch(before, dropServerFields(asObject(body), stored)) as Record<string, unknown>;
-  return jobRules.restoreSecrets(withId(merged, stored), before);
-}
+  return restoreSecrets(withId(merged, stored), before);
+};
 
 function asObject(body: unknown): Record<string, unknown> {
-  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Record<string, unknown>;
+  if (isObject(body)) return body;
   throw validationError([{ path: '', given: body, accepted: 'object' }]);
 }
 
@@ -141,8 +167,8 @@ function dropServerFields(body: Record<string, unknown>, stored: StoredJob): Rec
 }
 
 function mergePatch(target: unknown, patch: unknown): unknown {
-  if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch;
-  const base = typeof target === 'object' && target !== null && !Array.isArray(target) ? target : {};
+  if (!isObject(patch)) return patch;
+  const base = isObject(target) ? target : {};
   const merged = new Map<string, unknown>(Object.entries(base));
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) merged.delete(key);

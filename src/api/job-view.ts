@@ -1,5 +1,7 @@
 import { Type } from 'typebox';
 import type { StoredJob } from '../jobs/job.ts';
+import type { JobDefinition } from '../jobs/job-store.ts';
+import { redactSecrets } from '../jobs/secrets.ts';
 import type { JobState, LastResult } from '../storage/queries.ts';
 import type { ApiDependencies } from './ports.ts';
 import { choice, count, instant, mapOf, nullable, OutcomeSchema, ref, strict } from './schemas.ts';
@@ -79,7 +81,7 @@ export function toJobView(
   { jobRules, scheduler }: Pick<ApiDependencies, 'jobRules' | 'scheduler'>,
 ): JobView {
   return {
-    ...jobRules.redact(jobRules.toDefinition(stored.job)),
+    ...redactedDefinition(stored, jobRules),
     running: stored.running,
     version: stored.version,
     source: stored.source,
@@ -87,6 +89,11 @@ export function toJobView(
     updated_at: stored.updatedAt.toISOString(),
     state: toStateView(stored, state, scheduler),
   };
+}
+
+/** The definition with its defaults, secrets masked. */
+export function redactedDefinition({ job }: StoredJob, jobRules: ApiDependencies['jobRules']): JobDefinition {
+  return redactSecrets(jobRules.toDefinition(job), jobRules.secretsOf(job.type));
 }
 
 function toStateView(stored: StoredJob, state: JobState | undefined, scheduler: ApiDependencies['scheduler']): JobView {

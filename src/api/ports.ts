@@ -1,8 +1,8 @@
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
-import type { Problem, Validation } from '../core/validation.ts';
-import type { Job, StoredJob } from '../jobs/job.ts';
-import type { JobDefinition, JobStore } from '../jobs/job-store.ts';
+import type { StoredJob } from '../jobs/job.ts';
+import type { JobRules } from '../jobs/job-rules.ts';
+import type { JobStore } from '../jobs/job-store.ts';
 import type { ProbeResult } from '../monitors/monitor.ts';
 import type { Database } from '../storage/database.ts';
 import type { CronSlotCounter } from '../storage/queries.ts';
@@ -18,7 +18,7 @@ export interface ApiDependencies {
   database: Database;
   databaseAdmin: DatabaseAdmin;
   jobStore: JobStore;
-  jobRules: JobRules;
+  jobRules: Pick<JobRules, 'schema' | 'validate' | 'toDefinition' | 'secretsOf'>;
   checks: CheckRunner;
   /** null when the role runs in another process, or nowhere. */
   scheduler: SchedulerPort | null;
@@ -60,19 +60,6 @@ export interface AuthOptions {
   required: 'changes' | 'everything' | 'nothing';
   /** Plain keys, or `sha256:` and the hash of one in hex. */
   keys: readonly string[];
-}
-
-/** What the API must know of job definitions; src/jobs/ derives it from the registry of monitor types. */
-export interface JobRules {
-  /** JSON schema of a definition (2020-12). */
-  schema: object;
-  /** Checks a definition; the value is the definition as given, without defaults. */
-  validate(definition: unknown): Validation<JobDefinition>;
-  toDefinition(job: Job): JobDefinition;
-  /** Replaces secrets by a mask. */
-  redact(definition: JobDefinition): JobDefinition;
-  /** Puts the stored secret where the mask was sent back; a mask that hides nothing is a problem. */
-  restoreSecrets(definition: JobDefinition, stored: JobDefinition): JobDefinition;
 }
 
 /** Checks a job once, retries left out. It never rejects for what the target does. */
@@ -160,5 +147,3 @@ export interface DatabaseAdmin {
   /** Drops everything of Vedette's and recreates it; answers as `migrate`. */
   reset(): Promise<string[]>;
 }
-
-export type { Problem };

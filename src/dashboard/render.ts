@@ -1,5 +1,6 @@
 import { decodeCursor, encodeCursor, isId } from '../api/cursor.ts';
 import { type FleetStatus, readFleetStatus } from '../api/fleet-status.ts';
+import { redactedDefinition } from '../api/job-view.ts';
 import type { ApiDependencies } from '../api/ports.ts';
 import type { StoredJob } from '../jobs/job.ts';
 import type { JobFilter } from '../jobs/job-store.ts';
@@ -77,7 +78,7 @@ async function readRows(
 
 /** What is checked, for people, with secrets masked. */
 function targetOf(stored: StoredJob, jobRules: ApiDependencies['jobRules']): string {
-  const { uri, host, name } = jobRules.redact(jobRules.toDefinition(stored.job));
+  const { uri, host, name } = redactedDefinition(stored, jobRules);
   const target = uri ?? host ?? name;
   return typeof target === 'string' ? target : '';
 }

@@ -9,6 +9,8 @@ export type JobDefinition = Readonly<Record<string, unknown>>;
  */
 export interface JobStore {
   get(jobId: number): Promise<StoredJob | null>;
+  /** The definition as it was given, without defaults; null when there is no such job. */
+  definitionOf(jobId: number): Promise<JobDefinition | null>;
   list(filter?: JobFilter): Promise<StoredJob[]>;
   /** All jobs changed after `revision`, removed ones included (`deleted`), in order of revision. */
   changedSince(revision: number): Promise<StoredJob[]>;

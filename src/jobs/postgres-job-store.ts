@@ -48,6 +48,11 @@ class PostgresJobStore implements JobStore {
     return row && !row.deleted_at ? this.#toStored(row) : null;
   }
 
+  async definitionOf(jobId: number): Promise<JobDefinition | null> {
+    const row = await findJob(this.#database, jobId);
+    return row && !row.deleted_at ? row.definition : null;
+  }
+
   async list(filter: JobFilter = {}): Promise<StoredJob[]> {
     const { sql, parameters } = listStatement(COLUMNS, filter);
     const { rows } = await this.#database.query<JobRow>(sql, parameters);

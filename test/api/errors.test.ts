@@ -63,14 +63,14 @@ test('every refusal has one shape, and says what is accepted', async (t) => {
       { method: 'POST', url: '/job', headers: json },
       400,
       'VED_VALIDATION',
-      /^body: \(root\): given nothing, accepted: object$/,
+      /^body: \(root\): given nothing, accepted: a job/,
     ],
     [
       'a list',
       { method: 'POST', url: '/job', payload: [] },
       400,
       'VED_VALIDATION',
-      /^body: \(root\): given \[\], accepted: object$/,
+      /^body: \(root\): given \[\], accepted: a job/,
     ],
     [
       'all problems at once',

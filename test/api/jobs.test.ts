@@ -1,11 +1,12 @@
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { type Test, test } from 'tap';
 import { systemClock } from '../../src/core/clock.ts';
+import { toJob } from '../../src/jobs/job-rules.ts';
 import { createJobStore } from '../../src/jobs/postgres-job-store.ts';
+import { MASK } from '../../src/jobs/secrets.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { insertProgress, insertSpan } from '../storage/rows.ts';
-import { toJob } from './memory-job-store.ts';
 import { createTestServer, type TestServerOptions, upReport } from './test-server.ts';
 
 const definition = {
@@ -31,7 +32,7 @@ async function createScene(t: Test, options: TestServerOptions = {}): Promise<Sc
   const jobStore = createJobStore({
     database,
     clock: systemClock,
-    toJob: (given, jobId) => toJob({ ...given, job_id: jobId }),
+    toJob,
   });
   const app = await createTestServer(t, { database, jobStore, ...options });
   const send: Scene['send'] = async (method, url, payload, headers = {}) =>
@@ -71,7 +72,7 @@ test('a job is made, read, replaced, patched and removed', async (t) => {
     { 'content-type': 'application/merge-patch+json' },
   );
   t.match(patched.json(), { job_name: 'b', check_period_seconds: 5, version: 3 });
-  t.notOk('tags' in patched.json());
+  t.same(patched.json().tags, [], 'the default again');
   t.match((await send('PATCH', '/job/1', { uri: null })).json(), { statusCode: 400, message: /uri: given nothing/ });
 
   t.equal((await send('DELETE', '/job/1')).statusCode, 204);
@@ -126,28 +127,42 @@ test('what the server adds cannot be set by a definition', async (t) => {
 
 test('secrets are masked, and kept when the mask comes back', async (t) => {
   const { send, database } = await createScene(t);
-  const secret = { ...definition, auth: { username: 'u', password: 'p4ss' } };
-  const made = await send('POST', '/job', secret);
+  const auth = { type: 'basic', username: 'u', password: 'p4ss' };
+  const made = await send('POST', '/job', { ...definition, uri: 'http://me:p4ss@127.0.0.1/', auth });
   t.notMatch(made.body, /p4ss/);
-  t.equal(made.json().auth.password, '***');
+  t.match(made.json(), { auth: { ...auth, password: MASK }, uri: `http://me:${MASK}@127.0.0.1/` });
   const body = (await send('GET', '/job/1')).json();
   for (const answer of [
     await send('PUT', '/job/1', { ...body, job_name: 'b' }),
-    await send('PATCH', '/job/1', { auth: { password: '***' } }),
+    await send('PATCH', '/job/1', { auth: { password: MASK } }),
     await send('PATCH', '/job/1', { job_name: 'c' }),
     await send('GET', '/job'),
   ]) {
     t.equal(answer.statusCode, 200, answer.body);
     t.notMatch(answer.body, /p4ss/);
   }
-  const { rows } = await database.query<{ definition: typeof secret }>('SELECT definition FROM jobs');
-  t.same(rows[0]?.definition.auth, { username: 'u', password: 'p4ss' });
+  const stored = async () =>
+    (await database.query<{ definition: unknown }>('SELECT definition FROM jobs')).rows[0]?.definition;
+  t.match(await stored(), { auth, uri: 'http://me:p4ss@127.0.0.1/' });
+  for (const patch of [
+    { auth: { type: 'bearer' } },
+    { auth: { type: null } },
+    { auth: { colour: 'red' } },
+    { uri: 'x', colour: 1 },
+  ]) {
+    const refused = await send('PATCH', '/job/1', patch);
+    t.equal(refused.statusCode, 400);
+    t.notMatch(refused.body, /p4ss/, `${JSON.stringify(patch)} does not tell: ${refused.body}`);
+  }
   await send('PATCH', '/job/1', { auth: { password: 'new' } });
-  t.equal(
-    (await database.query<{ definition: typeof secret }>('SELECT definition FROM jobs')).rows[0]?.definition.auth
-      .password,
-    'new',
-  );
+  t.match(await stored(), { auth: { ...auth, password: 'new' } });
+});
+
+test('a patch leaves defaults alone that nobody gave', async (t) => {
+  const { send } = await createScene(t);
+  t.equal((await send('POST', '/job', definition)).json().timeout_seconds, 10);
+  const patched = await send('PATCH', '/job/1', { check_period_seconds: 5 });
+  t.match(patched.json(), { check_period_seconds: 5, timeout_seconds: 4 }, patched.body);
 });
 
 test('jobs of the job file are started and stopped here, but not edited', async (t) => {

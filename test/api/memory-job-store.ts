@@ -1,9 +1,11 @@
 import { VedetteError } from '../../src/errors.ts';
-import type { Job, StoredJob } from '../../src/jobs/job.ts';
+import type { StoredJob } from '../../src/jobs/job.ts';
+import { toJob } from '../../src/jobs/job-rules.ts';
 import type { FileChanges, JobDefinition, JobFilter, JobStore } from '../../src/jobs/job-store.ts';
 
 /** A job store without a database: what the API does with jobs, apart from how they are kept. */
 export class MemoryJobStore implements JobStore {
+  readonly #definitions = new Map<number, JobDefinition>();
   readonly jobs = new Map<number, StoredJob>();
   #revision = 0;
 
@@ -30,12 +32,17 @@ export class MemoryJobStore implements JobStore {
     if (this.jobs.has(jobId)) throw new VedetteError('VED_JOB_EXISTS', `There is a job ${jobId} already`);
     const now = new Date();
     const stored: StoredJob = {
-      job: toJob({ ...definition, job_id: jobId }),
+      job: toJob(definition, jobId),
       ...{ version: 1, running: definition.enabled !== false, source, revision: ++this.#revision },
       ...{ createdAt: now, updatedAt: now, deleted: false },
     };
+    this.#definitions.set(jobId, { ...definition, job_id: jobId });
     this.jobs.set(jobId, stored);
     return stored;
+  }
+
+  async definitionOf(jobId: number): Promise<JobDefinition | null> {
+    return this.#definitions.get(jobId) ?? null;
   }
 
   async update(
@@ -47,7 +54,8 @@ export class MemoryJobStore implements JobStore {
     if (ifVersion !== undefined && ifVersion !== stored.version) {
       throw new VedetteError('VED_VERSION_CONFLICT', `Job ${jobId} is at version ${stored.version}`);
     }
-    const updated = { ...stored, job: toJob(definition), version: stored.version + 1, updatedAt: new Date() };
+    const updated = { ...stored, job: toJob(definition, jobId), version: stored.version + 1, updatedAt: new Date() };
+    this.#definitions.set(jobId, definition);
     this.jobs.set(jobId, updated);
     return updated;
   }
@@ -76,26 +84,4 @@ export class MemoryJobStore implements JobStore {
     if (!stored) throw new VedetteError('VED_JOB_NOT_FOUND', `There is no job ${jobId}`);
     return stored;
   }
-}
-
-const COMMON = ['job_id', 'job_name', 'check_period_seconds', 'tags', 'enabled'];
-
-export function toJob(definition: JobDefinition): Job {
-  const options = Object.fromEntries(Object.entries(definition).filter(([key]) => !COMMON.includes(key)));
-  return {
-    jobId: definition.job_id as number,
-    name: definition.job_name as string,
-    type: 'http',
-    periodMs: (definition.check_period_seconds as number) * 1_000,
-    description: null,
-    cron: null,
-    cronTimezone: null,
-    timeoutMs: 500,
-    retries: 0,
-    locations: ['default'],
-    tags: (definition.tags as string[] | undefined) ?? [],
-    enabled: definition.enabled !== false,
-    topic: null,
-    options,
-  };
 }

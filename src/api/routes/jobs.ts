@@ -196,8 +196,8 @@ export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies
       },
       handler: async (request, reply) => {
         const ifMatch = parseIfMatch(request.headers['if-match']);
-        const change = (stored: StoredJob) => edit(dependencies, stored, request.body);
-        return sendJob(reply, await editJob(dependencies, request.params.job_id, ifMatch, change), dependencies);
+        const stored = await editJob(dependencies, request.params.job_id, ifMatch, edit, request.body);
+        return sendJob(reply, stored, dependencies);
       },
     });
   }
