@@ -17,7 +17,7 @@ export interface ConnectionOptions {
   statementTimeoutMs?: number;
   /** What a client waits longer than that before it gives up a server that does not answer at all. Default 5,000. */
   graceMs?: number;
-  /** Limit of connecting, and of waiting for a free connection of the pool. Default 10,000. */
+  /** Limit of connecting, and of waiting for a free connection of the pool. Default 5,000. */
   connectionTimeoutMs?: number;
 }
 
@@ -44,7 +44,7 @@ export interface ClientConfig {
 }
 
 export function toClientConfig(options: ConnectionOptions): ClientConfig {
-  const { schema = 'public', statementTimeoutMs = 30_000, connectionTimeoutMs = 10_000, graceMs = 5_000 } = options;
+  const { schema = 'public', statementTimeoutMs = 30_000, connectionTimeoutMs = 5_000, graceMs = 5_000 } = options;
   const config: pg.ClientConfig = {
     ...endpoint(options),
     application_name: options.applicationName ?? 'vedette',

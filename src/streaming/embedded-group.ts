@@ -44,7 +44,7 @@ export class GroupMembership {
   }
 
   #beat(mayClaim: boolean): Promise<Beat> {
-    return this.#database.transaction(async (tx) => {
+    const work = async (tx: Transaction) => {
       await this.#enter(tx);
       const owned = await this.#renew(tx);
       const { rows: members } = await tx.query<{ member: string; topics: string[] }>(
@@ -73,7 +73,9 @@ export class GroupMembership {
       }
       owned.push(...(await this.#claim(tx, wanted)));
       return { owned, excess, missing };
-    });
+    };
+    // An answer that takes longer than a lease is worth nothing.
+    return this.#database.transaction(work, { statementTimeoutMs: this.#ttlMs });
   }
 
   async release(partitions: readonly TopicPartition[]): Promise<void> {
