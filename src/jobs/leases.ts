@@ -55,18 +55,21 @@ export interface LeaseStoreOptions {
 
 export function createLeaseStore({ database, location, owner }: LeaseStoreOptions): LeaseStore {
   const tell = () => database.notify(CHANNEL, `${location} ${owner}`);
-  let seeded = false;
+  const readSharing = async () => {
+    const { rows } = await database.query<Sharing & { shards: number }>(SHARING, [location, owner]);
+    return rows[0];
+  };
   return {
     async join(lifeMs) {
-      if (!seeded) await database.query(SEED, [location, SHARDS]);
-      seeded = true;
       const { rows } = await database.query<{ joined: boolean }>(JOIN, [location, owner, lifeMs]);
       if (rows[0]?.joined) await tell();
-      const sharing = await database.query<{ members: string[]; free: number; nextExpiryMs: number | null }>(SHARING, [
-        location,
-        owner,
-      ]);
-      const { members, free, nextExpiryMs } = sharing.rows[0];
+      let sharing = await readSharing();
+      if (sharing.shards < SHARDS) {
+        // The first scheduler of a location, or the first after the tables were made anew.
+        await database.query(SEED, [location, SHARDS]);
+        sharing = await readSharing();
+      }
+      const { members, free, nextExpiryMs } = sharing;
       return { members: members.sort(), free, nextExpiryMs };
     },
 
@@ -129,6 +132,7 @@ const SHARING = `
   SELECT
     ARRAY(SELECT owner FROM scheduler_members WHERE location = $1 AND (owner = $2 OR expires_at > clock_timestamp()))
       AS members,
+    count(*)::integer AS shards,
     count(*) FILTER (WHERE owner IS NULL OR expires_at < clock_timestamp())::integer AS free,
     ceil(extract(epoch FROM min(expires_at) FILTER (WHERE owner <> $2 AND expires_at >= clock_timestamp())
       - clock_timestamp()) * 1000)::integer AS "nextExpiryMs"

@@ -52,27 +52,30 @@ export class Limiter<T> {
 
   /** A check to this host has ended; those who can start now are granted. */
   release(hostName: string): void {
+    this.#leave(hostName);
+    while (this.#active < this.#limit) {
+      const ticket = this.#line.shift();
+      if (!ticket) return;
+      const host = this.#host(ticket.hostName);
+      if (host.active >= this.#perHost) {
+        host.line.push(ticket);
+        continue;
+      }
+      this.#tickets.delete(ticket.item);
+      this.#active++;
+      host.active++;
+      if (!this.#onGranted(ticket.item)) this.#leave(ticket.hostName);
+    }
+  }
+
+  /** One place is free: the first who waits for this host stands first in the line of all. */
+  #leave(hostName: string): void {
     const host = this.#host(hostName);
     this.#active--;
     host.active--;
     const next = host.line.shift();
     if (next) this.#line.unshift(next);
     else if (host.active === 0) this.#hosts.delete(hostName);
-    while (this.#active < this.#limit) {
-      const ticket = this.#line.shift();
-      if (!ticket) return;
-      const target = this.#host(ticket.hostName);
-      if (target.active >= this.#perHost) {
-        target.line.push(ticket);
-        continue;
-      }
-      this.#tickets.delete(ticket.item);
-      this.#active++;
-      target.active++;
-      if (this.#onGranted(ticket.item)) continue;
-      this.#active--;
-      target.active--;
-    }
   }
 
   #host(name: string): Host<T> {

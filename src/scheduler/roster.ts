@@ -72,6 +72,8 @@ export class Roster {
   /** Takes shards over: goes on with the open spans that the last owner left, then begins what is missing. */
   async adopt(shards: readonly Shard[]): Promise<void> {
     const { spans, timeline, clock, logger, signal } = this.#options;
+    // Nobody ever owned them: perhaps the tables were made anew, and revisions count from 1 again.
+    if (shards.some(({ epoch }) => epoch === 1)) await this.#readAnew();
     for (const shard of shards) {
       this.#shards.set(shard.number, shard);
       timeline.raise(shard.pastUntil);
@@ -298,6 +300,14 @@ export class Roster {
       this.#options.logger.error({ err: error, jobId: timing.jobId }, 'job has no schedule that can be read');
       return null;
     }
+  }
+
+  async #readAnew(): Promise<void> {
+    await this.#reading;
+    this.#wanted.clear();
+    this.#revision = 0;
+    await this.#read();
+    for (const { jobId } of [...this.#series.values()]) this.#reconcile(jobId);
   }
 
   #read(): Promise<void> {

@@ -1,0 +1,163 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Test, test } from 'tap';
+import { systemClock } from '../../src/core/clock.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import type { Job, StoredJob } from '../../src/jobs/job.ts';
+import type { Probe } from '../../src/monitors/monitor.ts';
+import { createPublisher } from '../../src/scheduler/publisher.ts';
+import { createScheduler } from '../../src/scheduler/scheduler.ts';
+import type { Database } from '../../src/storage/database.ts';
+import { createDatabase } from '../../src/storage/pool.ts';
+import { createTestDatabase } from '../helpers/database.ts';
+import { createFakeClock } from '../helpers/fake-clock.ts';
+import { createFaultProxy } from '../helpers/fault-proxy.ts';
+import { countLog, differences } from './support/counting.ts';
+import { goodLink, Log, ProcessClock, type SpanRow } from './support/world.ts';
+
+const PARTITIONS = 2;
+
+class Jobs {
+  readonly #jobs = new Map<number, StoredJob>();
+  readonly #watchers = new Set<() => void>();
+  #revision = 0;
+
+  set(jobId: number, running = true): void {
+    const job: Job = {
+      jobId,
+      name: `job ${jobId}`,
+      description: null,
+      type: 'fake',
+      periodMs: 250,
+      cron: null,
+      cronTimezone: null,
+      timeoutMs: 150,
+      retries: 0,
+      locations: ['default'],
+      tags: [],
+      enabled: true,
+      topic: null,
+      options: { host: 'x' },
+    };
+    const now = new Date();
+    const state = { version: 1, running, source: 'api', createdAt: now, updatedAt: now, deleted: false } as const;
+    this.#jobs.set(jobId, { job, ...state, revision: ++this.#revision });
+    for (const watcher of this.#watchers) watcher();
+  }
+
+  get store() {
+    return {
+      changedSince: async (revision: number) => [...this.#jobs.values()].filter((job) => job.revision > revision),
+      watch: async (onChange: () => void) => {
+        this.#watchers.add(onChange);
+        return async () => void this.#watchers.delete(onChange);
+      },
+    };
+  }
+}
+
+function start(t: Test, { database, jobs, log, name }: { database: Database; jobs: Jobs; log: Log; name: string }) {
+  const served: string[] = [];
+  const publisher = createPublisher({
+    clock: systemClock,
+    logger: silentLogger,
+    driver: log.driver(new ProcessClock({ ...createFakeClock(), after: systemClock.after }), goodLink),
+    partitionsOf: async () => PARTITIONS,
+    lingerMs: 5,
+  });
+  const probe: Probe = async ({ slotTag = '' }) => {
+    served.push(slotTag);
+    await delay(5);
+    return { outcome: 'up', status: '200', responseTime: 0.005, timings: {} };
+  };
+  const scheduler = createScheduler({
+    clock: systemClock,
+    logger: silentLogger,
+    database,
+    jobStore: jobs.store,
+    publisher,
+    prepare: () => probe,
+    location: 'default',
+    instanceId: name,
+    topic: 'checks',
+    leaseMs: 1500,
+    progressMs: 300,
+  });
+  t.teardown(async () => {
+    await scheduler.stop();
+    await publisher.close(100);
+  });
+  return { scheduler, publisher, served, started: scheduler.start() };
+}
+
+async function until(condition: () => boolean, limitMs = 15_000): Promise<void> {
+  const end = performance.now() + limitMs;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error('It did not come to pass');
+    await delay(20);
+  }
+}
+
+const openSpans = async (database: Database) =>
+  (await database.query('SELECT FROM schedule_spans WHERE to_slot IS NULL')).rowCount;
+
+async function readSpans(database: Database): Promise<SpanRow[]> {
+  const { rows } = await database.query<SpanRow>(`
+    SELECT job_id AS "jobId", version, period_ms AS "periodMs", phase_ms AS "phaseMs", cron,
+      cron_timezone AS "cronTimezone", topic, epoch, from_slot AS "fromSlot", to_slot AS "toSlot",
+      slot_count AS "slotCount" FROM schedule_spans`);
+  return rows;
+}
+
+test('two schedulers on one PostgreSQL: shared, handed over, taken over; each slot counted once', async (t) => {
+  const database = await createTestDatabase(t, { poolSize: 10 });
+  const jobs = new Jobs();
+  const log = new Log();
+  for (let jobId = 1; jobId <= 60; jobId++) jobs.set(jobId);
+  const a = start(t, { database, jobs, log, name: 'a' });
+  await a.started;
+  t.equal(a.scheduler.stats().shards, 64);
+  await until(() => a.served.length > 300);
+  const b = start(t, { database, jobs, log, name: 'b' });
+  await until(() => b.scheduler.stats().shards === 32 && a.scheduler.stats().shards === 32);
+  await until(() => b.served.length > 200);
+  await b.scheduler.stop();
+  await until(() => a.scheduler.stats().shards === 64);
+
+  // One that loses its database for good is a zombie: it goes on checking, and another takes over.
+  const { host, port } = new URL(database.connectionString) as { host: string; port: string } & URL;
+  const proxy = await createFaultProxy(t, { host: host.split(':')[0], port: Number(port) });
+  const throughProxy = new URL(database.connectionString);
+  throughProxy.port = String(proxy.port);
+  const remote = await createDatabase({ logger: silentLogger, connectionString: throughProxy.href });
+  t.teardown(() => remote.close());
+  const c = start(t, { database: remote, jobs, log, name: 'c' });
+  await until(() => c.scheduler.stats().shards === 32);
+  await until(() => c.served.length > 100);
+  await proxy.cut();
+  await until(() => a.scheduler.stats().shards === 64);
+  const zombie = c.served.length;
+  await until(() => c.served.length > zombie + 50);
+  t.ok(c.scheduler.stats().isolated);
+  await proxy.heal();
+  await until(() => !c.scheduler.stats().isolated && c.scheduler.stats().shards === 32);
+
+  for (let jobId = 1; jobId <= 60; jobId++) jobs.set(jobId, false);
+  for (let tries = 0; (await openSpans(database)) > 0 && tries < 100; tries++) await delay(50);
+  await Promise.all([a.publisher.flush(), b.publisher.flush(), c.publisher.flush()]);
+  const spans = await readSpans(database);
+  t.equal(spans.length, 60, 'one span for each job, over all owners');
+  t.strictSame(differences(spans, countLog(log)).slice(0, 5), []);
+});
+
+test('tables made anew under a running scheduler', async (t) => {
+  const database = await createTestDatabase(t);
+  const jobs = new Jobs();
+  const log = new Log();
+  jobs.set(1);
+  const a = start(t, { database, jobs, log, name: 'a' });
+  await until(() => a.served.length > 3);
+  await database.query('TRUNCATE shard_leases, scheduler_members, schedule_spans');
+  await until(() => a.scheduler.stats().shards === 0 || a.scheduler.stats().running === 0);
+  await until(() => a.scheduler.stats().shards === 64 && a.scheduler.stats().running === 1);
+  t.equal(await openSpans(database), 1);
+});
