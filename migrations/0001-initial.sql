@@ -107,7 +107,12 @@ CREATE TABLE stream_offsets (
 
 -- The number of partitions results are routed by. It is fixed here, because a series may not change its partition
 -- while results of it wait in the old one.
-CREATE TABLE stream_topics (topic text PRIMARY KEY, partitions integer NOT NULL CHECK (partitions > 0));
+-- A topic that is not counted holds copies.
+CREATE TABLE stream_topics (
+  topic text PRIMARY KEY,
+  partitions integer NOT NULL CHECK (partitions > 0),
+  counted boolean NOT NULL DEFAULT true
+);
 
 CREATE TABLE dead_letters (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

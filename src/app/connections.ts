@@ -1,0 +1,73 @@
+import type { Lifecycle } from '../core/lifecycle.ts';
+import type { Logger } from '../core/logger.ts';
+import { retry } from '../core/retry.ts';
+import { VedetteError } from '../errors.ts';
+import type { Settings } from '../settings.ts';
+import type { Database } from '../storage/database.ts';
+import { startEmbeddedPostgres } from '../storage/embedded-server.ts';
+import { createDatabase, isRetryable } from '../storage/pool.ts';
+import type { StreamDriver } from '../streaming/driver.ts';
+import { chooseDriver } from './choose-driver.ts';
+
+export interface OpenedDatabase {
+  database: Database;
+  /** `embedded`, or `host:port/name`; never with a password. */
+  place: string;
+  isEmbedded: boolean;
+}
+
+/**
+ * Connects to the PostgreSQL of the settings, or starts the embedded one. A server that is away is waited for until
+ * `signal` aborts; wrong credentials are thrown at once. Everything is released with `lifecycle`.
+ */
+export async function openDatabase(
+  settings: Settings,
+  options: { logger: Logger; lifecycle: Lifecycle; signal?: AbortSignal },
+): Promise<OpenedDatabase> {
+  const { logger, lifecycle, signal } = options;
+  const server = settings.databaseServer;
+  let connection: object;
+  let place: string;
+  if (server) {
+    connection = server;
+    place = `${server.host}:${server.port}/${server.database}`;
+  } else {
+    const embedded = await startEmbeddedPostgres({ dataDir: settings.dataDir, logger, join: settings.database.join });
+    lifecycle.defer(() => embedded.stop());
+    connection = { connectionString: embedded.connectionString };
+    place = `embedded in ${settings.dataDir}, port ${embedded.port}${embedded.joined ? ' (joined)' : ''}`;
+  }
+  const database = await retry(
+    () =>
+      createDatabase({
+        ...connection,
+        schema: settings.storage.schema,
+        poolSize: settings.database.poolSize,
+        statementTimeoutMs: settings.database.statementTimeoutMs,
+        applicationName: 'vedette',
+        logger,
+      }),
+    {
+      ...(signal ? { signal } : {}),
+      isRetryable: (error) => error instanceof VedetteError && isRetryable(error.cause),
+      onTransition: (state) =>
+        state.failing
+          ? logger.warn({ place, err: state.error }, 'database cannot be reached, waiting for it')
+          : logger.info({ place }, 'database is there'),
+    },
+  );
+  lifecycle.defer(() => database.close());
+  return { database, place, isEmbedded: server === null };
+}
+
+/** The stream of the settings, closed with `lifecycle`. */
+export async function openStream(
+  settings: Settings,
+  options: { database: Database; logger: Logger; lifecycle: Lifecycle },
+): Promise<StreamDriver> {
+  const { name, create } = await chooseDriver(settings, options.logger);
+  const driver = await create(options.database);
+  options.logger.info({ driver: name }, 'stream opened');
+  options.lifecycle.defer(() => driver.close());
+  return driver;
+}
