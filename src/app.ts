@@ -1,0 +1,96 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { startApi } from './app/api.ts';
+import { openDatabase, openStream } from './app/connections.ts';
+import type { Foundation, Roles } from './app/foundation.ts';
+import { startBeating } from './app/heartbeat.ts';
+import { followJobFile } from './app/job-file.ts';
+import { openJobs } from './app/jobs.ts';
+import { startCounting } from './app/processing.ts';
+import { startScheduling } from './app/scheduling.ts';
+import { createTopicRouter } from './app/topics.ts';
+import { type Clock, systemClock } from './core/clock.ts';
+import { Lifecycle } from './core/lifecycle.ts';
+import type { Logger } from './core/logger.ts';
+import type { Settings } from './settings.ts';
+import { migrate, pendingMigrations } from './storage/migrate.ts';
+
+export interface StartInfo {
+  /** Where the page is; null without the role `api`. */
+  url: string | null;
+  /** Where the database is, for people. */
+  database: string;
+  /** Name of the stream driver. */
+  stream: string;
+  roles: readonly string[];
+}
+
+/** One process of Vedette, with the roles of its settings. */
+export interface App {
+  /** Opens and starts everything. Throws when something cannot be had, after releasing what was opened. */
+  start(): Promise<StartInfo>;
+  /** Ends in order: no new checks, results published and counted, connections and the embedded database closed. */
+  close(): Promise<void>;
+}
+
+export interface AppOptions {
+  logger: Logger;
+  version: string;
+  clock?: Clock;
+}
+
+export function createApp(settings: Settings, options: AppOptions): App {
+  const lifecycle = new Lifecycle();
+  const abort = new AbortController();
+  return {
+    async start() {
+      try {
+        return await start(settings, options, lifecycle, abort.signal);
+      } catch (error) {
+        await lifecycle.close().catch((cause) => options.logger.warn({ err: cause }, 'release failed'));
+        throw error;
+      }
+    },
+    close() {
+      abort.abort();
+      return lifecycle.close();
+    },
+  };
+}
+
+/** Opens from the ground up; `lifecycle` releases in the opposite order, so that what is above stops first. */
+async function start(
+  settings: Settings,
+  { logger, version, clock = systemClock }: AppOptions,
+  lifecycle: Lifecycle,
+  signal: AbortSignal,
+): Promise<StartInfo> {
+  const name = settings.instance ?? `${hostname()}-${process.pid}`;
+  const parts = {
+    settings,
+    logger,
+    clock,
+    version,
+    lifecycle,
+    signal,
+    instanceId: `${name}-${randomBytes(3).toString('hex')}`,
+  };
+  const { database, place } = await openDatabase(settings, parts);
+  if ((await pendingMigrations(database)).length > 0) await migrate(database, { logger });
+  const driver = await openStream(settings, { ...parts, database });
+  const partitionsOf = createTopicRouter(settings, { database, driver });
+  await partitionsOf(settings.topics.results);
+  const jobs = openJobs({ settings, clock, database });
+  const foundation: Foundation = { ...parts, database, driver, partitionsOf, jobs };
+
+  const roles: Roles = { counting: null, scheduling: null };
+  if (settings.roles.includes('processor')) roles.counting = await startCounting(foundation);
+  if (settings.roles.includes('scheduler')) {
+    await followJobFile(foundation);
+    roles.scheduling = await startScheduling(foundation);
+  }
+  const heartbeat = startBeating(foundation, roles);
+  lifecycle.defer(() => heartbeat.stop());
+  const url = settings.roles.includes('api') ? await startApi(foundation, roles) : null;
+  return { url, database: place, stream: driver.name, roles: settings.roles };
+}

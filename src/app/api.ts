@@ -1,0 +1,150 @@
+import type { AddressInfo } from 'node:net';
+import type { ApiDependencies, InstanceStats, ReadinessCheck, SchedulerPort } from '../api/ports.ts';
+import { createServer } from '../api/server.ts';
+import type { JobDefinition } from '../jobs/job-store.ts';
+import { redactSecrets, restoreSecrets } from '../jobs/secrets.ts';
+import type { LatenessStats } from '../scheduler/lateness.ts';
+import { readLiveInstances } from '../storage/instances.ts';
+import { migrate, reset } from '../storage/migrate.ts';
+import { createCheckRunner } from './check-runner.ts';
+import type { Counting } from './counting.ts';
+import type { Foundation, Roles, Scheduling } from './foundation.ts';
+import { countCronSlots, isLoopback, type Jobs } from './jobs.ts';
+
+/** Starts the role `api`; answers the address of its page. */
+export async function startApi(foundation: Foundation, roles: Roles): Promise<string> {
+  const { settings, lifecycle } = foundation;
+  const server = await createServer(apiDependencies(foundation, roles));
+  lifecycle.defer(() => server.close());
+  await server.listen({ host: settings.server.host, port: settings.server.port });
+  const { address, family, port } = server.server.address() as AddressInfo;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+}
+
+function apiDependencies(foundation: Foundation, roles: Roles): ApiDependencies {
+  const { settings, database, driver, logger, clock, jobs } = foundation;
+  const { server } = settings;
+  const loopback = isLoopback(server.host);
+  const check = createCheckRunner(jobs.rules.prepare, clock);
+  return {
+    instanceId: foundation.instanceId,
+    version: foundation.version,
+    logger,
+    clock,
+    options: {
+      loopback,
+      auth: { required: loopback && server.apiKeys.length === 0 ? 'nothing' : 'changes', keys: server.apiKeys },
+      rateLimitPerMinute: server.rateLimitPerMinute === 0 ? null : server.rateLimitPerMinute,
+      bodyLimitBytes: server.bodyLimitBytes,
+      allowReset: server.allowReset,
+      trustProxy: server.trustProxy,
+    },
+    database,
+    databaseAdmin: { migrate: () => migrate(database, { logger }), reset: () => reset(database, { logger }) },
+    jobStore: jobs.store,
+    jobRules: jobRulesOf(jobs),
+    checks: (stored, signal) => check(stored.job, signal),
+    scheduler: roles.scheduling ? schedulerPort(roles.scheduling) : null,
+    processor: roles.counting ? { stats: processorStats(roles.counting) } : null,
+    roles: settings.roles,
+    stream: { driver: driver.name, topic: settings.topics.results },
+    liveInstances: async () =>
+      (await readLiveInstances(database)).map((instance) => ({ ...instance, stats: instance.stats as InstanceStats })),
+    readiness: readinessChecks(foundation, roles),
+    cronSlots: countCronSlots,
+    granularities: settings.metrics.map(({ granularity }) => granularity),
+  };
+}
+
+function jobRulesOf({ rules }: Jobs): ApiDependencies['jobRules'] {
+  const typeOf = ({ type }: JobDefinition) => (typeof type === 'string' ? type : 'http');
+  return {
+    schema: rules.schema,
+    validate: rules.validate,
+    toDefinition: rules.toDefinition,
+    redact: (definition) => redactSecrets(definition, rules.secretsOf(typeOf(definition))),
+    restoreSecrets,
+  };
+}
+
+function schedulerPort({ scheduler, publisher, startedAt }: Scheduling): SchedulerPort {
+  return {
+    nextSlot: (jobId) => scheduler.nextSlot(jobId),
+    stats() {
+      const { running, missed, inFlight, lateness } = scheduler.stats();
+      const { published, queuedBytes } = publisher.stats();
+      return {
+        startedAt,
+        runningJobs: running,
+        produced: published,
+        missedByReason: missed,
+        inFlight,
+        queuedBytes,
+        latenessMs: { p50: boundOf(lateness, 0.5), p99: boundOf(lateness, 0.99), max: lateness.maxMs },
+      };
+    },
+  };
+}
+
+/** The upper bound of the bucket in which a share of all checks has begun. */
+function boundOf({ boundsMs, counts, count, maxMs }: LatenessStats, share: number): number {
+  let seen = 0;
+  for (let bucket = 0; bucket < boundsMs.length; bucket++) {
+    seen += counts[bucket];
+    if (seen >= share * count) return Math.min(boundsMs[bucket], maxMs);
+  }
+  return maxMs;
+}
+
+function processorStats(counting: Counting) {
+  return () => {
+    const stats = counting.stats();
+    return {
+      consumed: stats?.results ?? 0,
+      lag: stats?.lag ?? 0,
+      duplicates: stats?.duplicates ?? 0,
+      fenced: stats?.fenced ?? 0,
+      deadLetters: stats?.deadLetters ?? 0,
+      flushes: stats?.flushes ?? 0,
+      flushSeconds: (stats?.totalFlushMs ?? 0) / 1000,
+      lastFlushSeconds: (stats?.lastFlushMs ?? 0) / 1000,
+    };
+  };
+}
+
+/** After this long without success a dependency is reported as not ready. */
+const PATIENCE_MS = 5_000;
+
+function readinessChecks({ database, clock }: Foundation, { scheduling, counting }: Roles): ReadinessCheck[] {
+  const since = (at: number | null | undefined) => (at ? clock.wallMs() - at : 0);
+  const checks: ReadinessCheck[] = [
+    {
+      name: 'database',
+      check: async () => {
+        await database.query('SELECT 1');
+        return null;
+      },
+    },
+  ];
+  if (scheduling) {
+    checks.push({
+      name: 'stream',
+      check: async () => {
+        const failingMs = since(scheduling.publisher.stats().failingSince);
+        return failingMs > PATIENCE_MS ? `results cannot be published since ${Math.round(failingMs / 1000)} s` : null;
+      },
+    });
+  }
+  if (counting) {
+    checks.push({
+      name: 'processor',
+      check: async () => {
+        const stats = counting.stats();
+        if (stats?.streamProblem) return stats.streamProblem;
+        const failingMs = since(stats?.failingSince);
+        return failingMs > PATIENCE_MS ? `results cannot be counted since ${Math.round(failingMs / 1000)} s` : null;
+      },
+    });
+  }
+  return checks;
+}

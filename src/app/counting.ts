@@ -1,0 +1,71 @@
+import type { Logger } from '../core/logger.ts';
+import type { Processor } from '../processor/processor.ts';
+import type { ProcessorStats } from '../processor/stats.ts';
+import type { Database } from '../storage/database.ts';
+import { readCountedTopics, watchTopics } from '../storage/stream-topics.ts';
+
+export interface CountingOptions {
+  database: Database;
+  logger: Logger;
+  /** Topic that is counted whether or not it was used yet. */
+  resultsTopic: string;
+  /** Makes a processor of these topics; each must exist by now. */
+  create(topics: readonly string[]): Promise<Processor>;
+}
+
+/** The processor of this process, made anew when jobs begin to use another topic. */
+export interface Counting {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  stats(): ProcessorStats | null;
+}
+
+export function createCounting(options: CountingOptions): Counting {
+  return new TopicsFollower(options);
+}
+
+class TopicsFollower implements Counting {
+  readonly #options: CountingOptions;
+  #processor: Processor | undefined;
+  #topics: string[] = [];
+  #unwatch: () => Promise<void> = async () => {};
+  /** Changes are worked off one after the other. */
+  #queue: Promise<void> = Promise.resolve();
+  #isStopping = false;
+
+  constructor(options: CountingOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    await this.#follow();
+    this.#unwatch = await watchTopics(this.#options.database, () => {
+      this.#queue = this.#queue
+        .then(() => this.#follow())
+        .catch((error) => this.#options.logger.error({ err: error }, 'topics could not be followed'));
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#unwatch();
+    await this.#queue;
+    await this.#processor?.stop();
+  }
+
+  stats(): ProcessorStats | null {
+    return this.#processor?.stats() ?? null;
+  }
+
+  async #follow(): Promise<void> {
+    const { database, resultsTopic, create, logger } = this.#options;
+    const topics = await readCountedTopics(database, resultsTopic);
+    if (this.#isStopping || topics.join() === this.#topics.join()) return;
+    await this.#processor?.stop();
+    const processor = await create(topics);
+    await processor.start();
+    this.#processor = processor;
+    this.#topics = topics;
+    logger.info({ topics }, 'counting results');
+  }
+}

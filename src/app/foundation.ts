@@ -1,0 +1,41 @@
+import type { Clock } from '../core/clock.ts';
+import type { Lifecycle } from '../core/lifecycle.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Publisher } from '../scheduler/publisher.ts';
+import type { Scheduler } from '../scheduler/scheduler.ts';
+import type { Settings } from '../settings.ts';
+import type { Database } from '../storage/database.ts';
+import type { StreamDriver } from '../streaming/driver.ts';
+import type { Counting } from './counting.ts';
+import type { Jobs } from './jobs.ts';
+
+/** What every role of a process stands on. Whoever opens something defers its release to `lifecycle`. */
+export interface Foundation {
+  settings: Settings;
+  logger: Logger;
+  clock: Clock;
+  version: string;
+  /** Unique per start: a process that comes back must not be taken for the one that died. */
+  instanceId: string;
+  lifecycle: Lifecycle;
+  /** Aborts when the process is to end. */
+  signal: AbortSignal;
+  database: Database;
+  driver: StreamDriver;
+  /** The fixed number of partitions of a topic, which is made when it is missing. */
+  partitionsOf(topic: string): Promise<number>;
+  jobs: Jobs;
+}
+
+export interface Scheduling {
+  scheduler: Scheduler;
+  publisher: Publisher;
+  /** ms since the epoch. */
+  startedAt: number;
+}
+
+/** The roles that this process has; null for those it has not. */
+export interface Roles {
+  scheduling: Scheduling | null;
+  counting: Counting | null;
+}

@@ -1,0 +1,31 @@
+import { type Heartbeat, startHeartbeat } from '../storage/instances.ts';
+import type { Foundation, Roles } from './foundation.ts';
+
+/** Numbers of this process for the ones that speak for all (`GET /`); a role that it has not is absent. */
+export function instanceStats({ scheduling, counting }: Roles): Record<string, number> {
+  const stats: Record<string, number> = {};
+  if (scheduling) {
+    stats.runningJobs = scheduling.scheduler.stats().running;
+    stats.produced = scheduling.publisher.stats().published;
+  }
+  const counted = counting?.stats();
+  if (counted) {
+    stats.consumed = counted.results;
+    stats.lag = counted.lag;
+  }
+  return stats;
+}
+
+export function startBeating(foundation: Foundation, roles: Roles): Heartbeat {
+  const { database, logger, clock, instanceId, version, settings } = foundation;
+  return startHeartbeat({
+    database,
+    logger,
+    clock,
+    instanceId,
+    version,
+    roles: settings.roles,
+    location: settings.location,
+    stats: () => instanceStats(roles),
+  });
+}

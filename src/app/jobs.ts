@@ -1,0 +1,52 @@
+import { isIP } from 'node:net';
+import { createJobRules, type JobRules } from '../jobs/job-rules.ts';
+import type { JobStore } from '../jobs/job-store.ts';
+import { createJobStore } from '../jobs/postgres-job-store.ts';
+import { createGate } from '../monitors/gate.ts';
+import { monitors } from '../monitors/index.ts';
+import { CronSlots } from '../scheduler/cron.ts';
+import type { Settings } from '../settings.ts';
+import type { Foundation } from './foundation.ts';
+
+export interface Jobs {
+  rules: JobRules;
+  store: JobStore;
+}
+
+/** Whether only this machine can reach the API. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+/** The rules of job definitions; no database is needed for them. */
+export function createRules(settings: Settings): JobRules {
+  const { gate, allow, userAgent } = settings.monitors;
+  const mode = gate === 'auto' ? (isLoopback(settings.server.host) ? 'off' : 'deny_internal') : gate;
+  return createJobRules({
+    monitors,
+    context: { gate: createGate({ mode, allow }), userAgent },
+    cronProblem,
+  });
+}
+
+export function openJobs({ settings, clock, database }: Pick<Foundation, 'settings' | 'clock' | 'database'>): Jobs {
+  const rules = createRules(settings);
+  return { rules, store: createJobStore({ database, clock, toJob: rules.toJob }) };
+}
+
+/** How many slots of a cron expression lie in [fromMs, toMs). */
+export function countCronSlots(cron: string, timezone: string | null, fromMs: number, toMs: number): number {
+  const slots = new CronSlots(cron, timezone);
+  let count = 0;
+  for (let slot = slots.next(fromMs - 1); slot !== null && slot < toMs; slot = slots.next(slot)) count++;
+  return count;
+}
+
+function cronProblem(expression: string, timezone: string | null): string | null {
+  try {
+    const slots = new CronSlots(expression, timezone);
+    return slots.next(Date.now()) === null ? 'a cron expression that has a next time' : null;
+  } catch (error) {
+    return `a cron expression: ${(error as Error).message}`;
+  }
+}

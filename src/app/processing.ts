@@ -1,0 +1,47 @@
+import { planMetrics } from '../aggregates/metrics-plan.ts';
+import { createHousekeeping } from '../processor/housekeeping.ts';
+import { createProcessor } from '../processor/processor.ts';
+import { type Counting, createCounting } from './counting.ts';
+import type { Foundation } from './foundation.ts';
+
+/** Starts the role `processor`: results are counted, and what is older than its retention goes. */
+export async function startCounting(foundation: Foundation): Promise<Counting> {
+  const { settings, logger, clock, lifecycle, database, driver, partitionsOf, instanceId } = foundation;
+  const { retention } = settings.storage;
+  const counting = createCounting({
+    database,
+    logger,
+    resultsTopic: settings.topics.results,
+    create: async (topics) => {
+      await Promise.all(topics.map(partitionsOf));
+      return createProcessor({
+        database,
+        driver,
+        logger,
+        clock,
+        group: settings.processor.group,
+        topics,
+        plans: planMetrics(settings.metrics),
+        resultsStore: settings.results.store,
+        flushIntervalMs: settings.processor.flushIntervalMs,
+        instanceId,
+      });
+    },
+  });
+  lifecycle.defer(() => counting.stop());
+  await counting.start();
+
+  const housekeeping = createHousekeeping({
+    database,
+    logger,
+    clock,
+    retention: {
+      results: retention.resultsMs,
+      metrics: { minute: retention.minuteMs, hour: retention.hourMs, day: retention.dayMs },
+      deadLetters: retention.deadLettersMs,
+    },
+  });
+  housekeeping.start();
+  lifecycle.defer(() => housekeeping.stop());
+  return counting;
+}
