@@ -92,3 +92,8 @@ function deepFreeze<T>(value: T): T {
   Object.values(value).forEach(deepFreeze);
   return Object.freeze(value);
 }
+
+/** What `${NAME}` in a job file stands for. */
+export function environmentVariable(name: string): string | undefined {
+  return process.env[name];
+}

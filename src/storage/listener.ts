@@ -29,6 +29,7 @@ export class Listener {
   #client: pg.Client | undefined;
   /** Resolves when a connection listens to everything subscribed at that time. */
   #connecting: Promise<void> | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -53,7 +54,8 @@ export class Listener {
       if (subscribers.size > 0 || this.#subscribers.get(name) !== subscribers) return;
       this.#subscribers.delete(name);
       // When the connection is lost, so is its LISTEN.
-      await this.#client?.query(`UNLISTEN ${pg.escapeIdentifier(name)}`).catch(() => undefined);
+      const client = this.#client;
+      if (client) await this.#run(client, `UNLISTEN ${pg.escapeIdentifier(name)}`).catch(() => undefined);
     };
   }
 
@@ -73,13 +75,20 @@ export class Listener {
         continue;
       }
       try {
-        await client.query(`LISTEN ${pg.escapeIdentifier(name)}`);
+        await this.#run(client, `LISTEN ${pg.escapeIdentifier(name)}`);
         return;
       } catch (error) {
         if (this.#client === client) throw error;
       }
     }
     throw new Error('The database was closed');
+  }
+
+  /** One statement at a time: pg is to stop queueing them itself. */
+  #run(client: pg.Client, sql: string): Promise<unknown> {
+    const result = this.#turn.then(() => client.query(sql));
+    this.#turn = result.catch(() => undefined);
+    return result;
   }
 
   #connect(): Promise<void> {
@@ -115,8 +124,8 @@ export class Listener {
     });
     try {
       await client.connect();
-      await client.query(this.#options.session);
-      for (const name of this.#subscribers.keys()) await client.query(`LISTEN ${pg.escapeIdentifier(name)}`);
+      await this.#run(client, this.#options.session);
+      for (const name of this.#subscribers.keys()) await this.#run(client, `LISTEN ${pg.escapeIdentifier(name)}`);
       if (lost || this.#abort.signal.aborted) throw new Error('Connection terminated');
     } catch (error) {
       clearInterval(pinging);
@@ -145,8 +154,7 @@ export class Listener {
   #keepAlive(client: pg.Client): NodeJS.Timeout {
     const timer = setInterval(() => {
       const giveUp = setTimeout(() => void client.end().catch(() => undefined), PING_TIMEOUT_MS);
-      client
-        .query('SELECT 1')
+      this.#run(client, 'SELECT 1')
         .catch(() => undefined) // Followed by 'end'.
         .finally(() => clearTimeout(giveUp));
     }, PING_MS);
