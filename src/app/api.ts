@@ -1,15 +1,13 @@
 import type { AddressInfo } from 'node:net';
 import type { ApiDependencies, InstanceStats, ReadinessCheck, SchedulerPort } from '../api/ports.ts';
 import { createServer } from '../api/server.ts';
-import type { JobDefinition } from '../jobs/job-store.ts';
-import { redactSecrets, restoreSecrets } from '../jobs/secrets.ts';
 import type { LatenessStats } from '../scheduler/lateness.ts';
 import { readLiveInstances } from '../storage/instances.ts';
 import { migrate, reset } from '../storage/migrate.ts';
 import { createCheckRunner } from './check-runner.ts';
 import type { Counting } from './counting.ts';
 import type { Foundation, Roles, Scheduling } from './foundation.ts';
-import { countCronSlots, isLoopback, type Jobs } from './jobs.ts';
+import { countCronSlots, isLoopback } from './jobs.ts';
 
 /** Starts the role `api`; answers the address of its page. */
 export async function startApi(foundation: Foundation, roles: Roles): Promise<string> {
@@ -42,7 +40,7 @@ function apiDependencies(foundation: Foundation, roles: Roles): ApiDependencies 
     database,
     databaseAdmin: { migrate: () => migrate(database, { logger }), reset: () => reset(database, { logger }) },
     jobStore: jobs.store,
-    jobRules: jobRulesOf(jobs),
+    jobRules: jobs.rules,
     checks: (stored, signal) => check(stored.job, signal),
     scheduler: roles.scheduling ? schedulerPort(roles.scheduling) : null,
     processor: roles.counting ? { stats: processorStats(roles.counting) } : null,
@@ -53,17 +51,6 @@ function apiDependencies(foundation: Foundation, roles: Roles): ApiDependencies 
     readiness: readinessChecks(foundation, roles),
     cronSlots: countCronSlots,
     granularities: settings.metrics.map(({ granularity }) => granularity),
-  };
-}
-
-function jobRulesOf({ rules }: Jobs): ApiDependencies['jobRules'] {
-  const typeOf = ({ type }: JobDefinition) => (typeof type === 'string' ? type : 'http');
-  return {
-    schema: rules.schema,
-    validate: rules.validate,
-    toDefinition: rules.toDefinition,
-    redact: (definition) => redactSecrets(definition, rules.secretsOf(typeOf(definition))),
-    restoreSecrets,
   };
 }
 
