@@ -75,7 +75,7 @@ export class Flusher {
         if (error instanceof LostError) {
           lost.push(...error.lost);
           rest = rest.filter((delta) => !error.lost.has(delta));
-        } else if (!apart && (error instanceof SeriesMovedError || isTwice(error))) {
+        } else if (error instanceof SeriesMovedError) {
           apart = true;
         } else if (error instanceof CommitUnknownError && (await this.#settle(rest, error))) {
           break;
@@ -134,9 +134,10 @@ export class Flusher {
       }
     }
     await this.#at('after-series');
-    const metrics = deltas.map((delta) => delta.metrics);
-    if (apart) for (const part of metrics) await writeMetrics(tx, part);
-    else await writeMetrics(tx, metrics);
+    await writeMetrics(
+      tx,
+      deltas.map((delta) => delta.metrics),
+    );
     await this.#at('after-metrics');
     await copyResults(
       tx,
@@ -185,11 +186,6 @@ export function isRefusal(error: unknown): boolean {
   const { code, routine } = (error ?? {}) as { code?: unknown; routine?: unknown };
   if (typeof code !== 'string' || !/^(22|23|54)[0-9A-Z]{3}$/.test(code)) return false;
   return routine !== 'ExecFindPartition' && !isRetryable(error);
-}
-
-/** Two deltas have the same row: a series comes through two partitions or topics. */
-function isTwice(error: unknown): boolean {
-  return (error as { code?: unknown } | null)?.code === '21000';
 }
 
 /** The series of all deltas of a topic as one, so that a flush of many partitions stays a few statements. */

@@ -12,7 +12,7 @@ export interface ShadowSeries {
   partitions: Set<number>;
   epoch: number;
   slot: number;
-  /** The last slot that came under each epoch. */
+  /** The last slot that was taken under each epoch. */
   lastSlotOf: Map<number, number>;
   foreign: number;
 }
@@ -63,9 +63,9 @@ export class Shadow {
       return;
     }
     const epoch = columns.epoch[row];
-    series.lastSlotOf.set(epoch, Math.max(last, series.lastSlotOf.get(epoch) ?? -1));
     if (epoch < series.epoch) return;
     series.epoch = epoch;
+    series.lastSlotOf.set(epoch, Math.max(last, series.lastSlotOf.get(epoch) ?? -1));
     for (let before = columns.slots[row] - 1; before >= 0; before--) {
       const slot = last - before * columns.periodMs[row];
       if (slot <= series.slot) continue;

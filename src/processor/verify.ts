@@ -133,7 +133,8 @@ class Verification {
     }
     await this.#checkCoverage(ranges);
     const report = this.#report;
-    report.ok = report.differenceCount === 0 && report.coverage.gaps.length === 0 && ranges.length > 0;
+    const judged = report.equalRows > 0 || report.notCovered.length === 0;
+    report.ok = judged && report.differenceCount === 0 && report.coverage.gaps.length === 0;
     return report;
   }
 
