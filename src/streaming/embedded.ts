@@ -15,7 +15,7 @@ export interface EmbeddedDriverOptions {
   database: Database;
   logger: Logger;
   clock?: Clock;
-  /** How long records are kept when topics say nothing. Default 48 hours. */
+  /** How long records are kept at least, or longer when a topic says so. Default: for ever, or as a topic says. */
   retentionMs?: number;
   /** Life of a lease: a member that died is replaced within five quarters of it. Default 4 s. */
   leaseMs?: number;
@@ -32,7 +32,7 @@ export function createEmbeddedDriver(options: EmbeddedDriverOptions): StreamDriv
   const lifecycle = new Lifecycle();
   const consumers = new Map<EmbeddedConsumer, string>();
   const readers = new Set<() => void>();
-  let retentionMs = options.retentionMs ?? 0;
+  let retentionMs = options.retentionMs;
   let listening = false;
   let appended = 0;
 
@@ -59,7 +59,7 @@ export function createEmbeddedDriver(options: EmbeddedDriverOptions): StreamDriv
   };
 
   // Partitions of the coming hours are made ahead, those that are too old dropped.
-  const keepHouse = startHousekeeping(log, logger, clock, () => retentionMs || 48 * 3_600_000);
+  const keepHouse = startHousekeeping(log, logger, clock, () => retentionMs);
   lifecycle.defer(() => keepHouse.stop());
 
   const appends: Appends = {
@@ -81,7 +81,7 @@ export function createEmbeddedDriver(options: EmbeddedDriverOptions): StreamDriv
 
     ensureTopics: (topics, { create }) =>
       coded(async () => {
-        for (const spec of topics) if (spec.retentionMs) retentionMs = Math.max(retentionMs, spec.retentionMs);
+        for (const spec of topics) if (spec.retentionMs) retentionMs = Math.max(retentionMs ?? 0, spec.retentionMs);
         if (create) {
           await log.createTopics(topics);
           await log.prepareAhead();
@@ -179,14 +179,15 @@ function toStreamError(error: unknown): unknown {
   return new VedetteError('VED_STREAM_UNAVAILABLE', message, { cause: error });
 }
 
-function startHousekeeping(log: EmbeddedLog, logger: Logger, clock: Clock, retentionMs: () => number) {
+function startHousekeeping(log: EmbeddedLog, logger: Logger, clock: Clock, retentionMs: () => number | undefined) {
   const abort = new AbortController();
   let running: Promise<void> | undefined;
   const run = async () => {
     while (!abort.signal.aborted) {
       try {
         await log.prepareAhead();
-        const dropped = await log.expire(retentionMs());
+        const keepMs = retentionMs();
+        const dropped = keepMs === undefined ? [] : await log.expire(keepMs);
         if (dropped.length > 0) logger.info({ dropped }, 'old records of the stream dropped');
       } catch (error) {
         // Partitions exist two hours ahead, and a producer that finds none makes it: the next round will do.
