@@ -1,0 +1,135 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Test, test } from 'tap';
+import type { Logger } from '../../src/core/logger.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import type { Database } from '../../src/storage/database.ts';
+import { createDatabase } from '../../src/storage/pool.ts';
+import { createFaultProxy, type FaultProxy } from '../helpers/fault-proxy.ts';
+import { createRig, type Rig } from './rig.ts';
+import { foreignLine, line } from './streams.ts';
+
+/** A rig whose processors reach the database through a proxy that misbehaves. */
+async function createFaultyRig(t: Test): Promise<{ rig: Rig; proxy: FaultProxy; behind: Database }> {
+  const rig = await createRig(t, { checks: 2 });
+  const url = new URL(rig.database.connectionString);
+  const proxy = await createFaultProxy(t, { host: url.hostname, port: Number(url.port) });
+  url.host = `${proxy.host}:${proxy.port}`;
+  const behind = await createDatabase({
+    connectionString: url.href,
+    logger: silentLogger,
+    connectionTimeoutMs: 1_000,
+    statementTimeoutMs: 2_000,
+  });
+  t.teardown(() => behind.close());
+  return { rig, proxy, behind };
+}
+
+function append({ driver }: Rig, from: number, to: number): void {
+  for (let slot = from; slot < to; slot++) {
+    driver.append('checks', slot % 2, line({ jobId: 1 + (slot % 2), slot }), foreignLine(1 + (slot % 2), slot));
+  }
+}
+
+/** Remembers what is logged at `warn` or above, and that all is well again. */
+function recorder(): { logger: Logger; messages: string[] } {
+  const messages: string[] = [];
+  const note = (_fields: unknown, message: string) => void messages.push(message);
+  const logger = Object.assign(Object.create(silentLogger), { warn: note, error: note, info: note }) as Logger;
+  return { logger, messages };
+}
+
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!(await isSo())) {
+    if (Date.now() > deadline) throw new Error('not within 20 s');
+    await delay(5);
+  }
+}
+
+for (const when of ['before', 'after'] as const) {
+  test(`the connection breaks ${when} COMMIT has reached the server`, async (t) => {
+    const { rig, proxy, behind } = await createFaultyRig(t);
+    append(rig, 0, 10);
+    const { logger, messages } = recorder();
+    const processor = await rig.start({ database: behind, logger });
+    await rig.settle();
+    for (let round = 1; round <= 3; round++) {
+      let matched = 0;
+      proxy.cutWhen((chunk) => chunk.includes('COMMIT') && ++matched > 0, when);
+      append(rig, round * 10, round * 10 + 10);
+      await until(() => matched > 0);
+      await rig.settle();
+    }
+    await rig.exact(t);
+    t.equal(processor.stats().lostDeltas, 0);
+    t.match(messages.slice(0, 2), ['results cannot be written; they wait', 'results are written again']);
+  });
+}
+
+test('a database that is away delays everything and loses nothing; back pressure bounds what is held', async (t) => {
+  const { rig, proxy, behind } = await createFaultyRig(t);
+  const { logger, messages } = recorder();
+  const limits = { rows: 60, catchUpRows: 60 };
+  const processor = await rig.start({ database: behind, logger, limits });
+  append(rig, 0, 10);
+  await rig.settle();
+  messages.length = 0;
+  await proxy.cut();
+  // More than may be held: every slot of the stretch is a minute, so every result makes a row.
+  for (let slot = 0; slot < 600; slot++) rig.driver.append('checks', 0, line({ jobId: 5, slot, periodMs: 60_000 }));
+  await until(() => processor.stats().failingSince !== null);
+  await delay(300);
+  const { partitions, failingSince, results } = processor.stats();
+  t.ok(partitions[0].lag > 300, `${partitions[0].lag} records wait in the stream`);
+  t.equal(typeof failingSince, 'number');
+  t.ok(results < 100);
+  await proxy.heal();
+  append(rig, 10, 20);
+  await rig.settle();
+  await rig.exact(t);
+  await until(() => processor.stats().failingSince === null);
+  t.strictSame(messages, ['results cannot be written; they wait', 'results are written again']);
+});
+
+test('a server that swallows everything is given up and tried anew', async (t) => {
+  const { rig, proxy, behind } = await createFaultyRig(t);
+  await rig.start({ database: behind });
+  append(rig, 0, 10);
+  await rig.settle();
+  proxy.swallow('toClient');
+  append(rig, 10, 20);
+  await delay(300);
+  await proxy.heal();
+  proxy.reset();
+  await rig.settle();
+  await rig.exact(t);
+});
+
+test('stopping while the database is away gives up in time, and the next one counts the rest', async (t) => {
+  const { rig, proxy, behind } = await createFaultyRig(t);
+  const processor = await rig.start({ database: behind, limits: { stopMs: 200 } });
+  append(rig, 0, 10);
+  await rig.settle();
+  await proxy.cut();
+  append(rig, 10, 30);
+  await until(() => processor.stats().failingSince !== null);
+  const startedMs = performance.now();
+  await processor.stop();
+  t.ok(performance.now() - startedMs < 3_000);
+  await rig.start();
+  await rig.settle();
+  await rig.exact(t);
+});
+
+test('a table that is missing needs a person: said as an error, once, and nothing is lost', async (t) => {
+  const rig = await createRig(t);
+  const { logger, messages } = recorder();
+  const processor = await rig.start({ logger });
+  await rig.database.query('ALTER TABLE metrics RENAME TO hidden');
+  rig.driver.append('checks', 0, line({ slot: 1 }));
+  await until(() => processor.stats().failingSince !== null);
+  await rig.database.query('ALTER TABLE hidden RENAME TO metrics');
+  await rig.settle();
+  await rig.exact(t);
+  t.strictSame(messages, ['results cannot be written; they wait', 'results are written again']);
+});
