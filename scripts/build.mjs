@@ -1,6 +1,6 @@
 // Builds dist from src, only the files that changed. It strips types and does not check them: `npm test` does.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { root } from './ensure-install.mjs';
 
@@ -40,19 +40,19 @@ export async function build(folder = root) {
     return 0;
   }
   const configChanged = changed.some((name) => CONFIG.includes(name));
-  const sources = (configChanged ? Object.keys(files) : changed).filter((name) => name.startsWith('src/'));
-  if (configChanged) rmSync(path.join(folder, 'dist'), { recursive: true, force: true });
+  const sources = (configChanged ? Object.keys(files) : changed).filter(isSource);
   // Without a stamp a build that is cut off here is repeated, not believed.
   rmSync(path.join(folder, STAMP), { force: true });
-  for (const name of removed.filter((name) => name.startsWith('src/'))) {
-    rmSync(path.join(folder, outputOf(name)), { force: true });
-    rmSync(path.join(folder, `${outputOf(name)}.map`), { force: true });
-  }
-  if (sources.some((name) => name.endsWith('.ts')))
-    await transpile(
-      folder,
-      sources.filter((name) => name.endsWith('.ts')),
-    );
+  prune(
+    folder,
+    new Set(
+      Object.keys(files)
+        .filter(isSource)
+        .flatMap((name) => [outputOf(name), `${outputOf(name)}.map`]),
+    ),
+  );
+  const scripts = sources.filter((name) => name.endsWith('.ts'));
+  if (scripts.length > 0) await transpile(folder, scripts);
   for (const name of sources.filter((name) => !name.endsWith('.ts'))) {
     write(path.join(folder, outputOf(name)), readFileSync(path.join(folder, name)));
   }
@@ -91,19 +91,28 @@ async function transpile(folder, sources) {
   }
 }
 
+const isSource = (name) => name.startsWith('src/');
 const outputOf = (name) => name.replace(/^src\//, 'dist/').replace(/\.ts$/, '.js');
 
+/** Removes from dist what no source makes any more. */
+function prune(folder, wanted) {
+  if (!existsSync(path.join(folder, 'dist'))) return;
+  for (const name of listTree(folder, 'dist')) {
+    // Drafts belong to a build that goes on beside this one.
+    if (!wanted.has(name) && !name.endsWith('.tmp')) rmSync(path.join(folder, name), { force: true });
+  }
+}
+
 function listFiles(folder) {
-  const found = CONFIG.filter((name) => existsSync(path.join(folder, name)));
-  const visit = (name) => {
-    for (const entry of readdirSync(path.join(folder, name), { withFileTypes: true })) {
-      const child = `${name}/${entry.name}`;
-      if (entry.isDirectory()) visit(child);
-      else if (entry.isFile() && !child.endsWith('.d.ts')) found.push(child);
-    }
-  };
-  visit('src');
-  return found.sort();
+  const sources = listTree(folder, 'src').filter((name) => !name.endsWith('.d.ts'));
+  return [...CONFIG.filter((name) => existsSync(path.join(folder, name))), ...sources].sort();
+}
+
+function listTree(folder, top) {
+  return readdirSync(path.join(folder, top), { withFileTypes: true }).flatMap((entry) => {
+    const name = `${top}/${entry.name}`;
+    return entry.isDirectory() ? listTree(folder, name) : entry.isFile() ? [name] : [];
+  });
 }
 
 function readStamp(folder) {
@@ -120,7 +129,10 @@ function writeStamp(folder, files) {
 
 function write(file, content) {
   mkdirSync(path.dirname(file), { recursive: true });
-  writeFileSync(file, content);
+  // Another process may be starting from dist, or building it too: a file is there whole or not at all.
+  const draft = `${file}.${process.pid}.tmp`;
+  writeFileSync(draft, content);
+  renameSync(draft, file);
 }
 
 if (process.argv[1] && path.resolve(process.argv[1]) === path.join(root, 'scripts/build.mjs')) {

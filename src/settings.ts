@@ -28,6 +28,8 @@ export type Settings = Omit<SettingsTree, 'metrics'> & {
   readonly databaseServer: DatabaseServer | null;
   /** How to reach Kafka; null when no bootstrap servers are set. */
   readonly kafkaConnection: KafkaConnection | null;
+  /** Whether the API listens on anything but a loopback address. */
+  readonly isPublic: boolean;
   /** Whether the job file was named by somebody, so that it must exist. */
   readonly isJobsFileNamed: boolean;
 };
@@ -81,10 +83,16 @@ export function resolveSettings(options: LoadOptions = {}): ResolvedSettings {
     metrics: resolveMetrics(tree.metrics, given.get('metrics')?.source, problems),
     databaseServer: databaseServer(tree, given, problems),
     kafkaConnection: kafkaConnection(tree, given, problems),
+    isPublic: !isLoopback(tree.server.host),
     isJobsFileNamed: given.has('jobs_file'),
   };
   if (problems.length > 0) throw new SettingsError(problems);
   return { settings: deepFreeze(settings), given };
+}
+
+/** A name other than localhost may mean any address, so it counts as public. */
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function deepFreeze<T>(value: T): T {

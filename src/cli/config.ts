@@ -17,8 +17,11 @@ export function configCommand(cli: Cli): Command {
       ),
     )
     .action(async (_options, command: Command) => {
-      const { given } = resolveFor(command);
+      const { settings, given } = resolveFor(command);
+      const { loadJobRules, readJobFile } = await import('./job-rules.ts');
+      const jobs = readJobFile(settings, await loadJobRules(settings));
       cli.stdout.line(`${given.size} settings given, all of them right`);
+      cli.stdout.line(jobs ? `${jobs.length} jobs in ${settings.jobsFile}, all of them right` : 'no job file');
     });
 
   config

@@ -1,14 +1,26 @@
 import { Command, CommanderError, Option } from 'commander';
 import { VedetteError } from '../errors.ts';
+import { checkCommand } from './check.ts';
 import { configCommand } from './config.ts';
 import { type Cli, EXIT, examples, settingOption } from './context.ts';
 import { dbCommand } from './db.ts';
 import { onInterrupt } from './interrupt.ts';
+import { jobsCommand } from './jobs.ts';
+import { onceCommand } from './once.ts';
 import { createOutput } from './output.ts';
+import { statsCommand } from './stats.ts';
 import { tailCommand } from './tail.ts';
 import { version } from './version.ts';
 
-const COMMANDS: ReadonlyArray<(cli: Cli) => Command> = [tailCommand, dbCommand, configCommand];
+const COMMANDS: ReadonlyArray<(cli: Cli) => Command> = [
+  checkCommand,
+  onceCommand,
+  statsCommand,
+  jobsCommand,
+  tailCommand,
+  dbCommand,
+  configCommand,
+];
 
 export interface CliOptions {
   /** Ends the process at once: a second Ctrl-C. */

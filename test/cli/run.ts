@@ -1,8 +1,16 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import path from 'node:path';
 import type { Test } from 'tap';
 
 const root = path.resolve(import.meta.dirname, '../..');
+
+let isBuilt = false;
+
+// The command as people run it, built from what is in src now.
+function buildOnce(): void {
+  if (!isBuilt) execFileSync(process.execPath, [path.join(root, 'scripts/build.mjs')], { stdio: 'ignore' });
+  isBuilt = true;
+}
 
 export interface RunOptions {
   /** Beside PATH and HOME; nothing else of the test's own environment is passed on. */
@@ -21,15 +29,10 @@ export interface Run {
 /** Runs `vedette` as a real process. It is ended with the test at the latest. */
 export function spawnVedette(t: Test, args: readonly string[], { env = {}, cwd }: RunOptions = {}) {
   const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, ['--import', 'tsx', path.join(root, 'src/cli.ts'), ...args], {
+  buildOnce();
+  const child = spawn(process.execPath, [path.join(root, 'bin/vedette.js'), ...args], {
     cwd: cwd ?? t.testdir({}),
-    env: {
-      PATH,
-      HOME,
-      NODE_PATH: path.join(root, 'node_modules'),
-      TSX_TSCONFIG_PATH: path.join(root, 'tsconfig.json'),
-      ...env,
-    },
+    env: { PATH, HOME, ...env },
   });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text) => {

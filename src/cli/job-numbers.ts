@@ -1,0 +1,78 @@
+import { percentiles } from '../aggregates/histogram.ts';
+import type { Job } from '../jobs/job.ts';
+import type { Database } from '../storage/database.ts';
+import { bucketEnd, bucketStart, parseGranularity, readCoverage, readMetrics } from '../storage/queries.ts';
+import { countCronSlots } from './cron-slots.ts';
+import type { TimeRange } from './time.ts';
+
+/** The numbers of one job over a range. Times are seconds; null where there is nothing to say. */
+export interface JobNumbers {
+  job: Job;
+  count: number;
+  up: number;
+  degraded: number;
+  down: number;
+  missed: number;
+  /** (up + degraded) / (up + degraded + down): slots that were missed say nothing about the site. */
+  uptime: number | null;
+  /** Counted slots of those that were due. */
+  coverage: number | null;
+  due: number;
+  min: number | null;
+  avg: number | null;
+  p50: number | null;
+  p95: number | null;
+  p99: number | null;
+  max: number | null;
+  codes: Record<string, number>;
+  reasons: Record<string, number>;
+}
+
+export async function readNumbers(
+  database: Database,
+  job: Job,
+  { fromMs, toMs, granularity, nowMs }: TimeRange & { granularity: string; nowMs: number },
+): Promise<JobNumbers> {
+  const lengthMs = parseGranularity(granularity)!;
+  // Rows are whole buckets: the range is widened to theirs.
+  const range = { fromMs: bucketStart(fromMs, lengthMs), toMs: bucketEnd(toMs, lengthMs) };
+  const { jobId } = job;
+  const [{ buckets }, coverage] = await Promise.all([
+    readMetrics(database, {
+      ...range,
+      jobId,
+      granularity,
+      bucketMs: null,
+      bucketOffsetMs: 0,
+      limit: 1,
+      order: 'asc',
+      histogram: true,
+    }),
+    readCoverage(database, { ...range, jobId, granularity, nowMs, cronSlots: countCronSlots }),
+  ]);
+  const [bucket] = buckets;
+  const { up = 0, degraded = 0, down = 0, missed = 0, count = 0, rtCount = 0, rtSum = 0 } = bucket ?? {};
+  const known = up + degraded + down;
+  const [p50 = null, p95 = null, p99 = null] = percentiles(bucket?.histogram ?? null, [50, 95, 99]).map(toSeconds);
+  return {
+    job,
+    count,
+    up,
+    degraded,
+    down,
+    missed,
+    uptime: known === 0 ? null : (up + degraded) / known,
+    coverage: coverage.coverage,
+    due: coverage.due,
+    min: toSeconds(bucket?.rtMin ?? null),
+    avg: rtCount === 0 ? null : rtSum / rtCount / 1e6,
+    p50,
+    p95,
+    p99,
+    max: toSeconds(bucket?.rtMax ?? null),
+    codes: bucket?.data ?? {},
+    reasons: bucket?.reasons ?? {},
+  };
+}
+
+const toSeconds = (micros: number | null): number | null => (micros === null ? null : micros / 1e6);

@@ -1,0 +1,64 @@
+import type { StoredJob } from '../jobs/job.ts';
+import type { JobRules } from '../jobs/job-rules.ts';
+import { redactSecrets } from '../jobs/secrets.ts';
+import { formatDuration } from '../settings/leaf.ts';
+import type { JobState } from '../storage/queries.ts';
+import type { Cli } from './context.ts';
+import { formatCount, formatSeconds, formatTable } from './output.ts';
+import { outcomeStyle } from './result-line.ts';
+
+export async function showJobs(
+  { stdout }: Cli,
+  rules: JobRules,
+  jobs: readonly StoredJob[],
+  states: ReadonlyMap<number, JobState>,
+  isJson: boolean,
+): Promise<void> {
+  const rows = jobs.map((stored) => ({ stored, state: states.get(stored.job.jobId)! }));
+  if (isJson) {
+    const list = rows.map(({ stored: { job, version, running, source }, state: { last, counts } }) => ({
+      ...redactSecrets(rules.toDefinition(job), rules.secretsOf(job.type)),
+      version,
+      running,
+      source,
+      last_result: last && {
+        slot: last.slot,
+        outcome: last.outcome,
+        reason: last.reason,
+        status: last.status,
+        response_time: last.rtMicros === null ? null : last.rtMicros / 1e6,
+      },
+      counts,
+    }));
+    return stdout.line(JSON.stringify(list, null, 2));
+  }
+  if (rows.length === 0) return stdout.line('There are no jobs.');
+  const { style } = stdout;
+  const table = formatTable(
+    rows,
+    [
+      { title: 'job', value: ({ stored }) => String(stored.job.jobId), align: 'right' },
+      {
+        title: 'state',
+        value: ({ stored, state }) => (stored.running ? (state.last?.outcome ?? 'new') : 'stopped'),
+        style: ({ stored, state }) => (stored.running ? outcomeStyle(style, state.last?.outcome ?? '') : style.dim),
+      },
+      { title: 'status', value: ({ state }) => state.last?.status ?? '-', align: 'right' },
+      {
+        title: 'time',
+        value: ({ state: { last } }) => formatSeconds(last?.rtMicros == null ? null : last.rtMicros / 1e6),
+        align: 'right',
+      },
+      { title: 'results', value: ({ state }) => formatCount(state.counts.count), align: 'right' },
+      {
+        title: 'every',
+        value: ({ stored: { job } }) => (job.periodMs === null ? `${job.cron}` : formatDuration(job.periodMs)),
+        align: 'right',
+      },
+      { title: 'from', value: ({ stored }) => stored.source },
+      { title: 'name', value: ({ stored }) => stored.job.name },
+    ],
+    style,
+  );
+  stdout.line(table);
+}

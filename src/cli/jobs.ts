@@ -1,0 +1,220 @@
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { systemClock } from '../core/clock.ts';
+import { VedetteError } from '../errors.ts';
+import type { StoredJob } from '../jobs/job.ts';
+import type { JobRules } from '../jobs/job-rules.ts';
+import type { JobDefinition, JobFilter, JobStore } from '../jobs/job-store.ts';
+import { OUTCOMES } from '../messages/check-result.ts';
+import type { Database } from '../storage/database.ts';
+import { type Cli, examples, settingsFor } from './context.ts';
+import { withDatabase } from './database.ts';
+import { addJobOptions, type JobOptions, toJobFields } from './job-options.ts';
+import { loadJobRules, readDefinition } from './job-rules.ts';
+import { showJobs } from './job-table.ts';
+import { parseId, parseIds, parseName, parseSeconds } from './parse.ts';
+
+interface Work {
+  store: JobStore;
+  rules: JobRules;
+  database: Database;
+}
+
+export function jobsCommand(cli: Cli): Command {
+  const jobs = new Command('jobs').description('list and change the jobs in the database');
+  const run = async (command: Command, work: (open: Work) => Promise<void>) => {
+    const settings = settingsFor(command);
+    const rules = await loadJobRules(settings);
+    const { createJobStore } = await import('../jobs/postgres-job-store.ts');
+    await withDatabase(cli, settings, { tables: 'ready' }, ({ database }) =>
+      work({ database, rules, store: createJobStore({ database, clock: systemClock, toJob: rules.toJob }) }),
+    );
+  };
+  addList(cli, jobs, run);
+  addStartAndStop(cli, jobs, run);
+  addAdd(cli, jobs, run);
+
+  jobs
+    .command('remove')
+    .description('remove jobs; their numbers stay. Jobs of the job file are removed there')
+    .argument('<ids>', 'ids, separated by commas', parseIds)
+    .addHelpText('after', examples(['vedette jobs remove 7', 'one job'], ['vedette jobs remove 7,8,9', 'several']))
+    .action((ids: number[], _options, command: Command) =>
+      run(command, async ({ store }) => {
+        for (const id of ids) {
+          await store.remove(id);
+          cli.stdout.line(`job ${id} removed`);
+        }
+      }),
+    );
+
+  jobs
+    .command('export')
+    .description('print the jobs in the form of jobs.json')
+    .option('--secrets', 'with passwords and keys, which are masked otherwise')
+    .addHelpText(
+      'after',
+      examples(
+        ['vedette jobs export > jobs.json', 'for reading'],
+        ['vedette jobs export --secrets > backup.json', 'to be used again'],
+      ),
+    )
+    .action((options: { secrets?: boolean }, command: Command) =>
+      run(command, async ({ store, rules }) => {
+        const { redactSecrets, MASK } = await import('../jobs/secrets.ts');
+        const stored = await store.list();
+        const definitions = stored.map(({ job, running }) => ({ ...rules.toDefinition(job), enabled: running }));
+        const shown = options.secrets
+          ? definitions
+          : definitions.map((definition, index) => redactSecrets(definition, rules.secretsOf(stored[index]!.job.type)));
+        const text = JSON.stringify(shown, null, 2);
+        if (text.includes(MASK)) cli.stderr.line(`Secrets are masked as ${MASK}; --secrets prints them.`);
+        cli.stdout.line(text);
+      }),
+    );
+  return jobs;
+}
+
+type Run = (command: Command, work: (open: Work) => Promise<void>) => Promise<void>;
+
+interface ListOptions {
+  query?: string;
+  running?: boolean;
+  stopped?: boolean;
+  tag?: string;
+  outcome?: string;
+  json?: boolean;
+}
+
+function addList(cli: Cli, jobs: Command, run: Run): void {
+  jobs
+    .command('list', { isDefault: true })
+    .description('jobs with their state and last result')
+    .option('-q, --query <text>', 'part of the name or the address')
+    .option('--running', 'only those that run')
+    .option('--stopped', 'only those that do not')
+    .option('--tag <tag>', 'only those with this tag')
+    .option('--outcome <outcome>', 'only those whose last outcome it is', parseName(OUTCOMES))
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      examples(['vedette jobs', 'all of them'], ['vedette jobs list --outcome down', 'what is down now']),
+    )
+    .action((options: ListOptions, command: Command) => {
+      if (options.running && options.stopped)
+        throw new VedetteError('VED_USAGE', '--running and --stopped exclude each other');
+      const { query: q, tag, outcome } = options;
+      const running = options.running ? true : options.stopped ? false : undefined;
+      const filter = Object.fromEntries(
+        Object.entries({ q, tag, outcome, running }).filter(([, value]) => value !== undefined),
+      );
+      return run(command, async ({ store, database, rules }) => {
+        const stored = await store.list(filter as JobFilter);
+        const { readJobStates } = await import('../storage/queries.ts');
+        const states = await readJobStates(
+          database,
+          stored.map(({ job }) => job.jobId),
+          Date.now(),
+        );
+        await showJobs(cli, rules, stored, states, options.json === true);
+      });
+    });
+}
+
+function addStartAndStop(cli: Cli, jobs: Command, run: Run): void {
+  for (const [name, running, text] of [
+    ['start', true, 'let jobs run; remembered over restarts'],
+    ['stop', false, 'stop jobs; remembered over restarts'],
+  ] as const) {
+    jobs
+      .command(name)
+      .description(text)
+      .argument('<ids>', 'ids, separated by commas', parseIds)
+      .addHelpText('after', examples([`vedette jobs ${name} 1`, 'one job'], [`vedette jobs ${name} 1,2,3`, 'several']))
+      .action((ids: number[], _options, command: Command) =>
+        run(command, async ({ store }) => {
+          for (const id of ids) {
+            await store.setRunning(id, running);
+            cli.stdout.line(`job ${id} ${running ? 'runs' : 'is stopped'}`);
+          }
+        }),
+      );
+  }
+}
+
+interface AddOptions extends JobOptions {
+  id?: number;
+  name?: string;
+  period?: number;
+  cron?: string;
+  timezone?: string;
+  tag?: string[];
+  location?: string[];
+  stopped?: boolean;
+  file?: string;
+}
+
+function addAdd(cli: Cli, jobs: Command, run: Run): void {
+  const add = jobs
+    .command('add')
+    .description('add a job, or those of a file in the form of jobs.json')
+    .argument('[url]', 'what to check')
+    .option('--file <file>', 'a JSON file with a job or a list of them; - is standard input')
+    .option('--id <id>', 'job_id; the next free one unless given', parseId)
+    .option('--name <name>', 'job_name')
+    .option('--period <seconds>', 'check_period_seconds; 60 unless given', parseSeconds)
+    .option('--cron <expression>', 'check_cron instead of a period')
+    .option('--timezone <zone>', 'check_cron_timezone')
+    .option('--tag <tags>', 'tags, separated by commas', (text) => text.split(','))
+    .option('--location <locations>', 'locations, separated by commas', (text) => text.split(','))
+    .option('--stopped', 'do not let it run yet');
+  addJobOptions(add)
+    .addHelpText(
+      'after',
+      examples(
+        ['vedette jobs add https://example.com --name Example --period 30', 'one job'],
+        ['vedette jobs add --file more-jobs.json', 'many'],
+        ['vedette jobs export --secrets | vedette -e other.env jobs add --file -', 'from one database to another'],
+      ),
+    )
+    .action(async (url: string | undefined, options: AddOptions, command: Command) => {
+      if ((url === undefined) === (options.file === undefined)) {
+        throw new VedetteError('VED_USAGE', 'Give an address or --file, one of the two');
+      }
+      const given = options.file === undefined ? [describe(url!, options)] : readJobs(options.file);
+      await run(command, async ({ store, rules }) => {
+        // All are checked before the first is added.
+        const definitions = given.map((job) => readDefinition(rules, job));
+        for (const definition of definitions) report(cli, await store.create(definition));
+      });
+    });
+}
+
+function report(cli: Cli, { job, running }: StoredJob): void {
+  cli.stdout.line(`job ${job.jobId} added${running ? '' : ', stopped'}: ${job.name}`);
+}
+
+function describe(uri: string, options: AddOptions): JobDefinition {
+  const { id, name, period, cron, timezone, tag, location, stopped } = options;
+  const common = {
+    job_id: id,
+    job_name: name,
+    check_period_seconds: period,
+    check_cron: cron,
+    check_cron_timezone: timezone,
+    tags: tag,
+    location: location?.length === 1 ? location[0] : location,
+    enabled: stopped ? false : undefined,
+  };
+  const isGiven = ([, value]: [string, unknown]) => value !== undefined;
+  return { ...Object.fromEntries(Object.entries(common).filter(isGiven)), uri, ...toJobFields(options) };
+}
+
+function readJobs(file: string): unknown[] {
+  try {
+    const parsed: unknown = JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8'));
+    return Array.isArray(parsed) ? parsed : [parsed];
+  } catch (error) {
+    throw new VedetteError('VED_USAGE', `--file ${file}: ${(error as Error).message}`, { cause: error });
+  }
+}

@@ -1,0 +1,120 @@
+import { Command } from 'commander';
+import { systemClock } from '../core/clock.ts';
+import { VedetteError } from '../errors.ts';
+import type { Job } from '../jobs/job.ts';
+import type { JobRules } from '../jobs/job-rules.ts';
+import type { Settings } from '../settings.ts';
+import { toJson } from './check.ts';
+import { type Cli, EXIT, examples, settingOption, settingsFor } from './context.ts';
+import { withDatabase } from './database.ts';
+import { loadJobRules, readJobFile } from './job-rules.ts';
+import { formatSeconds, formatTable } from './output.ts';
+import { parseCount, parseIds } from './parse.ts';
+import { outcomeStyle } from './result-line.ts';
+import { type CheckOutcome, exitCodeOf, runCheck } from './run-check.ts';
+
+interface OnceOptions {
+  stored?: boolean;
+  concurrency: number;
+  json?: boolean;
+}
+
+export function onceCommand(cli: Cli): Command {
+  return new Command('once')
+    .description('check each job once, now, and show a table; nothing is stored or counted')
+    .argument('[ids]', 'only these jobs, by id, separated by commas', parseIds)
+    .addOption(settingOption('--jobs <file>', 'jobs_file'))
+    .option('--stored', 'the jobs of the database instead of the job file')
+    .option('--concurrency <count>', 'checks under way at a time', parseCount(1), 50)
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      `\nExit code: 0 all are up, 1 some are down, 3 some are degraded and none is down.\n${examples(
+        ['vedette once', 'the jobs of jobs.json'],
+        ['vedette once 1,2 --stored', 'two jobs of the database'],
+      )}`,
+    )
+    .action(async (ids: number[] | undefined, options: OnceOptions, command: Command) => {
+      const settings = settingsFor(command);
+      const rules = await loadJobRules(settings);
+      const all = (options.stored ? null : readJobFile(settings, rules)) ?? (await storedJobs(cli, settings, rules));
+      const jobs = ids ? all.filter((job) => ids.includes(job.jobId)) : all.filter((job) => job.enabled);
+      const unknown = ids?.filter((id) => !all.some((job) => job.jobId === id)) ?? [];
+      if (unknown.length > 0) throw new VedetteError('VED_JOB_NOT_FOUND', `There is no job ${unknown.join(', ')}`);
+      const results = await checkAll(cli, rules, jobs, options.concurrency);
+      cli.exitCode = cli.signal.aborted ? EXIT.interrupted : exitCodeOf(results.map(({ result }) => result.outcome));
+      if (options.json) {
+        cli.stdout.line(
+          JSON.stringify(
+            results.map(({ job, result }) => ({
+              job_id: job.jobId,
+              job_name: job.name,
+              ...toJson(uriOf(job), result),
+            })),
+            null,
+            2,
+          ),
+        );
+      } else if (results.length === 0) cli.stdout.line('There are no jobs to check.');
+      else showTable(cli, results);
+    });
+}
+
+interface Checked {
+  job: Job;
+  result: CheckOutcome;
+}
+
+async function storedJobs(cli: Cli, settings: Settings, rules: JobRules): Promise<Job[]> {
+  const { createJobStore } = await import('../jobs/postgres-job-store.ts');
+  return withDatabase(cli, settings, { tables: 'ready' }, async ({ database }) => {
+    const stored = await createJobStore({ database, clock: systemClock, toJob: rules.toJob }).list();
+    return stored.map(({ job, running }) => ({ ...job, enabled: running }));
+  });
+}
+
+/** In the order of the jobs, some at a time; those that were not begun before a Ctrl-C are left out. */
+async function checkAll(cli: Cli, rules: JobRules, jobs: readonly Job[], concurrency: number): Promise<Checked[]> {
+  const results: Array<Checked | undefined> = [];
+  let next = 0;
+  let done = 0;
+  const work = async () => {
+    for (let index = next++; index < jobs.length && !cli.signal.aborted; index = next++) {
+      const job = jobs[index]!;
+      results[index] = { job, result: await runCheck(rules, job, cli.signal) };
+      done++;
+      if (cli.stderr.isTerminal) cli.stderr.write(`\r${done} of ${jobs.length} checked`);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrency, jobs.length) }, work));
+  if (cli.stderr.isTerminal) cli.stderr.write('\r\x1b[K');
+  return results.filter((result) => result !== undefined);
+}
+
+function showTable({ stdout }: Cli, results: readonly Checked[]): void {
+  const { style } = stdout;
+  const table = formatTable(
+    results,
+    [
+      { title: 'job', value: ({ job }) => String(job.jobId), align: 'right' },
+      {
+        title: 'outcome',
+        value: ({ result }) => result.outcome,
+        style: ({ result }) => outcomeStyle(style, result.outcome),
+      },
+      { title: 'status', value: ({ result }) => result.status ?? '-', align: 'right' },
+      { title: 'time', value: ({ result }) => formatSeconds(result.responseTime), align: 'right' },
+      { title: 'name', value: ({ job }) => job.name },
+      { title: 'why', value: ({ result }) => [result.reason, result.detail].filter(Boolean).join(': ') },
+    ],
+    style,
+  );
+  stdout.line(table);
+  const counts = ['up', 'degraded', 'down'].map((outcome) => {
+    const count = results.filter(({ result }) => result.outcome === outcome).length;
+    return `${count} ${outcome}`;
+  });
+  stdout.line(`\n${counts.join(', ')}`);
+}
+
+const uriOf = (job: Job): string => String(job.options.uri ?? job.options.host ?? '');

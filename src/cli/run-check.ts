@@ -1,0 +1,25 @@
+import type { Job } from '../jobs/job.ts';
+import type { JobRules } from '../jobs/job-rules.ts';
+import type { Outcome } from '../messages/check-result.ts';
+import type { ProbeResult } from '../monitors/monitor.ts';
+import { EXIT } from './context.ts';
+
+export interface CheckOutcome extends ProbeResult {
+  /** Tries that were made; the result is the last one's. */
+  attempt: number;
+}
+
+/** Checks a job once, as a scheduler would for one slot: further tries after one that failed, if the job has them. */
+export async function runCheck(rules: JobRules, job: Job, signal: AbortSignal): Promise<CheckOutcome> {
+  const probe = rules.prepare(job);
+  for (let attempt = 1; ; attempt++) {
+    const result = await probe({ timeoutMs: job.timeoutMs, signal });
+    if (result.outcome === 'up' || attempt > job.retries || signal.aborted) return { ...result, attempt };
+  }
+}
+
+/** up 0, down 1, degraded 3; of several the worst. */
+export function exitCodeOf(outcomes: readonly Outcome[]): number {
+  if (outcomes.some((outcome) => outcome === 'down' || outcome === 'missed')) return EXIT.failed;
+  return outcomes.includes('degraded') ? EXIT.degraded : EXIT.ok;
+}

@@ -1,0 +1,128 @@
+import { test } from 'tap';
+import { createTestDatabase } from '../helpers/database.ts';
+import { vedette } from './run.ts';
+
+test('jobs: add, list, stop, export, remove', async (t) => {
+  const database = await createTestDatabase(t);
+  const cwd = t.testdir({
+    'more.json':
+      '[{"job_id": 7, "uri": "http://b.test/", "tags": ["x"]}, {"uri": "http://c.test/", "check_cron": "0 * * * *"}]',
+    'wrong.json': '[{"uri": "http://fine.test/"}, {"uri": 5, "perid": 2}]',
+  });
+  const run = (...args: string[]) =>
+    vedette(t, ['jobs', ...args], { cwd, env: { DATABASE_URL: database.connectionString } });
+
+  t.match(await run(), { code: 0, stdout: 'There are no jobs.\n' });
+  const added = await run(
+    'add',
+    'http://a.test/',
+    '--name',
+    'A',
+    '--period',
+    '5',
+    '-H',
+    'Authorization: Bearer s3cret',
+  );
+  t.match(added, { code: 0, stdout: 'job 1 added: A\n', stderr: '' });
+  t.match(await run('add', '--file', 'more.json'), { code: 0, stdout: /^job 7 added: .*\njob 8 added: .*\n$/ });
+  t.match(await run('add', 'http://d.test', '--id', '7'), {
+    code: 1,
+    stderr: /Job 7 exists already \[VED_JOB_EXISTS\]/,
+  });
+  t.match(await run('add', '--file', 'wrong.json'), { code: 2, stderr: /perid/ });
+  t.match(await run('add'), { code: 2, stderr: /Give an address or --file/ });
+
+  t.match(await run('stop', '7,8'), { code: 0, stdout: 'job 7 is stopped\njob 8 is stopped\n' });
+  t.match(await run('start', '8'), { code: 0, stdout: 'job 8 runs\n' });
+  t.match(await run('start', '99'), { code: 1, stderr: /\[VED_JOB_NOT_FOUND\]/ });
+  const list = await run('list');
+  t.match(
+    list.stdout,
+    /^job {2}state +status {2}time {2}results +every {2}from {2}name\n {2}1 {2}new .* 5s {2}api +A\n {2}7 {2}stopped .* 1m .*\n {2}8 {2}new .* 0 \* \* \* \* /,
+  );
+  t.same(
+    JSON.parse((await run('list', '--tag', 'x', '--json')).stdout).map((job: { job_id: number }) => job.job_id),
+    [7],
+  );
+  t.match(await run('list', '--outcome', 'dwon'), { code: 2, stderr: /Did you mean down\?/ });
+
+  const masked = await run('export');
+  t.notMatch(masked.stdout, 's3cret');
+  t.match(masked.stderr, /Secrets are masked/);
+  const exported = JSON.parse((await run('export', '--secrets')).stdout);
+  t.match(exported, [
+    { job_id: 1, headers: { Authorization: 'Bearer s3cret' } },
+    { job_id: 7, enabled: false },
+    { job_id: 8, check_cron: '0 * * * *' },
+  ]);
+
+  t.match(await run('remove', '1,8'), { code: 0, stdout: 'job 1 removed\njob 8 removed\n' });
+  t.match(JSON.parse((await run('list', '--json')).stdout), [{ job_id: 7 }]);
+});
+
+test('stats: table, JSON and CSV agree with the rows', async (t) => {
+  const database = await createTestDatabase(t);
+  const env = { DATABASE_URL: database.connectionString };
+  await vedette(t, ['jobs', 'add', 'http://a.test/', '--name', 'A, with "comma"', '--period', '10'], { env });
+  const hour = Date.UTC(2026, 10, 20, 8);
+  await database.query("SELECT ensure_metric_partition('minute', $1::timestamptz, $1::timestamptz)", [
+    new Date(hour).toISOString(),
+  ]);
+  for (const [minute, values] of [
+    [0, '6, 5, 0, 1, 0, 6, 1000, 9000, 24000, \'{"200": 5, "500": 1}\', \'{"status": 1}\', \'{"1000": 6}\''],
+    [1, '6, 3, 1, 0, 2, 4, 2000, 40000, 52000, \'{"200": 4}\', \'{"overload": 2, "latency": 1}\', \'{"1000": 4}\''],
+  ] as const) {
+    await database.query(
+      `INSERT INTO metrics (granularity, job_id, location, dt, count, up, degraded, down, missed, rt_count, rt_min, rt_max, rt_sum, data, reasons, rt_hist)
+       VALUES ('minute', 1, 'default', $1::timestamptz, ${values})`,
+      [new Date(hour + minute * 60_000).toISOString()],
+    );
+  }
+  await database.query(
+    `INSERT INTO schedule_spans (job_id, location, version, period_ms, phase_ms, topic, epoch, from_slot, to_slot, slot_count)
+     VALUES (1, 'default', 1, 10000, 0, 'checks', 1, $1, $2, 12)`,
+    [hour, hour + 110_000],
+  );
+  const range = ['--from', '2026-11-20T08:00', '--to', '2026-11-20 08:02Z', '--granularity', 'minute'];
+  const stats = (...args: string[]) => vedette(t, ['stats', ...range, ...args], { env });
+
+  const json = JSON.parse((await stats('--json')).stdout);
+  t.match(json, {
+    from: '2026-11-20T08:00:00.000Z',
+    to: '2026-11-20T08:02:00.000Z',
+    granularity: 'minute',
+    jobs: [{ job_id: 1, uptime: 0.9, coverage: 1, due: 12, count: 12, up: 8, degraded: 1, down: 1, missed: 2 }],
+  });
+  t.match(json.jobs[0], {
+    codes: { 200: 9, 500: 1 },
+    reasons: { status: 1, overload: 2, latency: 1 },
+    response_time: { min: 0.001, avg: 0.0076, max: 0.04 },
+  });
+  const table = await stats();
+  t.match(
+    table.stdout,
+    /^2026-11-20 08:00:00Z to 2026-11-20 08:02:00Z, from the numbers per minute\njob +uptime +coverage/,
+  );
+  t.match(
+    table.stdout,
+    /\n {2}1 {2}90\.00% +100% +12 +1 +2 {2}1\.00 ms .* 40\.0 ms {2}200:9 500:1 {2}A, with "comma"\n$/,
+  );
+  const [head, row] = (await stats('--csv')).stdout.split('\n');
+  t.match(head, /^job_id,job_name,uptime,coverage,due,count,up,/);
+  t.match(row, /^1,"A, with ""comma""",0\.9,1,12,12,8,1,1,2,0\.001,0\.0076,/);
+
+  t.match(await vedette(t, ['stats', '9'], { env }), { code: 1, stderr: /There is no job 9 \[VED_JOB_NOT_FOUND\]/ });
+  t.match(await vedette(t, ['stats', '--range', 'soon'], { env }), { code: 2, stderr: /--range: given "soon"/ });
+  t.match(await vedette(t, ['stats', '--from', '1h', '--to', '2h'], { env }), {
+    code: 2,
+    stderr: /is not before --to/,
+  });
+  t.match(await vedette(t, ['stats', '--granularity', 'week'], { env }), {
+    code: 2,
+    stderr: /one of minute, hour, day/,
+  });
+  t.match(await vedette(t, ['stats', '--database'], { env }), {
+    code: 0,
+    stdout: /jobs: 1, running: 1\n.*\ntable +rows/s,
+  });
+});
