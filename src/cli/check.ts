@@ -24,7 +24,7 @@ export function checkCommand(cli: Cli): Command {
     )
     .action(async (url: string, options: JobOptions & { json?: boolean }, self: Command) => {
       const { loadJobRules, readDefinition } = await import('./job-rules.ts');
-      const rules = await loadJobRules(settingsFor(self));
+      const rules = await loadJobRules(settingsFor(cli, self));
       const uri = /^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? url : `http://${url}`;
       // A try may take longer than the usual period; the job is never scheduled.
       const period = { check_period_seconds: Math.max(60, (options.timeout ?? 0) + 1) };

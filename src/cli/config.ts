@@ -17,7 +17,7 @@ export function configCommand(cli: Cli): Command {
       ),
     )
     .action(async (_options, command: Command) => {
-      const { settings, given } = resolveFor(command);
+      const { settings, given } = resolveFor(cli, command);
       const { loadJobRules, readJobFile } = await import('./job-rules.ts');
       const jobs = readJobFile(settings, await loadJobRules(settings));
       cli.stdout.line(`${given.size} settings given, all of them right`);
@@ -39,7 +39,9 @@ export function configCommand(cli: Cli): Command {
     )
     .action((options: { json?: boolean; given?: boolean; markdown?: boolean }, command: Command) => {
       if (options.markdown) return cli.stdout.line(settingsTable());
-      const rows = showSettings(resolveFor(command).given).filter((row) => !options.given || row.source !== 'default');
+      const rows = showSettings(resolveFor(cli, command).given).filter(
+        (row) => !options.given || row.source !== 'default',
+      );
       if (options.json) return cli.stdout.line(JSON.stringify(rows, null, 2));
       const { style } = cli.stdout;
       const table = formatTable(

@@ -11,6 +11,9 @@ export interface Cli {
   readonly signal: AbortSignal;
   /** Exit code of the process, unless the command throws. */
   exitCode: number;
+  /** Where settings and files are looked for; absent: the process's own. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
 }
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, degraded: 3, interrupted: 130 } as const;
@@ -33,7 +36,7 @@ export function settingOption(flags: string, path: string, description?: string)
 }
 
 /** Settings under the options that were given to `command` and to those above it. */
-export function resolveFor(command: Command): ResolvedSettings {
+export function resolveFor({ env, cwd }: Cli, command: Command): ResolvedSettings {
   const { envFile, settings, set = [] } = command.optsWithGlobals<GlobalOptions>();
   const flags: Record<string, string> = {};
   for (const assignment of set) {
@@ -49,10 +52,16 @@ export function resolveFor(command: Command): ResolvedSettings {
       if (path !== undefined && value !== undefined) flags[path] = String(value);
     }
   }
-  return resolveSettings({ flags, envFile, settingsFile: settings });
+  return resolveSettings({
+    flags,
+    envFile,
+    settingsFile: settings,
+    ...(env ? { env } : {}),
+    ...(cwd === undefined ? {} : { cwd }),
+  });
 }
 
-export const settingsFor = (command: Command): Settings => resolveFor(command).settings;
+export const settingsFor = (cli: Cli, command: Command): Settings => resolveFor(cli, command).settings;
 
 /** Text under the help of a command. */
 export function examples(...lines: Array<readonly [command: string, text: string]>): string {

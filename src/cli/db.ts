@@ -19,7 +19,7 @@ export function dbCommand(cli: Cli): Command {
     )
     .action(async (options: { reset?: boolean; confirm?: string }, command: Command) => {
       const tables = options.reset ? 'anything' : 'migrate';
-      await withDatabase(cli, settingsFor(command), { tables }, async ({ database }) => {
+      await withDatabase(cli, settingsFor(cli, command), { tables }, async ({ database }) => {
         if (!options.reset)
           return cli.stdout.line(`the tables are in ${database.databaseName}, schema ${database.schema}`);
         if (options.confirm !== database.databaseName) {
@@ -40,7 +40,7 @@ export function dbCommand(cli: Cli): Command {
     .addHelpText('after', examples(['vedette db migrate', 'apply'], ['vedette db migrate --dry-run', 'only look']))
     .action(async (options: { dryRun?: boolean }, command: Command) => {
       const { migrate, pendingMigrations } = await import('../storage/migrate.ts');
-      await withDatabase(cli, settingsFor(command), { tables: 'anything' }, async ({ database }) => {
+      await withDatabase(cli, settingsFor(cli, command), { tables: 'anything' }, async ({ database }) => {
         const names = options.dryRun ? await pendingMigrations(database) : await migrate(database);
         for (const name of names) cli.stdout.line(`${options.dryRun ? 'pending' : 'applied'} ${name}`);
         if (names.length === 0) cli.stdout.line('the tables are up to date');
@@ -59,7 +59,7 @@ export function dbCommand(cli: Cli): Command {
     .action(async (_options, command: Command) => {
       await withDatabase(
         cli,
-        settingsFor(command),
+        settingsFor(cli, command),
         { tables: 'anything' },
         async ({ connectionString, isTemporary }) => {
           cli.stdout.line(connectionString);

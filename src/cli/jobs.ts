@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { Command } from 'commander';
 import { systemClock } from '../core/clock.ts';
 import { VedetteError } from '../errors.ts';
@@ -23,7 +24,7 @@ interface Work {
 export function jobsCommand(cli: Cli): Command {
   const jobs = new Command('jobs').description('list and change the jobs in the database');
   const run = async (command: Command, work: (open: Work) => Promise<void>) => {
-    const settings = settingsFor(command);
+    const settings = settingsFor(cli, command);
     const rules = await loadJobRules(settings);
     const { createJobStore } = await import('../jobs/postgres-job-store.ts');
     await withDatabase(cli, settings, { tables: 'ready' }, ({ database }) =>
@@ -181,7 +182,7 @@ function addAdd(cli: Cli, jobs: Command, run: Run): void {
       if ((url === undefined) === (options.file === undefined)) {
         throw new VedetteError('VED_USAGE', 'Give an address or --file, one of the two');
       }
-      const given = options.file === undefined ? [describe(url!, options)] : readJobs(options.file);
+      const given = options.file === undefined ? [describe(url!, options)] : readJobs(cli, options.file);
       await run(command, async ({ store, rules }) => {
         // All are checked before the first is added.
         const definitions = given.map((job) => readDefinition(rules, job));
@@ -210,9 +211,9 @@ function describe(uri: string, options: AddOptions): JobDefinition {
   return { ...Object.fromEntries(Object.entries(common).filter(isGiven)), uri, ...toJobFields(options) };
 }
 
-function readJobs(file: string): unknown[] {
+function readJobs({ cwd = '.' }: Cli, file: string): unknown[] {
   try {
-    const parsed: unknown = JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8'));
+    const parsed: unknown = JSON.parse(readFileSync(file === '-' ? 0 : path.resolve(cwd, file), 'utf8'));
     return Array.isArray(parsed) ? parsed : [parsed];
   } catch (error) {
     throw new VedetteError('VED_USAGE', `--file ${file}: ${(error as Error).message}`, { cause: error });

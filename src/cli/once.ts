@@ -35,7 +35,7 @@ export function onceCommand(cli: Cli): Command {
       )}`,
     )
     .action(async (ids: number[] | undefined, options: OnceOptions, command: Command) => {
-      const settings = settingsFor(command);
+      const settings = settingsFor(cli, command);
       const rules = await loadJobRules(settings);
       const all = (options.stored ? null : readJobFile(settings, rules)) ?? (await storedJobs(cli, settings, rules));
       const jobs = ids ? all.filter((job) => ids.includes(job.jobId)) : all.filter((job) => job.enabled);

@@ -25,14 +25,16 @@ export function createStyle(hasColours: boolean): Style {
   return Object.fromEntries(entries);
 }
 
-export function createOutput(stream: NodeJS.WriteStream): Output {
+export type OutputStream = Pick<NodeJS.WriteStream, 'write'> & Partial<Pick<NodeJS.WriteStream, 'isTTY' | 'hasColors'>>;
+
+export function createOutput(stream: OutputStream): Output {
   const isTerminal = stream.isTTY === true;
   return {
     write: (text) => void stream.write(text),
     line: (text = '') => void stream.write(`${text}\n`),
     isTerminal,
     // hasColors knows NO_COLOR, TERM=dumb and FORCE_COLOR.
-    style: createStyle(isTerminal && stream.hasColors()),
+    style: createStyle(isTerminal && stream.hasColors?.() === true),
   };
 }
 

@@ -7,7 +7,7 @@ import { dbCommand } from './db.ts';
 import { onInterrupt } from './interrupt.ts';
 import { jobsCommand } from './jobs.ts';
 import { onceCommand } from './once.ts';
-import { createOutput } from './output.ts';
+import { createOutput, type OutputStream } from './output.ts';
 import { statsCommand } from './stats.ts';
 import { tailCommand } from './tail.ts';
 import { version } from './version.ts';
@@ -22,19 +22,24 @@ const COMMANDS: ReadonlyArray<(cli: Cli) => Command> = [
   configCommand,
 ];
 
-export interface CliOptions {
+export interface CliOptions extends Pick<Cli, 'env' | 'cwd'> {
   /** Ends the process at once: a second Ctrl-C. */
   onForce(): void;
+  /** Default: those of the process. */
+  stdout?: OutputStream;
+  stderr?: OutputStream;
 }
 
 /** Runs one command line. Answers the exit code of the process. */
-export async function runCli(argv: readonly string[], { onForce }: CliOptions): Promise<number> {
+export async function runCli(argv: readonly string[], options: CliOptions): Promise<number> {
+  const { onForce, stdout = process.stdout, stderr = process.stderr, ...place } = options;
   const stop = new AbortController();
   const cli: Cli = {
-    stdout: createOutput(process.stdout),
-    stderr: createOutput(process.stderr),
+    stdout: createOutput(stdout),
+    stderr: createOutput(stderr),
     signal: stop.signal,
     exitCode: EXIT.ok,
+    ...place,
   };
   const release = onInterrupt({ onStop: () => stop.abort(), onForce });
   try {

@@ -54,7 +54,7 @@ export function statsCommand(cli: Cli): Command {
       ),
     )
     .action(async (ids: number[] | undefined, options: StatsOptions, command: Command) => {
-      const settings = settingsFor(command);
+      const settings = settingsFor(cli, command);
       const format = options.json ? 'json' : options.csv ? 'csv' : options.format;
       const nowMs = Date.now();
       const range = parseRange(options, '24h', nowMs);

@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import path from 'node:path';
 import type { Test } from 'tap';
+import { runCli } from '../../src/cli/program.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 
@@ -17,7 +18,6 @@ export interface RunOptions {
   env?: Record<string, string>;
   /** Default: an empty folder. */
   cwd?: string;
-  input?: string;
 }
 
 export interface Run {
@@ -62,5 +62,25 @@ export function spawnVedette(t: Test, args: readonly string[], { env = {}, cwd }
   };
 }
 
-export const vedette = (t: Test, args: readonly string[], options: RunOptions = {}): Promise<Run> =>
-  spawnVedette(t, args, options).finished;
+/** Runs `vedette` within the test's own process, which is a second faster. */
+export async function vedette(t: Test, args: readonly string[], { env = {}, cwd }: RunOptions = {}): Promise<Run> {
+  let [stdout, stderr] = ['', ''];
+  const code = await runCli(args, {
+    env,
+    cwd: cwd ?? t.testdir({}),
+    onForce: () => {},
+    stdout: {
+      write: (text: string | Uint8Array) => {
+        stdout += text;
+        return true;
+      },
+    },
+    stderr: {
+      write: (text: string | Uint8Array) => {
+        stderr += text;
+        return true;
+      },
+    },
+  });
+  return { code, stdout, stderr };
+}
