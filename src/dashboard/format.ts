@@ -16,7 +16,9 @@ export function formatSeconds(seconds: number | null): string {
 export function formatShare(share: number | null): string {
   if (share === null) return '–';
   if (share === 1) return '100 %';
-  return `${(Math.floor(share * 100_000) / 1_000).toFixed(share >= 0.99 ? 2 : 1)} %`;
+  const digits = share >= 0.99 ? 2 : 1;
+  const scale = 10 ** digits;
+  return `${(Math.floor(share * 100 * scale) / scale).toFixed(digits)} %`;
 }
 
 export function formatDuration(ms: number): string {

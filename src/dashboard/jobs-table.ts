@@ -29,11 +29,11 @@ const STRIP_HOURS = 24;
 
 export function renderJobs({ rows, query, next, nowMs }: JobsTable): Html {
   if (rows === null) return html`<section id="jobs"><p class="table empty">The jobs cannot be read now.</p></section>`;
-  const isFirst = query.afterJobId === undefined;
   if (rows.length === 0)
     return html`<section id="jobs"><p class="table empty">${emptyText(query)}</p>${pages(query, next)}</section>`;
   const body = rows.map((row) => renderRow(row, nowMs));
-  const counted = `${rows.length}${isFirst && next === null ? '' : ' of more'} ${rows.length === 1 ? 'job' : 'jobs'}`;
+  const isAll = query.afterJobId === undefined && next === null;
+  const counted = `${rows.length} ${rows.length === 1 ? 'job' : 'jobs'}${isAll ? '' : ' on this page'}`;
   return html`<section id="jobs" aria-label="Jobs"><div class="table" tabindex="0" role="region" aria-label="Table of jobs"><table>
 <caption>${counted}. Times are UTC; the bars are the last 24 hours, by hour.</caption>
 <thead><tr><th scope="col">Job</th><th scope="col">State</th><th scope="col">Last check</th><th scope="col" class="num">Response</th><th scope="col">Last 24 h</th><th scope="col" class="num">Uptime 24 h</th><th scope="col" class="num">Mean 24 h</th><th scope="col" class="act"><span class="sr">Actions</span></th></tr></thead>

@@ -6,7 +6,7 @@ const HOUR_MS = 3_600_000;
 const CELL = 7;
 const HEIGHT = 26;
 
-/** The last hours of a job as a row of bars, the newest to the right: the worst outcome gives the colour. */
+/** The last hours of a job as a row of bars, the newest to the right. */
 export function renderStrip(buckets: readonly OverviewBucket[], endMs: number, hours: number): Html {
   const byStart = new Map(buckets.map((bucket) => [bucket.fromMs, bucket]));
   const cells: Html[] = [];
@@ -14,12 +14,8 @@ export function renderStrip(buckets: readonly OverviewBucket[], endMs: number, h
     const fromMs = endMs - (hours - i) * HOUR_MS;
     const bucket = byStart.get(fromMs);
     const hour = new Date(fromMs).toISOString().slice(11, 16);
-    const kind = kindOf(bucket);
-    const height = kind === 'none' ? 6 : HEIGHT;
     const says = bucket ? `${hour} UTC: ${describe(bucket)}` : `${hour} UTC: no results`;
-    cells.push(
-      html`<rect class="${kind}" x="${i * CELL}" y="${HEIGHT - height}" width="${CELL - 2}" height="${height}" rx="1.5"><title>${says}</title></rect>`,
-    );
+    cells.push(html`<g><title>${says}</title>${bar(bucket, i * CELL)}</g>`);
   }
   const label =
     buckets.length === 0
@@ -50,12 +46,27 @@ export function meanResponseTime(buckets: readonly OverviewBucket[]): number | n
   return count === 0 ? null : sum / count / 1e6;
 }
 
-function kindOf(bucket: OverviewBucket | undefined): string {
-  if (!bucket || bucket.count === 0) return 'none';
-  if (bucket.down > 0) return 'down';
-  if (bucket.degraded > 0) return 'degraded';
-  return bucket.up > 0 ? 'up' : 'missed';
+const KINDS = ['up', 'missed', 'degraded', 'down'] as const;
+/** So much of a bar belongs to the rarest bad outcome: one failure among thousands is still seen. */
+const LEAST = 5;
+
+/** One hour as a bar, each outcome with its share, the worst at the bottom. */
+function bar(bucket: OverviewBucket | undefined, x: number): Html[] {
+  const rect = (kind: string, y: number, height: number) =>
+    html`<rect class="${kind}" x="${x}" y="${round(y)}" width="${CELL - 2}" height="${round(height)}"/>`;
+  const total = bucket ? bucket.up + bucket.missed + bucket.degraded + bucket.down : 0;
+  if (!bucket || total === 0) return [rect('none', HEIGHT - 6, 6)];
+  const shares = KINDS.filter((kind) => bucket[kind] > 0).map((kind) => ({ kind, share: bucket[kind] / total }));
+  const free = HEIGHT - LEAST * shares.length;
+  let y = 0;
+  return shares.map(({ kind, share }) => {
+    const height = LEAST + share * free;
+    y += height;
+    return rect(kind, y - height, height);
+  });
 }
+
+const round = (value: number) => Math.round(value * 10) / 10;
 
 function describe({ up, degraded, down, missed }: OverviewBucket): string {
   const parts = Object.entries({ up, degraded, down, missed }).filter(([, count]) => count > 0);

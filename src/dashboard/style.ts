@@ -24,8 +24,8 @@ header { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 16px; pad
 h1 { font-size: 22px; margin: 0; letter-spacing: -0.01em; }
 h1 small { font-size: 13px; font-weight: 400; color: var(--soft); letter-spacing: 0; margin-left: 6px; }
 header nav { margin-left: auto; display: flex; gap: 16px; font-size: 14px; }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 1px; margin: 18px 0; background: var(--line); border: 1px solid var(--line); border-radius: 10px; overflow: hidden; }
-.facts div { background: var(--panel); padding: 10px 14px; }
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); margin: 18px 0 0; background: var(--panel); border: 1px solid var(--line); border-radius: 10px; overflow: hidden; }
+.facts div { padding: 10px 14px; box-shadow: 1px 1px 0 0 var(--line); }
 .facts dt { font-size: 12.5px; color: var(--soft); }
 .facts dd { margin: 0; font-size: 19px; font-weight: 600; font-variant-numeric: tabular-nums; }
 .notice { border: 1px solid var(--line); border-left: 4px solid var(--degraded); background: var(--panel); border-radius: 8px; padding: 10px 14px; margin: 14px 0; }
@@ -63,7 +63,7 @@ tr.stopped th, tr.stopped td { color: var(--soft); }
 .key form { display: flex; gap: 8px; align-items: end; margin-top: 8px; }
 .act { display: none; }
 .js .act { display: revert; }
-#said { min-height: 1.5em; font-size: 14px; color: var(--down); margin: 6px 0; }
+#said { min-height: 1.5em; font-size: 14px; color: var(--down); margin: 2px 0; }
 footer { padding-top: 10px; padding-bottom: 40px; font-size: 13px; color: var(--soft); }
 .sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (max-width: 760px) {

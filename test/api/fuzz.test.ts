@@ -1,0 +1,171 @@
+import { Agent, request as httpRequest } from 'node:http';
+import { type Test, test } from 'tap';
+import { systemClock } from '../../src/core/clock.ts';
+import { createValidator, formatProblem, type Validation } from '../../src/core/validation.ts';
+import { createJobStore } from '../../src/jobs/postgres-job-store.ts';
+import type { Database } from '../../src/storage/database.ts';
+import { migrate } from '../../src/storage/migrate.ts';
+import { createTestDatabase } from '../helpers/database.ts';
+import { insertMetric, insertProgress, insertResult, insertSpan } from '../storage/rows.ts';
+import { inlineRefs, type OpenApiDocument } from './openapi-document.ts';
+import { type GeneratedRequest, RequestGenerator } from './request-generator.ts';
+import { testJobRules } from './test-job-rules.ts';
+import { createTestServer, upReport } from './test-server.ts';
+
+/** The slow suite sends 10,000; a seed that failed is tried again with VEDETTE_FUZZ_SEED. */
+const REQUESTS = Number(process.env.VEDETTE_FUZZ_REQUESTS ?? 1_500);
+const SEED = Number(process.env.VEDETTE_FUZZ_SEED ?? 20_261_121);
+const AT_ONCE = 8;
+
+interface Answer {
+  statusCode: number;
+  type: string;
+  text: string;
+}
+
+test(`${REQUESTS} requests made from the document, seed ${SEED}: none answered 5xx, every answer as documented`, async (t) => {
+  const { url, document } = await startServer(t);
+  const generator = new RequestGenerator(document, SEED);
+  const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
+  t.teardown(() => agent.destroy());
+  const judge = new Judge(document);
+  const seen = new Map<number, number>();
+  let left = REQUESTS;
+  const worker = async () => {
+    while (left-- > 0) {
+      const request = generator.next();
+      const answer = await send(agent, url, request);
+      seen.set(answer.statusCode, (seen.get(answer.statusCode) ?? 0) + 1);
+      const problem = judge.problemOf(request, answer);
+      if (problem !== null)
+        t.fail(
+          `${problem}: ${JSON.stringify({ ...request, operation: undefined }).slice(0, 1_500)} -> ${answer.statusCode} ${answer.text.slice(0, 500)}`,
+        );
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  t.comment(JSON.stringify(Object.fromEntries([...seen].sort())));
+  for (const statusCode of [200, 201, 204, 400, 404, 405, 412, 415])
+    t.ok(seen.get(statusCode), `some were answered ${statusCode}`);
+  t.equal(
+    (await send(agent, url, { method: 'GET', url: '/health/live', headers: {}, operation: null, path: '' })).statusCode,
+    200,
+  );
+});
+
+async function startServer(t: Test): Promise<{ url: URL; document: OpenApiDocument }> {
+  const database = await createTestDatabase(t);
+  const jobStore = createJobStore({ database, clock: systemClock, toJob: testJobRules.toJob });
+  await seed(database, jobStore);
+  const app = await createTestServer(t, {
+    ...{ database, jobStore, checks: async () => upReport(), options: { maxConcurrentChecks: 100 } },
+    databaseAdmin: {
+      migrate: async () => {
+        await migrate(database);
+        return [];
+      },
+      reset: async () => [],
+    },
+  });
+  const url = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
+  return { url, document: (await app.inject('/openapi.json')).json() };
+}
+
+async function seed(database: Database, jobStore: ReturnType<typeof createJobStore>): Promise<void> {
+  const now = Date.now();
+  const minute = Math.floor(now / 60_000) * 60_000;
+  for (let jobId = 1; jobId <= 20; jobId++) {
+    await jobStore.create({
+      job_id: jobId,
+      uri: 'http://127.0.0.1:1/',
+      check_period_seconds: jobId,
+      auth: { type: 'basic', username: 'u', password: 'p4ss' },
+    });
+    await insertProgress(database, { jobId, slot: now, up: 5, down: 1, codes: { 200: 5, 500: 1 } });
+    await insertSpan(database, { jobId, period: jobId * 1_000, from: minute - 600_000 });
+    for (let i = 0; i < 5; i++) {
+      await insertMetric(database, {
+        jobId,
+        at: minute - i * 60_000,
+        up: 5,
+        rt: [1_000, 2_000],
+        hist: { 700: 2 },
+        data: { 200: 5 },
+      });
+      await insertResult(database, { jobId, at: now - i * 1_000, offset: i });
+    }
+  }
+  await database.query(`UPDATE jobs SET source = 'file' WHERE job_id IN (5, 6)`);
+  await database.query(
+    `INSERT INTO dead_letters (topic, partition, record_offset, line, bytes, error) VALUES ('checks', 0, 1, 0, '\\xff00', 'x')`,
+  );
+}
+
+function send(agent: Agent, base: URL, { method, url, headers, body }: GeneratedRequest): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const options = {
+      agent,
+      host: base.hostname,
+      port: base.port,
+      method,
+      path: url,
+      headers: { ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) },
+    };
+    const sent = httpRequest(options, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('error', reject);
+      answer.on('end', () => {
+        resolve({
+          statusCode: answer.statusCode ?? 0,
+          type: String(answer.headers['content-type'] ?? '').split(';', 1)[0] as string,
+          text: Buffer.concat(chunks).toString(),
+        });
+      });
+    });
+    sent.on('error', (error) => reject(new Error(`${method} ${url}`, { cause: error })));
+    sent.end(body);
+  });
+}
+
+/** Compares answers with the document. */
+class Judge {
+  readonly #document: OpenApiDocument;
+  readonly #validators = new Map<object, (input: unknown) => Validation<unknown>>();
+  readonly #errors: (input: unknown) => Validation<unknown>;
+
+  constructor(document: OpenApiDocument) {
+    this.#document = document;
+    this.#errors = this.#validator({ $ref: '#/components/schemas/Error' });
+  }
+
+  /** What is wrong with the answer; null when nothing is. */
+  problemOf({ operation, path, method }: GeneratedRequest, { statusCode, type, text }: Answer): string | null {
+    // The practice site answers 500 because it is asked to, in plain text; a failure of ours would be JSON.
+    const practice = path === '/website_mock' && type === 'text/plain';
+    if (statusCode >= 500 && !practice) return 'answered 5xx';
+    if (text.includes('p4ss')) return 'tells a secret';
+    if (method === 'HEAD' || statusCode === 204 || practice) return null;
+    if (statusCode >= 400) return this.#compare(this.#errors, text);
+    if (!operation) return null;
+    const documented = operation.responses[statusCode];
+    if (!documented) return 'the status is not documented';
+    const media = documented.content?.[type];
+    if (!media) return `the type ${type} is not documented`;
+    return type === 'application/json' ? this.#compare(this.#validator(media.schema), text) : null;
+  }
+
+  #compare(validate: (input: unknown) => Validation<unknown>, text: string): string | null {
+    const result = validate(JSON.parse(text));
+    return result.ok ? null : `not as documented (${result.problems.slice(0, 5).map(formatProblem).join('; ')})`;
+  }
+
+  #validator(schema: object): (input: unknown) => Validation<unknown> {
+    let validate = this.#validators.get(schema);
+    if (!validate) {
+      validate = createValidator(inlineRefs(this.#document, schema));
+      this.#validators.set(schema, validate);
+    }
+    return validate;
+  }
+}
