@@ -1,3 +1,4 @@
+import { granularityName } from '../aggregates/granularity.ts';
 import { VedetteError } from '../errors.ts';
 import { bucketEnd, bucketOffset, bucketStart, parseGranularity } from '../storage/queries.ts';
 import { MAX_TIME_MS } from './cursor.ts';
@@ -30,11 +31,14 @@ const MAX_PERCENTILES = 20;
 
 /** Reads what is wanted; throws VED_VALIDATION with every problem that can be told apart. */
 export function planMetrics(request: MetricsRequest, kept: readonly string[], nowMs: number): MetricsPlan {
-  const { granularity = kept[0] ?? 'minute', bucket } = request;
+  const { granularity: asked = kept[0] ?? 'minute', bucket } = request;
   const problems: string[] = [];
-  const lengthMs = kept.includes(granularity) ? parseGranularity(granularity) : null;
-  if (lengthMs === null) problems.push(refuse('granularity', granularity, `one of ${kept.join(', ')}`));
+  const lengthMs = parseGranularity(asked);
+  const isKept = lengthMs !== null && kept.some((name) => parseGranularity(name) === lengthMs);
+  if (!isKept) problems.push(refuse('granularity', asked, `one of ${kept.join(', ')}`));
   const granularityMs = lengthMs ?? 60_000;
+  // Rows are stored under one name: 60m is hour.
+  const granularity = isKept ? granularityName(granularityMs) : asked;
   let bucketMs: number | null = granularityMs;
   if (bucket === 'total') bucketMs = null;
   else if (bucket !== undefined) {

@@ -84,6 +84,7 @@ test('metrics: buckets with seconds, exact integers, coverage and percentiles', 
   t.same(seen, [...new Set(seen)].sort().reverse());
 
   t.match((await get('granularity=hour')).body, { metrics: [], due: 364 });
+  t.match((await get('granularity=60m')).body, { granularity: 'hour' }, 'rows are stored under one name');
   t.match((await get('location=elsewhere')).body, {
     metrics: [],
     due: 0,
