@@ -3,8 +3,9 @@
 //   npm run rdkafka:build [-- --force]
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { availableParallelism, homedir } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { cacheFolder } from './cache-folder.mjs';
 
 /** Debian names; the last three let librdkafka have TLS with SCRAM, gzip and zstd. lz4 and snappy come with its sources. */
 const PACKAGES = ['python3', 'make', 'g++', 'libssl-dev', 'zlib1g-dev', 'libzstd-dev'];
@@ -22,11 +23,9 @@ const force = process.argv.includes('--force');
 
 if (!existsSync(folder)) fail('node_modules/node-rdkafka is not there: run npm ci without --omit=optional');
 const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-const cacheRoot =
-  process.env.VEDETTE_CACHE_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'vedette');
 const libc = process.report.getReport().header.glibcVersionRuntime ?? 'other';
 const cache = join(
-  cacheRoot,
+  cacheFolder(),
   `rdkafka-${version}-abi${process.versions.modules}-${process.platform}-${process.arch}-${libc}`,
 );
 
