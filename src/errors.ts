@@ -27,6 +27,7 @@ export const ERRORS = {
   VED_DATA_DIR_IN_USE: { statusCode: 500, text: 'Another process runs on this data folder.' },
   VED_EMBEDDED_POSTGRES: { statusCode: 500, text: 'The embedded PostgreSQL could not be started.' },
   VED_TOPIC_MISSING: { statusCode: 500, text: 'A topic does not exist and may not be created.' },
+  VED_OFFSET_LOST: { statusCode: 500, text: 'The stream no longer holds the place where reading stopped.' },
   VED_DRIVER_UNAVAILABLE: { statusCode: 500, text: 'The stream driver is not installed.' },
   VED_USAGE: { statusCode: 400, text: 'The command line is wrong.' },
   VED_INTERNAL: { statusCode: 500, text: 'A defect of Vedette; the log has the details.' },

@@ -16,6 +16,12 @@ export interface StreamDriver {
   /** Per partition: the first retained offset and the offset the next record will get. */
   ranges(topic: string): Promise<PartitionRange[]>;
 
+  /**
+   * What tells this topic from another one of the same name that is made later, as text; null where the log cannot say.
+   * Offsets stored under another identity mean nothing.
+   */
+  identity?(topic: string): Promise<string | null>;
+
   createProducer(): Promise<StreamProducer>;
 
   /** Joins `group`; delivery starts when the promise resolves. */

@@ -1,0 +1,47 @@
+import { VedetteError } from '../errors.ts';
+import type { KafkaOptions } from './kafka-options.ts';
+
+export function topicMissing(topic: string, why: string, cause?: unknown): VedetteError {
+  return new VedetteError('VED_TOPIC_MISSING', `Topic ${topic} does not exist ${why}`, { cause });
+}
+
+export function streamUnavailable(options: KafkaOptions, what: string, cause?: unknown): VedetteError {
+  const at = options.bootstrapServers.join(',');
+  return new VedetteError('VED_STREAM_UNAVAILABLE', `Kafka at ${at}: ${what}${hintFor(what)}`, { cause });
+}
+
+/** The place where reading stopped is not in the log any more. Going on anywhere else would make the numbers wrong. */
+export function offsetLost(topic: string, partition: number, offset: number, low: number, high: number): VedetteError {
+  const why =
+    offset > high
+      ? 'the topic was deleted and made again, or lost its end'
+      : 'records expired before they were read, or the topic was deleted and made again';
+  return new VedetteError(
+    'VED_OFFSET_LOST',
+    `Partition ${partition} of topic ${topic} is to be read from offset ${offset}, but holds ${low} to ${high}: ${why}. ` +
+      'It is not read until the stored offset is set anew.',
+  );
+}
+
+export function topicReplaced(topic: string, before: string, now: string): VedetteError {
+  return new VedetteError(
+    'VED_OFFSET_LOST',
+    `Topic ${topic} was deleted and made again (id ${before} before, ${now} now): its stored offsets belong to the old ` +
+      'one. It is not read until they are set anew.',
+  );
+}
+
+/** What the texts of TLS and SASL failures mean for the person who has to act. */
+function hintFor(text: string): string {
+  if (/certificate verify failed|unable to (get|verify)|self.signed|SELF_SIGNED/i.test(text)) {
+    return " (the broker's certificate is not signed by the given CA, or is of another host: see kafka.tls.ca)";
+  }
+  if (/altnames|hostname mismatch|IP address mismatch/i.test(text)) {
+    return ' (the certificate is of another host than the one connected to)';
+  }
+  if (/bad certificate|certificate required|alert (unknown|certificate)|unknown ca|handshake failure/i.test(text)) {
+    return ' (the broker does not accept the client certificate: see kafka.tls.certificate and key)';
+  }
+  if (/authentication|SASL/i.test(text)) return ' (see kafka.sasl: mechanism, user, password)';
+  return '';
+}

@@ -1,0 +1,20 @@
+import { createRequire } from 'node:module';
+
+export interface Lz4 {
+  compressFrameSync(data: Buffer): Buffer;
+  decompressFrame(data: Buffer): Promise<Buffer>;
+}
+
+let loaded: Lz4 | null | undefined;
+
+/** The LZ4 codec (prebuilt for all common platforms), or null where there is none. */
+export function lz4(): Lz4 | null {
+  if (loaded !== undefined) return loaded;
+  try {
+    loaded = createRequire(import.meta.url)('lz4-napi') as Lz4;
+  } catch {
+    // An optional package: whoever needs it says what is missing.
+    loaded = null;
+  }
+  return loaded;
+}

@@ -1,0 +1,49 @@
+import type { Logger } from '../core/logger.ts';
+
+/** How to reach Kafka, the same for every driver. Texts of certificates, never files. */
+export interface KafkaOptions {
+  /** host:port */
+  bootstrapServers: readonly string[];
+  clientId: string;
+  /** null: no TLS. PEM texts; a null `ca` means the authorities that Node ships. */
+  tls: KafkaTls | null;
+  sasl: KafkaSasl | null;
+  /** `auto`: lz4 where this machine can, else none. */
+  compression: KafkaCompression;
+  logger: Logger;
+  /** After this long without a sign of life the group gives a member's partitions to others. */
+  sessionTimeoutMs?: number;
+  /** A send that is not acknowledged in this time is rejected. */
+  deliveryTimeoutMs?: number;
+}
+
+export interface KafkaTls {
+  ca: string | null;
+  certificate: string | null;
+  key: string | null;
+}
+
+export interface KafkaSasl {
+  mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+  user: string;
+  password: string;
+}
+
+export type KafkaCompression = 'auto' | 'none' | 'gzip' | 'lz4' | 'zstd';
+
+export const SESSION_TIMEOUT_MS = 10_000;
+export const DELIVERY_TIMEOUT_MS = 30_000;
+
+/**
+ * How members of a group share the partitions. Both drivers speak the same one, so that they can be members of one group
+ * while a deployment changes from one to the other.
+ */
+export const ASSIGNMENT_STRATEGY = 'roundrobin';
+
+/** The configuration of a topic that Vedette makes. */
+export function topicConfiguration(retentionMs: number | undefined): Record<string, string> {
+  return {
+    'cleanup.policy': 'delete',
+    ...(retentionMs === undefined ? {} : { 'retention.ms': String(retentionMs) }),
+  };
+}

@@ -1,0 +1,204 @@
+import { sleep, systemClock } from '../core/clock.ts';
+import type { Logger } from '../core/logger.ts';
+import type { ConsumerHandler, PartitionRange, RecordBatch, TopicPartition } from './driver.ts';
+import { offsetLost, topicReplaced } from './kafka-errors.ts';
+
+/**
+ * `asking`: the handler is asked for the offset; `known`: it has answered, reading has to begin there; `active`: being
+ * read; `lost`: the log does not hold the offset, a person must act, asked again from time to time.
+ */
+export type PartitionState = 'asking' | 'known' | 'active' | 'lost';
+
+export interface OwnedPartition extends TopicPartition {
+  state: PartitionState;
+  /** The offset of the next record wanted; meaningful once the state is not `asking`. */
+  next: number;
+  /** Begins at the first retained record, whichever that is by then. */
+  isFresh: boolean;
+}
+
+interface BookOptions {
+  handler: ConsumerHandler;
+  logger: Logger;
+  ranges(topic: string): Promise<PartitionRange[]>;
+  identity(topic: string): Promise<string | null>;
+  /** Partitions have become `known`: the driver makes them `active`. */
+  onKnown(partitions: readonly OwnedPartition[]): void;
+}
+
+const ASK_AGAIN_MS = 1_000;
+const LOST_AGAIN_MS = 30_000;
+
+/**
+ * What a member of a consumer group owns, whichever client library it speaks through. It asks the handler for offsets,
+ * makes sure the log still holds them, and hands batches over, one at a time per partition, even across a partition that
+ * went and came back.
+ */
+export class PartitionBook {
+  readonly #options: BookOptions;
+  readonly #owned = new Map<string, OwnedPartition>();
+  /** Deliveries under way, also of partitions that are gone meanwhile. */
+  readonly #running = new Map<string, Promise<void>>();
+  /** Per partition, which topic of that name it was read from. */
+  readonly #identities = new Map<string, string>();
+  readonly #closing = new AbortController();
+
+  constructor(options: BookOptions) {
+    this.#options = options;
+  }
+
+  get(topic: string, partition: number): OwnedPartition | undefined {
+    return this.#owned.get(keyOf(topic, partition));
+  }
+
+  all(): OwnedPartition[] {
+    return [...this.#owned.values()];
+  }
+
+  /** Whether this very stretch of ownership still holds. */
+  owns(partition: OwnedPartition): boolean {
+    return this.#owned.get(keyOf(partition.topic, partition.partition)) === partition;
+  }
+
+  /** Takes partitions over and asks the handler, in the background, where to begin. */
+  assign(partitions: readonly TopicPartition[]): void {
+    const taken = partitions.map(({ topic, partition }): OwnedPartition => {
+      return { topic, partition, state: 'asking', next: 0, isFresh: true };
+    });
+    for (const owned of taken) this.#owned.set(keyOf(owned.topic, owned.partition), owned);
+    if (taken.length > 0) void this.#ask(taken, 0);
+  }
+
+  /** Forgets all partitions at once. */
+  revokeAll(): void {
+    const gone = this.all().map(({ topic, partition }) => ({ topic, partition }));
+    this.#owned.clear();
+    if (gone.length > 0) this.#options.handler.onRevoked(gone);
+  }
+
+  /** What is still owned of these begins anew: whatever is under way for it is of an older stretch of ownership. */
+  reset(partitions: readonly TopicPartition[]): void {
+    this.assign(partitions.filter(({ topic, partition }) => this.#owned.has(keyOf(topic, partition))));
+  }
+
+  /** Compares what is read with what the log holds. Answers false when nothing could be learnt. */
+  async verify(partitions: readonly OwnedPartition[]): Promise<boolean> {
+    try {
+      const lost = await this.#findLost(partitions);
+      for (const [partition, error] of lost) this.#lose(partition, error);
+      return true;
+    } catch (error) {
+      this.#options.logger.debug({ err: error }, 'offsets could not be compared with the log');
+      return false;
+    }
+  }
+
+  /**
+   * Hands a batch over after whatever runs for its partition. Resolves when the handler is done; resolves at once when the
+   * partition is not `partition`'s any more by then.
+   */
+  deliver(partition: OwnedPartition, batch: RecordBatch): Promise<void> {
+    const key = keyOf(partition.topic, partition.partition);
+    const before = this.#running.get(key) ?? Promise.resolve();
+    const done = before.then(async () => {
+      if (!this.owns(partition) || this.#closing.signal.aborted) return;
+      try {
+        await this.#options.handler.onBatch(batch);
+      } catch (error) {
+        // The contract says it does not reject; a defect must still not stop the partition or skip records.
+        this.#options.logger.error(
+          { err: error, topic: batch.topic, partition: batch.partition },
+          'batch handler failed',
+        );
+        await sleep(systemClock, ASK_AGAIN_MS, this.#closing.signal);
+        if (this.owns(partition)) this.reset([partition]);
+      }
+    });
+    this.#running.set(key, done);
+    void done.then(() => {
+      if (this.#running.get(key) === done) this.#running.delete(key);
+    });
+    return done;
+  }
+
+  /** Resolves when the handler has nothing in hand any more; nothing new is handed over. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.all(this.#running.values());
+  }
+
+  async #ask(partitions: readonly OwnedPartition[], delayMs: number): Promise<void> {
+    const { handler, logger } = this.#options;
+    await sleep(systemClock, delayMs, this.#closing.signal);
+    const wanted = partitions.filter((partition) => this.owns(partition));
+    if (wanted.length === 0 || this.#closing.signal.aborted) return;
+    try {
+      const offsets = await handler.onAssigned(wanted.map(({ topic, partition }) => ({ topic, partition })));
+      wanted.forEach((partition, index) => {
+        partition.next = offsets[index] ?? 0;
+        partition.isFresh = (offsets[index] ?? null) === null;
+      });
+      const lost = await this.#findLost(wanted);
+      // A newer rebalance may have come meanwhile: what it took or gave again is not ours to start.
+      const current = wanted.filter((partition) => this.owns(partition));
+      for (const partition of current) {
+        const error = lost.get(partition);
+        if (error) this.#lose(partition, error);
+        else partition.state = 'known';
+      }
+      this.#options.onKnown(current.filter(({ state }) => state === 'known'));
+    } catch (error) {
+      logger.warn(
+        { err: error, partitions: wanted.length },
+        'assigned partitions could not be taken over, trying again',
+      );
+      void this.#ask(wanted, ASK_AGAIN_MS);
+    }
+  }
+
+  #lose(partition: OwnedPartition, error: unknown): void {
+    if (!this.owns(partition) || partition.state === 'lost') return;
+    const { topic, partition: number } = partition;
+    // A new stretch of ownership, so that what is under way for the old one is dropped.
+    const lost: OwnedPartition = { topic, partition: number, state: 'lost', next: partition.next, isFresh: false };
+    this.#owned.set(keyOf(topic, number), lost);
+    this.#options.handler.onError(error);
+    void this.#ask([lost], LOST_AGAIN_MS);
+  }
+
+  async #findLost(partitions: readonly OwnedPartition[]): Promise<Map<OwnedPartition, unknown>> {
+    const lost = new Map<OwnedPartition, unknown>();
+    for (const topic of new Set(partitions.map((partition) => partition.topic))) {
+      const identity = await this.#options.identity(topic);
+      const ranges = new Map((await this.#options.ranges(topic)).map((range) => [range.partition, range]));
+      for (const owned of partitions) {
+        const range = ranges.get(owned.partition);
+        if (owned.topic !== topic || !range) continue;
+        if (owned.isFresh) owned.next = range.low;
+        const { partition, next } = owned;
+        const replaced = this.#replacement(owned, identity);
+        if (replaced) lost.set(owned, replaced);
+        else if (next < range.low || next > range.high) {
+          lost.set(owned, offsetLost(topic, partition, next, range.low, range.high));
+        }
+      }
+    }
+    return lost;
+  }
+
+  /** Says when the topic is not the one in which this consumer read the partition so far. */
+  #replacement({ topic, partition, next, isFresh }: OwnedPartition, identity: string | null): Error | undefined {
+    if (identity === null) return undefined;
+    const key = keyOf(topic, partition);
+    const before = this.#identities.get(key);
+    if (before !== undefined && before !== identity && !isFresh && next > 0) {
+      return topicReplaced(topic, before, identity);
+    }
+    this.#identities.set(key, identity);
+    return undefined;
+  }
+}
+
+export function keyOf(topic: string, partition: number): string {
+  return `${partition}/${topic}`;
+}

@@ -1,0 +1,266 @@
+import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from 'kafkajs';
+import { sleep, systemClock } from '../core/clock.ts';
+import type { ConsumerOptions, RecordBatch, StreamConsumer, TopicPartition } from './driver.ts';
+import { streamUnavailable, topicMissing } from './kafka-errors.ts';
+import { type KafkaOptions, SESSION_TIMEOUT_MS } from './kafka-options.ts';
+import { type OwnedPartition, PartitionBook } from './kafka-partitions.ts';
+import { errorType, type KafkajsAdmin, messageOf } from './kafkajs-admin.ts';
+import { createAssigner, createClient, type KafkaJs } from './kafkajs-client.ts';
+import { toRecord } from './kafkajs-records.ts';
+
+const FETCH_WAIT_MS = 250;
+const MAX_BYTES = 8 * 2 ** 20;
+const MAX_PARTITION_BYTES = 2 ** 20;
+const RESTART_MS = 1_000;
+/** More than any group here has partitions: every partition is handed over by itself. */
+const CONCURRENCY = 256;
+const LOST_MEMBERSHIP = new Set([
+  'REBALANCE_IN_PROGRESS',
+  'NOT_COORDINATOR_FOR_GROUP',
+  'ILLEGAL_GENERATION',
+  'UNKNOWN_MEMBER_ID',
+]);
+
+/**
+ * kafkajs does not wait for listeners, so that fetching could begin before the offsets are known. Therefore every assigned
+ * partition is paused in the listener of the join, which runs before the first fetch; once the offset is known, the
+ * partition is sought and resumed. What is fetched from anywhere but where the last batch ended is dropped and sought anew.
+ */
+export class KafkajsConsumer implements StreamConsumer {
+  readonly #kafkajs: KafkaJs;
+  readonly #options: KafkaOptions;
+  readonly #consumer: ConsumerOptions;
+  readonly #onClosed: () => void;
+  readonly #book: PartitionBook;
+  readonly #closing = new AbortController();
+  #current: Consumer | undefined;
+  /** Aborted when the group rebalances: batches under way give their place up, so that the member can join again. */
+  #membership = new AbortController();
+  #restart: Promise<void> | undefined;
+  #isCommitting = false;
+
+  constructor(
+    kafkajs: KafkaJs,
+    options: KafkaOptions,
+    admin: KafkajsAdmin,
+    consumer: ConsumerOptions,
+    onClosed: () => void,
+  ) {
+    this.#kafkajs = kafkajs;
+    this.#options = options;
+    this.#consumer = consumer;
+    this.#onClosed = onClosed;
+    this.#book = new PartitionBook({
+      handler: consumer.handler,
+      logger: options.logger,
+      ranges: (topic) => admin.ranges(topic),
+      identity: (topic) => admin.identity(topic),
+      onKnown: (partitions) => this.#begin(partitions),
+    });
+  }
+
+  async start(): Promise<void> {
+    await this.#launch();
+  }
+
+  reset(partitions: readonly TopicPartition[]): void {
+    this.#pause(partitions);
+    this.#book.reset(partitions);
+  }
+
+  reportCommitted(positions: ReadonlyArray<TopicPartition & { offset: number }>): void {
+    const owned = positions.filter(({ topic, partition }) => this.#book.get(topic, partition)?.state === 'active');
+    if (this.#isCommitting || !this.#current || owned.length === 0) return;
+    this.#isCommitting = true;
+    this.#current
+      .commitOffsets(owned.map(({ topic, partition, offset }) => ({ topic, partition, offset: String(offset) })))
+      .catch((error: unknown) => this.#options.logger.debug({ err: error }, 'committed offsets were not reported'))
+      .finally(() => {
+        this.#isCommitting = false;
+      });
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#onClosed();
+    await this.#restart;
+    await this.#book.close();
+    this.#membership.abort();
+    const consumer = this.#current;
+    this.#current = undefined;
+    await consumer?.disconnect().catch((error: unknown) => {
+      this.#options.logger.debug({ err: error }, 'the group was not left in order');
+    });
+    this.#book.revokeAll();
+  }
+
+  async #launch(): Promise<void> {
+    const consumer = createClient(this.#kafkajs, this.#options).consumer({
+      groupId: this.#consumer.group,
+      sessionTimeout: this.#sessionTimeoutMs,
+      heartbeatInterval: this.#heartbeatMs,
+      rebalanceTimeout: Math.max(30_000, this.#sessionTimeoutMs),
+      metadataMaxAge: 60_000,
+      maxWaitTimeInMs: FETCH_WAIT_MS,
+      maxBytes: MAX_BYTES,
+      maxBytesPerPartition: MAX_PARTITION_BYTES,
+      allowAutoTopicCreation: false,
+      partitionAssigners: [createAssigner(this.#kafkajs)],
+      // Its own restart would keep state of the old membership; a new consumer begins clean.
+      retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 8, restartOnFailure: async () => false },
+    });
+    this.#listen(consumer);
+    try {
+      await consumer.connect();
+      for (const topic of this.#consumer.topics) {
+        await consumer.subscribe({ topic, fromBeginning: true }).catch((error: unknown) => {
+          if (errorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') throw topicMissing(topic, 'on the broker', error);
+          throw error;
+        });
+      }
+      this.#current = consumer;
+      await consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: CONCURRENCY,
+        eachBatch: (payload) => this.#eachBatch(payload),
+      });
+    } catch (error) {
+      this.#current = undefined;
+      void consumer.disconnect().catch(() => undefined);
+      if (error instanceof Error && 'statusCode' in error) throw error;
+      throw streamUnavailable(this.#options, messageOf(error), error);
+    }
+  }
+
+  #listen(consumer: Consumer): void {
+    const { GROUP_JOIN, REBALANCING, CRASH, START_BATCH_PROCESS } = consumer.events;
+    consumer.on(GROUP_JOIN, (event) => this.#joined(event));
+    consumer.on(REBALANCING, () => this.#lost());
+    // Batches of nothing but the marks of foreign transactions are skipped by kafkajs without a call.
+    consumer.on(START_BATCH_PROCESS, ({ payload }) => {
+      const owned = this.#book.get(payload.topic, payload.partition);
+      const { batchSize, lastOffset } = payload as { batchSize: number; lastOffset: string };
+      if (batchSize === 0 && owned?.state === 'active' && Number(lastOffset) >= owned.next) {
+        owned.next = Number(lastOffset) + 1;
+      }
+    });
+    consumer.on(CRASH, ({ payload }) => {
+      if (this.#current !== consumer || this.#closing.signal.aborted) return;
+      this.#lost();
+      this.#current = undefined;
+      const { error } = payload;
+      const missing = errorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION';
+      this.#consumer.handler.onError(
+        missing
+          ? topicMissing(this.#consumer.topics.join(', '), 'on the broker any more', error)
+          : streamUnavailable(this.#options, messageOf(error), error),
+      );
+      this.#restart ??= this.#relaunch().finally(() => {
+        this.#restart = undefined;
+      });
+    });
+  }
+
+  async #relaunch(): Promise<void> {
+    const { signal } = this.#closing;
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      await sleep(systemClock, RESTART_MS * (1 + Math.min(attempt, 4)), signal);
+      if (signal.aborted) break;
+      try {
+        await this.#launch();
+        // It may have crashed again while it was joining.
+        if (this.#current) return;
+      } catch (error) {
+        this.#options.logger.debug({ err: error, attempt }, 'consumer could not be started again');
+        if (error instanceof Error && 'code' in error && error.code === 'VED_TOPIC_MISSING') {
+          this.#consumer.handler.onError(error);
+        }
+      }
+    }
+  }
+
+  #joined({ payload }: ConsumerGroupJoinEvent): void {
+    this.#lost();
+    this.#membership = new AbortController();
+    const partitions = Object.entries(payload.memberAssignment).flatMap(([topic, numbers]) =>
+      numbers.map((partition) => ({ topic, partition })),
+    );
+    this.#pause(partitions);
+    this.#book.assign(partitions);
+  }
+
+  #lost(): void {
+    this.#membership.abort();
+    this.#book.revokeAll();
+  }
+
+  #begin(partitions: readonly OwnedPartition[]): void {
+    for (const owned of partitions) {
+      const { topic, partition, next } = owned;
+      owned.state = 'active';
+      this.#current?.seek({ topic, partition, offset: String(next) });
+      this.#current?.resume([{ topic, partitions: [partition] }]);
+    }
+  }
+
+  #pause(partitions: readonly TopicPartition[]): void {
+    this.#current?.pause(partitions.map(({ topic, partition }) => ({ topic, partitions: [partition] })));
+  }
+
+  async #eachBatch({ batch, heartbeat, resolveOffset, isStale }: EachBatchPayload): Promise<void> {
+    const owned = this.#book.get(batch.topic, batch.partition);
+    const membership = this.#membership;
+    if (owned?.state !== 'active' || isStale()) return;
+    const from = Number((batch as unknown as { fetchedOffset: string }).fetchedOffset);
+    if (from !== owned.next) return this.#misplaced(owned);
+    const records = batch.messages.map(toRecord);
+    const lastOffset = batch.lastOffset();
+    const delivered: RecordBatch = {
+      topic: batch.topic,
+      partition: batch.partition,
+      records,
+      highWatermark: Number(batch.highWatermark),
+    };
+    const done = this.#book.deliver(owned, delivered);
+    await this.#beatUntil(done, heartbeat, membership.signal);
+    if (membership.signal.aborted || !this.#book.owns(owned)) return;
+    owned.next = Number(lastOffset) + 1;
+    owned.isFresh = false;
+    resolveOffset(lastOffset);
+  }
+
+  /** kafkajs went somewhere else, as it does when the log does not hold the offset any more. */
+  async #misplaced(owned: OwnedPartition): Promise<void> {
+    await this.#book.verify([owned]);
+    if (!this.#book.owns(owned)) return this.#pause([owned]);
+    this.#begin([owned]);
+  }
+
+  /** Keeps the membership alive however long the handler takes. Throws what makes kafkajs join again. */
+  async #beatUntil(done: Promise<void>, heartbeat: () => Promise<void>, membership: AbortSignal): Promise<void> {
+    const finished = new AbortController();
+    void done.then(() => finished.abort());
+    const either = AbortSignal.any([finished.signal, membership]);
+    while (!either.aborted) {
+      await sleep(systemClock, this.#heartbeatMs, either);
+      if (either.aborted) return;
+      try {
+        await heartbeat();
+      } catch (error) {
+        // Only what makes kafkajs join again gives the partitions up; a broker that is away may come back in time.
+        if (!LOST_MEMBERSHIP.has(errorType(error) ?? '')) continue;
+        this.#lost();
+        throw error;
+      }
+    }
+  }
+
+  get #sessionTimeoutMs(): number {
+    return this.#options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS;
+  }
+
+  get #heartbeatMs(): number {
+    return Math.floor(this.#sessionTimeoutMs / 5);
+  }
+}

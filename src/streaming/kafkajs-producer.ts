@@ -1,0 +1,112 @@
+import type { Producer, TopicMessages } from 'kafkajs';
+import { VedetteError } from '../errors.ts';
+import type { OutgoingRecord, StreamProducer } from './driver.ts';
+import { streamUnavailable, topicMissing } from './kafka-errors.ts';
+import { DELIVERY_TIMEOUT_MS, type KafkaOptions } from './kafka-options.ts';
+import { errorType, messageOf } from './kafkajs-admin.ts';
+import { createClient, type KafkaJs } from './kafkajs-client.ts';
+import { compressionType } from './kafkajs-codecs.ts';
+
+export class KafkajsProducer implements StreamProducer {
+  readonly #kafkajs: KafkaJs;
+  readonly #options: KafkaOptions;
+  readonly #onClosed: () => void;
+  readonly #compression: number;
+  #producer: Promise<Producer> | undefined;
+  #isClosed = false;
+
+  constructor(kafkajs: KafkaJs, options: KafkaOptions, onClosed: () => void) {
+    this.#kafkajs = kafkajs;
+    this.#options = options;
+    this.#onClosed = onClosed;
+    this.#compression = compressionType(kafkajs, options.compression);
+  }
+
+  async connect(): Promise<void> {
+    try {
+      await this.#connected();
+    } catch (error) {
+      throw this.#translate(error, '');
+    }
+  }
+
+  async send(records: readonly OutgoingRecord[]): Promise<void> {
+    if (this.#isClosed) throw new VedetteError('VED_STREAM_UNAVAILABLE', 'The producer is closed');
+    if (records.length === 0) return;
+    let producer: Promise<Producer> | undefined;
+    try {
+      producer = this.#connected();
+      const batch = { acks: -1, compression: this.#compression, topicMessages: byTopic(records) };
+      await withDeadline((await producer).sendBatch(batch), this.#options.deliveryTimeoutMs ?? DELIVERY_TIMEOUT_MS);
+    } catch (error) {
+      this.#discard(producer);
+      throw this.#translate(error, records[0].topic);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#onClosed();
+    const producer = this.#producer;
+    this.#producer = undefined;
+    // One that never connected, or lost its broker, has nothing left to say goodbye to.
+    await producer?.then((connected) => connected.disconnect()).catch(() => undefined);
+  }
+
+  #connected(): Promise<Producer> {
+    this.#producer ??= this.#connect();
+    return this.#producer;
+  }
+
+  async #connect(): Promise<Producer> {
+    const producer = createClient(this.#kafkajs, this.#options).producer({
+      idempotent: true,
+      allowAutoTopicCreation: false,
+      createPartitioner: this.#kafkajs.Partitioners.DefaultPartitioner,
+      retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 8 },
+    });
+    await producer.connect();
+    return producer;
+  }
+
+  /**
+   * After a failure nobody knows which sequence numbers the broker has seen. kafkajs would use the same ones again for
+   * the next records, and the broker would take those for repetitions and drop them: so a new identity.
+   */
+  #discard(producer: Promise<Producer> | undefined): void {
+    if (this.#producer !== producer) return;
+    this.#producer = undefined;
+    void producer?.then((failed) => failed.disconnect()).catch(() => undefined);
+  }
+
+  #translate(error: unknown, topic: string): unknown {
+    if (error instanceof VedetteError) return error;
+    if (errorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') return topicMissing(topic, 'on the broker', error);
+    return streamUnavailable(this.#options, messageOf(error), error);
+  }
+}
+
+function byTopic(records: readonly OutgoingRecord[]): TopicMessages[] {
+  const topics = new Map<string, TopicMessages>();
+  for (const { topic, partition, key, value, headers } of records) {
+    let entry = topics.get(topic);
+    if (!entry) {
+      entry = { topic, messages: [] };
+      topics.set(topic, entry);
+    }
+    entry.messages.push({ partition, value, ...(key !== undefined && { key }), ...(headers && { headers }) });
+  }
+  return [...topics.values()];
+}
+
+async function withDeadline(work: Promise<unknown>, timeoutMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not acknowledged within ${timeoutMs} ms`)), timeoutMs);
+  });
+  try {
+    await Promise.race([work, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

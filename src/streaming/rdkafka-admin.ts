@@ -1,0 +1,134 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { PartitionRange, TopicSpec } from './driver.ts';
+import { streamUnavailable, topicMissing } from './kafka-errors.ts';
+import { type KafkaOptions, topicConfiguration } from './kafka-options.ts';
+import { KafkajsAdmin } from './kafkajs-admin.ts';
+import { loadKafkajs } from './kafkajs-client.ts';
+import { connectionConfig } from './rdkafka-config.ts';
+import { RD, type RdError, type RdkafkaModule, type RdMetadata } from './rdkafka-module.ts';
+import { connectProducer, type PolledProducer } from './rdkafka-polled.ts';
+
+const ASK_MS = 8_000;
+/** Each question blocks one of the four threads of libuv. */
+const QUESTIONS_AT_A_TIME = 2;
+
+/** Questions about topics, through a producer that sends nothing. Connects when first asked, anew after a failure. */
+export class RdkafkaAdmin {
+  readonly #module: RdkafkaModule;
+  readonly #options: KafkaOptions;
+  #current: Promise<PolledProducer> | undefined;
+  /** node-rdkafka does not hand out the ids of topics. */
+  #ids: Promise<KafkajsAdmin> | undefined;
+
+  constructor(module: RdkafkaModule, options: KafkaOptions) {
+    this.#module = module;
+    this.#options = options;
+  }
+
+  async ensureTopics(topics: readonly TopicSpec[], { create }: { create: boolean }): Promise<Map<string, number>> {
+    const known = await this.#partitions(topics);
+    const missing = topics.filter(({ topic }) => !known.has(topic));
+    if (missing.length === 0) return known;
+    if (!create) throw topicMissing(missing[0].topic, 'and may not be made (stream.create_topics is off)');
+    for (const spec of missing) await this.#create(spec);
+    return this.#made(topics);
+  }
+
+  async ranges(topic: string): Promise<PartitionRange[]> {
+    const partitions = (await this.#partitions([{ topic }])).get(topic);
+    if (partitions === undefined) throw topicMissing(topic, 'on the broker');
+    const ranges: PartitionRange[] = [];
+    const numbers = Array.from({ length: partitions }, (_, partition) => partition);
+    const ask = async () => {
+      for (let partition = numbers.shift(); partition !== undefined; partition = numbers.shift()) {
+        ranges.push(await this.#range(topic, partition));
+      }
+    };
+    await Promise.all(Array.from({ length: QUESTIONS_AT_A_TIME }, ask));
+    return ranges.sort((a, b) => a.partition - b.partition);
+  }
+
+  async identity(topic: string): Promise<string | null> {
+    this.#ids ??= loadKafkajs().then((kafkajs) => new KafkajsAdmin(kafkajs, this.#options));
+    return (await this.#ids).identity(topic);
+  }
+
+  async close(): Promise<void> {
+    const [current, ids] = [this.#current, this.#ids];
+    this.#current = undefined;
+    this.#ids = undefined;
+    // One that never connected has nothing to close.
+    await current?.then((polled) => polled.close(0)).catch(() => undefined);
+    await (await ids)?.close();
+  }
+
+  async #partitions(specs: ReadonlyArray<Pick<TopicSpec, 'topic'>>): Promise<Map<string, number>> {
+    // Asked for all topics, because asking for one by name could make it.
+    const metadata = await this.#ask<RdMetadata>('topics', ({ producer }, done) => {
+      producer.getMetadata({ allTopics: true, timeout: ASK_MS }, done);
+    });
+    const wanted = new Set(specs.map(({ topic }) => topic));
+    const existing = metadata.topics.filter(({ name, partitions }) => wanted.has(name) && partitions.length > 0);
+    return new Map(existing.map(({ name, partitions }) => [name, partitions.length]));
+  }
+
+  #range(topic: string, partition: number): Promise<PartitionRange> {
+    return this.#ask(`offsets of ${topic}/${partition}`, ({ producer }, done) => {
+      producer.queryWatermarkOffsets(topic, partition, ASK_MS, (error, offsets) =>
+        done(error, { partition, low: offsets?.lowOffset, high: offsets?.highOffset }),
+      );
+    });
+  }
+
+  async #create({ topic, partitions, replication = -1, retentionMs }: TopicSpec): Promise<void> {
+    const client = this.#module.AdminClient.create(connectionConfig(this.#options));
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const spec = { topic, num_partitions: partitions, replication_factor: replication };
+        client.createTopic({ ...spec, config: topicConfiguration(retentionMs) }, ASK_MS, (error) => {
+          if (!error || error.code === RD.topicExists) resolve();
+          else reject(topicMissing(topic, `and could not be made: ${error.message}`, error));
+        });
+      });
+    } finally {
+      client.disconnect();
+    }
+  }
+
+  /** A topic that was made is seen everywhere, with its leaders, only a little later. */
+  async #made(topics: readonly TopicSpec[]): Promise<Map<string, number>> {
+    const end = Date.now() + ASK_MS;
+    for (;;) {
+      const known = await this.#partitions(topics);
+      const missing = topics.find(({ topic }) => !known.has(topic));
+      if (!missing) return known;
+      if (Date.now() > end) throw topicMissing(missing.topic, 'although it was made just now');
+      await delay(50);
+    }
+  }
+
+  async #ask<T>(
+    what: string,
+    question: (polled: PolledProducer, done: (error: RdError | null | undefined, value: T) => void) => void,
+  ): Promise<T> {
+    const polled = await this.#connected();
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        question(polled, (error, value) => (error ? reject(error) : resolve(value)));
+      });
+    } catch (error) {
+      throw streamUnavailable(this.#options, `${what}: ${(error as Error).message}`, error);
+    }
+  }
+
+  /** Once connected, librdkafka itself sees to it that it stays so. */
+  #connected(): Promise<PolledProducer> {
+    if (this.#current) return this.#current;
+    const connecting = connectProducer(this.#module, connectionConfig(this.#options), this.#options);
+    this.#current = connecting;
+    connecting.catch(() => {
+      if (this.#current === connecting) this.#current = undefined;
+    });
+    return connecting;
+  }
+}

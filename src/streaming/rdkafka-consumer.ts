@@ -1,0 +1,304 @@
+import { sleep, systemClock } from '../core/clock.ts';
+import type { ConsumerOptions, RecordBatch, StreamConsumer, TopicPartition } from './driver.ts';
+import { streamUnavailable, topicMissing } from './kafka-errors.ts';
+import { ASSIGNMENT_STRATEGY, type KafkaOptions, SESSION_TIMEOUT_MS } from './kafka-options.ts';
+import { type OwnedPartition, PartitionBook } from './kafka-partitions.ts';
+import type { RdkafkaAdmin } from './rdkafka-admin.ts';
+import { connectionConfig, logTo } from './rdkafka-config.ts';
+import { RD, type RdConsumer, type RdError, type RdkafkaModule, type RdMessage } from './rdkafka-module.ts';
+import { MessagePoll } from './rdkafka-poll.ts';
+import { byPartition, toRecord } from './rdkafka-records.ts';
+
+const CONNECT_MS = 10_000;
+/** Of one partition, waiting for the handler: more than that and the partition is paused. */
+const MAX_WAITING_BYTES = 2 * 2 ** 20;
+/** How long an active partition may be silent until the log is asked whether it should be. */
+const SILENCE_MS = 10_000;
+const ERROR_PAUSE_MS = 200;
+const DISCONNECT_MS = 10_000;
+
+/** What is read of a partition and not handed over yet. */
+interface Lane {
+  waiting: RdMessage[];
+  bytes: number;
+  isPaused: boolean;
+  isDelivering: boolean;
+  lastMs: number;
+}
+
+/**
+ * All changes of what is read (assign, pause, resume) are made between two calls of `consume`, when no message is under
+ * way: so every message belongs to the assignment of its time. Only giving partitions up happens at once.
+ */
+export class RdkafkaConsumer implements StreamConsumer {
+  readonly #module: RdkafkaModule;
+  readonly #options: KafkaOptions;
+  readonly #admin: RdkafkaAdmin;
+  readonly #settings: ConsumerOptions;
+  readonly #onClosed: () => void;
+  readonly #book: PartitionBook;
+  readonly #lanes = new WeakMap<OwnedPartition, Lane>();
+  readonly #closing = new AbortController();
+  #consumer!: RdConsumer;
+  #loop: Promise<void> | undefined;
+  #mustAssign = false;
+  #isVerifying = false;
+  #verifiedMs = 0;
+
+  constructor(
+    module: RdkafkaModule,
+    options: KafkaOptions,
+    admin: RdkafkaAdmin,
+    settings: ConsumerOptions,
+    onClosed: () => void,
+  ) {
+    this.#module = module;
+    this.#options = options;
+    this.#admin = admin;
+    this.#settings = settings;
+    this.#onClosed = onClosed;
+    this.#book = new PartitionBook({
+      handler: settings.handler,
+      logger: options.logger,
+      ranges: (topic) => admin.ranges(topic),
+      identity: (topic) => admin.identity(topic),
+      onKnown: () => {
+        this.#mustAssign = true;
+      },
+    });
+  }
+
+  async start(): Promise<void> {
+    // A topic that is missing would only be an error among others later on.
+    const topics = this.#settings.topics.map((topic) => ({ topic, partitions: 0 }));
+    await this.#admin.ensureTopics(topics, { create: false }).catch((error: Error & { code?: string }) => {
+      if (error.code === 'VED_TOPIC_MISSING') throw topicMissing(topicOf(error.message), 'on the broker', error);
+      throw error;
+    });
+    this.#consumer = this.#create();
+    await new Promise<void>((resolve, reject) => {
+      this.#consumer.connect({ timeout: CONNECT_MS, topic: this.#settings.topics[0] }, (error) => {
+        if (error) reject(streamUnavailable(this.#options, error.message, error));
+        else resolve();
+      });
+    });
+    this.#consumer.subscribe(this.#settings.topics);
+    this.#loop = this.#run();
+  }
+
+  reset(partitions: readonly TopicPartition[]): void {
+    this.#book.reset(partitions);
+    this.#mustAssign = true;
+  }
+
+  reportCommitted(positions: ReadonlyArray<TopicPartition & { offset: number }>): void {
+    const owned = positions.filter(({ topic, partition }) => this.#book.get(topic, partition)?.state === 'active');
+    if (owned.length === 0 || this.#closing.signal.aborted) return;
+    try {
+      this.#consumer.commit(owned.map(({ topic, partition, offset }) => ({ topic, partition, offset })));
+    } catch (error) {
+      this.#options.logger.debug({ err: error }, 'committed offsets were not reported');
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#onClosed();
+    await this.#loop;
+    await this.#book.close();
+    this.#book.revokeAll();
+    await this.#disconnect();
+  }
+
+  #create(): RdConsumer {
+    const sessionMs = this.#options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS;
+    const config = {
+      ...connectionConfig(this.#options),
+      'group.id': this.#settings.group,
+      'partition.assignment.strategy': ASSIGNMENT_STRATEGY,
+      'session.timeout.ms': sessionMs,
+      'heartbeat.interval.ms': Math.floor(sessionMs / 5),
+      'max.poll.interval.ms': Math.max(60_000, sessionMs),
+      'enable.auto.commit': false,
+      'enable.auto.offset.store': false,
+      'check.crcs': true,
+      // The default of a second stalls every reader that is faster than its broker connection.
+      'fetch.queue.backoff.ms': 2,
+      'fetch.wait.max.ms': 100,
+      'fetch.message.max.bytes': 2 * 2 ** 20,
+      'fetch.max.bytes': 16 * 2 ** 20,
+      'queued.max.messages.kbytes': 16 * 1024,
+      'enable.partition.eof': false,
+      rebalance_cb: (error: RdError, partitions: TopicPartition[]) => this.#rebalance(error, partitions),
+      offset_commit_cb: () => undefined,
+    };
+    // An offset that the log does not hold is never replaced by another one silently.
+    const consumer = new this.#module.KafkaConsumer(config, { 'auto.offset.reset': 'error' });
+    consumer.on('event.log', logTo(this.#options.logger));
+    consumer.on('event.error', (error) => this.#failed(error));
+    return consumer;
+  }
+
+  #rebalance(error: RdError, partitions: readonly TopicPartition[]): void {
+    this.#book.revokeAll();
+    try {
+      if (error.code === RD.assignPartitions && !this.#closing.signal.aborted) {
+        // librdkafka waits for an assignment, and the group for this member: so it gets one with nothing to read, and
+        // the real one when the offsets are known.
+        this.#consumer.assign([]);
+        this.#book.assign(partitions);
+      } else this.#consumer.unassign();
+    } catch (failure) {
+      this.#options.logger.debug({ err: failure }, 'rebalance was overtaken');
+    }
+  }
+
+  async #run(): Promise<void> {
+    const poll = new MessagePoll(this.#consumer);
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      this.#change();
+      try {
+        this.#take(await poll.next());
+      } catch (error) {
+        this.#failed(error as RdError);
+        await sleep(systemClock, ERROR_PAUSE_MS, signal);
+      }
+      this.#watchSilence();
+    }
+  }
+
+  /** Makes what was decided meanwhile true. Runs only while no message is under way. */
+  #change(): void {
+    const { signal } = this.#closing;
+    if (this.#mustAssign && !signal.aborted) {
+      this.#mustAssign = false;
+      this.#assign();
+    }
+    for (const owned of this.#book.all()) {
+      const lane = this.#lanes.get(owned);
+      if (!lane || owned.state !== 'active') continue;
+      const isFull = lane.bytes > MAX_WAITING_BYTES;
+      if (isFull === lane.isPaused || (lane.isPaused && lane.waiting.length > 0)) continue;
+      lane.isPaused = isFull;
+      if (isFull) this.#consumer.pause([owned]);
+      else this.#consumer.resume([owned]);
+    }
+  }
+
+  #assign(): void {
+    const readable = this.#book.all().filter(({ state }) => state === 'known' || state === 'active');
+    const nowMs = performance.now();
+    try {
+      this.#consumer.assign(readable.map(({ topic, partition, next }) => ({ topic, partition, offset: next })));
+    } catch (error) {
+      // A rebalance came in between; its own assignment follows.
+      this.#options.logger.debug({ err: error }, 'assignment was overtaken');
+      return;
+    }
+    for (const owned of readable) {
+      owned.state = 'active';
+      const lane = this.#lanes.get(owned);
+      if (!lane) this.#lanes.set(owned, { waiting: [], bytes: 0, isPaused: false, isDelivering: false, lastMs: nowMs });
+      else if (lane.isPaused) this.#consumer.pause([owned]);
+      if (lane) lane.lastMs = nowMs;
+    }
+  }
+
+  #take(messages: readonly RdMessage[]): void {
+    for (const group of byPartition(messages)) {
+      const owned = this.#book.get(group[0].topic, group[0].partition);
+      const lane = owned && this.#lanes.get(owned);
+      if (!lane || owned.state !== 'active') continue;
+      lane.lastMs = performance.now();
+      for (const message of group) {
+        if (message.offset < owned.next) continue;
+        owned.next = message.offset + 1;
+        owned.isFresh = false;
+        lane.waiting.push(message);
+        lane.bytes += message.size;
+      }
+      if (!lane.isDelivering) void this.#deliver(owned, lane);
+    }
+  }
+
+  async #deliver(owned: OwnedPartition, lane: Lane): Promise<void> {
+    lane.isDelivering = true;
+    while (lane.waiting.length > 0 && this.#book.owns(owned) && !this.#closing.signal.aborted) {
+      const records = lane.waiting.map(toRecord);
+      lane.waiting = [];
+      lane.bytes = 0;
+      await this.#book.deliver(owned, { ...this.#place(owned), records });
+    }
+    lane.isDelivering = false;
+  }
+
+  #place({ topic, partition, next }: OwnedPartition): Omit<RecordBatch, 'records'> {
+    let highWatermark = next;
+    try {
+      highWatermark = Math.max(next, this.#consumer.getWatermarkOffsets(topic, partition).highOffset);
+    } catch {
+      // Not known before the first fetch of an assignment: at least what was read is there.
+    }
+    return { topic, partition, highWatermark };
+  }
+
+  #failed(error: RdError): void {
+    const { handler, topics } = this.#settings;
+    this.#options.logger.debug({ err: error }, 'librdkafka consumer');
+    if (this.#closing.signal.aborted) return;
+    switch (error.code) {
+      case RD.autoOffsetReset:
+        this.#verify(this.#book.all().filter(({ state }) => state === 'active'));
+        break;
+      case RD.unknownTopic:
+      case RD.unknownPartition:
+      case RD.unknownTopicOrPartition:
+        handler.onError(topicMissing(topics.join(', '), 'on the broker any more', error));
+        this.#verify(this.#book.all().filter(({ state }) => state === 'active'));
+        break;
+      case RD.allBrokersDown:
+      case RD.topicAuthorization:
+      case RD.groupAuthorization:
+        handler.onError(streamUnavailable(this.#options, error.message, error));
+        break;
+      default:
+    }
+  }
+
+  /**
+   * node-rdkafka drops an error that comes behind messages of the same call: so a partition that is silent is compared
+   * with the log from time to time. One that should not be silent is assigned anew.
+   */
+  #watchSilence(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#verifiedMs < SILENCE_MS) return;
+    const silent = this.#book.all().filter((owned) => {
+      const lane = this.#lanes.get(owned);
+      return owned.state === 'active' && lane && !lane.isPaused && nowMs - lane.lastMs > SILENCE_MS;
+    });
+    if (silent.length > 0) this.#verify(silent);
+  }
+
+  #verify(partitions: readonly OwnedPartition[]): void {
+    if (this.#isVerifying || partitions.length === 0) return;
+    this.#isVerifying = true;
+    this.#verifiedMs = performance.now();
+    void this.#book.verify(partitions).then((isKnown) => {
+      this.#isVerifying = false;
+      // What was lost must not be read any more; what was not is begun anew where it stands.
+      if (isKnown) this.#mustAssign = true;
+    });
+  }
+
+  async #disconnect(): Promise<void> {
+    if (!this.#consumer?.isConnected()) return;
+    const done = new Promise<void>((resolve) => this.#consumer.disconnect(resolve));
+    // Leaving the group needs the broker; without it the group finds out by itself.
+    await Promise.race([done, sleep(systemClock, DISCONNECT_MS)]);
+  }
+}
+
+function topicOf(message: string): string {
+  return message.split(' ')[1];
+}

@@ -1,0 +1,77 @@
+import { streamUnavailable } from './kafka-errors.ts';
+import type { KafkaOptions } from './kafka-options.ts';
+import { logTo } from './rdkafka-config.ts';
+import type { RdError, RdkafkaModule, RdProducer } from './rdkafka-module.ts';
+
+const BUSY_POLL_MS = 2;
+const IDLE_POLL_MS = 250;
+const CONNECT_MS = 8_000;
+
+export interface PolledProducer {
+  readonly producer: RdProducer;
+  /** Records without an answer: while there are any, answers are fetched every 2 ms. `wake` when it was 0. */
+  outstanding: number;
+  wake(): void;
+  /** Waits at most so long for what is queued. */
+  close(flushMs: number): Promise<void>;
+}
+
+/**
+ * A connected librdkafka producer whose callbacks are served. Rejects with VED_STREAM_UNAVAILABLE and the reason that
+ * librdkafka gave last, because its own answer is only that time ran out.
+ */
+export async function connectProducer(
+  module: RdkafkaModule,
+  config: object,
+  options: KafkaOptions,
+): Promise<PolledProducer> {
+  const producer = createProducer(module, config, options);
+  let lastError: RdError | undefined;
+  producer.on('event.log', logTo(options.logger));
+  producer.on('event.error', (error) => {
+    lastError = error;
+    options.logger.debug({ err: error }, 'librdkafka producer');
+  });
+  let timer: NodeJS.Timeout | undefined;
+  const polled: PolledProducer = {
+    producer,
+    outstanding: 1,
+    wake: () => schedule(BUSY_POLL_MS),
+    close: (flushMs) => close(producer, flushMs).finally(() => clearTimeout(timer)),
+  };
+  const poll = () => {
+    if (producer.isConnected()) producer.poll();
+    schedule(polled.outstanding > 0 ? BUSY_POLL_MS : IDLE_POLL_MS);
+  };
+  const schedule = (delayMs: number) => {
+    clearTimeout(timer);
+    timer = setTimeout(poll, delayMs).unref();
+  };
+  poll();
+  await new Promise<void>((resolve, reject) => {
+    producer.connect({ timeout: CONNECT_MS, allTopics: true }, (error) => {
+      if (!error) return resolve();
+      clearTimeout(timer);
+      const reason = lastError ?? error;
+      reject(streamUnavailable(options, reason.message, reason));
+    });
+  });
+  polled.outstanding = 0;
+  return polled;
+}
+
+/** What librdkafka refuses at once is a setting, such as a certificate that is none. */
+function createProducer(module: RdkafkaModule, config: object, options: KafkaOptions): RdProducer {
+  try {
+    return new module.Producer(config, {});
+  } catch (error) {
+    throw streamUnavailable(options, (error as Error).message, error);
+  }
+}
+
+function close(producer: RdProducer, flushMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (!producer.isConnected()) return resolve();
+    producer.disconnect(flushMs, () => resolve());
+  });
+}

@@ -1,0 +1,152 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { VedetteError } from '../errors.ts';
+import type { OutgoingRecord, StreamProducer } from './driver.ts';
+import { streamUnavailable, topicMissing } from './kafka-errors.ts';
+import { DELIVERY_TIMEOUT_MS, type KafkaOptions } from './kafka-options.ts';
+import { compressionCodec, connectionConfig } from './rdkafka-config.ts';
+import { RD, type RdError, type RdkafkaModule } from './rdkafka-module.ts';
+import { connectProducer, type PolledProducer } from './rdkafka-polled.ts';
+
+const MISSING: ReadonlySet<number> = new Set([RD.unknownTopic, RD.unknownPartition, RD.unknownTopicOrPartition]);
+
+/** The records of one `send` that the broker has not answered for yet. */
+interface Pending {
+  polled: PolledProducer;
+  left: number;
+  error: RdError | undefined;
+  resolve(): void;
+  reject(error: unknown): void;
+  topic: string;
+}
+
+export class RdkafkaProducer implements StreamProducer {
+  readonly #module: RdkafkaModule;
+  readonly #options: KafkaOptions;
+  readonly #onClosed: () => void;
+  #current: Promise<PolledProducer> | undefined;
+  readonly #pending = new Set<Pending>();
+  #isClosed = false;
+
+  constructor(module: RdkafkaModule, options: KafkaOptions, onClosed: () => void) {
+    this.#module = module;
+    this.#options = options;
+    this.#onClosed = onClosed;
+  }
+
+  async connect(): Promise<void> {
+    await this.#connected();
+  }
+
+  async send(records: readonly OutgoingRecord[]): Promise<void> {
+    if (this.#isClosed) throw new VedetteError('VED_STREAM_UNAVAILABLE', 'The producer is closed');
+    if (records.length === 0) return;
+    const polled = await this.#connected();
+    await new Promise<void>((resolve, reject) => {
+      const pending: Pending = { polled, left: 1, error: undefined, resolve, reject, topic: records[0].topic };
+      this.#pending.add(pending);
+      this.#produceAll(polled, records, pending).then(
+        () => this.#settle(pending, undefined),
+        (error: RdError) => this.#settle(pending, error),
+      );
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#onClosed();
+    const current = this.#current;
+    this.#current = undefined;
+    // One that never connected has nothing to close.
+    await current?.then((polled) => this.#end(polled, this.#timeoutMs)).catch(() => undefined);
+  }
+
+  #connected(): Promise<PolledProducer> {
+    if (this.#current) return this.#current;
+    const connecting = this.#connect();
+    this.#current = connecting;
+    connecting.catch(() => this.#discard(connecting));
+    return connecting;
+  }
+
+  async #connect(): Promise<PolledProducer> {
+    const config = {
+      ...connectionConfig(this.#options),
+      'enable.idempotence': true,
+      acks: 'all',
+      'compression.codec': compressionCodec(this.#module, this.#options),
+      // The publisher has collected already: what comes here is to go at once.
+      'linger.ms': 0,
+      'queue.buffering.max.messages': 100_000,
+      'queue.buffering.max.kbytes': 128 * 1024,
+      'message.max.bytes': 1_000_000,
+      'message.timeout.ms': this.#timeoutMs,
+      dr_cb: true,
+    };
+    const polled = await connectProducer(this.#module, config, this.#options);
+    polled.producer.on('delivery-report', (error, { opaque }) => {
+      polled.outstanding--;
+      this.#settle(opaque as Pending, error ?? undefined);
+    });
+    polled.producer.on('event.error', (error) => {
+      // A fatal error ends this producer for good; what is under way is reported as failed, the next send gets a new one.
+      if (error.isFatal) this.#discard(this.#current);
+    });
+    return polled;
+  }
+
+  async #produceAll(polled: PolledProducer, records: readonly OutgoingRecord[], pending: Pending): Promise<void> {
+    for (const record of records) {
+      pending.left++;
+      if (polled.outstanding++ === 0) polled.wake();
+      try {
+        while (!this.#produce(polled.producer, record, pending)) await delay(5);
+      } catch (error) {
+        // Nothing was queued for this one: no report will come.
+        pending.left--;
+        polled.outstanding--;
+        throw error;
+      }
+    }
+  }
+
+  /** False when librdkafka's queue is full: its reports make room. */
+  #produce(producer: PolledProducer['producer'], record: OutgoingRecord, pending: Pending): boolean {
+    const headers = record.headers && Object.entries(record.headers).map(([name, value]) => ({ [name]: value }));
+    try {
+      producer.produce(record.topic, record.partition, record.value, record.key ?? null, null, pending, headers);
+      return true;
+    } catch (error) {
+      if ((error as RdError).code === RD.queueFull) return false;
+      throw error;
+    }
+  }
+
+  #settle(pending: Pending, error: RdError | undefined): void {
+    pending.error ??= error;
+    if (--pending.left > 0 || !this.#pending.delete(pending)) return;
+    const { error: failure, topic } = pending;
+    if (!failure) pending.resolve();
+    else if (MISSING.has(failure.code)) pending.reject(topicMissing(topic, 'on the broker', failure));
+    else pending.reject(streamUnavailable(this.#options, failure.message, failure));
+  }
+
+  #discard(failed: Promise<PolledProducer> | undefined): void {
+    if (this.#current !== failed) return;
+    this.#current = undefined;
+    void failed?.then((polled) => this.#end(polled, 0)).catch(() => undefined);
+  }
+
+  async #end(polled: PolledProducer, flushMs: number): Promise<void> {
+    await polled.close(flushMs);
+    // librdkafka gives no reports for what it throws away.
+    for (const pending of this.#pending) {
+      if (pending.polled !== polled) continue;
+      this.#pending.delete(pending);
+      pending.reject(streamUnavailable(this.#options, 'the producer was closed before the broker answered'));
+    }
+  }
+
+  get #timeoutMs(): number {
+    return this.#options.deliveryTimeoutMs ?? DELIVERY_TIMEOUT_MS;
+  }
+}
