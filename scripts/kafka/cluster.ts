@@ -88,7 +88,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   return new Cluster(folder, brokers);
 }
 
-const NAMES = ['plaintext', 'controller', 'ssl', 'sasl', 'elsewhere'] as const;
+const NAMES = ['plaintext', 'controller', 'ssl', 'sasl', 'elsewhere', 'proxied', 'proxy'] as const;
 
 async function choosePorts(first: number | undefined, member: number): Promise<BrokerPorts> {
   const ports: Partial<BrokerPorts> = {};

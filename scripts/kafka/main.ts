@@ -10,7 +10,7 @@ npm run kafka:stop -- [--remove]
 npm run kafka:status
 
 --secure  adds listeners with TLS and required client certificates, and with SASL (SCRAM, PLAIN)
---port    first port; each broker takes the five from there on, the next broker ten further on
+--port    first port; each broker takes the seven from there on, the next broker ten further on
 --remove  forgets the data and the certificates as well
 State lies in VEDETTE_KAFKA_DIR, by default kafka/ in the data folder (VEDETTE_DATA_DIR, ./data).`;
 

@@ -9,6 +9,9 @@ export interface BrokerPorts {
   sasl: number;
   /** TLS with a certificate of another host's name: clients must refuse it. */
   elsewhere: number;
+  /** Plain, for clients that come through a proxy: they are told to come back to `proxy`. */
+  proxied: number;
+  proxy: number;
 }
 
 export interface SaslUser {
@@ -32,6 +35,7 @@ export function serverProperties(options: PropertiesOptions): string {
   const { nodeId, ports, controllerPorts, dataFolder } = options;
   const members = controllerPorts.length;
   const listeners = [`PLAINTEXT://127.0.0.1:${ports.plaintext}`];
+  const proxied = (port: number) => `PROXIED://127.0.0.1:${port}`;
   if (options.certificates) {
     listeners.push(
       `SSL://127.0.0.1:${ports.ssl}`,
@@ -44,10 +48,10 @@ export function serverProperties(options: PropertiesOptions): string {
     'node.id': nodeId,
     'controller.quorum.voters': controllerPorts.map((port, index) => `${index + 1}@127.0.0.1:${port}`).join(','),
     'controller.listener.names': 'CONTROLLER',
-    listeners: [...listeners, `CONTROLLER://127.0.0.1:${ports.controller}`].join(','),
-    'advertised.listeners': listeners.join(','),
+    listeners: [...listeners, proxied(ports.proxied), `CONTROLLER://127.0.0.1:${ports.controller}`].join(','),
+    'advertised.listeners': [...listeners, proxied(ports.proxy)].join(','),
     'listener.security.protocol.map':
-      'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL,ELSEWHERE:SSL',
+      'PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL,ELSEWHERE:SSL',
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': dataFolder,
     // As managed services have it; a typo must not become a topic.

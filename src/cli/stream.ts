@@ -7,11 +7,13 @@ import { cliLogger } from './database.ts';
 /** The stream of the settings, closed with `lifecycle`. */
 export async function openStream(settings: Settings, database: Database, lifecycle: Lifecycle): Promise<StreamDriver> {
   const { streamDrivers } = await import('../streaming/index.ts');
+  const { chooseDriver } = await import('../streaming/choose.ts');
   const { driver: wanted, retentionMs } = settings.stream;
-  const name = wanted === 'auto' ? (settings.kafkaConnection ? 'kafkajs' : 'embedded') : wanted;
+  const { name } = await chooseDriver(wanted, settings.kafkaConnection !== null);
   const driver = await streamDrivers.get(name).create({
     logger: cliLogger(settings),
     database,
+    kafka: settings.kafkaConnection,
     ...(retentionMs === null ? {} : { retentionMs }),
   });
   lifecycle.defer(() => driver.close());

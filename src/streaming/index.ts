@@ -2,6 +2,7 @@ import type { Logger } from '../core/logger.ts';
 import { Registry } from '../core/registry.ts';
 import type { Database } from '../storage/database.ts';
 import type { StreamDriver } from './driver.ts';
+import { type KafkaOptions, kafkaOptions } from './kafka-options.ts';
 
 /** What drivers are made of; each takes what it needs. */
 export interface StreamDriverContext {
@@ -10,6 +11,8 @@ export interface StreamDriverContext {
   database: Database;
   /** How long the embedded stream keeps records. */
   retentionMs?: number;
+  /** How to reach Kafka, for the drivers that speak to it. */
+  kafka?: Omit<KafkaOptions, 'logger'> | null;
 }
 
 export interface StreamDriverEntry {
@@ -20,4 +23,12 @@ export interface StreamDriverEntry {
 
 export const streamDrivers = new Registry<StreamDriverEntry>('stream driver', [
   { name: 'embedded', create: async (context) => (await import('./embedded.ts')).createEmbeddedDriver(context) },
+  {
+    name: 'kafkajs',
+    create: async (context) => (await import('./kafkajs.ts')).createKafkajsDriver(kafkaOptions(context)),
+  },
+  {
+    name: 'rdkafka',
+    create: async (context) => (await import('./rdkafka.ts')).createRdkafkaDriver(kafkaOptions(context)),
+  },
 ]);

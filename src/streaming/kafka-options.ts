@@ -1,4 +1,5 @@
 import type { Logger } from '../core/logger.ts';
+import { VedetteError } from '../errors.ts';
 
 /** How to reach Kafka, the same for every driver. Texts of certificates, never files. */
 export interface KafkaOptions {
@@ -46,4 +47,10 @@ export function topicConfiguration(retentionMs: number | undefined): Record<stri
     'cleanup.policy': 'delete',
     ...(retentionMs === undefined ? {} : { 'retention.ms': String(retentionMs) }),
   };
+}
+
+/** Throws VED_DRIVER_UNAVAILABLE when nothing says where Kafka is. */
+export function kafkaOptions(context: { logger: Logger; kafka?: Omit<KafkaOptions, 'logger'> | null }): KafkaOptions {
+  if (context.kafka) return { ...context.kafka, logger: context.logger };
+  throw new VedetteError('VED_DRIVER_UNAVAILABLE', 'This driver needs kafka.bootstrap_servers');
 }

@@ -1,6 +1,6 @@
 import { sleep, systemClock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
-import type { ConsumerHandler, PartitionRange, RecordBatch, TopicPartition } from './driver.ts';
+import type { ConsumerHandler, PartitionRange, RecordBatch, StreamRecord, TopicPartition } from './driver.ts';
 import { offsetLost, topicReplaced } from './kafka-errors.ts';
 
 /**
@@ -15,6 +15,11 @@ export interface OwnedPartition extends TopicPartition {
   next: number;
   /** Begins at the first retained record, whichever that is by then. */
   isFresh: boolean;
+  /** Read and not handed over yet, with their size. */
+  waiting: StreamRecord[];
+  waitingBytes: number;
+  highWatermark: number;
+  isDelivering: boolean;
 }
 
 interface BookOptions {
@@ -24,8 +29,14 @@ interface BookOptions {
   identity(topic: string): Promise<string | null>;
   /** Partitions have become `known`: the driver makes them `active`. */
   onKnown(partitions: readonly OwnedPartition[]): void;
+  /** Nothing of the partition is waiting any more: the driver goes on reading if it had paused. */
+  onDrained?(partition: OwnedPartition): void;
 }
 
+/** Of one partition, waiting for the handler: with more than that the driver pauses it. */
+export const MAX_WAITING_BYTES = 2 * 2 ** 20;
+/** What a record takes beside its value. */
+const RECORD_BYTES = 128;
 const ASK_AGAIN_MS = 1_000;
 const LOST_AGAIN_MS = 30_000;
 
@@ -62,9 +73,7 @@ export class PartitionBook {
 
   /** Takes partitions over and asks the handler, in the background, where to begin. */
   assign(partitions: readonly TopicPartition[]): void {
-    const taken = partitions.map(({ topic, partition }): OwnedPartition => {
-      return { topic, partition, state: 'asking', next: 0, isFresh: true };
-    });
+    const taken = partitions.map(({ topic, partition }) => create(topic, partition, 'asking', null));
     for (const owned of taken) this.#owned.set(keyOf(owned.topic, owned.partition), owned);
     if (taken.length > 0) void this.#ask(taken, 0);
   }
@@ -93,38 +102,55 @@ export class PartitionBook {
     }
   }
 
-  /**
-   * Hands a batch over after whatever runs for its partition. Resolves when the handler is done; resolves at once when the
-   * partition is not `partition`'s any more by then.
-   */
-  deliver(partition: OwnedPartition, batch: RecordBatch): Promise<void> {
-    const key = keyOf(partition.topic, partition.partition);
-    const before = this.#running.get(key) ?? Promise.resolve();
-    const done = before.then(async () => {
-      if (!this.owns(partition) || this.#closing.signal.aborted) return;
-      try {
-        await this.#options.handler.onBatch(batch);
-      } catch (error) {
-        // The contract says it does not reject; a defect must still not stop the partition or skip records.
-        this.#options.logger.error(
-          { err: error, topic: batch.topic, partition: batch.partition },
-          'batch handler failed',
-        );
-        await sleep(systemClock, ASK_AGAIN_MS, this.#closing.signal);
-        if (this.owns(partition)) this.reset([partition]);
-      }
-    });
-    this.#running.set(key, done);
-    void done.then(() => {
-      if (this.#running.get(key) === done) this.#running.delete(key);
-    });
-    return done;
+  /** Takes records of an active partition: those before the wanted offset are dropped, the others handed over in turn. */
+  push(partition: OwnedPartition, records: readonly StreamRecord[], highWatermark: number): void {
+    for (const record of records) {
+      if (record.offset < partition.next) continue;
+      partition.next = record.offset + 1;
+      partition.isFresh = false;
+      partition.waiting.push(record);
+      partition.waitingBytes += record.value.length + RECORD_BYTES;
+    }
+    partition.highWatermark = Math.max(highWatermark, partition.next);
+    if (!partition.isDelivering && partition.waiting.length > 0) void this.#deliver(partition);
   }
 
   /** Resolves when the handler has nothing in hand any more; nothing new is handed over. */
   async close(): Promise<void> {
     this.#closing.abort();
     await Promise.all(this.#running.values());
+  }
+
+  async #deliver(owned: OwnedPartition): Promise<void> {
+    const { topic, partition } = owned;
+    const key = keyOf(topic, partition);
+    owned.isDelivering = true;
+    // A batch of an older stretch of ownership may still be in the handler's hands.
+    await this.#running.get(key);
+    while (owned.waiting.length > 0 && this.owns(owned) && !this.#closing.signal.aborted) {
+      const batch = { topic, partition, records: owned.waiting, highWatermark: owned.highWatermark };
+      owned.waiting = [];
+      owned.waitingBytes = 0;
+      this.#options.onDrained?.(owned);
+      const done = this.#handOver(owned, batch);
+      this.#running.set(key, done);
+      await done;
+      if (this.#running.get(key) === done) this.#running.delete(key);
+    }
+    owned.isDelivering = false;
+  }
+
+  async #handOver(owned: OwnedPartition, batch: RecordBatch): Promise<void> {
+    try {
+      await this.#options.handler.onBatch(batch);
+    } catch (error) {
+      // The contract says it does not reject; a defect must still neither stop the partition nor skip records.
+      this.#options.logger.error(
+        { err: error, topic: batch.topic, partition: batch.partition },
+        'batch handler failed',
+      );
+      if (this.owns(owned)) this.reset([owned]);
+    }
   }
 
   async #ask(partitions: readonly OwnedPartition[], delayMs: number): Promise<void> {
@@ -160,7 +186,7 @@ export class PartitionBook {
     if (!this.owns(partition) || partition.state === 'lost') return;
     const { topic, partition: number } = partition;
     // A new stretch of ownership, so that what is under way for the old one is dropped.
-    const lost: OwnedPartition = { topic, partition: number, state: 'lost', next: partition.next, isFresh: false };
+    const lost = create(topic, number, 'lost', partition.next);
     this.#owned.set(keyOf(topic, number), lost);
     this.#options.handler.onError(error);
     void this.#ask([lost], LOST_AGAIN_MS);
@@ -197,6 +223,11 @@ export class PartitionBook {
     this.#identities.set(key, identity);
     return undefined;
   }
+}
+
+function create(topic: string, partition: number, state: PartitionState, next: number | null): OwnedPartition {
+  const begin = { next: next ?? 0, isFresh: next === null, highWatermark: next ?? 0 };
+  return { topic, partition, state, ...begin, waiting: [], waitingBytes: 0, isDelivering: false };
 }
 
 export function keyOf(topic: string, partition: number): string {

@@ -1,25 +1,18 @@
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from 'kafkajs';
 import { sleep, systemClock } from '../core/clock.ts';
-import type { ConsumerOptions, RecordBatch, StreamConsumer, TopicPartition } from './driver.ts';
+import type { ConsumerOptions, StreamConsumer, TopicPartition } from './driver.ts';
 import { streamUnavailable, topicMissing } from './kafka-errors.ts';
 import { type KafkaOptions, SESSION_TIMEOUT_MS } from './kafka-options.ts';
-import { type OwnedPartition, PartitionBook } from './kafka-partitions.ts';
+import { MAX_WAITING_BYTES, type OwnedPartition, PartitionBook } from './kafka-partitions.ts';
 import { errorType, type KafkajsAdmin, messageOf } from './kafkajs-admin.ts';
 import { createAssigner, createClient, type KafkaJs } from './kafkajs-client.ts';
 import { toRecord } from './kafkajs-records.ts';
 
-const FETCH_WAIT_MS = 250;
+/** Also how long a partition that was paused may have to wait for the fetch under way without it. */
+const FETCH_WAIT_MS = 100;
 const MAX_BYTES = 8 * 2 ** 20;
 const MAX_PARTITION_BYTES = 2 ** 20;
 const RESTART_MS = 1_000;
-/** More than any group here has partitions: every partition is handed over by itself. */
-const CONCURRENCY = 256;
-const LOST_MEMBERSHIP = new Set([
-  'REBALANCE_IN_PROGRESS',
-  'NOT_COORDINATOR_FOR_GROUP',
-  'ILLEGAL_GENERATION',
-  'UNKNOWN_MEMBER_ID',
-]);
 
 /**
  * kafkajs does not wait for listeners, so that fetching could begin before the offsets are known. Therefore every assigned
@@ -34,8 +27,6 @@ export class KafkajsConsumer implements StreamConsumer {
   readonly #book: PartitionBook;
   readonly #closing = new AbortController();
   #current: Consumer | undefined;
-  /** Aborted when the group rebalances: batches under way give their place up, so that the member can join again. */
-  #membership = new AbortController();
   #restart: Promise<void> | undefined;
   #isCommitting = false;
 
@@ -56,6 +47,7 @@ export class KafkajsConsumer implements StreamConsumer {
       ranges: (topic) => admin.ranges(topic),
       identity: (topic) => admin.identity(topic),
       onKnown: (partitions) => this.#begin(partitions),
+      onDrained: ({ topic, partition }) => this.#current?.resume([{ topic, partitions: [partition] }]),
     });
   }
 
@@ -85,7 +77,6 @@ export class KafkajsConsumer implements StreamConsumer {
     this.#onClosed();
     await this.#restart;
     await this.#book.close();
-    this.#membership.abort();
     const consumer = this.#current;
     this.#current = undefined;
     await consumer?.disconnect().catch((error: unknown) => {
@@ -98,7 +89,7 @@ export class KafkajsConsumer implements StreamConsumer {
     const consumer = createClient(this.#kafkajs, this.#options).consumer({
       groupId: this.#consumer.group,
       sessionTimeout: this.#sessionTimeoutMs,
-      heartbeatInterval: this.#heartbeatMs,
+      heartbeatInterval: Math.floor(this.#sessionTimeoutMs / 5),
       rebalanceTimeout: Math.max(30_000, this.#sessionTimeoutMs),
       metadataMaxAge: 60_000,
       maxWaitTimeInMs: FETCH_WAIT_MS,
@@ -122,7 +113,6 @@ export class KafkajsConsumer implements StreamConsumer {
       await consumer.run({
         autoCommit: false,
         eachBatchAutoResolve: false,
-        partitionsConsumedConcurrently: CONCURRENCY,
         eachBatch: (payload) => this.#eachBatch(payload),
       });
     } catch (error) {
@@ -136,7 +126,7 @@ export class KafkajsConsumer implements StreamConsumer {
   #listen(consumer: Consumer): void {
     const { GROUP_JOIN, REBALANCING, CRASH, START_BATCH_PROCESS } = consumer.events;
     consumer.on(GROUP_JOIN, (event) => this.#joined(event));
-    consumer.on(REBALANCING, () => this.#lost());
+    consumer.on(REBALANCING, () => this.#book.revokeAll());
     // Batches of nothing but the marks of foreign transactions are skipped by kafkajs without a call.
     consumer.on(START_BATCH_PROCESS, ({ payload }) => {
       const owned = this.#book.get(payload.topic, payload.partition);
@@ -147,7 +137,7 @@ export class KafkajsConsumer implements StreamConsumer {
     });
     consumer.on(CRASH, ({ payload }) => {
       if (this.#current !== consumer || this.#closing.signal.aborted) return;
-      this.#lost();
+      this.#book.revokeAll();
       this.#current = undefined;
       const { error } = payload;
       const missing = errorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION';
@@ -181,18 +171,12 @@ export class KafkajsConsumer implements StreamConsumer {
   }
 
   #joined({ payload }: ConsumerGroupJoinEvent): void {
-    this.#lost();
-    this.#membership = new AbortController();
+    this.#book.revokeAll();
     const partitions = Object.entries(payload.memberAssignment).flatMap(([topic, numbers]) =>
       numbers.map((partition) => ({ topic, partition })),
     );
     this.#pause(partitions);
     this.#book.assign(partitions);
-  }
-
-  #lost(): void {
-    this.#membership.abort();
-    this.#book.revokeAll();
   }
 
   #begin(partitions: readonly OwnedPartition[]): void {
@@ -208,26 +192,18 @@ export class KafkajsConsumer implements StreamConsumer {
     this.#current?.pause(partitions.map(({ topic, partition }) => ({ topic, partitions: [partition] })));
   }
 
-  async #eachBatch({ batch, heartbeat, resolveOffset, isStale }: EachBatchPayload): Promise<void> {
+  /** Must not wait for the handler: kafkajs fetches nothing else from the same broker meanwhile, not for any partition. */
+  async #eachBatch({ batch, resolveOffset, isStale }: EachBatchPayload): Promise<void> {
     const owned = this.#book.get(batch.topic, batch.partition);
-    const membership = this.#membership;
     if (owned?.state !== 'active' || isStale()) return;
     const from = Number((batch as unknown as { fetchedOffset: string }).fetchedOffset);
     if (from !== owned.next) return this.#misplaced(owned);
-    const records = batch.messages.map(toRecord);
     const lastOffset = batch.lastOffset();
-    const delivered: RecordBatch = {
-      topic: batch.topic,
-      partition: batch.partition,
-      records,
-      highWatermark: Number(batch.highWatermark),
-    };
-    const done = this.#book.deliver(owned, delivered);
-    await this.#beatUntil(done, heartbeat, membership.signal);
-    if (membership.signal.aborted || !this.#book.owns(owned)) return;
+    this.#book.push(owned, batch.messages.map(toRecord), Number(batch.highWatermark));
+    // The last offset may be one of a mark that is no message.
     owned.next = Number(lastOffset) + 1;
-    owned.isFresh = false;
     resolveOffset(lastOffset);
+    if (owned.waitingBytes > MAX_WAITING_BYTES) this.#pause([owned]);
   }
 
   /** kafkajs went somewhere else, as it does when the log does not hold the offset any more. */
@@ -237,30 +213,7 @@ export class KafkajsConsumer implements StreamConsumer {
     this.#begin([owned]);
   }
 
-  /** Keeps the membership alive however long the handler takes. Throws what makes kafkajs join again. */
-  async #beatUntil(done: Promise<void>, heartbeat: () => Promise<void>, membership: AbortSignal): Promise<void> {
-    const finished = new AbortController();
-    void done.then(() => finished.abort());
-    const either = AbortSignal.any([finished.signal, membership]);
-    while (!either.aborted) {
-      await sleep(systemClock, this.#heartbeatMs, either);
-      if (either.aborted) return;
-      try {
-        await heartbeat();
-      } catch (error) {
-        // Only what makes kafkajs join again gives the partitions up; a broker that is away may come back in time.
-        if (!LOST_MEMBERSHIP.has(errorType(error) ?? '')) continue;
-        this.#lost();
-        throw error;
-      }
-    }
-  }
-
   get #sessionTimeoutMs(): number {
     return this.#options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS;
-  }
-
-  get #heartbeatMs(): number {
-    return Math.floor(this.#sessionTimeoutMs / 5);
   }
 }

@@ -72,7 +72,21 @@ export class RdkafkaAdmin {
     return new Map(existing.map(({ name, partitions }) => [name, partitions.length]));
   }
 
-  #range(topic: string, partition: number): Promise<PartitionRange> {
+  async #range(topic: string, partition: number): Promise<PartitionRange> {
+    const end = Date.now() + ASK_MS;
+    for (;;) {
+      try {
+        return await this.#askRange(topic, partition);
+      } catch (error) {
+        // A leader that has just been chosen, or is being chosen, is found by asking again.
+        const code = ((error as Error).cause as RdError | undefined)?.code;
+        if ((code !== RD.notLeader && code !== RD.leaderNotAvailable) || Date.now() > end) throw error;
+        await delay(50);
+      }
+    }
+  }
+
+  #askRange(topic: string, partition: number): Promise<PartitionRange> {
     return this.#ask(`offsets of ${topic}/${partition}`, ({ producer }, done) => {
       producer.queryWatermarkOffsets(topic, partition, ASK_MS, (error, offsets) =>
         done(error, { partition, low: offsets?.lowOffset, high: offsets?.highOffset }),

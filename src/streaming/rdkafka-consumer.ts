@@ -1,8 +1,8 @@
 import { sleep, systemClock } from '../core/clock.ts';
-import type { ConsumerOptions, RecordBatch, StreamConsumer, TopicPartition } from './driver.ts';
+import type { ConsumerOptions, StreamConsumer, TopicPartition } from './driver.ts';
 import { streamUnavailable, topicMissing } from './kafka-errors.ts';
 import { ASSIGNMENT_STRATEGY, type KafkaOptions, SESSION_TIMEOUT_MS } from './kafka-options.ts';
-import { type OwnedPartition, PartitionBook } from './kafka-partitions.ts';
+import { MAX_WAITING_BYTES, type OwnedPartition, PartitionBook } from './kafka-partitions.ts';
 import type { RdkafkaAdmin } from './rdkafka-admin.ts';
 import { connectionConfig, logTo } from './rdkafka-config.ts';
 import { RD, type RdConsumer, type RdError, type RdkafkaModule, type RdMessage } from './rdkafka-module.ts';
@@ -10,19 +10,15 @@ import { MessagePoll } from './rdkafka-poll.ts';
 import { byPartition, toRecord } from './rdkafka-records.ts';
 
 const CONNECT_MS = 10_000;
-/** Of one partition, waiting for the handler: more than that and the partition is paused. */
-const MAX_WAITING_BYTES = 2 * 2 ** 20;
 /** How long an active partition may be silent until the log is asked whether it should be. */
 const SILENCE_MS = 10_000;
 const ERROR_PAUSE_MS = 200;
 const DISCONNECT_MS = 10_000;
 
-/** What is read of a partition and not handed over yet. */
+/** What librdkafka was told about a partition. */
 interface Lane {
-  waiting: RdMessage[];
-  bytes: number;
   isPaused: boolean;
-  isDelivering: boolean;
+  /** When something came last. */
   lastMs: number;
 }
 
@@ -178,11 +174,14 @@ export class RdkafkaConsumer implements StreamConsumer {
     for (const owned of this.#book.all()) {
       const lane = this.#lanes.get(owned);
       if (!lane || owned.state !== 'active') continue;
-      const isFull = lane.bytes > MAX_WAITING_BYTES;
-      if (isFull === lane.isPaused || (lane.isPaused && lane.waiting.length > 0)) continue;
-      lane.isPaused = isFull;
-      if (isFull) this.#consumer.pause([owned]);
-      else this.#consumer.resume([owned]);
+      if (!lane.isPaused && owned.waitingBytes > MAX_WAITING_BYTES) {
+        lane.isPaused = true;
+        this.#consumer.pause([owned]);
+      } else if (lane.isPaused && owned.waiting.length === 0) {
+        lane.isPaused = false;
+        lane.lastMs = performance.now();
+        this.#consumer.resume([owned]);
+      }
     }
   }
 
@@ -199,7 +198,7 @@ export class RdkafkaConsumer implements StreamConsumer {
     for (const owned of readable) {
       owned.state = 'active';
       const lane = this.#lanes.get(owned);
-      if (!lane) this.#lanes.set(owned, { waiting: [], bytes: 0, isPaused: false, isDelivering: false, lastMs: nowMs });
+      if (!lane) this.#lanes.set(owned, { isPaused: false, lastMs: nowMs });
       else if (lane.isPaused) this.#consumer.pause([owned]);
       if (lane) lane.lastMs = nowMs;
     }
@@ -211,36 +210,17 @@ export class RdkafkaConsumer implements StreamConsumer {
       const lane = owned && this.#lanes.get(owned);
       if (!lane || owned.state !== 'active') continue;
       lane.lastMs = performance.now();
-      for (const message of group) {
-        if (message.offset < owned.next) continue;
-        owned.next = message.offset + 1;
-        owned.isFresh = false;
-        lane.waiting.push(message);
-        lane.bytes += message.size;
-      }
-      if (!lane.isDelivering) void this.#deliver(owned, lane);
+      this.#book.push(owned, group.map(toRecord), this.#highWatermark(owned));
     }
   }
 
-  async #deliver(owned: OwnedPartition, lane: Lane): Promise<void> {
-    lane.isDelivering = true;
-    while (lane.waiting.length > 0 && this.#book.owns(owned) && !this.#closing.signal.aborted) {
-      const records = lane.waiting.map(toRecord);
-      lane.waiting = [];
-      lane.bytes = 0;
-      await this.#book.deliver(owned, { ...this.#place(owned), records });
-    }
-    lane.isDelivering = false;
-  }
-
-  #place({ topic, partition, next }: OwnedPartition): Omit<RecordBatch, 'records'> {
-    let highWatermark = next;
+  #highWatermark({ topic, partition }: OwnedPartition): number {
     try {
-      highWatermark = Math.max(next, this.#consumer.getWatermarkOffsets(topic, partition).highOffset);
+      return this.#consumer.getWatermarkOffsets(topic, partition).highOffset;
     } catch {
       // Not known before the first fetch of an assignment: at least what was read is there.
+      return 0;
     }
-    return { topic, partition, highWatermark };
   }
 
   #failed(error: RdError): void {

@@ -98,6 +98,8 @@ export const RD = {
   allBrokersDown: -187,
   unknownPartition: -190,
   unknownTopicOrPartition: 3,
+  leaderNotAvailable: 5,
+  notLeader: 6,
   topicAuthorization: 29,
   groupAuthorization: 30,
   topicExists: 36,

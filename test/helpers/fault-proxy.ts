@@ -41,12 +41,13 @@ interface Connection {
 export async function createFaultProxy(
   t: Pick<Test, 'teardown'>,
   target: { host: string; port: number },
+  listenPort = 0,
 ): Promise<FaultProxy> {
   const faults: Faults = { delayMs: 0, swallow: 'none', cutWhen: null };
   const clients = new Set<Socket>();
   const host = '127.0.0.1';
   let server = serve();
-  const port = await listen(server, 0);
+  const port = await listen(server, listenPort);
 
   function serve(): Server {
     // A client that says it has no more to send may still wait for answers.

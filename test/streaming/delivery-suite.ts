@@ -13,6 +13,11 @@ export interface DeliveryHarness {
   forget?(topic: string, partition: number, offset: number): Promise<void>;
   /** Replication of topics. */
   replication?: number;
+  /**
+   * An offset that the log does not hold is an error, and nothing is read: on a log that others keep it may be of another
+   * topic of the same name. Default: reading begins at the first retained record.
+   */
+  refusesLostOffsets?: boolean;
 }
 
 /** The rules of driver.ts, tested against a real log. Every driver passes the same suite. */
@@ -110,6 +115,7 @@ export function deliverySuite(name: string, harness: DeliveryHarness): void {
     await recorder.until('13 records', () => recorder.delivered.length >= 13);
     t.strictSame(recorder.texts(0), sequence(0, 10));
     t.strictSame(recorder.texts(1), sequence(1, 10).slice(7));
+    if (harness.refusesLostOffsets) return;
     const beyond = new Recorder({ startAt: () => high + 1_000 });
     const late = await consume(driver, `${topic}-beyond`, topic, beyond);
     await beyond.until('all records', () => beyond.delivered.length >= 20);
@@ -171,11 +177,13 @@ export function deliverySuite(name: string, harness: DeliveryHarness): void {
     });
     const { consumer } = await consume(driver, topic, topic, recorder);
     await producer.send([...numbered(topic, 0, 0, 5), ...numbered(topic, 1, 0, 5)]);
+    // How the records are cut into batches is the driver's business: a reset may come after the first of them.
     await recorder.until(
-      'three times partition 0',
-      () => recorder.texts(0).length >= 15 && recorder.texts(1).length >= 5,
+      'partition 0 to its end, twice from its beginning again',
+      () => failures < 0 && recorder.texts(0).at(-1) === '0:4' && recorder.texts(1).length >= 5,
     );
-    t.strictSame(recorder.texts(0), [...sequence(0, 5), ...sequence(0, 5), ...sequence(0, 5)]);
+    t.equal(recorder.texts(0).filter((text) => text === '0:0').length, 3);
+    t.strictSame(recorder.texts(0).slice(-5), sequence(0, 5));
     t.strictSame(recorder.texts(1), sequence(1, 5), 'the other partition is not disturbed');
     marks.set(1, null);
     consumer.reset([{ topic, partition: 1 }]);
@@ -320,6 +328,13 @@ export function deliverySuite(name: string, harness: DeliveryHarness): void {
       const [{ low: first }] = await driver.ranges(topic);
       await forget(topic, 0, first + 4);
       t.equal((await driver.ranges(topic))[0].low, first + 4);
+      if (harness.refusesLostOffsets) {
+        const refused = await consume(driver, topic, topic, new Recorder({ startAt: () => first }));
+        await refused.recorder.until('an error', () => refused.recorder.errors.length > 0);
+        t.match(refused.recorder.errors[0], { code: 'VED_OFFSET_LOST', message: topic });
+        t.equal(refused.recorder.delivered.length, 0, 'nothing is read');
+        return;
+      }
       const { recorder } = await consume(driver, topic, topic, new Recorder({ startAt: () => first }));
       await recorder.until('the rest', () => recorder.delivered.length >= 6);
       t.strictSame(recorder.texts(), sequence(0, 10).slice(4));
