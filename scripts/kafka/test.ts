@@ -1,0 +1,39 @@
+// `npm run test:kafka`: the tests that need a real Kafka. Arguments go to tap.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { whyNoRdkafka } from '../../src/streaming/rdkafka.ts';
+import { installKafka, kafkaVersion, whyNoKafka } from './installation.ts';
+
+const root = join(import.meta.dirname, '../..');
+const facts: string[] = [];
+const noKafka = whyNoKafka();
+if (noKafka === undefined) {
+  installKafka();
+  facts.push(`Kafka: Apache Kafka ${kafkaVersion()}, brokers of the tests' own on 127.0.0.1`);
+} else {
+  const given = process.env.KAFKA_BOOTSTRAP_SERVERS;
+  facts.push(`Kafka: NONE OF OUR OWN, ${noKafka} (Debian: apt-get install openjdk-17-jre-headless maven)`);
+  facts.push(
+    given
+      ? `Kafka: only the delivery suite runs, on KAFKA_BOOTSTRAP_SERVERS=${given}; faults, TLS and SASL are skipped`
+      : 'Kafka: KAFKA_BOOTSTRAP_SERVERS is not set either; only the mock cluster of librdkafka remains, for delivery alone',
+  );
+}
+const build = spawnSync(process.execPath, [join(root, 'scripts/build-rdkafka.mjs')], { cwd: root, encoding: 'utf8' });
+const noRdkafka =
+  build.status === 0 ? whyNoRdkafka() : (build.stderr.trim().split('\n').at(-1) ?? 'it does not compile');
+facts.push(
+  noRdkafka === undefined ? `rdkafka: ${build.stdout.trim().split('\n').at(-1)}` : `rdkafka: NOT TESTED, ${noRdkafka}`,
+);
+
+const say = () => {
+  for (const fact of facts) console.log(`# ${fact}`);
+};
+say();
+const { status } = spawnSync(join(root, 'node_modules/.bin/tap'), process.argv.slice(2), {
+  cwd: root,
+  stdio: 'inherit',
+  env: { ...process.env, TAP_RCFILE: '.taprc-kafka.yaml' },
+});
+say();
+process.exit(status ?? 1);
