@@ -45,7 +45,7 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly ticker: Ticker;
   readonly #limiter: Limiter<Series>;
-  readonly #lateness = new Lateness();
+  readonly #lateness: Lateness;
   readonly #byId: Array<Series | undefined> = [];
   readonly #freeIds: number[] = [];
   /** Series with missed slots that the publisher had no room for. */
@@ -59,6 +59,7 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     const { clock, timeline, concurrency, concurrencyPerHost } = options;
+    this.#lateness = new Lateness(clock);
     this.ticker = new Ticker({ clock, timeline, onDue: (id) => this.#due(id) });
     this.#limiter = new Limiter({
       limit: concurrency,

@@ -1,18 +1,32 @@
+import type { Clock } from '../core/clock.ts';
+
 /** How late checks began, in ms after their slot. */
 export interface LatenessStats {
   /** Upper bounds of the buckets in ms; the last bucket, without a bound, has the rest. */
   boundsMs: readonly number[];
-  /** Checks per bucket, one more than bounds; not cumulative. */
+  /** Checks per bucket since the start, one more than bounds; not cumulative. */
   counts: number[];
   count: number;
   sumMs: number;
   maxMs: number;
+  /** Of the last one to two minutes; percentiles are the upper bounds of buckets a quarter octave wide. */
+  recent: { p50: number; p99: number; max: number };
 }
 
+/** Counts how late checks begin: since the start in a few buckets, and of late in fine ones. */
 export class Lateness {
+  readonly #clock: Clock;
   readonly #counts = new Array<number>(BOUNDS_MS.length + 1).fill(0);
   #sumMs = 0;
   #maxMs = 0;
+  #recent = new Window();
+  #before = new Window();
+  #turnedMono: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#turnedMono = clock.monotonicMs();
+  }
 
   add(lateMs: number): void {
     let bucket = 0;
@@ -20,12 +34,53 @@ export class Lateness {
     this.#counts[bucket]++;
     this.#sumMs += lateMs;
     if (lateMs > this.#maxMs) this.#maxMs = lateMs;
+    this.#turn();
+    this.#recent.add(lateMs);
   }
 
   stats(): LatenessStats {
+    this.#turn();
     const count = this.#counts.reduce((sum, n) => sum + n, 0);
-    return { boundsMs: BOUNDS_MS, counts: [...this.#counts], count, sumMs: this.#sumMs, maxMs: this.#maxMs };
+    const recent = this.#recent.merged(this.#before);
+    return { boundsMs: BOUNDS_MS, counts: [...this.#counts], count, sumMs: this.#sumMs, maxMs: this.#maxMs, recent };
+  }
+
+  #turn(): void {
+    const mono = this.#clock.monotonicMs();
+    const passedMs = mono - this.#turnedMono;
+    if (passedMs < WINDOW_MS) return;
+    this.#before = passedMs < 2 * WINDOW_MS ? this.#recent : new Window();
+    this.#recent = new Window();
+    this.#turnedMono = mono;
+  }
+}
+
+class Window {
+  readonly #counts = new Uint32Array(FINE);
+  #max = 0;
+
+  add(lateMs: number): void {
+    this.#counts[Math.max(0, Math.min(FINE - 1, Math.ceil(Math.log2(lateMs) * 4)))]++;
+    if (lateMs > this.#max) this.#max = lateMs;
+  }
+
+  merged(other: Window): { p50: number; p99: number; max: number } {
+    const counts = this.#counts.map((n, index) => n + other.#counts[index]);
+    const total = counts.reduce((sum, n) => sum + n, 0);
+    const max = Math.max(this.#max, other.#max);
+    const quantile = (share: number) => {
+      let seen = 0;
+      const bucket = counts.findIndex((n) => {
+        seen += n;
+        return seen >= total * share;
+      });
+      return Math.min(max, Math.round(2 ** (bucket / 4) * 100) / 100);
+    };
+    return total === 0 ? { p50: 0, p99: 0, max: 0 } : { p50: quantile(0.5), p99: quantile(0.99), max };
   }
 }
 
 const BOUNDS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] as const;
+const WINDOW_MS = 60_000;
+/** Quarter octaves from 1 ms up to over an hour. */
+const FINE = 90;

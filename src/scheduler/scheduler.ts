@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { type Clock, sleep } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Job } from '../jobs/job.ts';
@@ -43,7 +44,7 @@ interface CommonOptions extends SchedulerLimits {
 
 export interface SchedulerOptions extends CommonOptions {
   database: LeaseStoreOptions['database'];
-  /** Unique per start of a process: a restarted one is another. */
+  /** Names the process in the tables. */
   instanceId: string;
 }
 
@@ -75,7 +76,9 @@ export interface Scheduler {
 }
 
 export function createScheduler(options: SchedulerOptions): Scheduler {
-  const { database, location, instanceId: owner } = options;
+  const { database, location, instanceId } = options;
+  // A name may be used again, by the same machine after a restart or by mistake; a lease must tell the two apart.
+  const owner = `${instanceId}#${randomBytes(6).toString('hex')}`;
   const leases = createLeaseStore({ database, location, owner });
   const spans = createSpanStore({ database, location, owner });
   return createSchedulerOn({ ...options, leases, spans, owner });
