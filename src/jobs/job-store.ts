@@ -13,7 +13,7 @@ export interface JobStore {
   definitionOf(jobId: number): Promise<JobDefinition | null>;
   list(filter?: JobFilter): Promise<StoredJob[]>;
   /** All jobs changed after `revision`, removed ones included (`deleted`), in order of revision. */
-  changedSince(revision: number): Promise<StoredJob[]>;
+  changedSince(revision: number, page?: JobPage): Promise<StoredJob[]>;
   /** Makes a job of source `api`; takes the next free id when the definition has none. Throws VED_JOB_EXISTS. */
   create(definition: JobDefinition): Promise<StoredJob>;
   /** Replaces the definition. Throws VED_JOB_NOT_FOUND, VED_JOB_MANAGED_BY_FILE, VED_VERSION_CONFLICT. */
@@ -25,6 +25,12 @@ export interface JobStore {
   applyFile(definitions: readonly JobDefinition[]): Promise<FileChanges>;
   /** Calls back after changes (and now and then without any); the answer stops it. */
   watch(onChange: () => void): Promise<() => Promise<void>>;
+}
+
+/** One page of changes: at most `limit`, those of `revision` itself only from jobs with a greater id on. */
+export interface JobPage {
+  afterJobId: number;
+  limit: number;
 }
 
 export interface JobFilter {

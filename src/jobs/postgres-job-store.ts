@@ -3,7 +3,7 @@ import { VedetteError } from '../errors.ts';
 import type { Database, Queryable } from '../storage/database.ts';
 import type { Job, StoredJob } from './job.ts';
 import { listStatement } from './job-list.ts';
-import type { FileChanges, JobDefinition, JobFilter, JobStore } from './job-store.ts';
+import type { FileChanges, JobDefinition, JobFilter, JobPage, JobStore } from './job-store.ts';
 
 export interface JobStoreOptions {
   database: Database;
@@ -15,6 +15,7 @@ export interface JobStoreOptions {
 }
 
 const CHANNEL = 'vedette_jobs';
+const MAX_JOB_ID = 2 ** 31 - 1;
 
 interface JobRow {
   job_id: number;
@@ -59,10 +60,11 @@ class PostgresJobStore implements JobStore {
     return rows.map((row) => this.#toStored(row));
   }
 
-  async changedSince(revision: number): Promise<StoredJob[]> {
+  async changedSince(revision: number, page?: JobPage): Promise<StoredJob[]> {
     const { rows } = await this.#database.query<JobRow>(
-      `SELECT ${COLUMNS} FROM jobs WHERE revision > $1 ORDER BY revision, job_id`,
-      [revision],
+      `SELECT ${COLUMNS} FROM jobs WHERE revision >= $1 AND (revision, job_id) > ($1, $2)
+       ORDER BY revision, job_id LIMIT $3`,
+      [revision, page?.afterJobId ?? MAX_JOB_ID, page?.limit ?? null],
     );
     return rows.map((row) => this.#toStored(row));
   }

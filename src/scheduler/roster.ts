@@ -39,7 +39,8 @@ export class Roster {
   /** Jobs whose span has to begin, to end or to change, in the order in which that became possible. */
   readonly #queue = new Set<number>();
   #applying: Promise<void> | null = null;
-  #revision = 0;
+  /** The last change that was read. */
+  #known = NOTHING_KNOWN;
   #reading: Promise<void> | null = null;
   #readAgain = false;
 
@@ -305,7 +306,7 @@ export class Roster {
   async #readAnew(): Promise<void> {
     await this.#reading;
     this.#wanted.clear();
-    this.#revision = 0;
+    this.#known = NOTHING_KNOWN;
     await this.#read();
     for (const { jobId } of [...this.#series.values()]) this.#reconcile(jobId);
   }
@@ -319,26 +320,34 @@ export class Roster {
   }
 
   async #readAll(): Promise<void> {
-    const { jobStore, clock, logger, signal } = this.#options;
     while (this.#readAgain) {
       this.#readAgain = false;
-      let changed: StoredJob[];
-      try {
-        changed = await retry(() => jobStore.changedSince(this.#revision), {
-          clock,
-          signal,
-          onTransition: (state) => state.failing && logger.warn({ err: state.error }, 'jobs cannot be read'),
-        });
-      } catch (error) {
-        if (signal.aborted) return;
-        throw error;
+      // Page by page: all jobs at once would take several times the memory that they need afterwards.
+      for (let more = true; more; ) {
+        const page = await this.#readPage();
+        for (const stored of page) this.#learn(stored);
+        more = page.length >= PAGE;
       }
-      for (const stored of changed) this.#learn(stored);
+    }
+  }
+
+  async #readPage(): Promise<StoredJob[]> {
+    const { jobStore, clock, logger, signal } = this.#options;
+    const { revision, jobId } = this.#known;
+    try {
+      return await retry(() => jobStore.changedSince(revision, { afterJobId: jobId, limit: PAGE }), {
+        clock,
+        signal,
+        onTransition: (state) => state.failing && logger.warn({ err: state.error }, 'jobs cannot be read'),
+      });
+    } catch (error) {
+      if (signal.aborted) return [];
+      throw error;
     }
   }
 
   #learn({ job, version, running, deleted, revision }: StoredJob): void {
-    this.#revision = Math.max(this.#revision, revision);
+    this.#known = { revision, jobId: job.jobId };
     const runs = running && !deleted && job.locations.includes(this.#options.location);
     if (runs) this.#wanted.set(job.jobId, { job, version });
     else this.#wanted.delete(job.jobId);
@@ -355,6 +364,8 @@ interface Order {
   begun: Series | null;
 }
 
+const NOTHING_KNOWN = { revision: 0, jobId: 0 };
+const PAGE = 5000;
 /** Jobs in one statement. */
 const BATCH = 5000;
 /** A new span begins this much later than now, so that it is written before its first slot. */

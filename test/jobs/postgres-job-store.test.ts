@@ -99,4 +99,14 @@ test('a file of 100,000 jobs is applied within seconds', async (t) => {
   t.equal((await store.applyFile(definitions)).created.length, 100_000);
   t.equal((await store.applyFile(definitions)).unchanged.length, 100_000);
   t.equal((await store.changedSince(0)).length, 100_000);
+  let seen = 0;
+  let last = { revision: 0, jobId: 0 };
+  for (;;) {
+    const page = await store.changedSince(last.revision, { afterJobId: last.jobId, limit: 30_000 });
+    seen += page.length;
+    if (page.length < 30_000) break;
+    const { revision, job } = page[page.length - 1];
+    last = { revision, jobId: job.jobId };
+  }
+  t.equal(seen, 100_000, 'page by page');
 });

@@ -46,7 +46,8 @@ class Jobs {
 
   get store() {
     return {
-      changedSince: async (revision: number) => [...this.#jobs.values()].filter((job) => job.revision > revision),
+      changedSince: async (revision: number) =>
+        [...this.#jobs.values()].filter((job) => job.revision > revision).sort((a, b) => a.revision - b.revision),
       watch: async (onChange: () => void) => {
         this.#watchers.add(onChange);
         return async () => void this.#watchers.delete(onChange);

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../src/core/clock.ts';
 import { sleep } from '../../../src/core/clock.ts';
 import type { Job, StoredJob } from '../../../src/jobs/job.ts';
+import type { JobPage } from '../../../src/jobs/job-store.ts';
 import type { AcquiredLease, LeaseStore } from '../../../src/jobs/leases.ts';
 import { SHARDS, shardOf } from '../../../src/jobs/shard.ts';
 import type { OpenSpan, SpanStore } from '../../../src/jobs/spans.ts';
@@ -147,7 +148,8 @@ export class World {
 
   jobStore(clock: ProcessClock, link: Link) {
     return {
-      changedSince: (revision: number) => over(link, clock, () => this.#changedSince(revision)),
+      changedSince: (revision: number, page: JobPage = { afterJobId: Number.POSITIVE_INFINITY, limit: 1e9 }) =>
+        over(link, clock, () => this.#changedSince(revision, page)),
       watch: async (onChange: () => void) => {
         const tell = () => void clock.alive().then(onChange);
         this.#jobWatchers.add(tell);
@@ -156,10 +158,11 @@ export class World {
     };
   }
 
-  #changedSince(revision: number): StoredJob[] {
+  #changedSince(since: number, { afterJobId, limit }: JobPage): StoredJob[] {
     return [...this.#jobs.values()]
-      .filter((stored) => stored.revision > revision)
-      .sort((a, b) => a.revision - b.revision);
+      .filter(({ revision, job }) => revision > since || (revision === since && job.jobId > afterJobId))
+      .sort((a, b) => a.revision - b.revision || a.job.jobId - b.job.jobId)
+      .slice(0, limit);
   }
 
   leaseStore(owner: string, clock: ProcessClock, link: Link): LeaseStore {
