@@ -10,7 +10,7 @@ const KILLS = Number(process.env.VEDETTE_FAULT_KILLS ?? 30);
 
 async function databaseUrl(process_: VedetteProcess, folder: string): Promise<string> {
   const { stdout } = await run(process.execPath, ['bin/vedette.js', 'db', 'url'], {
-    env: { ...process.env, VEDETTE_DATA_DIR: `${folder}/data`, PORT: String(process_.port) },
+    env: { PATH: process.env.PATH, VEDETTE_DATA_DIR: `${folder}/data`, PORT: String(process_.port) },
   });
   return stdout.trim();
 }
