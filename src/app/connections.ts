@@ -6,8 +6,9 @@ import type { Settings } from '../settings.ts';
 import type { Database } from '../storage/database.ts';
 import { startEmbeddedPostgres } from '../storage/embedded-server.ts';
 import { createDatabase, isRetryable } from '../storage/pool.ts';
+import { chooseDriver } from '../streaming/choose.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
-import { chooseDriver } from './choose-driver.ts';
+import { streamDrivers } from '../streaming/index.ts';
 
 export interface OpenedDatabase {
   database: Database;
@@ -65,9 +66,15 @@ export async function openStream(
   settings: Settings,
   options: { database: Database; logger: Logger; lifecycle: Lifecycle },
 ): Promise<StreamDriver> {
-  const { name, create } = await chooseDriver(settings, options.logger);
-  const driver = await create(options.database);
-  options.logger.info({ driver: name }, 'stream opened');
+  const { driver: wanted, retentionMs } = settings.stream;
+  const { name, reason } = await chooseDriver(wanted, settings.kafkaConnection !== null);
+  const driver = await streamDrivers.get(name).create({
+    logger: options.logger,
+    database: options.database,
+    kafka: settings.kafkaConnection,
+    ...(retentionMs === null ? {} : { retentionMs }),
+  });
+  options.logger.info({ driver: name, reason }, 'stream opened');
   options.lifecycle.defer(() => driver.close());
   return driver;
 }

@@ -1,0 +1,23 @@
+// `npm run test:faults`: whole processes that are killed, paused and cut off. Arguments go to tap.
+// VEDETTE_FAULT_SEED repeats an earlier run, VEDETTE_FAULT_KILLS says how many faults a test injects (default 30).
+import './check-node.mjs';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { build } from './build.mjs';
+import { ensureInstalled, root } from './ensure-install.mjs';
+
+ensureInstalled();
+build();
+if (!existsSync('/usr/bin/faketime') && process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
+  // Steps the wall clock of one process; without it that test says loudly that it was skipped.
+  const apt = (...args) =>
+    spawnSync('apt-get', ['-qq', ...args], { stdio: ['ignore', 'ignore', 'inherit'] }).status === 0;
+  if (!apt('install', '-y', 'faketime') && apt('update')) apt('install', '-y', 'faketime');
+}
+const { status } = spawnSync(path.join(root, 'node_modules/.bin/tap'), process.argv.slice(2), {
+  cwd: root,
+  stdio: 'inherit',
+  env: { ...process.env, TAP_RCFILE: '.taprc-faults.yaml' },
+});
+process.exit(status ?? 1);
