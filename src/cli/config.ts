@@ -18,8 +18,8 @@ export function configCommand(cli: Cli): Command {
     )
     .action(async (_options, command: Command) => {
       const { settings, given } = resolveFor(cli, command);
-      const { loadJobRules, readJobFile } = await import('./job-rules.ts');
-      const jobs = readJobFile(settings, await loadJobRules(settings));
+      const { loadJobRules, loadJobFile } = await import('./job-rules.ts');
+      const jobs = await loadJobFile(settings, await loadJobRules(settings));
       cli.stdout.line(`${given.size} settings given, all of them right`);
       cli.stdout.line(jobs ? `${jobs.length} jobs in ${settings.jobsFile}, all of them right` : 'no job file');
     });

@@ -35,10 +35,14 @@ export function settingOption(flags: string, path: string, description?: string)
   return option;
 }
 
-/** Settings under the options that were given to `command` and to those above it. */
-export function resolveFor({ env, cwd }: Cli, command: Command): ResolvedSettings {
+/** Settings under the options that were given to `command` and to those above it; `implied`: what the command means by itself. */
+export function resolveFor(
+  { env, cwd }: Cli,
+  command: Command,
+  implied: Readonly<Record<string, string>> = {},
+): ResolvedSettings {
   const { envFile, settings, set = [] } = command.optsWithGlobals<GlobalOptions>();
-  const flags: Record<string, string> = {};
+  const flags: Record<string, string> = { ...implied };
   for (const assignment of set) {
     const at = assignment.indexOf('=');
     if (at < 1)
@@ -61,7 +65,8 @@ export function resolveFor({ env, cwd }: Cli, command: Command): ResolvedSetting
   });
 }
 
-export const settingsFor = (cli: Cli, command: Command): Settings => resolveFor(cli, command).settings;
+export const settingsFor = (cli: Cli, command: Command, implied?: Readonly<Record<string, string>>): Settings =>
+  resolveFor(cli, command, implied).settings;
 
 /** Text under the help of a command. */
 export function examples(...lines: Array<readonly [command: string, text: string]>): string {

@@ -1,8 +1,8 @@
 import { percentiles } from '../aggregates/histogram.ts';
 import type { Job } from '../jobs/job.ts';
+import { countCronSlots } from '../scheduler/slots.ts';
 import type { Database } from '../storage/database.ts';
 import { bucketEnd, bucketStart, parseGranularity, readCoverage, readMetrics } from '../storage/queries.ts';
-import { countCronSlots } from './cron-slots.ts';
 import type { TimeRange } from './time.ts';
 
 /** The numbers of one job over a range. Times are seconds; null where there is nothing to say. */
@@ -53,7 +53,13 @@ export async function readNumbers(
   const [bucket] = buckets;
   const { up = 0, degraded = 0, down = 0, missed = 0, count = 0, rtCount = 0, rtSum = 0 } = bucket ?? {};
   const known = up + degraded + down;
-  const [p50 = null, p95 = null, p99 = null] = percentiles(bucket?.histogram ?? null, [50, 95, 99]).map(toSeconds);
+  // A percentile is the middle of a bin, which may lie beyond the extreme that is known exactly.
+  const clamp = (micros: number | null) =>
+    micros === null ? null : Math.min(bucket?.rtMax ?? micros, Math.max(bucket?.rtMin ?? micros, micros));
+  const ranks = percentiles(bucket?.histogram ?? null, [50, 95, 99])
+    .map(clamp)
+    .map(toSeconds);
+  const [p50 = null, p95 = null, p99 = null] = ranks;
   return {
     job,
     count,

@@ -7,7 +7,7 @@ import type { Settings } from '../settings.ts';
 import { toJson } from './check.ts';
 import { type Cli, EXIT, examples, settingOption, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
-import { loadJobRules, readJobFile } from './job-rules.ts';
+import { loadJobFile, loadJobRules } from './job-rules.ts';
 import { formatSeconds, formatTable } from './output.ts';
 import { parseCount, parseIds } from './parse.ts';
 import { outcomeStyle } from './result-line.ts';
@@ -37,7 +37,8 @@ export function onceCommand(cli: Cli): Command {
     .action(async (ids: number[] | undefined, options: OnceOptions, command: Command) => {
       const settings = settingsFor(cli, command);
       const rules = await loadJobRules(settings);
-      const all = (options.stored ? null : readJobFile(settings, rules)) ?? (await storedJobs(cli, settings, rules));
+      const all =
+        (options.stored ? null : await loadJobFile(settings, rules)) ?? (await storedJobs(cli, settings, rules));
       const jobs = ids ? all.filter((job) => ids.includes(job.jobId)) : all.filter((job) => job.enabled);
       const unknown = ids?.filter((id) => !all.some((job) => job.jobId === id)) ?? [];
       if (unknown.length > 0) throw new VedetteError('VED_JOB_NOT_FOUND', `There is no job ${unknown.join(', ')}`);

@@ -8,16 +8,21 @@ import { onInterrupt } from './interrupt.ts';
 import { jobsCommand } from './jobs.ts';
 import { onceCommand } from './once.ts';
 import { createOutput, type OutputStream } from './output.ts';
+import { processCommand, serveCommand } from './serve.ts';
 import { statsCommand } from './stats.ts';
 import { tailCommand } from './tail.ts';
+import { verifyCommand } from './verify.ts';
 import { version } from './version.ts';
 
 const COMMANDS: ReadonlyArray<(cli: Cli) => Command> = [
+  serveCommand,
+  processCommand,
   checkCommand,
   onceCommand,
   statsCommand,
   jobsCommand,
   tailCommand,
+  verifyCommand,
   dbCommand,
   configCommand,
 ];

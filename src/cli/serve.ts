@@ -1,0 +1,85 @@
+import { Command } from 'commander';
+import type { StartInfo } from '../app.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Settings } from '../settings.ts';
+import { type Cli, examples, settingOption, settingsFor } from './context.ts';
+import { version } from './version.ts';
+
+export function serveCommand(cli: Cli): Command {
+  return new Command('serve')
+    .description('run Vedette: API and page, scheduler and processor, or some of them')
+    .addOption(
+      settingOption('--roles <roles>', 'roles', 'what this process does: api, scheduler, processor; all unless given'),
+    )
+    .addOption(settingOption('-p, --port <port>', 'server.port'))
+    .addOption(settingOption('--host <host>', 'server.host'))
+    .addOption(settingOption('--jobs <file>', 'jobs_file'))
+    .addOption(settingOption('--location <name>', 'location'))
+    .addOption(settingOption('--instance <name>', 'instance'))
+    .option('--join', 'use the embedded server that another process on the same data folder runs (database.join)')
+    .addOption(settingOption('--log-level <level>', 'logging.level'))
+    .addHelpText(
+      'after',
+      examples(
+        ['vedette serve', 'everything in one process, on http://127.0.0.1:8080'],
+        ['vedette serve --port 9000 --jobs my-jobs.json', 'another port, other jobs'],
+        ['vedette serve --roles scheduler,processor -e prod.env', 'some roles, with the database of prod.env'],
+        ['vedette serve --roles processor --join', 'a second process beside one on the same data folder'],
+      ),
+    )
+    .action((options: { join?: boolean }, command: Command) =>
+      runMain(cli, settingsFor(cli, command, options.join ? { 'database.join': 'true' } : {})),
+    );
+}
+
+export function processCommand(cli: Cli): Command {
+  return new Command('process')
+    .description('run only a processor: count the results of the stream into the database')
+    .addOption(settingOption('--instance <name>', 'instance'))
+    .addOption(settingOption('--log-level <level>', 'logging.level'))
+    .addHelpText(
+      'after',
+      examples(
+        ['vedette process', 'beside a `vedette serve` on the same data folder, or on the database of the settings'],
+        ['vedette process -e prod.env', 'with the database and the stream of prod.env'],
+      ),
+    )
+    .action((_options, command: Command) =>
+      runMain(cli, settingsFor(cli, command, { roles: 'processor', 'database.join': 'true' })),
+    );
+}
+
+async function runMain(cli: Cli, settings: Settings): Promise<void> {
+  const { main } = await import('../main.ts');
+  await main({
+    settings,
+    version,
+    signal: cli.signal,
+    isTerminal: cli.stdout.isTerminal,
+    announce: (info, logger) => {
+      warnOfOpenDoors(settings, logger);
+      if (cli.stdout.isTerminal) announce(cli, settings, info);
+      else logger.info({ ...info, docs: info.url && `${info.url}/docs` }, 'ready');
+    },
+  });
+}
+
+function announce({ stdout }: Cli, settings: Settings, { url, database, stream, roles }: StartInfo): void {
+  const { style } = stdout;
+  stdout.line(`${style.bold('Vedette')} ${version} ${style.green('runs')}: ${roles.join(', ')}`);
+  if (url) {
+    stdout.line(`  page      ${style.cyan(`${url}/`)}`);
+    stdout.line(`  API docs  ${style.cyan(`${url}/docs`)}`);
+  }
+  stdout.line(`  database  ${database}${settings.databaseServer ? '' : style.dim('  (psql "$(npx vedette db url)")')}`);
+  if (stream !== 'embedded') stdout.line(`  stream    ${stream}`);
+  stdout.line(style.dim('Ctrl-C ends it.'));
+}
+
+function warnOfOpenDoors({ isPublic, roles, server }: Settings, logger: Logger): void {
+  if (!isPublic || !roles.includes('api') || server.apiKeys.length > 0) return;
+  logger.warn(
+    { make: 'openssl rand -hex 24', set: 'VEDETTE_SERVER_API_KEYS' },
+    'the API is public and has no key: routes that change things answer 401 until one is set',
+  );
+}

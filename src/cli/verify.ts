@@ -1,0 +1,115 @@
+import { Command } from 'commander';
+import { Lifecycle } from '../core/lifecycle.ts';
+import type { Difference, VerifyReport } from '../processor/verify.ts';
+import type { Settings } from '../settings.ts';
+import { type Cli, EXIT, examples, settingsFor } from './context.ts';
+import { withDatabase } from './database.ts';
+import { formatCount } from './output.ts';
+import { formatInstant, parseRange, TIME_FORMS } from './time.ts';
+
+interface VerifyOptions {
+  from?: string;
+  to?: string;
+  range?: string;
+  json?: boolean;
+}
+
+export function verifyCommand(cli: Cli): Command {
+  return new Command('verify')
+    .description(
+      'read the stream again, count it anew and compare with every row, bit for bit; may run on a live system',
+    )
+    .option('--range <duration>', 'how far back from --to; 24h unless given')
+    .option('--from <time>', `where to begin: ${TIME_FORMS}`)
+    .option('--to <time>', 'where to end, in the same forms; now unless given')
+    .option('--json', 'the whole report as JSON')
+    .addHelpText(
+      'after',
+      `\nExit code: 0 everything that could be judged is equal, 1 something is not (or nothing could be judged).\n${examples(
+        ['vedette verify', 'the last 24 hours'],
+        ['vedette verify --from 2026-11-20 --to 2026-11-21', 'a day'],
+      )}`,
+    )
+    .action(async (options: VerifyOptions, command: Command) => {
+      const settings = settingsFor(cli, command);
+      const range = parseRange(options, '24h', Date.now());
+      await withDatabase(cli, settings, { tables: 'ready' }, async ({ database }) => {
+        const [{ verify }, { planMetrics }, { countedTopics, openStream }] = await Promise.all([
+          import('../processor/verify.ts'),
+          import('../aggregates/metrics-plan.ts'),
+          import('./stream.ts'),
+        ]);
+        const lifecycle = new Lifecycle();
+        try {
+          const report = await verify({
+            ...range,
+            database,
+            driver: await openStream(settings, database, lifecycle),
+            topics: await countedTopics(settings, database),
+            plans: planMetrics(settings.metrics),
+            keptFromMs: keptFrom(settings),
+            onProgress: ({ records, total }) => {
+              if (cli.stderr.isTerminal)
+                cli.stderr.write(`\r${formatCount(records)} of ${formatCount(total)} records read`);
+            },
+          });
+          if (cli.stderr.isTerminal) cli.stderr.write('\r\x1b[K');
+          cli.exitCode = report.ok ? EXIT.ok : EXIT.failed;
+          if (options.json) cli.stdout.line(JSON.stringify(report, null, 2));
+          else show(cli, report);
+        } finally {
+          await lifecycle.close();
+        }
+      });
+    });
+}
+
+/** Since when rows of each granularity must still be there. */
+function keptFrom({ storage }: Settings): Record<string, number> {
+  const now = Date.now();
+  const { minuteMs, hourMs, dayMs } = storage.retention;
+  const lengths = Object.entries({ minute: minuteMs, hour: hourMs, day: dayMs });
+  return Object.fromEntries(lengths.flatMap(([name, length]) => (length === null ? [] : [[name, now - length]])));
+}
+
+function show({ stdout }: Cli, report: VerifyReport): void {
+  const { style } = stdout;
+  const { coverage } = report;
+  const isEmpty = report.equalRows === 0 && report.differenceCount === 0 && coverage.gaps.length === 0;
+  const verdict = report.ok
+    ? style.green('equal')
+    : isEmpty
+      ? style.yellow('nothing to judge: buckets are judged once they are over')
+      : style.red('NOT EQUAL');
+  stdout.line(`${style.bold(verdict)}  ${formatInstant(report.fromMs)} to ${formatInstant(report.toMs)}`);
+  stdout.line(
+    `${formatCount(report.records)} records read, ${formatCount(report.results)} results counted anew, ` +
+      `${formatCount(report.equalRows)} rows equal in every column, ${formatCount(report.differenceCount)} differences`,
+  );
+  stdout.line(
+    `${formatCount(coverage.series)} series: ${formatCount(coverage.counted)} of ${formatCount(coverage.due)} slots counted` +
+      (coverage.pending > 0 ? `, ${formatCount(coverage.pending)} under way` : ''),
+  );
+  for (const difference of report.differences) stdout.line(`${style.red('differs')}  ${describe(difference)}`);
+  if (report.differenceCount > report.differences.length) {
+    stdout.line(`... and ${formatCount(report.differenceCount - report.differences.length)} more`);
+  }
+  for (const { jobId, location, due, counted } of coverage.gaps) {
+    stdout.line(`${style.red('gap')}  job ${jobId} at ${location}: ${counted} of ${due} slots counted`);
+  }
+  for (const difference of report.unprovable) stdout.line(`${style.yellow('unprovable')}  ${describe(difference)}`);
+  for (const { jobId, location, why } of coverage.unknown) {
+    stdout.line(`${style.yellow('not judged')}  coverage of job ${jobId} at ${location}: ${why}`);
+  }
+  for (const { granularity, fromMs, toMs, why } of report.notCovered) {
+    stdout.line(
+      `${style.yellow('not judged')}  ${granularity} from ${formatInstant(fromMs)} to ${formatInstant(toMs)}: ${why}`,
+    );
+  }
+}
+
+function describe({ granularity, jobId, location, dtMs, kind, column, stored, expected }: Difference): string {
+  const row = `${granularity} ${formatInstant(dtMs)} of job ${jobId} at ${location}`;
+  if (column === null) return `${row}: ${kind}`;
+  return `${row}: ${column} is ${JSON.stringify(stored)}, the stream says ${JSON.stringify(expected)}`;
+}

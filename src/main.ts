@@ -1,0 +1,63 @@
+import closeWithGrace from 'close-with-grace';
+import { createApp, type StartInfo } from './app.ts';
+import { createLogger, type Logger } from './core/logger.ts';
+import type { Settings } from './settings.ts';
+
+const GRACE_MS = 10_000;
+
+export interface MainOptions {
+  settings: Settings;
+  version: string;
+  /** Aborts when the process is to end: at the first Ctrl-C or SIGTERM. */
+  signal: AbortSignal;
+  /** Whether a person watches: then logs are for what they must know, and `announce` says the rest. */
+  isTerminal: boolean;
+  /** Called once everything runs. */
+  announce(info: StartInfo, logger: Logger): void;
+}
+
+/**
+ * The life of one Vedette process: starts, runs until `signal` aborts or something breaks, and ends in order within 10
+ * seconds. Rejects when it cannot start; otherwise the process ends here, with 0 when it was asked to and all went well.
+ */
+export async function main({ settings, version, signal, isTerminal, announce }: MainOptions): Promise<void> {
+  const level = settings.logging.level === 'auto' ? (isTerminal ? 'warn' : 'info') : settings.logging.level;
+  const logger = createLogger({ level, fd: isTerminal ? 2 : 1 });
+  const app = createApp(settings, { logger, version });
+  const grace = closeWithGrace(
+    {
+      delay: GRACE_MS,
+      logger: false,
+      // The caller listens to these; npm passes some of them on twice.
+      skip: ['SIGINT', 'SIGTERM', 'SIGHUP'],
+      onTimeout: () => logger.fatal({ graceMs: GRACE_MS }, 'ending took too long, ended by force'),
+      onSecondError: (error) => logger.fatal({ err: error }, 'a second error while ending'),
+    },
+    async ({ err, signal: name }) => {
+      if (err) logger.fatal({ err }, 'uncaught error, ending');
+      else logger.info({ signal: name }, 'ending');
+      await app.close().catch((error: unknown) => {
+        logger.error({ err: error }, 'could not end in order');
+        throw error;
+      });
+      logger.info('ended');
+    },
+  );
+  const ended = new Promise<never>(() => {}); // grace.close() ends the process, which nobody can wait for.
+  const end = () => {
+    grace.close();
+    return ended;
+  };
+  try {
+    const info = await app.start();
+    if (signal.aborted) return end();
+    announce(info, logger);
+  } catch (error) {
+    // What is torn down while it starts fails to start; that was asked for.
+    if (signal.aborted) return end();
+    grace.uninstall();
+    throw error;
+  }
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  return end();
+}
