@@ -2,12 +2,13 @@ import type { AddressInfo } from 'node:net';
 import type { ApiDependencies, InstanceStats, ReadinessCheck, SchedulerPort } from '../api/ports.ts';
 import { createServer } from '../api/server.ts';
 import type { LatenessStats } from '../scheduler/lateness.ts';
+import { countCronSlots } from '../scheduler/slots.ts';
 import { readLiveInstances } from '../storage/instances.ts';
 import { migrate, reset } from '../storage/migrate.ts';
 import { createCheckRunner } from './check-runner.ts';
 import type { Counting } from './counting.ts';
 import type { Foundation, Roles, Scheduling } from './foundation.ts';
-import { countCronSlots, isLoopback } from './jobs.ts';
+import { isLoopback } from './jobs.ts';
 
 /** Starts the role `api`; answers the address of its page. */
 export async function startApi(foundation: Foundation, roles: Roles): Promise<string> {

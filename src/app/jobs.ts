@@ -34,14 +34,6 @@ export function openJobs({ settings, clock, database }: Pick<Foundation, 'settin
   return { rules, store: createJobStore({ database, clock, toJob: rules.toJob }) };
 }
 
-/** How many slots of a cron expression lie in [fromMs, toMs). */
-export function countCronSlots(cron: string, timezone: string | null, fromMs: number, toMs: number): number {
-  const slots = new CronSlots(cron, timezone);
-  let count = 0;
-  for (let slot = slots.next(fromMs - 1); slot !== null && slot < toMs; slot = slots.next(slot)) count++;
-  return count;
-}
-
 function cronProblem(expression: string, timezone: string | null): string | null {
   try {
     const slots = new CronSlots(expression, timezone);
