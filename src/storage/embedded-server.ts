@@ -3,6 +3,7 @@ import { mkdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { sleep, systemClock } from '../core/clock.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 import { retry } from '../core/retry.ts';
@@ -52,6 +53,8 @@ const DATABASE = 'vedette';
 const START_TIMEOUT_MS = 60_000;
 const STOP_GRACE_MS = 5_000;
 const JOIN_TIMEOUT_MS = 30_000;
+/** A server that ends sooner than this after its start is started again more and more slowly. */
+const STABLE_MS = 10_000;
 const MAX_LOG_BYTES = 10 * 1024 * 1024;
 /** Below the range from which systems take ports of outgoing connections, of which checks use many. */
 const PORTS = { first: 15_432, count: 16_000 };
@@ -204,6 +207,9 @@ class Supervisor {
   readonly #trimming: NodeJS.Timeout;
   #child: ChildProcess;
   #restarting: Promise<void> | undefined;
+  #startedAt = performance.now();
+  /** Ends in a row, each soon after the start before it. */
+  #shortLives = 0;
   restarts = 0;
   /** The last resort when this process ends without stop(): the server is told, and nobody waits. */
   readonly #onExit = () => {
@@ -226,8 +232,12 @@ class Supervisor {
     return hasExited(this.#child) ? null : (this.#child.pid as number);
   }
 
+  /** Only processes that join and the next start read it: a full disk is no reason to fail. */
   async saveState(): Promise<void> {
-    await writeState(this.#options.dataDir, { port: this.#port, database: DATABASE, pid: this.pid() });
+    const { dataDir, logger } = this.#options;
+    await writeState(dataDir, { port: this.#port, database: DATABASE, pid: this.pid() }).catch((error) => {
+      logger.warn({ err: error }, 'the state of the database server could not be written');
+    });
   }
 
   async stop(): Promise<void> {
@@ -243,6 +253,7 @@ class Supervisor {
   #watch(child: ChildProcess): void {
     const onExit = (code: number | null, signal: string | null) => {
       if (this.#abort.signal.aborted) return;
+      this.#shortLives = performance.now() - this.#startedAt < STABLE_MS ? this.#shortLives + 1 : 0;
       this.#options.logger.warn({ code, signal }, 'the database server ended by itself: starting it again');
       this.#options.onCrash?.({ code, signal });
       this.#restarting = this.#restart().finally(() => {
@@ -256,6 +267,11 @@ class Supervisor {
 
   async #restart(): Promise<void> {
     const { logger } = this.#options;
+    if (this.#shortLives > 1) {
+      logger.error({ times: this.#shortLives }, 'the database server ends again and again: its log says why');
+      await sleep(systemClock, Math.min(10_000, 100 * 2 ** this.#shortLives), this.#abort.signal);
+      if (this.#abort.signal.aborted) return;
+    }
     try {
       this.#child = await retry(
         async () => {
@@ -275,6 +291,7 @@ class Supervisor {
       return; // Only stop() ends the tries.
     }
     this.restarts++;
+    this.#startedAt = performance.now();
     logger.info({ restarts: this.restarts }, 'the database server runs again');
     await this.saveState();
     this.#watch(this.#child);

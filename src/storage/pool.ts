@@ -60,7 +60,7 @@ class PooledDatabase implements Database {
       },
     });
     // A reset of an idle connection is raised here; the pool has dropped that connection already.
-    this.#pool.on('error', (error) => options.logger.debug({ err: error }, 'idle database connection lost'));
+    this.#pool.on('error', ({ message }) => options.logger.debug({ reason: message }, 'idle database connection lost'));
     this.#listener = new Listener({ config, session, schema, logger: options.logger });
   }
 
