@@ -23,6 +23,7 @@ export const ERRORS = {
   VED_RESET_UNCONFIRMED: { statusCode: 400, text: 'A reset must name the database it destroys.' },
   VED_DATABASE_UNAVAILABLE: { statusCode: 503, text: 'PostgreSQL cannot be reached; try again.' },
   VED_STREAM_UNAVAILABLE: { statusCode: 503, text: 'The stream cannot be reached; try again.' },
+  VED_STOPPING: { statusCode: 503, text: 'The server is stopping; ask it later, or another one.' },
   VED_BUSY: { statusCode: 503, text: 'Too much of this is under way already; try again.' },
   VED_DATA_DIR_IN_USE: { statusCode: 500, text: 'Another process runs on this data folder.' },
   VED_EMBEDDED_POSTGRES: { statusCode: 500, text: 'The embedded PostgreSQL could not be started.' },

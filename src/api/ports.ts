@@ -42,6 +42,8 @@ export interface ApiOptions {
   /** Requests a minute and client; null turns the limit off. */
   rateLimitPerMinute?: number | null;
   bodyLimitBytes?: number;
+  /** A request that has not arrived whole by then is ended. */
+  requestTimeoutMs?: number;
   /** Checks by hand under way at once; further ones are answered 503. */
   maxConcurrentChecks?: number;
   /** Whether /metrics has counters per job, and for how many series at most. */

@@ -17,6 +17,7 @@ import type { ApiDependencies } from './ports.ts';
 import { addRoutes } from './routes/index.ts';
 import { ErrorSchema } from './schemas.ts';
 import { createBrowserGuard, createKeyGuard } from './security.ts';
+import { installStopping } from './stopping.ts';
 import { createRequestValidator } from './validation.ts';
 
 const MAX_HEADER_BYTES = 16_384;
@@ -31,8 +32,9 @@ export async function createServer(dependencies: ApiDependencies): Promise<Fasti
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimitBytes ?? 262_144,
-    requestTimeout: 30_000,
+    requestTimeout: options.requestTimeoutMs ?? 30_000,
     forceCloseConnections: 'idle',
+    return503OnClosing: false,
     trustProxy: trustedProxies(options.trustProxy),
     exposeHeadRoutes: true,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
@@ -58,6 +60,7 @@ async function install(app: FastifyInstance, dependencies: ApiDependencies): Pro
   app.addHook('onRoute', (route) => paths.add(route.url, route.method));
   app.setErrorHandler(handleError);
   await installHelmet(app);
+  installStopping(app, dependencies.clock);
   const checkBrowser = createBrowserGuard(options);
   app.addHook('onRequest', async (request) => checkBrowser(request));
   await installRateLimit(app, options.rateLimitPerMinute);

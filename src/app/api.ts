@@ -35,6 +35,7 @@ function apiDependencies(foundation: Foundation, roles: Roles): ApiDependencies 
       auth: { required: loopback && server.apiKeys.length === 0 ? 'nothing' : 'changes', keys: server.apiKeys },
       rateLimitPerMinute: server.rateLimitPerMinute === 0 ? null : server.rateLimitPerMinute,
       bodyLimitBytes: server.bodyLimitBytes,
+      requestTimeoutMs: server.requestTimeoutMs,
       allowReset: server.allowReset,
       trustProxy: server.trustProxy,
     },

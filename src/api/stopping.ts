@@ -1,0 +1,30 @@
+import type { FastifyInstance } from 'fastify';
+import type { Clock } from '../core/clock.ts';
+import { HttpError } from './http-error.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Aborts when the server begins to close: whoever waits for something gives up. */
+    stopping: AbortSignal;
+  }
+}
+
+/** What answers under way get to complete; connections that are open after that are cut. */
+const GRACE_MS = 3_000;
+
+/** New requests are refused, waiting ones end, and no client that holds its connection keeps the process from ending. */
+export function installStopping(app: FastifyInstance, clock: Clock): void {
+  const controller = new AbortController();
+  let cancel = (): void => undefined;
+  app.decorate('stopping', controller.signal);
+  app.addHook('onRequest', async (request, reply) => {
+    if (!controller.signal.aborted || request.routeOptions.url === '/health/live') return;
+    reply.header('connection', 'close');
+    throw new HttpError('VED_STOPPING', 'This server is stopping', { headers: { 'retry-after': '2' } });
+  });
+  app.addHook('preClose', async () => {
+    controller.abort();
+    cancel = clock.after(GRACE_MS, () => app.server.closeAllConnections());
+  });
+  app.addHook('onClose', async () => cancel());
+}
