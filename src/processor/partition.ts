@@ -8,6 +8,7 @@ import type { Suspect } from './assignments.ts';
 import type { Delta } from './delta.ts';
 import { RawResults, type ResultsStore } from './raw-results.ts';
 import { SeriesProgress, type Tally } from './series-progress.ts';
+import { withTotals } from './series-totals.ts';
 
 /** Decoded records of one partition: rows of `columns` [ends[i - 1], ends[i]) came from records[i]. */
 export interface Decoded {
@@ -139,8 +140,9 @@ export class AssignedPartition {
 
   /** Takes everything counted since the last seal. */
   seal(): Delta {
-    const series = this.progress.seal();
-    if (this.progress.size > this.#maxSeries || this.progress.texts > MAX_TEXTS) this.progress.forgetIdle(series);
+    const moves = this.progress.seal();
+    const metrics = this.#metrics.take();
+    if (this.progress.size > this.#maxSeries || this.progress.texts > MAX_TEXTS) this.progress.forgetIdle(moves);
     const tally = this.#tally;
     const delta: Delta = {
       owner: this,
@@ -154,8 +156,8 @@ export class AssignedPartition {
         deadLetters: this.#deadLetters.length,
       },
       records: this.#records,
-      series,
-      metrics: this.#metrics.take(),
+      series: withTotals(moves, metrics),
+      metrics,
       results: this.#raw.take(),
       deadLetters: this.#deadLetters,
     };

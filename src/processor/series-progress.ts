@@ -1,7 +1,6 @@
 import { OUTCOMES, REASONS } from '../messages/check-result.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from '../messages/result-columns.ts';
-import type { SeriesDelta, SeriesKey, SeriesState } from '../storage/processor-series.ts';
-import { type CodeCounts, createCodeCounts } from './code-counts.ts';
+import type { SeriesKey, SeriesMoves, SeriesState } from '../storage/processor-series.ts';
 import { Names } from './names.ts';
 
 /** How many slots of a block were counted, and why the others were not. */
@@ -16,24 +15,27 @@ export interface Tally {
   fenced: number;
 }
 
-// One series is one row of these numbers, side by side so that a result touches two lines of the processor's cache.
+// One series is one row of these eight numbers, side by side so that a result touches one line of the processor's cache.
 const EPOCH = 0;
 const SLOT = 1;
-const BASE_EPOCH = 2;
-const BASE_SLOT = 3;
-/** 0: not read from the database yet; 1: it has no row; 2: it has one. */
-const LOADED = 4;
-/** 1 when this delta changes the series. */
-const TOUCHED = 5;
-const LAST_TS = 6;
-const LAST_OUTCOME = 7;
-const LAST_REASON = 8;
-const LAST_STATUS = 9;
-const LAST_RT = 10;
-const SINCE = 11;
-const OUTCOME_COUNTS = 12;
-const STRIDE = 16;
-const MISSED = OUTCOMES.indexOf('missed');
+/** IS_NEW or IS_STORED, and TOUCHED when this delta changes the series. */
+const STATE = 2;
+const LAST_TS = 3;
+const LAST_RT = 4;
+const SINCE = 5;
+/** Outcome, reason and status of the last result, packed; 0: there was none. */
+const LAST_KIND = 6;
+const STRIDE = 8;
+
+const IS_NEW = 1;
+const IS_STORED = 2;
+const TOUCHED = 4;
+
+// The parts of LAST_KIND: id + 1 each, so that 0 is none.
+const OUTCOME_MASK = 7;
+const REASON_SHIFT = 3;
+const REASON_MASK = 63;
+const STATUS_SHIFT = 9;
 
 /**
  * How far each series of one partition has been counted: rule 4 of the design. A result counts when its epoch is not
@@ -46,16 +48,18 @@ const MISSED = OUTCOMES.indexOf('missed');
  */
 export class SeriesProgress {
   #rows = new Float64Array(64 * STRIDE);
+  #baseEpoch = new Float64Array(64);
+  #baseSlot = new Float64Array(64);
   #jobIds = new Int32Array(64);
   #locationOf = new Int32Array(64);
   #size = 0;
-  /** Open addressing; values are index + 1. */
-  #table = new Int32Array(256);
+  /** Series below this index are loaded. */
+  #loaded = 0;
+  /** Open addressing: pairs of job id and index + 1. */
+  #table = new Int32Array(512);
   #locations = new Names();
   #statuses = new Names();
   #touched: number[] = [];
-  #missing: number[] = [];
-  #codes: CodeCounts = createCodeCounts();
 
   /** How many series it holds. */
   get size(): number {
@@ -76,194 +80,200 @@ export class SeriesProgress {
   resolve(columns: ResultColumns, series: Int32Array): boolean {
     const { length, jobId, location } = columns;
     const locationIds = this.#locations.map(columns.locations);
-    let complete = true;
-    for (let row = 0; row < length; row++) {
-      const index = this.#find(jobId[row], locationIds[location[row]]);
-      series[row] = index;
-      if (this.#rows[index * STRIDE + LOADED] === 0) complete = false;
-    }
-    return complete;
+    for (let row = 0; row < length; row++) series[row] = this.#find(jobId[row], locationIds[location[row]]);
+    return this.#loaded === this.#size;
   }
 
   /** The series that were seen and wait for `load`. */
   missing(): SeriesKey[] {
-    return this.#missing.map((index) => ({
-      jobId: this.#jobIds[index],
-      location: this.#locations.names[this.#locationOf[index]],
-    }));
+    const keys: SeriesKey[] = [];
+    for (let index = this.#loaded; index < this.#size; index++) {
+      keys.push({ jobId: this.#jobIds[index], location: this.#locations.names[this.#locationOf[index]] });
+    }
+    return keys;
   }
 
   /** What the database says about the series of `missing()`; those it does not mention have no row. */
   load(states: readonly SeriesState[]): void {
     for (const state of states) {
       const index = this.#find(state.jobId, this.#locations.idOf(state.location));
+      if (index < this.#loaded) continue;
       const at = index * STRIDE;
       const rows = this.#rows;
-      if (rows[at + LOADED] !== 0) continue;
-      rows[at + EPOCH] = rows[at + BASE_EPOCH] = state.epoch;
-      rows[at + SLOT] = rows[at + BASE_SLOT] = state.slot;
+      this.#baseEpoch[index] = rows[at + EPOCH] = state.epoch;
+      this.#baseSlot[index] = rows[at + SLOT] = state.slot;
+      rows[at + STATE] = IS_STORED;
       rows[at + LAST_TS] = state.lastTs ?? -1;
-      rows[at + LAST_OUTCOME] = state.lastOutcome === null ? -1 : OUTCOMES.indexOf(state.lastOutcome);
-      rows[at + LAST_REASON] = state.lastReason === null ? -1 : REASONS.indexOf(state.lastReason);
-      rows[at + LAST_STATUS] = state.lastStatus === null ? -1 : this.#statuses.idOf(state.lastStatus);
       rows[at + LAST_RT] = state.lastRt ?? -1;
       rows[at + SINCE] = state.sinceSlot ?? -1;
-      rows[at + LOADED] = 2;
+      rows[at + LAST_KIND] = pack(
+        state.lastOutcome === null ? -1 : OUTCOMES.indexOf(state.lastOutcome),
+        state.lastReason === null ? -1 : REASONS.indexOf(state.lastReason),
+        state.lastStatus === null ? -1 : this.#statuses.idOf(state.lastStatus),
+      );
     }
-    for (const index of this.#missing) {
-      const at = index * STRIDE + LOADED;
-      if (this.#rows[at] === 0) this.#rows[at] = 1;
-    }
-    this.#missing = [];
+    this.#loaded = this.#size;
   }
 
   /**
-   * Decides about the rows in order: `counted[row]` becomes the number of slots that count, which are the last
-   * ones of the row. Every series must be loaded.
+   * Decides about the rows in order: `counted[row]` becomes the number of slots that count, which are the last ones of
+   * the row. Every series must be loaded.
    */
   count(columns: ResultColumns, series: Int32Array, counted: Int32Array, tally: Tally): void {
     const { length, epoch, slot: slots, slots: ranges } = columns;
     const rows = this.#rows;
     const statusIds = this.#statuses.map(columns.statuses);
+    let results = 0;
     for (let row = 0; row < length; row++) {
-      const index = series[row];
-      const at = index * STRIDE;
+      const at = series[row] * STRIDE;
       const slot = slots[row];
-      if (slot < 0) {
+      if (epoch[row] === rows[at + EPOCH] && slot > rows[at + SLOT] && ranges[row] === 1) {
+        // Nearly every result: the next one of its series.
+        rows[at + SLOT] = slot;
         counted[row] = 1;
-        tally.foreign++;
-        this.#touch(index);
-        this.#note(columns, row, index, 1, statusIds);
-        continue;
+        results++;
+        if (rows[at + STATE] < TOUCHED) this.#touch(series[row]);
+        this.#note(columns, row, at, slot, statusIds);
+      } else {
+        counted[row] = this.#countOther(columns, row, series[row], tally, statusIds);
       }
-      const size = ranges[row];
-      counted[row] = 0;
-      if (epoch[row] < rows[at + EPOCH]) {
-        tally.fenced += size;
-        continue;
-      }
-      const stored = rows[at + SLOT];
-      if (epoch[row] > rows[at + EPOCH]) {
-        rows[at + EPOCH] = epoch[row];
-        this.#touch(index);
-      }
-      if (slot <= stored) {
-        tally.duplicates += size;
-        continue;
-      }
-      rows[at + SLOT] = slot;
-      this.#touch(index);
-      if (size === 0) continue;
-      const fresh = size === 1 ? 1 : Math.min(size, Math.ceil((slot - stored) / columns.periodMs[row]));
-      counted[row] = fresh;
-      tally.results += fresh;
-      tally.duplicates += size - fresh;
-      this.#note(columns, row, index, fresh, statusIds);
     }
+    tally.results += results;
   }
 
   /** Takes what has changed since the last seal, sorted by series, and starts anew from there. */
-  seal(): SeriesDelta {
+  seal(): SeriesMoves {
     const order = this.#touched.sort((a, b) => this.#compare(a, b));
-    const length = order.length;
     const rows = this.#rows;
     const column = (offset: number) => order.map((index) => rows[index * STRIDE + offset]);
-    const nullable = (offset: number) => order.map((index) => orNull(rows[index * STRIDE + offset]));
-    const named = <Name extends string>(offset: number, names: readonly Name[]): Array<Name | null> =>
-      order.map((index) => names[rows[index * STRIDE + offset]] ?? null);
-    const outcomes = OUTCOMES.map((_, outcome) => column(OUTCOME_COUNTS + outcome));
-    const delta: SeriesDelta = {
-      length,
+    const nullable = (offset: number) => column(offset).map((value) => (value < 0 ? null : value));
+    const kinds = column(LAST_KIND);
+    const moves: SeriesMoves = {
+      length: order.length,
       jobId: order.map((index) => this.#jobIds[index]),
       location: order.map((index) => this.#locations.names[this.#locationOf[index]]),
-      isNew: order.map((index) => rows[index * STRIDE + LOADED] === 1),
-      oldEpoch: column(BASE_EPOCH),
-      oldSlot: column(BASE_SLOT),
+      isNew: column(STATE).map((state) => (state & IS_NEW) !== 0),
+      oldEpoch: order.map((index) => this.#baseEpoch[index]),
+      oldSlot: order.map((index) => this.#baseSlot[index]),
       epoch: column(EPOCH),
       slot: column(SLOT),
       lastTs: nullable(LAST_TS),
-      lastOutcome: named(LAST_OUTCOME, OUTCOMES),
-      lastReason: named(LAST_REASON, REASONS),
-      lastStatus: named(LAST_STATUS, this.#statuses.names),
+      lastOutcome: kinds.map((kind) => OUTCOMES[(kind & OUTCOME_MASK) - 1] ?? null),
+      lastReason: kinds.map((kind) => REASONS[((kind >> REASON_SHIFT) & REASON_MASK) - 1] ?? null),
+      lastStatus: kinds.map((kind) => this.#statuses.names[(kind >> STATUS_SHIFT) - 1] ?? null),
       lastRt: nullable(LAST_RT),
       sinceSlot: nullable(SINCE),
-      outcomes,
-      codes: order.map((index) => this.#codes.take(index, this.#statuses.names)),
     };
     for (const index of order) {
       const at = index * STRIDE;
-      rows[at + BASE_EPOCH] = rows[at + EPOCH];
-      rows[at + BASE_SLOT] = rows[at + SLOT];
-      rows[at + LOADED] = 2;
-      rows[at + TOUCHED] = 0;
-      rows.fill(0, at + OUTCOME_COUNTS, at + STRIDE);
+      this.#baseEpoch[index] = rows[at + EPOCH];
+      this.#baseSlot[index] = rows[at + SLOT];
+      rows[at + STATE] = IS_STORED;
     }
     this.#touched = [];
-    return delta;
+    return moves;
   }
 
   /**
    * Forgets every series but those of `keep`, the delta that was sealed last and may not be in the database yet. To be
    * called straight after `seal`. What is forgotten is read again when it is seen again.
    */
-  forgetIdle(keep: SeriesDelta): void {
-    const old = this.#rows;
-    const kept = Array.from({ length: keep.length }, (_, position) =>
-      this.#find(keep.jobId[position], this.#locations.idOf(keep.location[position])),
+  forgetIdle(keep: SeriesMoves): void {
+    const kept = new SeriesProgress();
+    kept.load(
+      Array.from({ length: keep.length }, (_, row) => ({
+        jobId: keep.jobId[row],
+        location: keep.location[row],
+        epoch: keep.epoch[row],
+        slot: keep.slot[row],
+        lastTs: keep.lastTs[row],
+        lastOutcome: keep.lastOutcome[row],
+        lastReason: keep.lastReason[row],
+        lastStatus: keep.lastStatus[row],
+        lastRt: keep.lastRt[row],
+        sinceSlot: keep.sinceSlot[row],
+      })),
     );
-    this.#size = 0;
-    this.#table = new Int32Array(256);
-    this.#rows = new Float64Array(64 * STRIDE);
-    this.#jobIds = new Int32Array(64);
-    this.#locationOf = new Int32Array(64);
-    this.#locations = new Names();
-    this.#statuses = new Names();
-    this.#codes = createCodeCounts();
-    kept.forEach((index, position) => {
-      const moved = this.#find(keep.jobId[position], this.#locations.idOf(keep.location[position]));
-      this.#rows.set(old.subarray(index * STRIDE, (index + 1) * STRIDE), moved * STRIDE);
-      const status = keep.lastStatus[position];
-      this.#rows[moved * STRIDE + LAST_STATUS] = status === null ? -1 : this.#statuses.idOf(status);
-    });
-    this.#missing = [];
+    this.#rows = kept.#rows;
+    this.#baseEpoch = kept.#baseEpoch;
+    this.#baseSlot = kept.#baseSlot;
+    this.#jobIds = kept.#jobIds;
+    this.#locationOf = kept.#locationOf;
+    this.#size = kept.#size;
+    this.#loaded = kept.#loaded;
+    this.#table = kept.#table;
+    this.#locations = kept.#locations;
+    this.#statuses = kept.#statuses;
   }
 
-  #note(columns: ResultColumns, row: number, index: number, times: number, statusIds: readonly number[]): void {
+  /** Whatever is not simply the next result of its series. Answers how many slots count. */
+  #countOther(columns: ResultColumns, row: number, index: number, tally: Tally, statusIds: readonly number[]): number {
     const rows = this.#rows;
     const at = index * STRIDE;
-    const outcome = columns.outcome[row];
-    rows[at + OUTCOME_COUNTS + outcome] = rows[at + OUTCOME_COUNTS + outcome] + times;
-    const status = columns.status[row];
-    if (status !== NO_STATUS) this.#codes.add(index, statusIds[status], times);
-    const ts = columns.ts[row];
     const slot = columns.slot[row];
-    // Foreign lines come in any order: an old one does not become the last result.
-    if (slot < 0 && ts < rows[at + LAST_TS]) return;
-    if (rows[at + LAST_OUTCOME] !== outcome) {
-      rows[at + SINCE] = slot < 0 ? ts : outcome === MISSED ? slot - (times - 1) * columns.periodMs[row] : slot;
+    if (slot < 0) {
+      tally.foreign++;
+      this.#touch(index);
+      // Foreign lines come in any order: an old one does not become the last result.
+      const ts = columns.ts[row];
+      if (ts >= rows[at + LAST_TS]) this.#note(columns, row, at, ts, statusIds);
+      return 1;
     }
-    rows[at + LAST_TS] = ts;
-    rows[at + LAST_OUTCOME] = outcome;
-    rows[at + LAST_REASON] = columns.reason[row] === NO_REASON ? -1 : columns.reason[row];
-    rows[at + LAST_STATUS] = status === NO_STATUS ? -1 : statusIds[status];
+    const size = columns.slots[row];
+    const epoch = columns.epoch[row];
+    if (epoch < rows[at + EPOCH]) {
+      tally.fenced += size;
+      return 0;
+    }
+    if (epoch > rows[at + EPOCH]) {
+      rows[at + EPOCH] = epoch;
+      this.#touch(index);
+    }
+    const stored = rows[at + SLOT];
+    if (slot <= stored) {
+      tally.duplicates += size;
+      return 0;
+    }
+    rows[at + SLOT] = slot;
+    this.#touch(index);
+    if (size === 0) return 0;
+    const fresh = size === 1 ? 1 : Math.min(size, Math.ceil((slot - stored) / columns.periodMs[row]));
+    tally.results += fresh;
+    tally.duplicates += size - fresh;
+    this.#note(columns, row, at, slot - (fresh - 1) * columns.periodMs[row], statusIds);
+    return fresh;
+  }
+
+  /** The last result of the series at `at` is this row, which began at `sinceMs`. */
+  #note(columns: ResultColumns, row: number, at: number, sinceMs: number, statusIds: readonly number[]): void {
+    const rows = this.#rows;
+    const outcome = columns.outcome[row];
+    if ((rows[at + LAST_KIND] & OUTCOME_MASK) !== outcome + 1) rows[at + SINCE] = sinceMs;
+    const reason = columns.reason[row];
+    const status = columns.status[row];
+    rows[at + LAST_KIND] =
+      outcome +
+      1 + // pack(), written out: this is done for every result.
+      (reason === NO_REASON ? 0 : (reason + 1) << REASON_SHIFT) +
+      (status === NO_STATUS ? 0 : (statusIds[status] + 1) << STATUS_SHIFT);
+    rows[at + LAST_TS] = columns.ts[row];
     rows[at + LAST_RT] = columns.rtMicros[row];
   }
 
   #touch(index: number): void {
-    const at = index * STRIDE + TOUCHED;
-    if (this.#rows[at] === 1) return;
-    this.#rows[at] = 1;
+    const at = index * STRIDE + STATE;
+    if (this.#rows[at] >= TOUCHED) return;
+    this.#rows[at] += TOUCHED;
     this.#touched.push(index);
   }
 
   #find(jobId: number, locationId: number): number {
     const table = this.#table;
     const mask = table.length - 1;
-    let at = hash(jobId, locationId) & mask;
-    for (let entry = table[at]; entry !== 0; entry = table[at]) {
-      const index = entry - 1;
-      if (this.#jobIds[index] === jobId && this.#locationOf[index] === locationId) return index;
-      at = (at + 1) & mask;
+    let at = hash(jobId, locationId) & mask & ~1;
+    for (let entry = table[at + 1]; entry !== 0; entry = table[at + 1]) {
+      if (table[at] === jobId && this.#locationOf[entry - 1] === locationId) return entry - 1;
+      at = (at + 2) & mask;
     }
     return this.#insert(jobId, locationId, at);
   }
@@ -273,19 +283,23 @@ export class SeriesProgress {
     const index = this.#size++;
     this.#jobIds[index] = jobId;
     this.#locationOf[index] = locationId;
+    this.#baseEpoch[index] = -1;
+    this.#baseSlot[index] = -1;
     const start = index * STRIDE;
-    this.#rows.fill(0, start, start + STRIDE);
-    this.#rows.fill(-1, start, start + LOADED);
-    this.#rows.fill(-1, start + LAST_TS, start + OUTCOME_COUNTS);
-    this.#missing.push(index);
-    if (this.#size * 2 > this.#table.length) this.#rehash();
-    else this.#table[at] = index + 1;
+    this.#rows.fill(-1, start, start + STRIDE);
+    this.#rows[start + STATE] = IS_NEW;
+    this.#rows[start + LAST_KIND] = 0;
+    this.#table[at] = jobId;
+    this.#table[at + 1] = index + 1;
+    if (this.#size * 4 > this.#table.length) this.#rehash();
     return index;
   }
 
   #grow(): void {
     const capacity = this.#jobIds.length * 2;
     this.#rows = extend(this.#rows, new Float64Array(capacity * STRIDE));
+    this.#baseEpoch = extend(this.#baseEpoch, new Float64Array(capacity));
+    this.#baseSlot = extend(this.#baseSlot, new Float64Array(capacity));
     this.#jobIds = extend(this.#jobIds, new Int32Array(capacity));
     this.#locationOf = extend(this.#locationOf, new Int32Array(capacity));
   }
@@ -294,9 +308,10 @@ export class SeriesProgress {
     const table = new Int32Array(this.#table.length * 2);
     const mask = table.length - 1;
     for (let index = 0; index < this.#size; index++) {
-      let at = hash(this.#jobIds[index], this.#locationOf[index]) & mask;
-      while (table[at] !== 0) at = (at + 1) & mask;
-      table[at] = index + 1;
+      let at = hash(this.#jobIds[index], this.#locationOf[index]) & mask & ~1;
+      while (table[at + 1] !== 0) at = (at + 2) & mask;
+      table[at] = this.#jobIds[index];
+      table[at + 1] = index + 1;
     }
     this.#table = table;
   }
@@ -306,13 +321,13 @@ export class SeriesProgress {
   }
 }
 
+function pack(outcome: number, reason: number, status: number): number {
+  return outcome + 1 + ((reason + 1) << REASON_SHIFT) + ((status + 1) << STATUS_SHIFT);
+}
+
 function hash(jobId: number, locationId: number): number {
   const mixed = Math.imul(jobId ^ Math.imul(locationId, 0x85ebca6b), 0x9e3779b1);
   return mixed ^ (mixed >>> 15);
-}
-
-function orNull(value: number): number | null {
-  return value < 0 ? null : value;
 }
 
 function extend<T extends Float64Array | Int32Array>(old: T, larger: T): T {

@@ -18,8 +18,8 @@ export interface SeriesState extends SeriesKey {
   sinceSlot: number | null;
 }
 
-/** Changes of many series of one topic, as columns of equal length: what is added, and from where to where each went. */
-export interface SeriesDelta {
+/** Changes of many series of one topic, as columns of equal length: from where to where each went, and its last result. */
+export interface SeriesMoves {
   readonly length: number;
   readonly jobId: readonly number[];
   readonly location: readonly string[];
@@ -36,6 +36,10 @@ export interface SeriesDelta {
   /** Microseconds. */
   readonly lastRt: ReadonlyArray<number | null>;
   readonly sinceSlot: ReadonlyArray<number | null>;
+}
+
+/** The same with what is added to their totals. */
+export interface SeriesDelta extends SeriesMoves {
   /** What is added, per outcome in the order of OUTCOMES. */
   readonly outcomes: ReadonlyArray<readonly number[]>;
   /** Status counters to add, as JSON text. */

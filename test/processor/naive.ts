@@ -2,6 +2,7 @@ import { type AnyResult, BadLineError, parseResult } from '../../src/messages/de
 
 /** One counted slot (or foreign line) of the naive model. */
 export interface CountedSlot {
+  topic: string;
   atMs: number;
   result: AnyResult;
 }
@@ -40,7 +41,7 @@ export class NaiveCounter {
     }
     if (result.slot === null) {
       this.tally.foreign++;
-      this.counted.push({ atMs: result.ts, result });
+      this.counted.push({ topic, atMs: result.ts, result });
       return;
     }
     const key = `${topic} ${result.jobId} ${result.location}`;
@@ -57,7 +58,7 @@ export class NaiveCounter {
       if (atMs > series.slot) {
         series.slot = atMs;
         this.tally.results++;
-        this.counted.push({ atMs, result });
+        this.counted.push({ topic, atMs, result });
       } else {
         this.tally.duplicates++;
       }
@@ -104,6 +105,22 @@ export function naiveRows(counted: readonly CountedSlot[]): Map<string, NaiveRow
     }
   }
   return rows;
+}
+
+type NaiveTotals = Pick<NaiveRow, 'count' | 'up' | 'degraded' | 'down' | 'missed'> & { codes: Record<string, number> };
+
+/** The totals of each series, by `topic job location`. */
+export function naiveTotals(counted: readonly CountedSlot[]): Record<string, NaiveTotals> {
+  const totals: Record<string, NaiveTotals> = {};
+  for (const { topic, result } of counted) {
+    const key = `${topic} ${result.jobId} ${result.location}`;
+    totals[key] ??= { count: 0, up: 0, degraded: 0, down: 0, missed: 0, codes: {} };
+    totals[key].count++;
+    totals[key][result.outcome]++;
+    const { codes } = totals[key];
+    if (result.status !== null) codes[result.status] = (codes[result.status] ?? 0) + 1;
+  }
+  return totals;
 }
 
 function emptyRow(): NaiveRow {

@@ -6,7 +6,7 @@ import { createProcessor, type Processor, type ProcessorOptions } from '../../sr
 import type { Database } from '../../src/storage/database.ts';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
 import { createFakeDriver, type FakeDriver } from './fake-driver.ts';
-import { NaiveCounter, type NaiveRow, naiveRows } from './naive.ts';
+import { NaiveCounter, type NaiveRow, naiveRows, naiveTotals } from './naive.ts';
 
 export interface Rig {
   readonly database: TestDatabase;
@@ -57,6 +57,7 @@ export async function createRig(t: Test, layout: Record<string, number> = { chec
       const naive = countAll(rig);
       t.strictSame(await storedRows(database), Object.fromEntries(naiveRows(naive.counted)), 'rows of metrics');
       t.strictSame(await storedSeries(database), Object.fromEntries(naive.series), 'progress of the series');
+      t.strictSame(await storedTotals(database), naiveTotals(naive.counted), 'totals of the series');
       if (counters) t.strictSame(await storedCounters(database), naive.tally, 'counters');
     },
   };
@@ -96,6 +97,23 @@ async function storedSeries(database: Database): Promise<Record<string, { epoch:
     `SELECT concat_ws(' ', topic, job_id, location) AS key, epoch, slot FROM series_progress WHERE slot >= 0`,
   );
   return Object.fromEntries(rows.map(({ key, epoch, slot }) => [key, { epoch, slot }]));
+}
+
+interface Totals {
+  count: number;
+  up: number;
+  degraded: number;
+  down: number;
+  missed: number;
+  codes: Record<string, number>;
+}
+
+async function storedTotals(database: Database): Promise<Record<string, Totals>> {
+  const { rows } = await database.query<Totals & { key: string }>(
+    `SELECT concat_ws(' ', topic, job_id, location) AS key, count, up, degraded, down, missed, codes
+     FROM series_progress WHERE count > 0`,
+  );
+  return Object.fromEntries(rows.map(({ key, ...totals }) => [key, totals]));
 }
 
 async function storedCounters(database: Database): Promise<Record<string, number>> {

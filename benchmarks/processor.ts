@@ -1,0 +1,160 @@
+// Counting, end to end: blocks of 1,000 results of 10,000 jobs through a processor into PostgreSQL, and what exactly-once
+// costs of it: the same without deduplication, offsets and states of series.
+import { Accumulator } from '../src/aggregates/accumulator.ts';
+import { systemClock } from '../src/core/clock.ts';
+import { silentLogger } from '../src/core/logger.ts';
+import { ResultDecoder } from '../src/messages/decode.ts';
+import type { ResultColumns } from '../src/messages/result-columns.ts';
+import { createProcessor } from '../src/processor/processor.ts';
+import type { ResultsStore } from '../src/processor/raw-results.ts';
+import { SeriesProgress, type Tally } from '../src/processor/series-progress.ts';
+import { prepareMetrics, writeMetrics } from '../src/storage/metrics-writer.ts';
+import { createTestDatabase } from '../test/helpers/database.ts';
+import { createFakeDriver } from '../test/processor/fake-driver.ts';
+import { measure, report, round } from './machine.ts';
+import { blocksOf, resultAt } from './results.ts';
+
+const JOBS = 10_000;
+const RESULTS = Number(process.env.RESULTS ?? 1_000_000);
+const SAMPLE = 20_000;
+const fail = () => {
+  throw new Error('A canonical line was refused');
+};
+
+/** Memory and time of one function each: the sample again and again, a second later every time. */
+function counting({ checks, accumulate }: { checks: boolean; accumulate: boolean }): () => number {
+  const blocks = blocksOf(
+    Array.from({ length: SAMPLE }, (_, n) => resultAt(n, JOBS)),
+    1_000,
+  );
+  const decoder = new ResultDecoder();
+  const progress = new SeriesProgress();
+  const series = new Int32Array(1_000);
+  const counted = new Int32Array(1_000).fill(1);
+  const tally: Tally = { results: 0, foreign: 0, duplicates: 0, fenced: 0 };
+  let accumulator = new Accumulator();
+  let turn = 0;
+  const later = (columns: ResultColumns) => {
+    const shift = turn * (SAMPLE / JOBS) * 1_000;
+    for (let row = 0; row < columns.length; row++) columns.slot[row] += shift;
+  };
+  return () => {
+    for (const block of blocks) {
+      decoder.reset();
+      decoder.decodeRecord(block, fail);
+      const { columns } = decoder;
+      later(columns);
+      if (checks) {
+        if (!progress.resolve(columns, series)) {
+          progress.load([]);
+          progress.resolve(columns, series);
+        }
+        progress.count(columns, series, counted, tally);
+      }
+      if (!accumulate) continue;
+      for (let row = 0; row < columns.length; row++) if (counted[row] > 0) accumulator.add(columns, row);
+    }
+    // As after a flush; what a flush costs is measured below.
+    if (++turn % 30 === 0) accumulator = new Accumulator();
+    return SAMPLE;
+  };
+}
+
+async function throughProcessor(store: ResultsStore): Promise<object> {
+  const teardowns: Array<() => unknown> = [];
+  const database = await createTestDatabase({ teardown: (undo: () => unknown) => void teardowns.unshift(undo) });
+  const partitions = 4;
+  const driver = createFakeDriver({ checks: partitions });
+  driver.now = () => 0; // Old records: the processor catches up.
+  for (let at = 0; at < RESULTS; at += SAMPLE) {
+    const results = Array.from({ length: SAMPLE }, (_, n) => resultAt(at + n, JOBS));
+    for (let partition = 0; partition < partitions; partition++) {
+      const own = results.filter(({ jobId }) => jobId % partitions === partition);
+      driver.append('checks', partition, ...blocksOf(own, 1_000));
+    }
+  }
+  const from = performance.now();
+  const cpu = process.cpuUsage();
+  const base = { database, driver, logger: silentLogger, clock: systemClock, group: 'benchmark', topics: ['checks'] };
+  const processor = createProcessor({ ...base, instanceId: 'benchmark', resultsStore: store });
+  await processor.start();
+  while (processor.stats().results < RESULTS) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    if (processor.stats().lag === 0) await processor.flush();
+  }
+  const seconds = (performance.now() - from) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  const { flushes, totalFlushMs, maxFlushMs } = processor.stats();
+  await processor.stop();
+  for (const undo of teardowns) await undo();
+  return {
+    results_per_second: Math.round(RESULTS / seconds),
+    cpu_ns_per_result: round(((user + system) * 1000) / RESULTS),
+    flushes,
+    flush_ms: { mean: round(totalFlushMs / flushes), max: round(maxFlushMs) },
+  };
+}
+
+/** Decoding, summing up and writing the same results in as many transactions, with nothing that makes it exactly once. */
+async function withoutChecks(rowsPerFlush: number): Promise<object> {
+  const teardowns: Array<() => unknown> = [];
+  const database = await createTestDatabase({ teardown: (undo: () => unknown) => void teardowns.unshift(undo) });
+  const blocks: Buffer[] = [];
+  for (let at = 0; at < RESULTS; at += SAMPLE) {
+    blocks.push(
+      ...blocksOf(
+        Array.from({ length: SAMPLE }, (_, n) => resultAt(at + n, JOBS)),
+        1_000,
+      ),
+    );
+  }
+  const decoder = new ResultDecoder();
+  const accumulator = new Accumulator();
+  const from = performance.now();
+  const cpu = process.cpuUsage();
+  let flushes = 0;
+  for (const [index, block] of blocks.entries()) {
+    decoder.reset();
+    decoder.decodeRecord(block, fail);
+    for (let row = 0; row < decoder.columns.length; row++) accumulator.add(decoder.columns, row);
+    if (accumulator.size < rowsPerFlush && index < blocks.length - 1) continue;
+    const deltas = accumulator.take();
+    await prepareMetrics(database, deltas);
+    await database.transaction((tx) => writeMetrics(tx, deltas));
+    flushes++;
+  }
+  const seconds = (performance.now() - from) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  for (const undo of teardowns) await undo();
+  return {
+    results_per_second: Math.round(RESULTS / seconds),
+    cpu_ns_per_result: round(((user + system) * 1000) / RESULTS),
+    flushes,
+  };
+}
+
+const nanos = measure({
+  decode: counting({ checks: false, accumulate: false }),
+  without_checks: counting({ checks: false, accumulate: true }),
+  with_checks: counting({ checks: true, accumulate: true }),
+});
+report('processor', {
+  jobs: JOBS,
+  results: RESULTS,
+  counting: {
+    ns_per_result: {
+      decode: round(nanos.decode),
+      without_checks: round(nanos.without_checks),
+      with_checks: round(nanos.with_checks),
+    },
+    results_per_cpu_second: Math.round(1e9 / nanos.with_checks),
+    checks_share: round((nanos.with_checks - nanos.without_checks) / nanos.with_checks, 3),
+  },
+  end_to_end: process.env.ONLY_COUNTING
+    ? null
+    : {
+        without_checks: await withoutChecks(200_000),
+        with_checks: await throughProcessor('none'),
+        with_raw_results: await throughProcessor('all'),
+      },
+});
