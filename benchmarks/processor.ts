@@ -1,6 +1,7 @@
 // Counting, end to end: blocks of 1,000 results of 10,000 jobs through a processor into PostgreSQL, and what exactly-once
 // costs of it: the same without deduplication, offsets and states of series.
 import { Accumulator } from '../src/aggregates/accumulator.ts';
+import { SeriesIds } from '../src/aggregates/series-ids.ts';
 import { systemClock } from '../src/core/clock.ts';
 import { silentLogger } from '../src/core/logger.ts';
 import { ResultDecoder } from '../src/messages/decode.ts';
@@ -28,11 +29,12 @@ function counting({ checks, accumulate }: { checks: boolean; accumulate: boolean
     1_000,
   );
   const decoder = new ResultDecoder();
-  const progress = new SeriesProgress();
+  const ids = new SeriesIds();
+  const progress = new SeriesProgress(ids);
   const series = new Int32Array(1_000);
   const counted = new Int32Array(1_000).fill(1);
   const tally: Tally = { results: 0, foreign: 0, duplicates: 0, fenced: 0 };
-  let accumulator = new Accumulator();
+  let accumulator = new Accumulator(undefined, ids);
   let turn = 0;
   const later = (columns: ResultColumns) => {
     const shift = turn * (SAMPLE / JOBS) * 1_000;
@@ -52,10 +54,13 @@ function counting({ checks, accumulate }: { checks: boolean; accumulate: boolean
         progress.count(columns, series, counted, tally);
       }
       if (!accumulate) continue;
-      for (let row = 0; row < columns.length; row++) if (counted[row] > 0) accumulator.add(columns, row);
+      for (let row = 0; row < columns.length; row++) {
+        if (!checks) accumulator.add(columns, row);
+        else if (counted[row] > 0) accumulator.add(columns, row, series[row]);
+      }
     }
     // As after a flush; what a flush costs is measured below.
-    if (++turn % 30 === 0) accumulator = new Accumulator();
+    if (++turn % 30 === 0) accumulator = new Accumulator(undefined, ids);
     return SAMPLE;
   };
 }

@@ -6,7 +6,8 @@ import { binOf } from './histogram.ts';
 import * as delta from './metric-deltas.ts';
 import { type ExtraMetric, type GranularityPlan, planMetrics } from './metrics-plan.ts';
 import { RowTable } from './row-table.ts';
-import { doubled, SeriesIndex } from './series-index.ts';
+import { SeriesIds } from './series-ids.ts';
+import { doubled } from './series-index.ts';
 import { TextMap } from './text-map.ts';
 
 /**
@@ -22,8 +23,8 @@ export class Accumulator {
   /** Per level: the levels that are made of its rows. */
   readonly #parents: ReadonlyArray<readonly number[]>;
   readonly #extras: readonly ExtraMetric[];
-  readonly #series = new SeriesIndex();
-  readonly #locations = new TextMap();
+  readonly #ids: SeriesIds;
+  readonly #ownsIds: boolean;
   readonly #statuses = new TextMap();
   readonly #cells = new CellLog();
   #rows = new RowTable();
@@ -34,8 +35,13 @@ export class Accumulator {
   /** Per level: its rows, and the rows they are made of. */
   readonly #links: Links[];
 
-  /** `plans` are the granularities and what is kept for each, as planMetrics gives them. */
-  constructor(plans: readonly GranularityPlan[] = planMetrics()) {
+  /**
+   * `plans` are the granularities and what is kept for each, as planMetrics gives them. `ids` may be shared with others;
+   * whoever gives them may clear them straight after `take`.
+   */
+  constructor(plans: readonly GranularityPlan[] = planMetrics(), ids?: SeriesIds) {
+    this.#ids = ids ?? new SeriesIds();
+    this.#ownsIds = ids === undefined;
     this.#plans = [...plans].sort((a, b) => a.durationMs - b.durationMs);
     this.#durations = this.#plans.map((plan) => plan.durationMs);
     const feeders = this.#durations.map((duration, level) =>
@@ -45,7 +51,7 @@ export class Accumulator {
     this.#roots = levels.filter((level) => feeders[level] < 0);
     this.#parents = levels.map((level) => levels.filter((other) => feeders[other] === level));
     this.#extras = delta.extrasOf(this.#plans);
-    this.#last = levels.map(() => new Int32Array(this.#series.jobIds.length));
+    this.#last = levels.map(() => new Int32Array(this.#ids.jobIds.length));
     this.#links = levels.map(() => new Links());
   }
 
@@ -54,15 +60,18 @@ export class Accumulator {
     return this.#rows.length;
   }
 
-  /** Adds row `row` of `columns`: to the bucket of its slot, or of its `ts` when it has none. A range is added whole. */
-  add(columns: ResultColumns, row: number): void {
+  /**
+   * Adds row `row` of `columns`: to the bucket of its slot, or of its `ts` when it has none. A range is added whole.
+   * `series` is its number in the ids, for callers that know it.
+   */
+  add(columns: ResultColumns, row: number, series = this.#ids.idOf(columns, row)): void {
     const slots = columns.slots[row];
     const slot = columns.slot[row];
     if (slots !== 1) {
       this.addRange(columns, row, slot - (slots - 1) * columns.periodMs[row], slots, columns.periodMs[row]);
       return;
     }
-    const series = this.#seriesOf(columns, row);
+    this.#reach(series);
     const at = slot >= 0 ? slot : columns.ts[row];
     for (let root = 0; root < this.#roots.length; root++) {
       this.#count(columns, row, this.#rowAt(series, this.#roots[root], at), 1);
@@ -72,7 +81,8 @@ export class Accumulator {
   /** Adds `count` slots that begin at `firstSlot` and lie `periodMs` apart, each as row `row` says. */
   addRange(columns: ResultColumns, row: number, firstSlot: number, count: number, periodMs: number): void {
     if (count <= 0) return;
-    const series = this.#seriesOf(columns, row);
+    const series = this.#ids.idOf(columns, row);
+    this.#reach(series);
     for (const level of this.#roots) {
       const duration = this.#durations[level];
       let slot = firstSlot;
@@ -100,9 +110,9 @@ export class Accumulator {
       level: rows.level,
       bucketMs: rows.bucketMs,
       values: rows.values,
-      jobId: rows.series.subarray(0, rows.length).map((series) => this.#series.jobIds[series]),
-      location: rows.series.subarray(0, rows.length).map((series) => this.#series.locations[series]),
-      locations: this.#locations.names,
+      jobId: rows.series.subarray(0, rows.length).map((series) => this.#ids.jobIds[series]),
+      location: rows.series.subarray(0, rows.length).map((series) => this.#ids.locations[series]),
+      locations: this.#ids.names,
       cellStart: cells.start,
       cellEnd: cells.end,
       cellCode: cells.code,
@@ -119,17 +129,16 @@ export class Accumulator {
     this.#states = [];
     this.#cells.clear();
     for (const links of this.#links) links.length = 0;
-    for (const last of this.#last) last.fill(0, 0, this.#series.size);
+    for (const last of this.#last) last.fill(0, 0, this.#ids.size);
     this.#statuses.trim(MAX_TEXTS);
-    if (this.#locations.trim(MAX_TEXTS) || this.#series.size > MAX_SERIES) this.#series.clear();
+    if (this.#ownsIds && (this.#ids.names.length > MAX_TEXTS || this.#ids.size > MAX_SERIES)) this.#ids.clear();
   }
 
-  #seriesOf(columns: ResultColumns, row: number): number {
-    const location = this.#locations.idOf(columns.locations, columns.location[row]);
-    const series = this.#series.idOf(columns.jobId[row], location);
-    if (series >= this.#last[0].length)
+  /** Makes room for the rows of series number `series`. */
+  #reach(series: number): void {
+    while (series >= this.#last[0].length) {
       for (const level of this.#last.keys()) this.#last[level] = doubled(this.#last[level]);
-    return series;
+    }
   }
 
   #rowAt(series: number, level: number, timeMs: number): number {

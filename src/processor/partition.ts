@@ -1,5 +1,6 @@
 import { Accumulator } from '../aggregates/accumulator.ts';
 import type { GranularityPlan } from '../aggregates/metrics-plan.ts';
+import { SeriesIds } from '../aggregates/series-ids.ts';
 import type { ResultColumns } from '../messages/result-columns.ts';
 import { type DeadLetter, REFUSED } from '../storage/processor-dead-letters.ts';
 import type { ClaimedPartition } from '../storage/processor-offsets.ts';
@@ -47,7 +48,9 @@ export class AssignedPartition {
   highWatermark: number | null = null;
   /** Time of the last decoded record, ms since the epoch. */
   newestMs = 0;
-  readonly progress = new SeriesProgress();
+  readonly progress: SeriesProgress;
+  /** Shared by all that is kept per series. */
+  readonly #ids = new SeriesIds();
   readonly #metrics: Accumulator;
   readonly #raw: RawResults;
   readonly #maxSeries: number;
@@ -66,7 +69,8 @@ export class AssignedPartition {
     this.stored = claimed.nextOffset;
     this.next = claimed.nextOffset;
     this.#from = claimed.nextOffset;
-    this.#metrics = new Accumulator(options.plans);
+    this.#metrics = new Accumulator(options.plans, this.#ids);
+    this.progress = new SeriesProgress(this.#ids);
     this.#raw = new RawResults(options.store, options.topic, claimed.partition);
     this.#maxSeries = options.maxSeries;
   }
@@ -123,7 +127,7 @@ export class AssignedPartition {
       const counted = this.#counted[row];
       if (counted === 0) continue;
       if (columns.slots[row] === 1) {
-        this.#metrics.add(columns, row);
+        this.#metrics.add(columns, row, this.#series[row]);
       } else {
         const periodMs = columns.periodMs[row];
         this.#metrics.addRange(columns, row, columns.slot[row] - (counted - 1) * periodMs, counted, periodMs);
@@ -142,7 +146,7 @@ export class AssignedPartition {
   seal(): Delta {
     const moves = this.progress.seal();
     const metrics = this.#metrics.take();
-    if (this.progress.size > this.#maxSeries || this.progress.texts > MAX_TEXTS) this.progress.forgetIdle(moves);
+    if (this.#ids.size > this.#maxSeries || this.progress.texts > MAX_TEXTS) this.progress.forgetIdle(moves);
     const tally = this.#tally;
     const delta: Delta = {
       owner: this,

@@ -1,3 +1,5 @@
+import type { SeriesIds } from '../aggregates/series-ids.ts';
+import { doubled } from '../aggregates/series-index.ts';
 import { OUTCOMES, REASONS } from '../messages/check-result.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from '../messages/result-columns.ts';
 import type { SeriesKey, SeriesMoves, SeriesState } from '../storage/processor-series.ts';
@@ -50,25 +52,22 @@ export class SeriesProgress {
   #rows = new Float64Array(64 * STRIDE);
   #baseEpoch = new Float64Array(64);
   #baseSlot = new Float64Array(64);
-  #jobIds = new Int32Array(64);
-  #locationOf = new Int32Array(64);
-  #size = 0;
-  /** Series below this index are loaded. */
+  /** Series below this number are loaded. */
   #loaded = 0;
-  /** Open addressing: pairs of job id and index + 1. */
-  #table = new Int32Array(512);
-  #locations = new Names();
+  /** Series below this number have a row. */
+  #size = 0;
+  readonly #ids: SeriesIds;
   #statuses = new Names();
   #touched: number[] = [];
 
-  /** How many series it holds. */
-  get size(): number {
-    return this.#size;
+  /** `ids` may be shared, but only `forgetIdle` clears them. */
+  constructor(ids: SeriesIds) {
+    this.#ids = ids;
   }
 
   /** How many distinct texts it holds beside the series. */
   get texts(): number {
-    return this.#locations.names.length + this.#statuses.names.length;
+    return this.#ids.names.length + this.#statuses.names.length;
   }
 
   /** How many series have changed since the last seal. */
@@ -78,26 +77,23 @@ export class SeriesProgress {
 
   /** Finds the series of each row, into `series`. Answers whether all of them are loaded; if not, `missing` says which. */
   resolve(columns: ResultColumns, series: Int32Array): boolean {
-    const { length, jobId, location } = columns;
-    const locationIds = this.#locations.map(columns.locations);
-    for (let row = 0; row < length; row++) series[row] = this.#find(jobId[row], locationIds[location[row]]);
-    return this.#loaded === this.#size;
+    for (let row = 0; row < columns.length; row++) series[row] = this.#ids.idOf(columns, row);
+    return this.#loaded === this.#ids.size;
   }
 
   /** The series that were seen and wait for `load`. */
   missing(): SeriesKey[] {
     const keys: SeriesKey[] = [];
-    for (let index = this.#loaded; index < this.#size; index++) {
-      keys.push({ jobId: this.#jobIds[index], location: this.#locations.names[this.#locationOf[index]] });
-    }
+    for (let index = this.#loaded; index < this.#ids.size; index++) keys.push(this.#keyOf(index));
     return keys;
   }
 
   /** What the database says about the series of `missing()`; those it does not mention have no row. */
   load(states: readonly SeriesState[]): void {
     for (const state of states) {
-      const index = this.#find(state.jobId, this.#locations.idOf(state.location));
+      const index = this.#ids.idOfSeries(state.jobId, state.location);
       if (index < this.#loaded) continue;
+      this.#reach(this.#ids.size);
       const at = index * STRIDE;
       const rows = this.#rows;
       this.#baseEpoch[index] = rows[at + EPOCH] = state.epoch;
@@ -112,6 +108,7 @@ export class SeriesProgress {
         state.lastStatus === null ? -1 : this.#statuses.idOf(state.lastStatus),
       );
     }
+    this.#reach(this.#ids.size);
     this.#loaded = this.#size;
   }
 
@@ -150,8 +147,8 @@ export class SeriesProgress {
     const kinds = column(LAST_KIND);
     const moves: SeriesMoves = {
       length: order.length,
-      jobId: order.map((index) => this.#jobIds[index]),
-      location: order.map((index) => this.#locations.names[this.#locationOf[index]]),
+      jobId: order.map((index) => this.#ids.jobIds[index]),
+      location: order.map((index) => this.#ids.names[this.#ids.locations[index]]),
       isNew: column(STATE).map((state) => (state & IS_NEW) !== 0),
       oldEpoch: order.map((index) => this.#baseEpoch[index]),
       oldSlot: order.map((index) => this.#baseSlot[index]),
@@ -179,8 +176,14 @@ export class SeriesProgress {
    * called straight after `seal`. What is forgotten is read again when it is seen again.
    */
   forgetIdle(keep: SeriesMoves): void {
-    const kept = new SeriesProgress();
-    kept.load(
+    this.#ids.clear();
+    this.#statuses = new Names();
+    this.#size = 0;
+    this.#loaded = 0;
+    this.#rows = new Float64Array(64 * STRIDE);
+    this.#baseEpoch = new Float64Array(64);
+    this.#baseSlot = new Float64Array(64);
+    this.load(
       Array.from({ length: keep.length }, (_, row) => ({
         jobId: keep.jobId[row],
         location: keep.location[row],
@@ -194,16 +197,6 @@ export class SeriesProgress {
         sinceSlot: keep.sinceSlot[row],
       })),
     );
-    this.#rows = kept.#rows;
-    this.#baseEpoch = kept.#baseEpoch;
-    this.#baseSlot = kept.#baseSlot;
-    this.#jobIds = kept.#jobIds;
-    this.#locationOf = kept.#locationOf;
-    this.#size = kept.#size;
-    this.#loaded = kept.#loaded;
-    this.#table = kept.#table;
-    this.#locations = kept.#locations;
-    this.#statuses = kept.#statuses;
   }
 
   /** Whatever is not simply the next result of its series. Answers how many slots count. */
@@ -267,70 +260,34 @@ export class SeriesProgress {
     this.#touched.push(index);
   }
 
-  #find(jobId: number, locationId: number): number {
-    const table = this.#table;
-    const mask = table.length - 1;
-    let at = hash(jobId, locationId) & mask & ~1;
-    for (let entry = table[at + 1]; entry !== 0; entry = table[at + 1]) {
-      if (table[at] === jobId && this.#locationOf[entry - 1] === locationId) return entry - 1;
-      at = (at + 2) & mask;
+  /** Makes empty rows for all series below `size`. */
+  #reach(size: number): void {
+    while (this.#baseEpoch.length < size) {
+      this.#rows = doubled(this.#rows);
+      this.#baseEpoch = doubled(this.#baseEpoch);
+      this.#baseSlot = doubled(this.#baseSlot);
     }
-    return this.#insert(jobId, locationId, at);
-  }
-
-  #insert(jobId: number, locationId: number, at: number): number {
-    if (this.#size === this.#jobIds.length) this.#grow();
-    const index = this.#size++;
-    this.#jobIds[index] = jobId;
-    this.#locationOf[index] = locationId;
-    this.#baseEpoch[index] = -1;
-    this.#baseSlot[index] = -1;
-    const start = index * STRIDE;
-    this.#rows.fill(-1, start, start + STRIDE);
-    this.#rows[start + STATE] = IS_NEW;
-    this.#rows[start + LAST_KIND] = 0;
-    this.#table[at] = jobId;
-    this.#table[at + 1] = index + 1;
-    if (this.#size * 4 > this.#table.length) this.#rehash();
-    return index;
-  }
-
-  #grow(): void {
-    const capacity = this.#jobIds.length * 2;
-    this.#rows = extend(this.#rows, new Float64Array(capacity * STRIDE));
-    this.#baseEpoch = extend(this.#baseEpoch, new Float64Array(capacity));
-    this.#baseSlot = extend(this.#baseSlot, new Float64Array(capacity));
-    this.#jobIds = extend(this.#jobIds, new Int32Array(capacity));
-    this.#locationOf = extend(this.#locationOf, new Int32Array(capacity));
-  }
-
-  #rehash(): void {
-    const table = new Int32Array(this.#table.length * 2);
-    const mask = table.length - 1;
-    for (let index = 0; index < this.#size; index++) {
-      let at = hash(this.#jobIds[index], this.#locationOf[index]) & mask & ~1;
-      while (table[at + 1] !== 0) at = (at + 2) & mask;
-      table[at] = this.#jobIds[index];
-      table[at + 1] = index + 1;
+    for (; this.#size < size; this.#size++) {
+      const start = this.#size * STRIDE;
+      this.#rows.fill(-1, start, start + STRIDE);
+      this.#rows[start + STATE] = IS_NEW;
+      this.#rows[start + LAST_KIND] = 0;
+      this.#baseEpoch[this.#size] = -1;
+      this.#baseSlot[this.#size] = -1;
     }
-    this.#table = table;
+  }
+
+  #keyOf(index: number): SeriesKey {
+    const { jobIds, locations, names } = this.#ids;
+    return { jobId: jobIds[index], location: names[locations[index]] };
   }
 
   #compare(a: number, b: number): number {
-    return this.#jobIds[a] - this.#jobIds[b] || this.#locationOf[a] - this.#locationOf[b];
+    const { jobIds, locations } = this.#ids;
+    return jobIds[a] - jobIds[b] || locations[a] - locations[b];
   }
 }
 
 function pack(outcome: number, reason: number, status: number): number {
   return outcome + 1 + ((reason + 1) << REASON_SHIFT) + ((status + 1) << STATUS_SHIFT);
-}
-
-function hash(jobId: number, locationId: number): number {
-  const mixed = Math.imul(jobId ^ Math.imul(locationId, 0x85ebca6b), 0x9e3779b1);
-  return mixed ^ (mixed >>> 15);
-}
-
-function extend<T extends Float64Array | Int32Array>(old: T, larger: T): T {
-  larger.set(old);
-  return larger;
 }

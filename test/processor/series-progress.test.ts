@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { test } from 'tap';
+import { SeriesIds } from '../../src/aggregates/series-ids.ts';
 import { ResultDecoder } from '../../src/messages/decode.ts';
 import { SeriesProgress, type Tally } from '../../src/processor/series-progress.ts';
 import type { SeriesMoves, SeriesState } from '../../src/storage/processor-series.ts';
@@ -27,7 +28,7 @@ function count(progress: SeriesProgress, ...lines: string[]): Counted {
 }
 
 test('a slot counts once, in its order, and a lower epoch no more', async (t) => {
-  const progress = new SeriesProgress();
+  const progress = new SeriesProgress(new SeriesIds());
   const lines = [
     line({ slot: 1 }),
     line({ slot: 1 }),
@@ -43,7 +44,7 @@ test('a slot counts once, in its order, and a lower epoch no more', async (t) =>
 });
 
 test('a range counts only the slots that are not counted yet', async (t) => {
-  const progress = new SeriesProgress();
+  const progress = new SeriesProgress(new SeriesIds());
   t.strictSame(count(progress, line({ slot: 5, slots: 3 })).counted, [3]);
   t.strictSame(count(progress, line({ slot: 8, slots: 6 })).counted, [3], 'cut: 3..8 over ..5');
   t.strictSame(count(progress, line({ slot: 8, slots: 2 })).counted, [0]);
@@ -52,14 +53,14 @@ test('a range counts only the slots that are not counted yet', async (t) => {
 });
 
 test('a fence counts nothing and shuts the old owner out', async (t) => {
-  const progress = new SeriesProgress();
+  const progress = new SeriesProgress(new SeriesIds());
   const lines = [line({ slot: 5 }), line({ slot: 5, slots: 0, epoch: 2 }), line({ slot: 6, epoch: 1 })];
   t.strictSame(count(progress, ...lines).counted, [1, 0, 0]);
   t.strictSame(count(progress, line({ slot: 9, slots: 0, epoch: 2 }), line({ slot: 8, epoch: 2 })).counted, [0, 0]);
 });
 
 test('a repetition by a new owner shuts the old one out too', async (t) => {
-  const progress = new SeriesProgress();
+  const progress = new SeriesProgress(new SeriesIds());
   const lines = [line({ slot: 5 }), line({ slot: 5, epoch: 2 }), line({ slot: 6, epoch: 1 })];
   t.strictSame(count(progress, ...lines), {
     counted: [1, 0, 0],
@@ -70,7 +71,7 @@ test('a repetition by a new owner shuts the old one out too', async (t) => {
 });
 
 test('foreign lines always count and change neither epoch nor slot', async (t) => {
-  const progress = new SeriesProgress();
+  const progress = new SeriesProgress(new SeriesIds());
   t.strictSame(count(progress, foreignLine(1, 0), foreignLine(1, 0)).tally.foreign, 2);
   const delta = progress.seal();
   t.strictSame([delta.epoch, delta.slot, delta.lastStatus], [[-1], [-1], ['200']]);
@@ -79,7 +80,7 @@ test('foreign lines always count and change neither epoch nor slot', async (t) =
 });
 
 test('what is sealed goes from one state to the next, with the last result', async (t) => {
-  const progress = new SeriesProgress();
+  const progress = new SeriesProgress(new SeriesIds());
   count(progress, line({ slot: 1 }), line({ slot: 2, outcome: 'down', status: '500', reason: 'status' }));
   const first = progress.seal();
   t.match(first, { length: 1, isNew: [true], oldSlot: [-1], slot: [START_MS + 2_000] });
@@ -100,7 +101,7 @@ test('any stream in any portions, with states reloaded, counts as the naive mode
     fc.property(portions, (steps) => {
       const naive = new NaiveCounter();
       const stored = new Map<string, SeriesState>();
-      let progress = new SeriesProgress();
+      let progress = new SeriesProgress(new SeriesIds());
       const total: Tally = { results: 0, foreign: 0, duplicates: 0, fenced: 0 };
       const decoder = new ResultDecoder();
       for (const { record, seal, forget, restart } of steps) {
@@ -117,7 +118,7 @@ test('any stream in any portions, with states reloaded, counts as the naive mode
         const delta = progress.seal();
         store(stored, delta);
         if (forget) progress.forgetIdle(delta);
-        if (restart) progress = new SeriesProgress();
+        if (restart) progress = new SeriesProgress(new SeriesIds());
       }
       store(stored, progress.seal());
       const { deadLetters: _, ...tally } = naive.tally;

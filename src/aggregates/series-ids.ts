@@ -1,0 +1,43 @@
+import type { ResultColumns } from '../messages/result-columns.ts';
+import { SeriesIndex } from './series-index.ts';
+import { TextMap } from './text-map.ts';
+
+/** Dense numbers of series (a job at a location), which whoever keeps something per series can share: looked up once. */
+export class SeriesIds {
+  readonly #locations = new TextMap();
+  readonly #series = new SeriesIndex();
+
+  get size(): number {
+    return this.#series.size;
+  }
+
+  /** Job ids by series. The array may be another one after a new series has come. */
+  get jobIds(): Int32Array {
+    return this.#series.jobIds;
+  }
+
+  /** Indexes into `names` by series. */
+  get locations(): Int32Array {
+    return this.#series.locations;
+  }
+
+  /** Another array after `clear`. */
+  get names(): readonly string[] {
+    return this.#locations.names;
+  }
+
+  /** The series of a row; a new number if it has none yet. */
+  idOf(columns: ResultColumns, row: number): number {
+    return this.#series.idOf(columns.jobId[row], this.#locations.idOf(columns.locations, columns.location[row]));
+  }
+
+  idOfSeries(jobId: number, location: string): number {
+    return this.#series.idOf(jobId, this.#locations.idOf([location], 0));
+  }
+
+  /** Starts anew: all numbers are void. */
+  clear(): void {
+    this.#series.clear();
+    this.#locations.trim(-1);
+  }
+}
