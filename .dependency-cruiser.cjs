@@ -61,7 +61,7 @@ module.exports = {
     owner('re2js', '^src/monitors/'),
     owner('pino', '^src/core/'),
     owner('ajv', '^src/core/'),
-    owner('croner', '^src/scheduler/'),
+    owner('croner', '^src/(scheduler|jobs)/'),
     owner('node-cron', '^src/processor/'),
     owner('prom-client', '^src/api/'),
     owner('commander', '^src/cli'),

@@ -1,5 +1,6 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import ajvFormats from 'ajv-formats';
+import { nearest } from './nearest.ts';
 
 /** One thing wrong with an input: where, what was given, and what is accepted there. */
 export interface Problem {
@@ -71,7 +72,9 @@ function toProblem(error: ErrorObject): Problem {
     case 'unevaluatedProperties': {
       const key = params.additionalProperty ?? params.unevaluatedProperty;
       const known = Object.keys((error.parentSchema as { properties?: object } | undefined)?.properties ?? {});
-      const accepted = known.length > 0 ? `only the keys ${known.join(', ')}` : 'no such key';
+      const meant = nearest(key, known);
+      const others = known.length > 0 ? `only the keys ${known.join(', ')}` : 'no such key';
+      const accepted = meant ? `no such key; did you mean ${meant}?` : others;
       return { path: join(path, key), given: (error.data as Record<string, unknown>)?.[key], accepted };
     }
     case 'required':

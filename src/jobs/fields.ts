@@ -1,12 +1,11 @@
 import { type Static, type TSchema, Type } from 'typebox';
 
 const NAME = '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$';
-const locationName = Type.String({
-  pattern: NAME,
-  description: 'letters, digits, dots, dashes and underscores, at most 63',
-});
+const NAME_TEXT = 'letters, digits, dots, dashes and underscores, at most 63';
 
+export const DEFAULT_TYPE = 'http';
 export const DEFAULT_LOCATION = 'default';
+export const DEFAULT_PERIOD_SECONDS = 60;
 /** Two slots closer than this could not be told apart from lateness. */
 export const MIN_PERIOD_SECONDS = 0.1;
 export const MAX_PERIOD_SECONDS = 366 * 86_400;
@@ -49,13 +48,19 @@ export const commonFields = {
     uniqueItems: true,
     description: 'labels to filter by',
   }),
-  location: Type.Union([locationName, Type.Array(locationName, { minItems: 1, maxItems: 64, uniqueItems: true })], {
+  location: Type.Unsafe<string | string[]>({
+    type: ['string', 'array'],
+    pattern: NAME,
+    items: { type: 'string', pattern: NAME, description: NAME_TEXT },
+    minItems: 1,
+    maxItems: 64,
+    uniqueItems: true,
     default: DEFAULT_LOCATION,
-    description: 'where it is checked from: a location, or a list of them',
+    description: `${NAME_TEXT}, or a list of such names: where it is checked from`,
   }),
   topic: Type.String({
-    pattern: '^[A-Za-z0-9._-]{1,249}$',
-    description: 'topic of its results instead of the default one',
+    pattern: '^(?!\\.\\.?$)[A-Za-z0-9._-]{1,249}$',
+    description: 'letters, digits, dots, dashes and underscores: topic of its results instead of the default one',
   }),
 } satisfies Record<string, TSchema>;
 

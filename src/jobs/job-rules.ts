@@ -1,44 +1,53 @@
 import { nearest } from '../core/nearest.ts';
 import type { Registry } from '../core/registry.ts';
-import { createValidator, type Problem, type Validation } from '../core/validation.ts';
+import { createValidator, formatProblem, type Problem, type Validation } from '../core/validation.ts';
 import { VedetteError } from '../errors.ts';
 import type { MonitorContext, MonitorType, Probe } from '../monitors/monitor.ts';
-import { type CommonFields, commonFields, DEFAULT_LOCATION } from './fields.ts';
+import { commonFields, DEFAULT_TYPE } from './fields.ts';
 import type { Job } from './job.ts';
+import { toDefinition, toJob } from './job-mapping.ts';
+import { type CronCheck, scheduleProblems, textProblems } from './job-problems.ts';
 import type { JobDefinition } from './job-store.ts';
+import { maskProblem, redactSecrets, restoreSecrets } from './secrets.ts';
 
-export const DEFAULT_TYPE = 'http';
-const DEFAULT_PERIOD_SECONDS = 60;
-const DEFAULT_TIMEOUT_SECONDS = 10;
+export { DEFAULT_TYPE } from './fields.ts';
+export { toJob } from './job-mapping.ts';
 
 /** What is known of job definitions, derived from the registry of monitor types. */
 export interface JobRules {
-  /** JSON schema (2020-12) of a definition, for OpenAPI. */
+  /** JSON schema (2020-12) of a definition, for OpenAPI: an object, or `oneOf` with a branch for each type. */
   readonly schema: object;
-  /** Reports every problem at once; the value is the definition as given, without defaults. */
+  /**
+   * Reports every problem at once, secrets masked; the value is the definition as given, without defaults. Whether it
+   * has a job_id is the caller's business.
+   */
   validate(definition: unknown): Validation<JobDefinition>;
   /** Maps a valid definition. Cheap: 100,000 of them are mapped at start. */
   toJob(definition: JobDefinition, jobId: number): Job;
   /** The wire form of a job, defaults of the common fields filled in. */
   toDefinition(job: Job): JobDefinition;
-  /** Makes the probe of a job: options with their defaults, patterns compiled. */
+  /** Makes the probe of a job. Throws VED_VALIDATION when its type is unknown or its options are wrong. */
   prepare(job: Job): Probe;
+  /** The host that a job's connections go to, so that those to one host can be bounded. */
+  hostOf(job: Job): string;
   /** Wire paths of a type's secrets. */
   secretsOf(type: string): readonly string[];
+  /** A copy whose secrets are masked, for answers and logs. */
+  redact(definition: JobDefinition): JobDefinition;
+  /** Puts the stored secret where the mask was sent back; throws VED_VALIDATION where none is stored. */
+  restoreSecrets(definition: JobDefinition, stored: JobDefinition): JobDefinition;
 }
 
 export interface JobRulesOptions {
   monitors: Registry<MonitorType>;
   context: MonitorContext;
-  /** Answers what is wrong with a cron expression and time zone, or null. */
-  cronProblem(expression: string, timezone: string | null): string | null;
+  cronProblem: CronCheck;
 }
 
 interface TypeRules {
   type: MonitorType;
   schema: { type: 'object'; properties: Record<string, object>; required: string[]; additionalProperties: false };
   validate: (input: unknown) => Validation<JobDefinition>;
-  withDefaults: (options: unknown) => Validation<object>;
 }
 
 export function createJobRules({ monitors, context, cronProblem }: JobRulesOptions): JobRules {
@@ -51,31 +60,21 @@ export function createJobRules({ monitors, context, cronProblem }: JobRulesOptio
     }
     return rules;
   };
-
-  const prepare = (job: Job): Probe => {
-    const { type, withDefaults } = rulesOf(job.type);
-    const options = withDefaults(job.options);
-    if (!options.ok) throw new VedetteError('VED_VALIDATION', `Job ${job.jobId} has wrong options`);
-    return type.prepare(options.value, context);
+  const secretsOf = (name: unknown) => {
+    const type = name === undefined ? DEFAULT_TYPE : String(name);
+    return monitors.has(type) ? monitors.get(type).secrets : [];
   };
 
   const validate = (given: unknown): Validation<JobDefinition> => {
     if (typeof given !== 'object' || given === null || Array.isArray(given)) {
       return { ok: false, problems: [{ path: '', given, accepted: 'a job: an object with at least a uri' }] };
     }
-    const definition = given as JobDefinition & CommonFields;
-    const name = definition.type ?? DEFAULT_TYPE;
+    const definition = given as JobDefinition;
+    const { type: name = DEFAULT_TYPE } = definition;
     if (typeof name !== 'string' || !monitors.has(name)) {
-      return {
-        ok: false,
-        problems: [{ path: 'type', given: name, accepted: `one of ${monitors.names().join(', ')}` }],
-      };
+      return { ok: false, problems: [unknownType(name, monitors.names())] };
     }
-    const rules = rulesOf(name);
-    const checked = rules.validate(definition);
-    const problems = checked.ok ? [] : checked.problems.map((problem) => withSuggestion(problem, rules));
-    problems.push(...scheduleProblems(definition, problems, cronProblem));
-    if (problems.length === 0) problems.push(...prepareProblems(() => prepare(toJob(definition, 1))));
+    const problems = problemsOf(definition, rulesOf(name), cronProblem);
     return problems.length === 0 ? { ok: true, value: definition } : { ok: false, problems };
   };
 
@@ -84,63 +83,18 @@ export function createJobRules({ monitors, context, cronProblem }: JobRulesOptio
     validate,
     toJob,
     toDefinition,
-    prepare,
-    secretsOf: (name) => (monitors.has(name) ? monitors.get(name).secrets : []),
+    prepare(job) {
+      if (!monitors.has(job.type)) {
+        const text = formatProblem(unknownType(job.type, monitors.names()));
+        throw new VedetteError('VED_VALIDATION', `job ${job.jobId}: ${text}`);
+      }
+      return monitors.get(job.type).prepare(job.options, context);
+    },
+    hostOf: ({ type, options }) => (monitors.has(type) ? monitors.get(type).host(options) : ''),
+    secretsOf,
+    redact: (definition) => redactSecrets(definition, secretsOf(definition.type)),
+    restoreSecrets: (definition, stored) => restoreSecrets(definition, stored, secretsOf(definition.type)),
   };
-}
-
-/** Maps wire names to a Job, once. What is not a common field is the monitor type's. */
-export function toJob(definition: JobDefinition, jobId: number): Job {
-  const fields = definition as CommonFields & { type?: string; uri?: string };
-  const options: Record<string, unknown> = {};
-  for (const key in definition) if (!(key in commonFields) && key !== 'type') options[key] = definition[key];
-  const periodSeconds =
-    fields.check_period_seconds ?? (fields.check_cron === undefined ? DEFAULT_PERIOD_SECONDS : null);
-  const periodMs = periodSeconds === null ? null : Math.round(periodSeconds * 1000);
-  return {
-    jobId,
-    name: fields.job_name ?? fields.uri ?? `job ${jobId}`,
-    description: fields.description ?? null,
-    type: fields.type ?? DEFAULT_TYPE,
-    periodMs,
-    cron: fields.check_cron ?? null,
-    cronTimezone: fields.check_cron_timezone ?? null,
-    timeoutMs: Math.round(1000 * (fields.timeout_seconds ?? defaultTimeoutSeconds(periodSeconds))),
-    retries: fields.retries ?? 0,
-    locations: fields.location === undefined ? DEFAULT_LOCATIONS : [fields.location].flat(),
-    tags: fields.tags ?? NO_TAGS,
-    enabled: fields.enabled ?? true,
-    topic: fields.topic ?? null,
-    options,
-  };
-}
-
-// Shared by the many jobs that say nothing of their own.
-const DEFAULT_LOCATIONS: readonly string[] = Object.freeze([DEFAULT_LOCATION]);
-const NO_TAGS: readonly string[] = Object.freeze([]);
-
-function toDefinition(job: Job): JobDefinition {
-  const { locations } = job;
-  return {
-    job_id: job.jobId,
-    job_name: job.name,
-    ...(job.description === null ? {} : { description: job.description }),
-    type: job.type,
-    ...(job.periodMs === null ? {} : { check_period_seconds: job.periodMs / 1000 }),
-    ...(job.cron === null ? {} : { check_cron: job.cron }),
-    ...(job.cronTimezone === null ? {} : { check_cron_timezone: job.cronTimezone }),
-    timeout_seconds: job.timeoutMs / 1000,
-    retries: job.retries,
-    enabled: job.enabled,
-    tags: [...job.tags],
-    location: locations.length === 1 ? locations[0] : [...locations],
-    ...(job.topic === null ? {} : { topic: job.topic }),
-    ...job.options,
-  };
-}
-
-function defaultTimeoutSeconds(periodSeconds: number | null): number {
-  return periodSeconds === null ? DEFAULT_TIMEOUT_SECONDS : Math.min(DEFAULT_TIMEOUT_SECONDS, 0.8 * periodSeconds);
 }
 
 function deriveRules(type: MonitorType): TypeRules {
@@ -151,73 +105,32 @@ function deriveRules(type: MonitorType): TypeRules {
   const schema = {
     type: 'object' as const,
     properties: { ...commonFields, type: { const: type.name, description: type.description }, ...properties },
-    required,
+    required: [...required],
     additionalProperties: false as const,
   };
-  return {
-    type,
-    schema,
-    validate: createValidator<JobDefinition>(schema),
-    withDefaults: createValidator<object>({ type: 'object', properties, required, additionalProperties: false }),
-  };
+  return { type, schema, validate: createValidator<JobDefinition>(schema) };
 }
 
-/** What a schema cannot say about when a job runs. */
-function scheduleProblems(
-  fields: CommonFields,
-  known: readonly Problem[],
-  cronProblem: JobRulesOptions['cronProblem'],
-): Problem[] {
-  const problems: Problem[] = [];
-  const isSound = (path: string) => !known.some((problem) => problem.path === path);
-  const {
-    check_period_seconds: period,
-    check_cron: cron,
-    check_cron_timezone: zone,
-    timeout_seconds: timeout,
-  } = fields;
-  if (period !== undefined && cron !== undefined) {
-    problems.push({ path: 'check_cron', given: cron, accepted: 'nothing beside check_period_seconds: one of the two' });
-  }
-  if (zone !== undefined && cron === undefined) {
-    problems.push({ path: 'check_cron_timezone', given: zone, accepted: 'nothing without check_cron' });
-  }
-  if (typeof cron === 'string' && isSound('check_cron')) {
-    const problem = cronProblem(cron, typeof zone === 'string' ? zone : null);
-    if (problem !== null) problems.push({ path: 'check_cron', given: cron, accepted: problem });
-  }
-  if (typeof timeout === 'number' && isSound('timeout_seconds') && cron === undefined) {
-    const limit = typeof period === 'number' ? period : DEFAULT_PERIOD_SECONDS;
-    if (timeout >= limit) {
-      const accepted = `less than check_period_seconds (${limit}): a check must end before the next slot`;
-      problems.push({ path: 'timeout_seconds', given: timeout, accepted });
-    }
-  }
-  return problems;
+/** What the schema says, then what it cannot say of the fields that are good as far as the schema goes. */
+function problemsOf(definition: JobDefinition, { type, validate }: TypeRules, cronProblem: CronCheck): Problem[] {
+  const result = validate(definition);
+  const problems = [...(result.ok ? [] : result.problems), ...textProblems(definition)];
+  const bad = new Set(problems.map(({ path }) => /^[^.[]*/.exec(path)?.[0] ?? ''));
+  const good = bad.size === 0 ? definition : withoutKeys(definition, bad);
+  problems.push(...scheduleProblems(good, bad, cronProblem), ...(type.problems?.(good) ?? []));
+  return problems.map((problem) => maskProblem(problem, type.secrets));
 }
 
-function prepareProblems(prepare: () => unknown): Problem[] {
-  try {
-    prepare();
-    return [];
-  } catch (error) {
-    if (error instanceof VedetteError && error.code === 'VED_VALIDATION') {
-      const [, path = '', accepted = error.message] = /^([\w.[\]-]+): (.*)$/s.exec(error.message) ?? [];
-      return [{ path, given: error.cause ?? undefined, accepted }];
-    }
-    throw error;
-  }
+function withoutKeys(definition: JobDefinition, keys: ReadonlySet<string>): JobDefinition {
+  return Object.fromEntries(Object.entries(definition).filter(([key]) => !keys.has(key)));
 }
 
-function withSuggestion(problem: Problem, { schema }: TypeRules): Problem {
-  if (!problem.accepted.startsWith('only the keys') || problem.path.includes('.')) return problem;
-  const near = nearest(problem.path, Object.keys(schema.properties));
-  return near === undefined
-    ? problem
-    : { ...problem, accepted: `${near} (did you mean that?), or ${problem.accepted}` };
+function unknownType(given: unknown, names: readonly string[]): Problem {
+  const meant = typeof given === 'string' ? nearest(given, names) : undefined;
+  return { path: 'type', given, accepted: `one of ${names.join(', ')}${meant ? `; did you mean ${meant}?` : ''}` };
 }
 
-/** One merged object when there is one type; else a choice that `type` decides. */
+/** One object when there is one type; else a choice that `type` decides. */
 function documentSchema(monitors: Registry<MonitorType>, rulesOf: (name: string) => TypeRules): object {
   const schemas = monitors.names().map((name) => {
     const { schema } = rulesOf(name);
@@ -230,5 +143,5 @@ function documentSchema(monitors: Registry<MonitorType>, rulesOf: (name: string)
       required: isDefault ? schema.required : ['type', ...schema.required],
     };
   });
-  return schemas.length === 1 ? schemas[0] : { oneOf: schemas };
+  return schemas.length === 1 ? (schemas[0] as object) : { oneOf: schemas };
 }

@@ -1,173 +1,219 @@
 import { isIP, type Socket, connect as tcpConnect } from 'node:net';
-import {
-  type ConnectionOptions,
-  checkServerIdentity,
-  type PeerCertificate,
-  type TLSSocket,
-  connect as tlsConnect,
-} from 'node:tls';
+import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import type { Timings } from '../messages/check-result.ts';
+import { type CertificateFacts, certificateFacts } from './certificate.ts';
 import { type Phase, ProbeFailure, toFailure } from './failure.ts';
-import type { ConnectionGate } from './monitor.ts';
-import type { NameResolver } from './resolver.ts';
+import type { ConnectionGate, NameResolver } from './monitor.ts';
+import { secureContextOf, type TlsMaterial } from './tls-contexts.ts';
 
-export interface ConnectRequest {
-  hostname: string;
+export interface ConnectTarget {
+  /** A name or an address, without brackets. */
+  host: string;
   port: number;
   /** null: no TLS. */
   tls: TlsChoice | null;
-  signal: AbortSignal;
 }
 
-export interface TlsChoice {
+export interface TlsChoice extends TlsMaterial {
   verify: boolean;
+  /** Sent as SNI and expected in the certificate, instead of the host. */
   serverName?: string;
-  ca?: string;
-  cert?: string;
-  key?: string;
 }
 
 export interface Connection {
   socket: Socket;
+  /** dns, connect and tls. */
   timings: Timings;
   remoteAddress: string;
-  /** Wall time (monotonic ms) at which the connection was ready for a request. */
-  readyAt: number;
+  /** null without TLS, and when nobody asked for it. */
+  certificate: CertificateFacts | null;
 }
+
+export type ConnectCallback = (failure: ProbeFailure | null, connection: Connection | null) => void;
 
 /** Addresses of one host that are tried at most. */
 const MAX_ADDRESSES = 4;
 
 /**
- * Resolves, passes the gate, connects and shakes hands, timing each phase. Addresses are tried one after the other.
- * Rejects with a ProbeFailure; when `signal` aborts, with its reason. Leaves no socket open then.
+ * Opens one connection: looks the name up, asks the gate, connects and shakes hands, timing each phase. Addresses are
+ * tried one after the other. Calls back once; after a failure or a stop no socket of it is left open.
  */
-export async function openConnection(
-  request: ConnectRequest,
-  resolver: NameResolver,
-  gate: ConnectionGate,
-): Promise<Connection> {
-  const { hostname, signal } = request;
-  const timings: Timings = {};
-  const begunAt = performance.now();
-  const host = hostname.replace(/^\[|\]$/g, '');
-  let addresses: readonly string[] = [host];
-  if (!isIP(host)) {
-    addresses = await aborted(signal, resolver.resolve(host)).catch((error) => {
-      throw signal.aborted ? error : toFailure(error, 'dns');
-    });
-    timings.dns = seconds(begunAt);
-  }
-  // All are checked first: a name with one inner address among public ones is a trap.
-  for (const address of addresses) refuseInternal(gate, address);
+export class Dial {
+  readonly #target: ConnectTarget;
+  readonly #wantsCertificate: boolean;
+  readonly #gate: ConnectionGate;
+  readonly #callback: ConnectCallback;
+  /** Of the phases that have ended. */
+  readonly timings: Timings = {};
+  #phase: Phase = 'dns';
+  #phaseAt = performance.now();
+  #addresses: readonly string[] = [];
+  #next = 0;
+  #socket: Socket | null = null;
+  #patience: NodeJS.Timeout | undefined;
+  #isDone = false;
 
-  let failure: ProbeFailure | undefined;
-  for (const address of addresses.slice(0, MAX_ADDRESSES)) {
+  constructor(
+    target: ConnectTarget,
+    wantsCertificate: boolean,
+    { names, gate }: { names: NameResolver; gate: ConnectionGate },
+    callback: ConnectCallback,
+  ) {
+    this.#target = target;
+    this.#wantsCertificate = wantsCertificate;
+    this.#gate = gate;
+    this.#callback = callback;
+    if (isIP(target.host)) {
+      this.#connect([target.host]);
+      return;
+    }
+    names.resolve(target.host).then(
+      (addresses) => {
+        this.timings.dns = seconds(this.#phaseAt);
+        this.#connect(addresses);
+      },
+      (error) => this.#fail(toFailure(error, 'dns')),
+    );
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  stop(failure: ProbeFailure): void {
+    this.#fail(failure);
+  }
+
+  #connect(addresses: readonly string[]): void {
+    if (this.#isDone) return;
+    // All are asked for first: a name with one inner address among public ones is a trap.
+    for (const address of addresses) {
+      const refusal = this.#gate.refusal(address);
+      if (refusal !== null) {
+        this.#fail(new ProbeFailure('forbidden_address', refusal));
+        return;
+      }
+    }
+    this.#addresses = addresses.slice(0, MAX_ADDRESSES);
+    this.#tryNext();
+  }
+
+  #tryNext(): void {
+    const address = this.#addresses[this.#next++]!;
+    const { port, tls } = this.#target;
+    this.#phase = 'connect';
+    this.#phaseAt = performance.now();
+    let socket: Socket;
     try {
-      const socket = await connectTo(address, host, request, timings);
-      const remoteAddress = socket.remoteAddress ?? address;
-      const refusal = gate.refusal(remoteAddress);
-      if (refusal === null) return { socket, timings, remoteAddress, readyAt: performance.now() };
-      socket.destroy();
-      throw new ProbeFailure('forbidden_address', refusal);
+      socket = tls ? this.#tlsSocket(address, tls) : tcpConnect({ host: address, port });
     } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      failure = error as ProbeFailure;
-      if (failure.reason !== 'connect') break;
+      this.#fail(toFailure(error, tls ? 'tls' : 'connect'));
+      return;
+    }
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.on('error', this.#onError).on('close', this.#onClose).on('connect', this.#onConnect);
+    if (this.#next < this.#addresses.length) {
+      // An address that swallows packets must not use up the time of the others.
+      this.#patience = setTimeout(() => this.#giveUp(address), PATIENCE_MS);
     }
   }
-  throw failure as ProbeFailure;
-}
 
-function refuseInternal(gate: ConnectionGate, address: string): void {
-  const refusal = gate.refusal(address);
-  if (refusal !== null) throw new ProbeFailure('forbidden_address', refusal);
-}
-
-function connectTo(address: string, host: string, request: ConnectRequest, timings: Timings): Promise<Socket> {
-  const { port, tls, signal } = request;
-  return new Promise((resolve, reject) => {
-    const begunAt = performance.now();
-    let phase: Phase = 'connect';
-    const socket = tls ? tlsConnect(tlsOptions(address, port, host, tls)) : tcpConnect({ host: address, port });
-    socket.setNoDelay(true);
-    const settle = () => {
-      signal.removeEventListener('abort', onAbort);
-      socket.off('error', onError).off('close', onClose);
-    };
-    const fail = (error: unknown) => {
-      settle();
-      // A late error of a socket that was given up is nobody's.
-      socket.on('error', () => {});
-      socket.destroy();
-      reject(error);
-    };
-    const onAbort = () => fail(signal.reason);
-    const onError = (error: unknown) => fail(toFailure(error, phase));
-    const onClose = () => fail(new ProbeFailure(phase === 'tls' ? 'tls' : 'connect', 'connection closed by the peer'));
-    const ready = () => {
-      settle();
-      resolve(socket);
-    };
-    if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    socket.on('error', onError).on('close', onClose);
-    socket.once('connect', () => {
-      timings.connect = seconds(begunAt);
-      if (!tls) return ready();
-      phase = 'tls';
-      const shakingSince = performance.now();
-      socket.once('secureConnect', () => {
-        timings.tls = seconds(shakingSince);
-        ready();
-      });
-    });
-  });
-}
-
-function tlsOptions(address: string, port: number, host: string, tls: TlsChoice): ConnectionOptions {
-  const name = tls.serverName ?? host;
-  return {
-    host: address,
-    port,
-    // An address is no server name (RFC 6066), but it is what the certificate must be valid for.
-    servername: isIP(name) ? '' : name,
-    ...(isIP(name) && tls.verify
-      ? { checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(name, certificate) }
-      : {}),
-    ALPNProtocols: ['http/1.1'],
-    rejectUnauthorized: tls.verify,
-    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-    ...(tls.key === undefined ? {} : { key: tls.key }),
+  readonly #onConnect = (): void => {
+    clearTimeout(this.#patience);
+    this.timings.connect = seconds(this.#phaseAt);
+    if (!this.#target.tls) {
+      this.#ready();
+      return;
+    }
+    this.#phase = 'tls';
+    this.#phaseAt = performance.now();
+    this.#socket!.on('secureConnect', this.#onSecure);
   };
+
+  readonly #onSecure = (): void => {
+    this.timings.tls = seconds(this.#phaseAt);
+    this.#ready();
+  };
+
+  readonly #onError = (error: Error): void => {
+    const failure = toFailure(error, this.#phase);
+    const hasMore = this.#phase === 'connect' && this.#next < this.#addresses.length;
+    if (!hasMore || this.#isDone) {
+      this.#fail(failure);
+      return;
+    }
+    this.#release();
+    this.#tryNext();
+  };
+
+  readonly #onClose = (): void => {
+    const during = this.#phase === 'tls' ? 'during the TLS handshake' : 'at once';
+    this.#fail(new ProbeFailure(this.#phase === 'tls' ? 'tls' : 'connect', `connection closed ${during}`));
+  };
+
+  #giveUp(address: string): void {
+    if (this.#isDone || this.#phase !== 'connect') return;
+    this.#onError(new Error(`${address} did not answer within ${PATIENCE_MS} ms`));
+  }
+
+  #tlsSocket(address: string, tls: TlsChoice): TLSSocket {
+    const name = (tls.serverName ?? this.#target.host).replace(/\.$/, '');
+    return tlsConnect({
+      host: address,
+      port: this.#target.port,
+      // An address is no server name (RFC 6066); the certificate is compared with `host` then.
+      servername: isIP(name) ? '' : name,
+      secureContext: secureContextOf(tls),
+      ALPNProtocols: ['http/1.1'],
+      rejectUnauthorized: tls.verify,
+    });
+  }
+
+  #ready(): void {
+    const socket = this.#socket!;
+    const remoteAddress = socket.remoteAddress ?? this.#addresses[this.#next - 1]!;
+    const refusal = this.#gate.refusal(remoteAddress);
+    if (refusal !== null) {
+      this.#fail(new ProbeFailure('forbidden_address', refusal));
+      return;
+    }
+    this.#isDone = true;
+    const certificate = this.#wantsCertificate ? certificateFacts(socket, Date.now()) : null;
+    this.#callback(null, { socket, timings: this.timings, remoteAddress, certificate });
+    // The new owner has its own listeners by now.
+    this.#unlisten(socket);
+  }
+
+  #fail(failure: ProbeFailure): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#release();
+    this.#callback(failure, null);
+  }
+
+  /** Gives the socket of the present address up. */
+  #release(): void {
+    clearTimeout(this.#patience);
+    const socket = this.#socket;
+    this.#socket = null;
+    if (!socket) return;
+    this.#unlisten(socket);
+    // A late error of a socket that was given up is nobody's.
+    socket.on('error', ignore);
+    socket.destroy();
+  }
+
+  #unlisten(socket: Socket): void {
+    socket.off('error', this.#onError).off('close', this.#onClose).off('connect', this.#onConnect);
+    if (this.#target.tls) socket.off('secureConnect', this.#onSecure);
+  }
 }
 
-/** Rejects with the signal's reason as soon as it aborts. */
-function aborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
-}
+const PATIENCE_MS = 2_000;
+const ignore = () => {};
 
+/** Since `sinceMs` of performance.now(), rounded to microseconds. */
 export function seconds(sinceMs: number): number {
   return Math.round((performance.now() - sinceMs) * 1000) / 1e6;
-}
-
-/** Days until the peer's certificate expires, with its dates; null without one. */
-export function certificateFacts(
-  socket: Socket,
-): { subject: string; issuer: string; validTo: string; daysLeft: number } | null {
-  const certificate = (socket as TLSSocket).getPeerCertificate?.();
-  if (!certificate?.valid_to) return null;
-  const validTo = new Date(certificate.valid_to);
-  return {
-    subject: String(certificate.subject?.CN ?? ''),
-    issuer: String(certificate.issuer?.CN ?? certificate.issuer?.O ?? ''),
-    validTo: validTo.toISOString(),
-    daysLeft: Math.floor((validTo.getTime() - Date.now()) / 86_400_000),
-  };
 }

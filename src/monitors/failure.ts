@@ -4,50 +4,83 @@ import type { Reason } from '../messages/check-result.ts';
 export class ProbeFailure extends Error {
   readonly reason: Reason;
 
-  constructor(reason: Reason, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+  constructor(reason: Reason, message: string) {
+    // Thrown for every failing site: a stack would cost more than the check itself.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
+    super(shorten(message));
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'ProbeFailure';
     this.reason = reason;
   }
 }
 
-export type Phase = 'dns' | 'connect' | 'tls' | 'request';
+/** How far a request had come: its name was looked up, ..., it was sent, its headers had arrived. */
+export type Phase = 'dns' | 'connect' | 'tls' | 'request' | 'response';
 
 const DETAIL_LENGTH = 200;
-
-/** Error codes of what went wrong, whatever the phase. */
-const REASON_OF_CODE: Readonly<Record<string, Reason>> = {
-  ENOTFOUND: 'dns',
-  ENODATA: 'dns',
-  ESERVFAIL: 'dns',
-  EAI_AGAIN: 'dns',
-  ETIMEOUT: 'dns',
-  EREFUSED: 'dns',
-  EBADNAME: 'dns',
-  UND_ERR_HEADERS_OVERFLOW: 'too_large',
-  HPE_HEADER_OVERFLOW: 'too_large',
-};
-
-const REASON_OF_PHASE: Readonly<Record<Phase, Reason>> = {
-  dns: 'dns',
-  connect: 'connect',
-  tls: 'tls',
-  request: 'protocol',
-};
-
-const CONNECTION_CODES = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET', 'UND_ERR_DESTROYED']);
 
 /** The failure that an error of a library or of the system stands for. */
 export function toFailure(error: unknown, phase: Phase): ProbeFailure {
   if (error instanceof ProbeFailure) return error;
-  const { code = '', message = String(error) } = (error ?? {}) as { code?: string; message?: string };
-  const isConnection = phase === 'request' && CONNECTION_CODES.has(code);
-  const reason = REASON_OF_CODE[code] ?? (isConnection ? 'connect' : REASON_OF_PHASE[phase]);
-  return new ProbeFailure(reason, shorten(describe(code, message)), { cause: error });
+  const { code = '', message = String(error) } = (error ?? {}) as { code?: unknown; message?: string };
+  const name = String(code);
+  if (phase === 'dns') return new ProbeFailure('dns', `${name || 'failed'}: ${DNS_TEXTS[name] ?? message}`);
+  if (phase === 'connect') return new ProbeFailure('connect', describe(name, message));
+  if (phase === 'tls') return new ProbeFailure('tls', TLS_TEXTS[name] ?? describe(name, opensslText(message)));
+  return requestFailure(name, message, phase);
 }
+
+const DNS_TEXTS: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'there is no such name',
+  ENODATA: 'the name has no address',
+  ESERVFAIL: 'the name server failed',
+  EREFUSED: 'the name server refused to answer',
+  ETIMEOUT: 'the name server did not answer',
+  ECONNREFUSED: 'no name server can be reached',
+  EBADNAME: 'the name is malformed',
+  EBADRESP: 'the name server gave a malformed answer',
+};
+
+const TLS_TEXTS: Readonly<Record<string, string>> = {
+  ECONNRESET: 'ECONNRESET: connection closed during the TLS handshake',
+};
+
+function requestFailure(code: string, message: string, phase: 'request' | 'response'): ProbeFailure {
+  if (code.startsWith('ERR_SSL_') || code === 'EPROTO')
+    return new ProbeFailure('tls', describe(code, opensslText(message)));
+  switch (code) {
+    case 'UND_ERR_HEADERS_OVERFLOW':
+    case 'HPE_HEADER_OVERFLOW':
+      return new ProbeFailure('too_large', 'headers of the response are too large');
+    case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
+    case 'HPE_INVALID_EOF_STATE':
+      return phase === 'response' ? CUT_OFF() : new ProbeFailure('connect', CLOSED);
+    case 'UND_ERR_SOCKET':
+      // undici's word for an answer that nobody asked for, such as an upgrade.
+      if (message.startsWith('bad ')) return new ProbeFailure('protocol', `${message.slice(4)} that was not asked for`);
+      return phase === 'response' ? CUT_OFF() : new ProbeFailure('connect', CLOSED);
+    case 'ECONNRESET':
+    case 'EPIPE':
+    case 'ECONNABORTED':
+    case 'ETIMEDOUT':
+      if (phase === 'response') return new ProbeFailure('body', `${code}: connection broke in the middle of the body`);
+      return new ProbeFailure('connect', `${code}: connection broke before a response`);
+    default:
+      return new ProbeFailure('protocol', describe(code, message));
+  }
+}
+
+const CLOSED = 'connection closed without a response';
+const CUT_OFF = () => new ProbeFailure('body', 'connection closed in the middle of the body');
 
 function describe(code: string, message: string): string {
   return code === '' || message.includes(code) ? message : `${code}: ${message}`;
+}
+
+/** `00A1B2:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:ssl/...` -> `wrong version number` */
+function opensslText(message: string): string {
+  return /^[0-9A-F]*:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/.exec(message)?.[1] ?? message;
 }
 
 /** One line that the result message takes. */

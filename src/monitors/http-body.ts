@@ -1,45 +1,91 @@
-import { promisify } from 'node:util';
-import { brotliDecompress, constants, gunzip, inflate } from 'node:zlib';
+import type { Transform } from 'node:stream';
+import * as zlib from 'node:zlib';
 import { ProbeFailure } from './failure.ts';
-import type { HttpResponse } from './http-request.ts';
+import { type HttpResponse, headerOf } from './http-exchange.ts';
 
-type Inflate = (body: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>;
+export type ReadText = { text: string; isCut: boolean } | { failure: ProbeFailure };
+
+type Inflater = (zlib.Gunzip | zlib.BrotliDecompress) & Transform;
 
 // A body that was cut off at its limit is inflated as far as it goes.
-const { Z_SYNC_FLUSH, BROTLI_OPERATION_FLUSH } = constants;
-const gunzipped = promisify(gunzip);
-const inflated = promisify(inflate);
-const unbrotlied = promisify(brotliDecompress);
+const { Z_SYNC_FLUSH, BROTLI_OPERATION_FLUSH } = zlib.constants;
+/** Only newer versions of Node have it. */
+const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Inflater };
 
-const INFLATE: Readonly<Record<string, Inflate>> = {
-  gzip: (body, options) => gunzipped(body, { ...options, finishFlush: Z_SYNC_FLUSH }),
-  'x-gzip': (body, options) => gunzipped(body, { ...options, finishFlush: Z_SYNC_FLUSH }),
-  deflate: (body, options) => inflated(body, { ...options, finishFlush: Z_SYNC_FLUSH }),
-  br: (body, options) => unbrotlied(body, { ...options, finishFlush: BROTLI_OPERATION_FLUSH }),
+const INFLATERS: Readonly<Record<string, (first: number) => Inflater>> = {
+  gzip: () => zlib.createGunzip({ finishFlush: Z_SYNC_FLUSH }),
+  'x-gzip': () => zlib.createGunzip({ finishFlush: Z_SYNC_FLUSH }),
+  // Servers send it with and without the header of zlib, whose low half byte is 8.
+  deflate: (first) =>
+    (first & 15) === 8
+      ? zlib.createInflate({ finishFlush: Z_SYNC_FLUSH })
+      : zlib.createInflateRaw({ finishFlush: Z_SYNC_FLUSH }),
+  br: () => zlib.createBrotliDecompress({ finishFlush: BROTLI_OPERATION_FLUSH }),
+  ...(createZstdDecompress ? { zstd: () => createZstdDecompress() } : {}),
 };
 
-/** The text of a response, inflated to at most `maxBytes`. Throws ProbeFailure for what cannot or may not be inflated. */
-export async function readText(response: HttpResponse, maxBytes: number): Promise<string> {
-  const encodings = String(response.headers['content-encoding'] ?? '')
+const MAX_ENCODINGS = 3;
+
+/**
+ * The text of a body, inflated to at most `maxBytes`: what lies beyond is cut off, so that a small body that inflates to
+ * a large one costs no memory. Never rejects.
+ */
+export async function readText(response: HttpResponse, maxBytes: number): Promise<ReadText> {
+  const encodings = (headerOf(response.rawHeaders, 'content-encoding') ?? '')
     .toLowerCase()
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '' && name !== 'identity');
-  let { body } = response;
-  if (encodings.length > 1) throw new ProbeFailure('body', `body is encoded ${encodings.length} times`);
-  for (const encoding of encodings) {
-    const decode = INFLATE[encoding];
-    if (!decode) throw new ProbeFailure('body', `content-encoding ${encoding} is not known`);
-    body = await decode(body, { maxOutputLength: maxBytes }).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ERR_BUFFER_TOO_LARGE') {
-        throw new ProbeFailure('too_large', `body inflates to more than ${maxBytes} bytes`, { cause: error });
-      }
-      throw new ProbeFailure('body', `body is no valid ${encoding}`, { cause: error });
-    });
+  if (encodings.length > MAX_ENCODINGS) return failed(`body is encoded ${encodings.length} times`);
+  let body: Buffer = Buffer.concat(response.body);
+  let isCut = response.isTruncated;
+  for (const encoding of encodings.reverse()) {
+    const create = INFLATERS[encoding];
+    if (!create) return failed(`content-encoding ${encoding} is not known`);
+    if (body.length === 0) break;
+    try {
+      const inflated = await inflate(create(body[0]!), body, maxBytes);
+      body = inflated.body;
+      isCut ||= inflated.isCut;
+    } catch {
+      return failed(`body is no valid ${encoding}`);
+    }
   }
-  return body.toString(isLatin1(response.headers['content-type']) ? 'latin1' : 'utf8');
+  return { text: decoderOf(headerOf(response.rawHeaders, 'content-type')).decode(body), isCut };
 }
 
-function isLatin1(contentType: string | string[] | undefined): boolean {
-  return /charset="?(iso-8859-1|latin1|windows-1252)/i.test(String(contentType ?? ''));
+function inflate(inflater: Inflater, body: Buffer, maxBytes: number): Promise<{ body: Buffer; isCut: boolean }> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const finish = (isCut: boolean) => {
+      inflater.destroy();
+      resolve({ body: Buffer.concat(chunks).subarray(0, maxBytes), isCut });
+    };
+    inflater.on('error', reject);
+    inflater.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > maxBytes) finish(true);
+    });
+    inflater.on('end', () => finish(false));
+    inflater.end(body);
+  });
+}
+
+const UTF8 = new TextDecoder();
+
+/** For the charset that a header names; UTF-8 when it names none that is known. */
+function decoderOf(contentType: string | undefined): typeof UTF8 {
+  const charset = /;\s*charset\s*=\s*"?([^\s";,]+)/i.exec(contentType ?? '')?.[1];
+  if (charset === undefined || /^utf-?8$/i.test(charset)) return UTF8;
+  try {
+    return new TextDecoder(charset);
+  } catch {
+    return UTF8;
+  }
+}
+
+function failed(message: string): { failure: ProbeFailure } {
+  return { failure: new ProbeFailure('body', message) };
 }

@@ -1,124 +1,167 @@
 import { type Static, Type } from 'typebox';
 
-const pemText = (description: string) =>
-  Type.String({ pattern: '^\\s*-----BEGIN [A-Z0-9 ]+-----', description, maxLength: 100_000 });
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+const strict = { additionalProperties: false } as const;
 
-const expectedStatus = Type.Union([
-  Type.Integer({ minimum: 100, maximum: 599, description: 'a status such as 200' }),
+/** Three digits, a range of them, or a class such as 2xx. */
+const STATUS = '^([1-9][0-9]{2}(-[1-9][0-9]{2})?|[1-9][xX]{2})$';
+const statusText = 'a status such as 200, a range such as "200-299", or a class such as "2xx"';
+
+const statusItem = Type.Unsafe<number | string>({
+  type: ['integer', 'string'],
+  minimum: 100,
+  maximum: 999,
+  pattern: STATUS,
+  description: statusText,
+});
+
+const pem = (description: string, label: string) =>
   Type.String({
-    pattern: '^([1-5]xx|[1-5][0-9]{2}(-[1-5][0-9]{2})?)$',
-    description: 'a status, a range such as "200-299" or a class such as "2xx"',
-  }),
-]);
+    maxLength: 65_536,
+    pattern: `-----BEGIN ${label}-----`,
+    description: `${description} (PEM text)`,
+  });
 
-/** The job fields of type `http`, in wire names. */
+/** Expressions of RE2: no backreferences, no lookaround, linear time. */
+const expression = (description: string) =>
+  Type.String({ minLength: 1, maxLength: 1_000, description: `${description} (RE2 syntax)` });
+
 export const httpOptions = Type.Object({
   uri: Type.String({
-    pattern: '^[Hh][Tt][Tt][Pp][Ss]?://[^\\s/?#]+[^\\s]*$',
-    maxLength: 4096,
-    description: 'an http:// or https:// address',
+    pattern: '^[hH][tT][tT][pP][sS]?://[^/?#\\\\s]',
+    maxLength: 8_192,
+    description: 'an absolute http:// or https:// address',
+    examples: ['https://example.com/health'],
   }),
-  method: Type.String({
-    default: 'GET',
-    pattern:
-      '^([Gg][Ee][Tt]|[Hh][Ee][Aa][Dd]|[Pp][Oo][Ss][Tt]|[Pp][Uu][Tt]|[Pp][Aa][Tt][Cc][Hh]|[Dd][Ee][Ll][Ee][Tt][Ee]|[Oo][Pp][Tt][Ii][Oo][Nn][Ss])$',
-    description: 'one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, in any case',
-  }),
+  method: Type.Optional(
+    Type.Unsafe<string>({
+      type: 'string',
+      enum: [...METHODS, ...METHODS.map((method) => method.toLowerCase())],
+      default: 'GET',
+      description: 'Method of the request.',
+    }),
+  ),
   headers: Type.Optional(
-    Type.Record(
-      Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$" }),
-      Type.String({
-        pattern: '^[\\t\\x20-\\x7e\\x80-\\xff]*$',
-        description: 'text without line breaks',
-        maxLength: 8192,
-      }),
-      { description: 'headers that are sent', maxProperties: 64, additionalProperties: false },
-    ),
+    Type.Unsafe<Record<string, string>>({
+      type: 'object',
+      additionalProperties: { type: 'string', maxLength: 8_192 },
+      maxProperties: 100,
+      description: 'Headers of the request, name to value. They are not sent on to another origin by a redirect.',
+      examples: [{ accept: 'application/json' }],
+    }),
   ),
-  body: Type.Optional(Type.String({ maxLength: 1_048_576, description: 'body that is sent' })),
-  expected_status: Type.Union([expectedStatus, Type.Array(expectedStatus, { minItems: 1 })], {
-    default: '200-399',
-    description: 'statuses that count as up: numbers, ranges, classes, or a list of them',
-  }),
-  pattern: Type.Optional(
-    Type.String({ minLength: 1, maxLength: 1000, description: 'regular expression (RE2) that the body must match' }),
+  body: Type.Optional(Type.String({ maxLength: 262_144, description: 'Body of the request.' })),
+  expected_status: Type.Optional(
+    Type.Unsafe<number | string | Array<number | string>>({
+      type: ['integer', 'string', 'array'],
+      minimum: 100,
+      maximum: 999,
+      pattern: STATUS,
+      items: statusItem,
+      minItems: 1,
+      maxItems: 100,
+      default: ['200-399'],
+      description: `${statusText}, or a list of them`,
+      examples: [[200, '300-399']],
+    }),
   ),
+  pattern: Type.Optional(expression('A regular expression that the body must contain')),
   expected_headers: Type.Optional(
-    Type.Record(Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$" }), Type.String({ maxLength: 1000 }), {
-      description: 'regular expressions (RE2) that response headers must match',
-      maxProperties: 32,
-      additionalProperties: false,
+    Type.Unsafe<Record<string, string>>({
+      type: 'object',
+      additionalProperties: { type: 'string', maxLength: 1_000 },
+      maxProperties: 50,
+      description:
+        'Headers that the response must have, name to a regular expression that the value must contain; "" takes any value.',
+      examples: [{ 'content-type': '^text/html' }],
     }),
   ),
   max_response_time_seconds: Type.Optional(
-    Type.Number({ exclusiveMinimum: 0, description: 'a slower answer is degraded' }),
+    Type.Number({ exclusiveMinimum: 0, maximum: 3_600, description: 'A response slower than this is degraded.' }),
   ),
-  max_body_bytes: Type.Integer({
-    default: 1_048_576,
-    minimum: 0,
-    maximum: 16_777_216,
-    description: 'how much of the body is read; what lies beyond is not',
-  }),
-  redirects: Type.Object(
-    {
-      follow: Type.Boolean({ default: true, description: 'whether redirects are followed' }),
-      max: Type.Integer({ default: 5, minimum: 0, maximum: 20, description: 'how many of them' }),
-    },
-    { default: {}, additionalProperties: false, description: 'what happens with redirects' },
+  max_body_bytes: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 16_777_216,
+      default: 1_048_576,
+      description:
+        'What lies beyond is not read. It is no failure, unless a pattern could not be decided by what was read.',
+    }),
   ),
-  tls: Type.Object(
-    {
-      verify: Type.Boolean({ default: true, description: 'whether the certificate must be valid' }),
-      server_name: Type.Optional(
-        Type.String({ minLength: 1, maxLength: 253, description: 'name asked for (SNI) and verified' }),
-      ),
-      ca: Type.Optional(pemText('PEM text of the authorities that are trusted instead of the usual ones')),
-      cert: Type.Optional(pemText('PEM text of a client certificate')),
-      key: Type.Optional(pemText('PEM text of its private key')),
-      expiry_warning_days: Type.Optional(
-        Type.Integer({ minimum: 0, maximum: 3650, description: 'a certificate that expires sooner is degraded' }),
-      ),
-    },
-    { default: {}, additionalProperties: false, description: 'TLS of https' },
+  keep_alive: Type.Optional(
+    Type.Boolean({
+      default: false,
+      description: 'Whether a connection is used again by the next check. By default each check opens a fresh one.',
+    }),
   ),
-  auth: Type.Optional(
-    Type.Union(
-      [
-        Type.Object(
-          {
-            type: Type.Literal('basic'),
-            username: Type.String({
-              pattern: '^[^:\\x00-\\x1f]*$',
-              description: 'a name without colons',
-              maxLength: 1000,
-            }),
-            password: Type.String({ maxLength: 1000 }),
-          },
-          { additionalProperties: false },
+  redirects: Type.Optional(
+    Type.Object(
+      {
+        follow: Type.Optional(
+          Type.Boolean({
+            default: true,
+            description: 'When expected_status names the status of the redirect itself, the default is false.',
+          }),
         ),
-        Type.Object(
-          {
-            type: Type.Literal('bearer'),
-            token: Type.String({ pattern: '^[\\x21-\\x7e]+$', description: 'a token without spaces', maxLength: 8192 }),
-          },
-          { additionalProperties: false },
+        max: Type.Optional(Type.Integer({ minimum: 0, maximum: 20, default: 10, description: 'More are a failure.' })),
+        allow_downgrade: Type.Optional(
+          Type.Boolean({ default: false, description: 'Whether https may lead to http.' }),
         ),
-      ],
-      { description: 'how the job authorises itself' },
+      },
+      { ...strict, description: 'How redirects are followed. Credentials are never sent to another origin.' },
     ),
   ),
-  keep_alive: Type.Boolean({ default: false, description: 'use a connection again instead of a fresh one each time' }),
+  tls: Type.Optional(
+    Type.Object(
+      {
+        verify: Type.Optional(Type.Boolean({ default: true, description: 'Whether the certificate must be good.' })),
+        ca: Type.Optional(pem('The only authorities that are trusted', '(TRUSTED |X509 )?CERTIFICATE')),
+        cert: Type.Optional(pem('Client certificate, with its chain', '(TRUSTED |X509 )?CERTIFICATE')),
+        key: Type.Optional(pem('Key of the client certificate', '[A-Z ]*PRIVATE KEY')),
+        server_name: Type.Optional(
+          Type.String({
+            pattern: '^[A-Za-z0-9_]([A-Za-z0-9._-]{0,252})$',
+            description: 'a host name, sent as SNI and expected in the certificate instead of the one in the uri',
+          }),
+        ),
+        expiry_warning_days: Type.Optional(
+          Type.Number({
+            minimum: 0,
+            maximum: 3_650,
+            description: 'A certificate that expires sooner than this is degraded.',
+          }),
+        ),
+      },
+      { ...strict, description: 'TLS of the connection. A client certificate is never shown to another origin.' },
+    ),
+  ),
+  auth: Type.Optional(
+    Type.Object(
+      {
+        type: Type.Optional(
+          Type.Unsafe<'basic' | 'bearer'>({
+            type: 'string',
+            enum: ['basic', 'bearer'],
+            description: 'By default bearer when there is a token, else basic.',
+          }),
+        ),
+        username: Type.Optional(Type.String({ maxLength: 1_024, description: 'For basic.' })),
+        password: Type.Optional(Type.String({ maxLength: 8_192, description: 'For basic.' })),
+        token: Type.Optional(Type.String({ minLength: 1, maxLength: 8_192, description: 'For bearer.' })),
+      },
+      { ...strict, description: 'Credentials, sent as the header Authorization.' },
+    ),
+  ),
 });
 
 export type HttpOptions = Static<typeof httpOptions>;
 
-/** Wire paths of secrets; `headers.*` means the values of headers that carry credentials. */
-export const HTTP_SECRETS = [
+/** Header names that hold credentials more often than not. */
+export const SECRET_HEADERS = ['*auth*', '*cookie*', '*key*', '*passw*', '*secret*', '*session*', '*token*'];
+
+export const httpSecrets: readonly string[] = [
   'auth.password',
   'auth.token',
   'tls.key',
-  'headers.authorization',
-  'headers.cookie',
-  'headers.proxy-authorization',
-  'headers.x-api-key',
+  ...SECRET_HEADERS.map((name) => `headers.${name}`),
 ];

@@ -3,4 +3,4 @@ import { http } from './http.ts';
 import type { MonitorType } from './monitor.ts';
 
 /** Every monitor type, one line each. */
-export const monitors = new Registry<MonitorType>('monitor type', [http as MonitorType]);
+export const monitors = new Registry<MonitorType>('monitor type', [http]);

@@ -1,3 +1,4 @@
+import type { Problem } from '../core/validation.ts';
 import type { Outcome, Reason, Timings } from '../messages/check-result.ts';
 
 /**
@@ -10,11 +11,21 @@ export interface MonitorType<Options = unknown> {
   readonly description: string;
   /** JSON schema (TypeBox) of the job fields that only this type has. Their names are wire names (snake_case). */
   readonly options: MonitorOptionsSchema;
-  /** Fields whose values are secrets, as dotted wire paths (`auth.password`); redacted in answers and logs. */
+  /**
+   * Fields whose values are secrets, as dotted wire paths (`auth.password`); redacted in answers and logs. `*` in a name
+   * stands for any characters (`headers.*token*`), case does not matter. A password in an address is a secret anyway.
+   */
   readonly secrets: readonly string[];
   /**
-   * Called once per job definition, with options that satisfy the schema. Throws a VedetteError of code VED_VALIDATION
-   * for what a schema cannot say (a regular expression that does not compile).
+   * Everything wrong with options that a schema cannot say (a regular expression that does not compile). Called with
+   * options whose every field satisfies the schema by itself; required ones may be absent.
+   */
+  problems?(options: Partial<Options>): Problem[];
+  /** The host that its connections go to, so that those to one host can be bounded. */
+  host(options: Options): string;
+  /**
+   * Called once per job definition, with options as they were written (defaults are not filled in) that satisfy the
+   * schema and have no problems. It may be called for 100,000 jobs: what is costly is done when it is first needed.
    */
   prepare(options: Options, context: MonitorContext): Probe;
 }
@@ -30,6 +41,17 @@ export interface MonitorContext {
   gate: ConnectionGate;
   /** Sent as User-Agent. */
   userAgent: string;
+  /** How names become addresses; by default a resolver that all monitors of the process share. */
+  names?: NameResolver;
+}
+
+/** Turns names into addresses without a thread pool, so that one slow name starves nobody. */
+export interface NameResolver {
+  /**
+   * At least one address, in the order to try them. Rejects with an error whose `code` is that of c-ares (ENOTFOUND,
+   * ETIMEOUT, ...).
+   */
+  resolve(name: string): Promise<readonly string[]>;
 }
 
 /** Decides which addresses may be connected to. Checked for literals, for every resolved address and after each redirect. */
@@ -39,7 +61,7 @@ export interface ConnectionGate {
 }
 
 /**
- * Performs one try. A failing target is a value, never an exception. It ends by `request.deadlineMs` at the latest and
+ * Performs one try. A failing target is a value, never an exception. It ends after `request.timeoutMs` at the latest and
  * when `request.signal` aborts, and leaves nothing open. It cannot know where its result goes.
  */
 export type Probe = (request: ProbeRequest) => Promise<ProbeResult>;

@@ -1,0 +1,48 @@
+import { Cron } from 'croner';
+
+/** Expressions are few, jobs that share them many. */
+const known = new Map<string, number | string>();
+const MAX_KNOWN = 10_000;
+const RUNS = 64;
+const NICKNAME = /^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$/i;
+
+/**
+ * The shortest distance in ms between neighbours among the first runs of a year that stands for all; a text for people
+ * when the expression is wrong. Infinity when it runs only once.
+ */
+export function cronGapMs(expression: string): number | string {
+  const cached = known.get(expression);
+  if (cached !== undefined) return cached;
+  const gap = measure(expression);
+  if (known.size >= MAX_KNOWN) known.clear();
+  known.set(expression, gap);
+  return gap;
+}
+
+function measure(expression: string): number | string {
+  const fields = expression.trim().split(/\s+/).length;
+  // croner takes a date as well, which is no schedule.
+  if (!NICKNAME.test(expression.trim()) && (fields < 5 || fields > 6)) {
+    return 'a cron expression of 5 or 6 fields, or @hourly and the like';
+  }
+  try {
+    const cron = new Cron(expression, { paused: true, utcOffset: 0 });
+    const runs = cron.nextRuns(RUNS, new Date(Date.UTC(2027, 11, 31, 23, 59, 59))).map((run) => run.getTime());
+    if (runs.length === 0) return 'a cron expression that matches some day';
+    let gap = Number.POSITIVE_INFINITY;
+    for (let i = 1; i < runs.length; i++) gap = Math.min(gap, runs[i]! - runs[i - 1]!);
+    return gap;
+  } catch (error) {
+    const text = error instanceof Error ? error.message.replace(/^(CronPattern|Cron): /, '') : String(error);
+    return `a cron expression: ${text}`;
+  }
+}
+
+export function isTimezone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}

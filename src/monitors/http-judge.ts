@@ -1,0 +1,69 @@
+import type { Reason } from '../messages/check-result.ts';
+import { type ProbeFailure, shorten } from './failure.ts';
+import { readText } from './http-body.ts';
+import { type HttpResponse, headerOf } from './http-exchange.ts';
+import type { HttpPlan } from './http-plan.ts';
+import type { ProbeResult } from './monitor.ts';
+import type { Pattern } from './pattern.ts';
+import type { TimeLimit } from './time-limit.ts';
+
+export interface Judgement {
+  outcome: ProbeResult['outcome'];
+  reason?: Reason;
+  detail?: string;
+}
+
+export interface Circumstances {
+  responseTime: number;
+  /** Until a certificate expires; null when none was looked at. */
+  daysLeft: number | null;
+  limit: TimeLimit;
+}
+
+const UP: Judgement = Object.freeze({ outcome: 'up' });
+
+/**
+ * The verdict on a response: status, headers, body, then what only degrades it. What is wrong first is the reason. Throws
+ * a ProbeFailure when the time is over before a pattern is decided.
+ */
+export async function judge(plan: HttpPlan, response: HttpResponse, circumstances: Circumstances): Promise<Judgement> {
+  if (!plan.isExpected(response.status)) return down('status', `status ${response.status} is not expected`);
+  const { limit, responseTime, daysLeft } = circumstances;
+  for (const { name, pattern } of plan.expectedHeaders) {
+    const value = headerOf(response.rawHeaders, name);
+    if (value === undefined) return down('header', `there is no header ${name}`);
+    if (pattern && !(await pattern.isIn(value, limit))) return down('header', `header ${name} is ${value}`);
+  }
+  if (plan.pattern) {
+    const failed = await judgeBody(plan.pattern, plan.request.maxBodyBytes, response, limit);
+    if (failed) return failed;
+  }
+  if (plan.slowSeconds !== null && responseTime > plan.slowSeconds) {
+    return degraded('latency', `answered after ${responseTime} s, accepted: up to ${plan.slowSeconds} s`);
+  }
+  if (plan.expiryWarningDays !== null && daysLeft !== null && daysLeft < plan.expiryWarningDays) {
+    return degraded('tls', `certificate expires in ${daysLeft} days`);
+  }
+  return UP;
+}
+
+async function judgeBody(
+  pattern: Pattern,
+  maxBytes: number,
+  response: HttpResponse,
+  limit: TimeLimit,
+): Promise<Judgement | null> {
+  const read = await limit.race(readText(response, maxBytes));
+  if ('failure' in read) return down(read.failure.reason, read.failure.message);
+  if (await pattern.isIn(read.text, limit)) return null;
+  if (read.isCut) return down('too_large', `pattern not found in the first ${maxBytes} bytes of the body`);
+  return down('body', 'pattern not found in the body');
+}
+
+function down(reason: ProbeFailure['reason'], detail: string): Judgement {
+  return { outcome: 'down', reason, detail: shorten(detail) };
+}
+
+function degraded(reason: ProbeFailure['reason'], detail: string): Judgement {
+  return { outcome: 'degraded', reason, detail };
+}

@@ -1,0 +1,54 @@
+import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+
+export interface SearchRules {
+  /** Appended to a name one after the other. */
+  domains: readonly string[];
+  /** A name with so many dots is first asked for as it is. */
+  dots: number;
+}
+
+/** Addresses by name in lower case, IPv4 first. Without a file there are none. */
+export async function readHostsFile(path: string): Promise<Map<string, string[]>> {
+  const names = new Map<string, string[]>();
+  for (const line of await linesOf(path)) {
+    const [address = '', ...hosts] = line.replace(/#.*/, '').trim().split(/\s+/);
+    const family = isIP(address);
+    if (family === 0) continue;
+    for (const host of hosts) {
+      const known = names.get(host.toLowerCase()) ?? [];
+      if (known.includes(address)) continue;
+      if (family === 4) known.splice(known.filter((other) => isIP(other) === 4).length, 0, address);
+      else known.push(address);
+      names.set(host.toLowerCase(), known);
+    }
+  }
+  return names;
+}
+
+/** Search domains and the option ndots of a resolv.conf. */
+export async function readSearchRules(path: string): Promise<SearchRules> {
+  let domains: string[] = [];
+  let dots = 1;
+  for (const line of await linesOf(path)) {
+    const [keyword, ...values] = line
+      .replace(/[#;].*/, '')
+      .trim()
+      .split(/\s+/);
+    if (keyword === 'search' || keyword === 'domain') {
+      domains = values.map((domain) => domain.replace(/\.$/, '').toLowerCase()).filter((domain) => domain !== '');
+    }
+    if (keyword !== 'options') continue;
+    for (const option of values) dots = Number(/^ndots:(\d{1,2})$/.exec(option)?.[1] ?? dots);
+  }
+  return { domains: domains.slice(0, 6), dots };
+}
+
+async function linesOf(path: string): Promise<string[]> {
+  try {
+    return (await readFile(path, 'utf8')).split('\n');
+  } catch {
+    // Without the file there is nothing to say; the name servers know the rest.
+    return [];
+  }
+}
