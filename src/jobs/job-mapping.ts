@@ -53,13 +53,9 @@ export function toJob(definition: JobDefinition, jobId: number): Job {
 const DEFAULT_LOCATIONS: readonly string[] = Object.freeze([DEFAULT_LOCATION]);
 const NO_TAGS: readonly string[] = Object.freeze([]);
 
-/**
- * The wire form of a job, defaults of the common fields filled in; except for the time-out, which by default follows the
- * period, also a new one.
- */
+/** The wire form of a job, defaults of the common fields filled in. */
 export function toDefinition(job: Job): JobDefinition {
   const { locations } = job;
-  const isDefaultTimeout = job.timeoutMs === defaultTimeoutMs(job.periodMs, job.cron);
   return {
     job_id: job.jobId,
     job_name: job.name,
@@ -68,7 +64,7 @@ export function toDefinition(job: Job): JobDefinition {
     ...(job.periodMs === null ? {} : { check_period_seconds: job.periodMs / 1000 }),
     ...(job.cron === null ? {} : { check_cron: job.cron }),
     ...(job.cronTimezone === null ? {} : { check_cron_timezone: job.cronTimezone }),
-    ...(isDefaultTimeout ? {} : { timeout_seconds: job.timeoutMs / 1000 }),
+    timeout_seconds: job.timeoutMs / 1000,
     retries: job.retries,
     enabled: job.enabled,
     tags: [...job.tags],

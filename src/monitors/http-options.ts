@@ -30,7 +30,7 @@ export const httpOptions = Type.Object({
   uri: Type.String({
     pattern: '^[hH][tT][tT][pP][sS]?://[^/?#\\\\s]',
     maxLength: 8_192,
-    description: 'an absolute http:// or https:// address',
+    description: 'an http:// or https:// address',
     examples: ['https://example.com/health'],
   }),
   method: Type.Optional(
@@ -138,13 +138,11 @@ export const httpOptions = Type.Object({
   auth: Type.Optional(
     Type.Object(
       {
-        type: Type.Optional(
-          Type.Unsafe<'basic' | 'bearer'>({
-            type: 'string',
-            enum: ['basic', 'bearer'],
-            description: 'By default bearer when there is a token, else basic.',
-          }),
-        ),
+        type: Type.Unsafe<'basic' | 'bearer'>({
+          type: 'string',
+          enum: ['basic', 'bearer'],
+          description: 'Which of the two.',
+        }),
         username: Type.Optional(Type.String({ maxLength: 1_024, description: 'For basic.' })),
         password: Type.Optional(Type.String({ maxLength: 8_192, description: 'For basic.' })),
         token: Type.Optional(Type.String({ minLength: 1, maxLength: 8_192, description: 'For bearer.' })),

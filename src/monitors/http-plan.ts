@@ -115,7 +115,7 @@ function requestHeaders({ headers = {}, auth }: HttpOptions, url: URL, userAgent
 }
 
 function authorizationOf(auth: HttpOptions['auth'], url: URL): string | null {
-  if (auth?.token !== undefined) return `Bearer ${auth.token}`;
+  if (auth?.type === 'bearer') return `Bearer ${auth.token}`;
   if (auth) return basic(auth.username ?? '', auth.password ?? '');
   if (url.username === '' && url.password === '') return null;
   return basic(decodeURIComponent(url.username), decodeURIComponent(url.password));

@@ -22,7 +22,7 @@ export function httpProblems(options: Partial<HttpOptions>): Problem[] {
 
 function uriProblems(uri: string | undefined): Problem[] {
   if (uri === undefined) return [];
-  const accepted = 'an absolute http:// or https:// address';
+  const accepted = 'an http:// or https:// address';
   if (!URL.canParse(uri)) return [{ path: 'uri', given: uri, accepted }];
   const { port, username, password } = new URL(uri);
   if (port === '0') return [{ path: 'uri', given: uri, accepted: `${accepted} with a port 1 to 65535` }];
@@ -133,9 +133,9 @@ function belongTogether(cert: string, key: string): boolean {
   }
 }
 
-function authProblems(auth: HttpOptions['auth'], { uri, headers }: Partial<HttpOptions>): Problem[] {
+function authProblems(auth: HttpOptions['auth'], { headers }: Partial<HttpOptions>): Problem[] {
   if (auth === undefined) return [];
-  const { type = auth.token === undefined ? 'basic' : 'bearer', username, password, token } = auth;
+  const { type, username, password, token } = auth;
   const problems: Problem[] = [];
   const refuse = (name: string, given: unknown, accepted: string) =>
     problems.push({ path: `auth.${name}`, given, accepted });
@@ -152,8 +152,5 @@ function authProblems(auth: HttpOptions['auth'], { uri, headers }: Partial<HttpO
   }
   const other = Object.keys(headers ?? {}).find((name) => name.toLowerCase() === 'authorization');
   if (other !== undefined) refuse('type', type, `either auth or headers.${other}`);
-  if (uri !== undefined && URL.canParse(uri) && new URL(uri).username !== '') {
-    refuse('type', type, 'either auth or a user name in the uri');
-  }
   return problems;
 }
