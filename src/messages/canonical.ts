@@ -1,31 +1,48 @@
-import * as key from './canonical-words.ts';
+import { CanonicalTail } from './canonical-tail.ts';
 import { REASONS } from './check-result.ts';
 import type { ColumnBuffer } from './column-buffer.ts';
 import { hashByte, hashText, sameText } from './interner.ts';
 import { NO_REASON, NO_STATUS } from './result-columns.ts';
-import { BRACE, COLON, COMMA, endOfText, POINT, QUOTE, time, ZERO } from './scan-bytes.ts';
-import { MAX_ATTEMPT, MAX_JOB_ID, MAX_LOCATION_CHARS } from './validity.ts';
+import {
+  COLON,
+  COMMA,
+  digits5,
+  digits8,
+  endOfText,
+  millionths,
+  QUOTE,
+  wholeNumber,
+  word2,
+  word4,
+  word8,
+} from './scan-bytes.ts';
+import { MAX_JOB_ID, MAX_LOCATION_CHARS, MAX_TIME_MS } from './validity.ts';
 
 /** So many bytes from the start of a line must be there for a scan: nothing in here looks for the end. */
 export const SCAN_REACH = 1024;
 
 /**
- * Reads lines in the canonical form of encode.ts, byte by byte and without an object: fixed keys in their order,
- * compared four bytes at a time. It never says that a line is bad, only that it is not plainly canonical; such a line is
- * for parse.ts. What it accepts, parse.ts accepts with the same values.
+ * Reads lines in the canonical form of encode.ts as bytes, without an object: fixed keys in their order, compared eight
+ * bytes at a time. It never says that a line is bad, only that it is not plainly canonical; such a line is for parse.ts.
+ * What it accepts, parse.ts accepts with the same values.
  */
 export class CanonicalScanner {
   #bytes: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(new ArrayBuffer(0));
   readonly #columns: ColumnBuffer;
-  /** Where the value read last ended. */
+  readonly #tail = new CanonicalTail();
+  /** Where the text read last ended. */
   #at = 0;
-  /** The location before, which is nearly always the next one too. */
-  readonly #location = new Uint8Array(MAX_LOCATION_CHARS);
+  /** The location before and the key after it, as words: it is nearly always the next one too. */
+  readonly #locationWords = new Float64Array(MAX_LOCATION_CHARS / 8 + 2);
+  #locationEnd = 0;
   #locationLength = 0;
   #locationId = 0;
   #locations: readonly string[] = [];
-  /** Id + 1 of each status of three digits. */
+  /** The stretch of 100 seconds the time before lay in, which is nearly always that of the next one too. */
+  #stretch = 0;
+  #stretchMs = 0;
+  /** Id + 1 of each of them. */
   readonly #codes = new Int32Array(1000);
   #statuses: readonly string[] = [];
 
@@ -48,51 +65,57 @@ export class CanonicalScanner {
     const view = this.#view;
     const columns = this.#columns;
 
-    if (view.getInt32(start, true) !== key.OPEN || view.getInt32(start + 4, true) !== key.ONE) return -1;
-    if (view.getInt32(start + 8, true) !== key.JOB || view.getInt32(start + 12, true) !== key.ID) return -1;
-    const jobId = this.#digits(start + 16);
-    if (jobId < 1 || jobId > MAX_JOB_ID) return -1;
-    columns.jobId[row] = jobId;
-    let at = this.#at;
+    if (view.getFloat64(start, true) !== OPEN || view.getFloat64(start + 8, true) !== JOB_ID) return -1;
+    let at = start + 16;
+    const jobId = wholeNumber(view, at);
+    if (jobId >= 16 && (jobId & 15) < 8) {
+      columns.jobId[row] = jobId >> 4;
+      at += jobId & 15;
+    } else {
+      at = this.#longJobId(at, row);
+      if (at < 0) return -1;
+    }
 
-    if (view.getInt32(at, true) !== key.LO || view.getInt32(at + 4, true) !== key.CATI) return -1;
-    if (view.getInt32(at + 8, true) !== key.ON || bytes[at + 12] !== QUOTE) return -1;
+    if (view.getFloat64(at, true) !== LOCATION || view.getFloat64(at + 5, true) !== LOCATION_END) return -1;
     const location = this.#scanLocation(at + 13);
     if (location < 0) return -1;
     columns.location[row] = location;
     at = this.#at;
 
-    if (view.getInt32(at, true) !== key.E || view.getInt32(at + 4, true) !== key.POCH) return -1;
-    if (view.getInt16(at + 8, true) !== key.QUOTE_COLON) return -1;
-    const epoch = this.#digits(at + 10);
-    if (epoch < 0) return -1;
+    let epoch = bytes[at] - 0x30;
+    if (epoch >>> 0 <= 9 && bytes[at + 1] === COMMA) {
+      at++;
+    } else {
+      const packed = wholeNumber(view, at);
+      if (packed < 0) return -1;
+      epoch = packed >> 4;
+      at += packed & 15;
+    }
     columns.epoch[row] = epoch;
-    at = this.#at;
 
-    if (view.getInt32(at, true) !== key.SL || view.getInt32(at + 4, true) !== key.OT) return -1;
-    const slot = time(view, bytes, at + 8);
-    if (slot < 0) return -1;
-    columns.slot[row] = slot;
+    if (view.getFloat64(at, true) !== SLOT) return -1;
+    const slot = digits5(view, at + 16);
+    if (slot < 0 || !this.#sameStretch(at + 8)) return -1;
+    columns.slot[row] = this.#stretchMs + slot;
     at += 21;
 
     // Ranges (slots, period) are rare and have rules of their own: the other reader takes them.
-    if (view.getInt32(at, true) !== key.TS || view.getInt16(at + 4, true) !== key.QUOTE_COLON) return -1;
-    const ts = time(view, bytes, at + 6);
-    if (ts < 0) return -1;
+    if (view.getInt32(at, true) !== TS || view.getInt16(at + 4, true) !== KEY_END) return -1;
+    const ts = digits5(view, at + 14);
+    if (ts < 0 || !this.#sameStretch(at + 6)) return -1;
     columns.slots[row] = 1;
     columns.periodMs[row] = 0;
-    columns.ts[row] = ts;
+    columns.ts[row] = this.#stretchMs + ts;
     at += 19;
 
-    if (view.getInt32(at, true) !== key.OU || view.getInt32(at + 4, true) !== key.TCOM) return -1;
-    if (view.getInt32(at + 8, true) !== key.E_COLON_QUOTE) return -1;
-    const outcome = this.#scanOutcome(at + 12);
+    if (view.getFloat64(at, true) !== OUTCOME || view.getInt32(at + 8, true) !== OUTCOME_END) return -1;
+    const outcome = scanOutcome(view, at + 12);
     if (outcome < 0) return -1;
-    columns.outcome[row] = outcome;
-    at = this.#at;
+    columns.outcome[row] = outcome & 15;
+    at += 12 + (outcome >> 4);
 
-    if (view.getInt32(at, true) === key.REA && view.getInt32(at + 4, true) === key.SON) {
-      if (view.getInt32(at + 7, true) !== key.N_COLON_QUOTE) return -1;
+    if (view.getFloat64(at, true) === REASON) {
+      if (view.getInt32(at + 7, true) !== REASON_END) return -1;
       const reason = this.#scanReason(at + 11);
       if (reason < 0) return -1;
       columns.reason[row] = reason;
@@ -101,156 +124,82 @@ export class CanonicalScanner {
       columns.reason[row] = NO_REASON;
     }
 
-    if (view.getInt32(at, true) !== key.STA || view.getInt32(at + 4, true) !== key.ATUS) return -1;
-    if (view.getInt16(at + 8, true) !== key.QUOTE_COLON) return -1;
+    if (view.getFloat64(at, true) !== STATUS || view.getInt16(at + 8, true) !== KEY_END) return -1;
     const status = this.#scanStatus(at + 10);
     if (status === UNREAD) return -1;
     columns.status[row] = status;
     at = this.#at;
 
-    if (view.getInt32(at, true) !== key.RE || view.getInt32(at + 4, true) !== key.SPON) return -1;
-    if (
-      view.getInt32(at + 8, true) !== key.SE_T ||
-      view.getInt32(at + 12, true) !== key.IME ||
-      bytes[at + 16] !== COLON
-    )
-      return -1;
+    if (view.getFloat64(at, true) !== RESPONSE || view.getFloat64(at + 8, true) !== RESPONSE_END) return -1;
+    if (bytes[at + 16] !== COLON) return -1;
     at += 17;
-    if (view.getInt32(at, true) === key.NULL) {
+    if (view.getInt16(at, true) === ZERO_POINT) {
+      const micros = millionths(view, at + 2);
+      if (micros < 0) return -1;
+      columns.rtMicros[row] = micros >> 4;
+      at += 2 + (micros & 15);
+      if ((outcome & 15) === MISSED) return -1;
+    } else if (view.getInt32(at, true) === NULL) {
       columns.rtMicros[row] = -1;
       at += 4;
     } else {
-      const micros = this.#micros(at);
-      if (micros < 0) return -1;
-      columns.rtMicros[row] = micros;
-      if (outcome === MISSED) return -1;
-      at = this.#at;
+      const end = this.#tail.seconds(view, at);
+      if (end < 0 || (outcome & 15) === MISSED) return -1;
+      columns.rtMicros[row] = this.#tail.micros;
+      at = end;
     }
-    if (outcome === MISSED && status !== NO_STATUS) return -1;
-    return this.#scanRest(at, row);
+    if ((outcome & 15) === MISSED && status !== NO_STATUS) return -1;
+    return this.#tail.scan(bytes, view, at, columns.bytes, row);
   }
 
-  /** What may follow response_time, in its order: timings, bytes, attempt, detail. */
-  #scanRest(start: number, row: number): number {
-    const bytes = this.#bytes;
-    const view = this.#view;
-    let at = start;
-    this.#columns.bytes[row] = -1;
-    if (bytes[at] === BRACE) return at + 1;
-    if (view.getInt32(at, true) === key.TI) {
-      if (view.getInt32(at + 4, true) !== key.MING || view.getInt32(at + 8, true) !== key.S_COLON_BRACE) return -1;
-      at = this.#scanTimings(at + 12);
-      if (at < 0) return -1;
-    }
-    if (view.getInt32(at, true) === key.BY) {
-      if (view.getInt32(at + 4, true) !== key.TES || bytes[at + 8] !== COLON) return -1;
-      const size = this.#digits(at + 9);
-      if (size < 0) return -1;
-      this.#columns.bytes[row] = size;
-      at = this.#at;
-    }
-    if (view.getInt32(at, true) === key.AT) {
-      if (view.getInt32(at + 4, true) !== key.TEMP || view.getInt32(at + 7, true) !== key.PT) return -1;
-      const attempt = this.#digits(at + 11);
-      if (attempt < 1 || attempt > MAX_ATTEMPT) return -1;
-      at = this.#at;
-    }
-    if (view.getInt32(at, true) === key.DE) {
-      if (view.getInt32(at + 4, true) !== key.TAIL || view.getInt32(at + 7, true) !== key.L_COLON_QUOTE) return -1;
-      at = endOfText(bytes, at + 11, MAX_DETAIL_SCAN) + 1;
-      if (at === 0) return -1;
-    }
-    return bytes[at] === BRACE ? at + 1 : -1;
-  }
-
-  /** From after the opening brace to after the closing one; the values are checked, not kept. */
-  #scanTimings(start: number): number {
-    const bytes = this.#bytes;
-    const view = this.#view;
-    let at = start;
-    if (bytes[at] === BRACE) return at + 1;
-    // Each phase is looked for with the quote before its name; `at` then stands on the comma or brace after its value.
-    let phase = view.getInt32(at, true);
-    if (phase === key.DNS) {
-      if (view.getInt16(at + 4, true) !== key.QUOTE_COLON || this.#micros(at + 6) < 0) return -1;
-      at = this.#at;
-      if (bytes[at] !== COMMA) return bytes[at] === BRACE ? at + 1 : -1;
-      phase = view.getInt32(++at, true);
-    }
-    if (phase === key.CON) {
-      if (view.getInt32(at + 4, true) !== key.NECT || view.getInt16(at + 8, true) !== key.QUOTE_COLON) return -1;
-      if (this.#micros(at + 10) < 0) return -1;
-      at = this.#at;
-      if (bytes[at] !== COMMA) return bytes[at] === BRACE ? at + 1 : -1;
-      phase = view.getInt32(++at, true);
-    }
-    if (phase === key.TLS) {
-      if (view.getInt16(at + 4, true) !== key.QUOTE_COLON || this.#micros(at + 6) < 0) return -1;
-      at = this.#at;
-      if (bytes[at] !== COMMA) return bytes[at] === BRACE ? at + 1 : -1;
-      phase = view.getInt32(++at, true);
-    }
-    if (phase === key.TTF) {
-      if (view.getInt32(at + 3, true) !== key.FB || this.#micros(at + 7) < 0) return -1;
-      at = this.#at;
-      if (bytes[at] !== COMMA) return bytes[at] === BRACE ? at + 1 : -1;
-      phase = view.getInt32(++at, true);
-    }
-    if (phase !== key.TRA || view.getInt32(at + 4, true) !== key.NSFE || view.getInt32(at + 7, true) !== key.ER)
-      return -1;
-    if (this.#micros(at + 11) < 0) return -1;
-    at = this.#at;
-    return bytes[at] === BRACE ? at + 1 : -1;
-  }
-
-  #scanOutcome(at: number): number {
-    const view = this.#view;
-    const name = view.getInt32(at, true);
-    if (name === key.UP_) {
-      this.#at = at + 3;
-      return UP;
-    }
-    if (name === key.DOWN_) {
-      this.#at = at + 5;
-      return this.#bytes[at + 4] === QUOTE ? DOWN : -1;
-    }
-    if (name === key.MISS && view.getInt32(at + 3, true) === key.SED) {
-      this.#at = at + 7;
-      return MISSED;
-    }
-    if (name === key.DEGR && view.getInt32(at + 4, true) === key.ADED) {
-      this.#at = at + 9;
-      return this.#bytes[at + 8] === QUOTE ? DEGRADED : -1;
-    }
-    return -1;
-  }
-
+  /** Reads a location and the key `epoch` behind it; where that ends is in #at. Answers the location's id, or -1. */
   #scanLocation(start: number): number {
-    const bytes = this.#bytes;
     const table = this.#columns.locationTable;
     if (table.names === this.#locations) {
-      const length = this.#locationLength;
-      let same = 0;
-      while (same < length && bytes[start + same] === this.#location[same]) same++;
-      if (same === length && bytes[start + length] === QUOTE) {
-        this.#at = start + length;
+      const view = this.#view;
+      const words = this.#locationWords;
+      const last = this.#locationLength - 8;
+      let at = 0;
+      while (at < last && view.getFloat64(start + at, true) === words[at >> 3]) at += 8;
+      if (at >= last && view.getFloat64(start + last, true) === this.#locationEnd) {
+        this.#at = start + last + 8;
         return this.#locationId;
       }
     }
-    const end = endOfText(bytes, start, MAX_LOCATION_CHARS);
-    if (end <= start) return -1;
-    this.#locationId = table.fromBytes(bytes, start, end);
+    return this.#newLocation(start);
+  }
+
+  #newLocation(start: number): number {
+    const view = this.#view;
+    const end = endOfText(this.#bytes, start, MAX_LOCATION_CHARS);
+    if (end <= start || view.getFloat64(end, true) !== EPOCH || view.getInt16(end + 8, true) !== KEY_END) return -1;
+    this.#at = end + 10;
+    const table = this.#columns.locationTable;
+    this.#locationId = table.fromBytes(this.#bytes, start, end);
     this.#locations = table.names;
-    this.#locationLength = end - start;
-    for (let at = start; at < end; at++) this.#location[at - start] = bytes[at];
-    this.#at = end;
+    this.#locationLength = this.#at - start;
+    for (let at = 0; at + 8 < this.#locationLength; at += 8)
+      this.#locationWords[at >> 3] = view.getFloat64(start + at, true);
+    this.#locationEnd = view.getFloat64(this.#at - 8, true);
     return this.#locationId;
+  }
+
+  /** Whether the first eight digits of a time are known to be those of #stretchMs, or can become it. */
+  #sameStretch(at: number): boolean {
+    const digits = this.#view.getFloat64(at, true);
+    if (digits === this.#stretch) return true;
+    const high = digits8(this.#view, at);
+    // Twelve digits or less, or beyond the accepted range: not for this reader.
+    if (high < 10_000_000 || high * 100_000 + 99_999 > MAX_TIME_MS) return false;
+    this.#stretch = digits;
+    this.#stretchMs = high * 100_000;
+    return true;
   }
 
   #scanStatus(start: number): number {
     const bytes = this.#bytes;
     const word = this.#view.getInt32(start, true);
-    if (word === key.NULL) {
+    if (word === NULL) {
       this.#at = start + 4;
       return NO_STATUS;
     }
@@ -260,9 +209,9 @@ export class CanonicalScanner {
       this.#statuses = table.names;
       this.#codes.fill(0);
     }
-    const a = ((word >> 8) & 0xff) - ZERO;
-    const b = ((word >> 16) & 0xff) - ZERO;
-    const c = (word >>> 24) - ZERO;
+    const a = ((word >> 8) & 0xff) - 0x30;
+    const b = ((word >> 16) & 0xff) - 0x30;
+    const c = (word >>> 24) - 0x30;
     if (a >>> 0 <= 9 && b >>> 0 <= 9 && c >>> 0 <= 9 && bytes[start + 4] === QUOTE) {
       const code = a * 100 + b * 10 + c;
       this.#at = start + 5;
@@ -293,67 +242,60 @@ export class CanonicalScanner {
     return -1;
   }
 
-  /** A JSON whole number of at most 15 digits without sign; -1 for anything else. */
-  #digits(start: number): number {
-    const bytes = this.#bytes;
+  /** Nine or ten digits, or eight, which `wholeNumber` cannot tell from more. Answers their end. */
+  #longJobId(start: number, row: number): number {
+    let value = 0;
     let at = start;
-    let digit = bytes[at] - ZERO;
-    let value = digit;
-    if (digit >>> 0 > 9) return -1;
-    if (digit === 0) {
-      this.#at = at + 1;
-      // 01 is no JSON number; what follows a lone 0 is the caller's to compare.
-      return 0;
-    }
-    for (at++; ; at++) {
-      digit = bytes[at] - ZERO;
-      if (digit >>> 0 > 9) break;
-      if (value >= 1e14) return -1;
+    for (let digit = this.#bytes[at] - 0x30; digit >>> 0 <= 9; digit = this.#bytes[++at] - 0x30) {
+      if (at - start === 10) return -1;
       value = value * 10 + digit;
     }
-    this.#at = at;
-    return value;
-  }
-
-  /** Seconds with at most six decimals, as whole microseconds; -1 for anything else or more than 10^6 seconds. */
-  #micros(start: number): number {
-    const bytes = this.#bytes;
-    let at = start;
-    let digit = bytes[at++] - ZERO;
-    if (digit >>> 0 > 9) return -1;
-    let whole = digit;
-    if (digit !== 0) {
-      for (digit = bytes[at] - ZERO; digit >>> 0 <= 9; digit = bytes[++at] - ZERO) {
-        if (whole >= 1_000_000) return -1;
-        whole = whole * 10 + digit;
-      }
-    }
-    if (bytes[at] !== POINT) {
-      this.#at = at;
-      return whole <= 1_000_000 ? whole * 1_000_000 : -1;
-    }
-    const first = ++at;
-    let fraction = 0;
-    for (digit = bytes[at] - ZERO; digit >>> 0 <= 9; digit = bytes[++at] - ZERO) {
-      if (at - first === 6) return -1;
-      fraction = fraction * 10 + digit;
-    }
-    if (at === first) return -1;
-    this.#at = at;
-    if (whole === 0) return fraction * SCALE[at - first];
-    const micros = whole * 1_000_000 + fraction * SCALE[at - first];
-    return micros <= 1e12 ? micros : -1;
+    if (value > MAX_JOB_ID || value < 10_000_000) return -1;
+    this.#columns.jobId[row] = value;
+    return at;
   }
 }
 
-const UP = 0;
-const DEGRADED = 1;
-const DOWN = 2;
+/** Which outcome, and * 16 how long its text and closing quote are; -1 for anything else. */
+function scanOutcome(view: DataView, at: number): number {
+  const name = view.getInt32(at, true);
+  if (name === UP) return 3 * 16;
+  if (name === DOWN) return view.getUint8(at + 4) === QUOTE ? 5 * 16 + 2 : -1;
+  if (name === MISS) return view.getInt32(at + 3, true) === SED ? 7 * 16 + MISSED : -1;
+  if (name === DEGR) return view.getInt32(at + 4, true) === ADED && view.getUint8(at + 8) === QUOTE ? 9 * 16 + 1 : -1;
+  return -1;
+}
+
+// The keys in words of eight, four and two bytes; where the rest is shorter than a word, the word overlaps the one before.
+const OPEN = word8('{"v":1,"');
+const JOB_ID = word8('job_id":');
+const LOCATION = word8(',"locati');
+const LOCATION_END = word8('ation":"');
+const EPOCH = word8('","epoch');
+const SLOT = word8(',"slot":');
+const TS = word4(',"ts');
+const OUTCOME = word8(',"outcom');
+const OUTCOME_END = word4('e":"');
+const UP = word4('up",');
+const DOWN = word4('down');
+const MISS = word4('miss');
+const SED = word4('sed"');
+const DEGR = word4('degr');
+const ADED = word4('aded');
+const REASON = word8(',"reason');
+const REASON_END = word4('n":"');
+const STATUS = word8(',"status');
+const RESPONSE = word8(',"respon');
+const RESPONSE_END = word8('se_time"');
+const KEY_END = word2('":');
+const ZERO_POINT = word2('0.');
+const NULL = word4('null');
+
 const MISSED = 3;
 const UNREAD = -2;
 const MAX_STATUS_SCAN = 32;
 const MAX_REASON_SCAN = 32;
-const MAX_DETAIL_SCAN = 200;
+
 /** Open addressing, far from full: there are fewer than 32 reasons. */
 const REASON_BY_HASH = new Uint8Array(64).fill(NO_REASON);
 REASONS.forEach((reason, index) => {
@@ -361,6 +303,3 @@ REASONS.forEach((reason, index) => {
   while (REASON_BY_HASH[at] !== NO_REASON) at = (at + 1) & 63;
   REASON_BY_HASH[at] = index;
 });
-
-/** By the number of decimals: what makes them microseconds. */
-const SCALE = new Int32Array([0, 100_000, 10_000, 1000, 100, 10, 1]);

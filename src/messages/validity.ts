@@ -36,8 +36,8 @@ export const MAX_LOCATION_CHARS = 64;
 /** 2000-01-01 and 2100-01-01: outside lie seconds taken for milliseconds, and rows that nobody would ever find. */
 export const MIN_TIME_MS = 946_684_800_000;
 export const MAX_TIME_MS = 4_102_444_800_000;
-/** The longest stretch one line may cover: it bounds the rows a single line can touch. Writers split longer ones. */
-export const MAX_RANGE_MS = 366 * 86_400_000;
+/** The longest stretch one line may cover, ten years: it bounds the rows a single line can touch. */
+export const MAX_RANGE_MS = 3653 * 86_400_000;
 export const MAX_ATTEMPT = 32_767;
 
 /**
@@ -98,7 +98,8 @@ function foreignResult(line: Record<string, unknown>): ForeignResult {
 function addRange(result: CheckResult, line: Record<string, unknown>): void {
   if (result.outcome !== 'missed') throw bad('slots', line.slots, 'only with the outcome missed');
   const slots = whole(line, 'slots', 0, 2_147_483_647);
-  const period = whole(line, 'period', 1, MAX_RANGE_MS);
+  // A fence has no slots, so nothing lies between them.
+  const period = whole(line, 'period', slots === 0 ? 0 : 1, MAX_RANGE_MS);
   const length = (slots - 1) * period;
   if (length > MAX_RANGE_MS || result.slot - length < MIN_TIME_MS) {
     throw bad('slots', line.slots, `a range of at most ${MAX_RANGE_MS} ms that begins after ${MIN_TIME_MS}`);
