@@ -1,7 +1,20 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, readdir, readFile, realpath, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import {
+  access,
+  chmod,
+  chown,
+  mkdir,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Logger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
@@ -29,7 +42,7 @@ export async function placeCluster(dataDir: string, account: Account | null, log
     );
   }
   const parent = await realpath(dataDir);
-  if (await canEnter(parent, account)) return join(parent, 'postgres');
+  if ((await canEnter(parent, account)) || (await letIn(parent, account))) return join(parent, 'postgres');
   const elsewhere = join(ELSEWHERE, `cluster-${randomBytes(6).toString('hex')}`);
   await mkdir(elsewhere, { recursive: true, mode: 0o755 });
   if (!(await canEnter(elsewhere, account))) {
@@ -91,6 +104,15 @@ export async function loadPassword(dataDir: string, { create }: { create: boolea
   await writeFile(`${path}.new`, `${password}\n`, { mode: 0o600 });
   await rename(`${path}.new`, path);
   return password;
+}
+
+/** When only the data folder itself is closed, and only root's group has a say in it, PostgreSQL's group may pass through. */
+async function letIn(folder: string, account: Account | null): Promise<boolean> {
+  const { uid, gid, mode } = await stat(folder);
+  if (!account || uid !== 0 || gid !== 0 || !(await canEnter(dirname(folder), account))) return false;
+  await chown(folder, uid, account.gid);
+  await chmod(folder, (mode & 0o7707) | 0o010);
+  return canEnter(folder, account);
 }
 
 async function canEnter(folder: string, account: Account | null): Promise<boolean> {

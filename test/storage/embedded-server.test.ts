@@ -1,6 +1,7 @@
 import { chmod, cp, lstat, mkdir, readdir, readFile, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'tap';
 import { silentLogger as logger } from '../../src/core/logger.ts';
@@ -127,6 +128,16 @@ test('a data folder that PostgreSQL’s user cannot enter', asRoot, async (t) =>
   await third.stop();
   t.not(anew, elsewhere);
   await rm(dirname(anew), { recursive: true });
+});
+
+test('a data folder that is closed itself lets PostgreSQL’s group pass, and nobody else', asRoot, async (t) => {
+  const dataDir = await createDataFolder(t, tmpdir(), 0o700);
+  const server = await startEmbeddedPostgres({ dataDir, logger });
+  await server.stop();
+  t.notOk((await lstat(join(dataDir, 'postgres'))).isSymbolicLink());
+  const { mode, gid } = await stat(dataDir);
+  t.equal(mode & 0o777, 0o710);
+  t.equal(gid, (await findPostgresAccount(logger))?.gid);
 });
 
 test('a package that PostgreSQL’s user cannot reach is copied, once', asRoot, async (t) => {
