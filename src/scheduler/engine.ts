@@ -6,6 +6,7 @@ import type { Probe } from '../monitors/monitor.ts';
 import { CheckRun, type Verdict } from './check-run.ts';
 import { Lateness, type LatenessStats } from './lateness.ts';
 import { Limiter } from './limiter.ts';
+import { Probes } from './probes.ts';
 import type { Publisher } from './publisher.ts';
 import { MISSED_REASONS, type MissedReason, type MissedSlots, type Series } from './series.ts';
 import { Ticker } from './ticker.ts';
@@ -45,6 +46,7 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly ticker: Ticker;
   readonly #limiter: Limiter<Series>;
+  readonly #probes: Probes;
   readonly #lateness: Lateness;
   readonly #byId: Array<Series | undefined> = [];
   readonly #freeIds: number[] = [];
@@ -59,6 +61,7 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     const { clock, timeline, concurrency, concurrencyPerHost } = options;
+    this.#probes = new Probes(options.prepare);
     this.#lateness = new Lateness(clock);
     this.ticker = new Ticker({ clock, timeline, onDue: (id) => this.#due(id) });
     this.#limiter = new Limiter({
@@ -87,6 +90,7 @@ export class Engine {
     const { run } = series;
     series.run = null;
     run?.abort();
+    this.#probes.drop(series);
     if (this.#byId[series.id] !== series) return;
     this.ticker.clear(series.id);
     this.#byId[series.id] = undefined;
@@ -233,7 +237,7 @@ export class Engine {
     this.#checks++;
     this.#unsettled++;
     const run = new CheckRun({
-      probe: this.#probeOf(series, job),
+      probe: this.#probes.get(series),
       slotTag: `${jobId}/${slot}`,
       timeoutMs: job.timeoutMs,
       retries: job.retries,
@@ -280,16 +284,6 @@ export class Engine {
     if (series.defectLogged) return;
     series.defectLogged = true;
     this.#options.logger.error({ err: error, jobId: series.jobId, version: series.span.version }, 'monitor failed');
-  }
-
-  #probeOf(series: Series, job: Job): Probe {
-    if (series.probe) return series.probe;
-    try {
-      series.probe = this.#options.prepare(job);
-    } catch (error) {
-      series.probe = () => Promise.reject(error);
-    }
-    return series.probe;
   }
 
   #hostOf(series: Series): string {

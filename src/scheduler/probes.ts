@@ -1,0 +1,44 @@
+import type { Job } from '../jobs/job.ts';
+import type { Probe } from '../monitors/monitor.ts';
+import type { Series } from './series.ts';
+
+/**
+ * The probes of series, prepared when they are first needed. Those of short periods are kept, and of the others as many
+ * as memory should bear: making one anew takes microseconds, holding a hundred thousand takes hundreds of megabytes.
+ */
+export class Probes {
+  readonly #prepare: (job: Job) => Probe;
+  readonly #maxKept: number;
+  #kept = 0;
+
+  constructor(prepare: (job: Job) => Probe, maxKept = MAX_KEPT) {
+    this.#prepare = prepare;
+    this.#maxKept = maxKept;
+  }
+
+  /** A probe that cannot be made rejects when it is called, as one that has a defect does. */
+  get(series: Series): Probe {
+    if (series.probe) return series.probe;
+    let probe: Probe;
+    try {
+      probe = this.#prepare(series.job as Job);
+    } catch (error) {
+      probe = () => Promise.reject(error);
+    }
+    const isShort = (series.schedule.periodMs ?? Number.POSITIVE_INFINITY) <= SHORT_PERIOD_MS;
+    if (isShort || this.#kept < this.#maxKept) {
+      series.probe = probe;
+      this.#kept++;
+    }
+    return probe;
+  }
+
+  drop(series: Series): void {
+    if (series.probe) this.#kept--;
+    series.probe = null;
+  }
+}
+
+const MAX_KEPT = 10_000;
+/** Longer than that, kept-alive connections do not live anyway. */
+const SHORT_PERIOD_MS = 30_000;
