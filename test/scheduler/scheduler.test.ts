@@ -77,3 +77,85 @@ test('a killed scheduler is followed within seconds, and nothing is counted twic
   t.equal(new Set(all).size, all.length, 'no slot was checked by both');
   await Promise.all([b.scheduler.stop(), clock.advance(10_000)]);
 });
+
+test('a new definition with the same slots follows the old one without a gap', async (t) => {
+  const { clock, world, log } = setUp();
+  world.setJob(1);
+  const { scheduler, served } = startProcess({ world, log, name: 'a' });
+  await clock.advance(3000);
+  for (let version = 2; version <= 6; version++) {
+    world.setJob(1, { name: `version ${version}` });
+    await clock.advance(1700);
+  }
+  await finish(world);
+  t.strictSame(differences(world.spans, countLog(log)), []);
+  t.strictSame(
+    world.spans.map(({ version }) => version),
+    [1, 2, 3, 4, 5, 6],
+  );
+  for (const [index, span] of world.spans.slice(1).entries()) t.equal(span.fromSlot, world.spans[index].toSlot! + 1000);
+  t.equal(new Set(served).size, served.length);
+  await Promise.all([scheduler.stop(), clock.advance(10_000)]);
+});
+
+test('another period, another topic, a cron expression, removal: one span ends, another begins', async (t) => {
+  const { clock, world, log } = setUp();
+  for (let jobId = 1; jobId <= 4; jobId++) world.setJob(jobId);
+  const { scheduler } = startProcess({ world, log, name: 'a' });
+  await clock.advance(5000);
+  world.setJob(1, { periodMs: 3000 });
+  world.setJob(2, { topic: 'other' });
+  world.setJob(3, { periodMs: null, cron: '*/5 * * * * *' });
+  world.setJob(4, { deleted: true });
+  await clock.advance(20_000);
+  t.equal(scheduler.stats().running, 3);
+  t.equal(scheduler.nextSlot(4), null);
+  t.equal(scheduler.nextSlot(3)! % 5000, 0);
+  await finish(world);
+  t.strictSame(differences(world.spans, countLog(log)), []);
+  t.strictSame(
+    [1, 2, 3, 4].map((jobId) => world.spans.filter((span) => span.jobId === jobId).length),
+    [2, 2, 2, 1],
+  );
+  t.strictSame([...new Set([...log.partitions.keys()].map((key) => key.split('/')[0]))].sort(), ['checks', 'other']);
+  await Promise.all([scheduler.stop(), clock.advance(10_000)]);
+});
+
+test('a job runs where it is to run, in each place for itself', async (t) => {
+  const { clock, world, log } = setUp();
+  const elsewhere = { world: new World(clock), log: new Log() };
+  for (const { world: place } of [{ world }, elsewhere]) {
+    place.setJob(1, { locations: ['here', 'there'] });
+    place.setJob(2, { locations: ['there'] });
+  }
+  const here = startProcess({ world, log, name: 'a', location: 'here' });
+  const there = startProcess({ ...elsewhere, name: 'b', location: 'there' });
+  await clock.advance(5000);
+  t.equal(here.scheduler.stats().running, 1);
+  t.equal(there.scheduler.stats().running, 2);
+  world.setJob(1, { locations: ['there'] });
+  world.setJob(2, { locations: ['here', 'there'] });
+  await clock.advance(3000);
+  t.equal(here.scheduler.nextSlot(1), null);
+  t.ok(here.scheduler.nextSlot(2));
+  await finish(world);
+  t.strictSame(differences(world.spans, countLog(log)), []);
+  await Promise.all([here.scheduler.stop(), there.scheduler.stop(), clock.advance(10_000)]);
+});
+
+test('jobs stopped and started in quick succession', async (t) => {
+  const { clock, world, log } = setUp();
+  for (let jobId = 1; jobId <= 5; jobId++) world.setJob(jobId, { periodMs: jobId === 5 ? 3_600_000 : 1000 });
+  const { scheduler } = startProcess({ world, log, name: 'a' });
+  await clock.advance(2000);
+  for (let turn = 0; turn < 40; turn++) {
+    for (let jobId = 1; jobId <= 5; jobId++) world.setJob(jobId, { running: (turn + jobId) % 2 === 0 });
+    await clock.advance(turn * 7);
+  }
+  for (let jobId = 1; jobId <= 5; jobId++) world.setJob(jobId, { running: true });
+  await clock.advance(3000);
+  t.equal(scheduler.stats().running, 5);
+  await finish(world);
+  t.strictSame(differences(world.spans, countLog(log)), []);
+  await Promise.all([scheduler.stop(), clock.advance(10_000)]);
+});
