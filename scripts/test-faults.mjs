@@ -8,7 +8,7 @@ import { build } from './build.mjs';
 import { ensureInstalled, root } from './ensure-install.mjs';
 
 ensureInstalled();
-build();
+await build();
 if (!existsSync('/usr/bin/faketime') && process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
   // Steps the wall clock of one process; without it that test says loudly that it was skipped.
   const apt = (...args) =>
