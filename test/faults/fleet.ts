@@ -40,7 +40,7 @@ export function createVedette(options: VedetteOptions): VedetteProcess {
     },
     async start() {
       const log = createWriteStream(options.logFile, { flags: 'a' });
-      child = spawn(process.execPath, ['dist/main.js', ...(options.flags ?? [])], {
+      child = spawn(process.execPath, ['dist/cli.js', 'serve', ...(options.flags ?? [])], {
         cwd: root,
         env: { PATH: process.env.PATH, HOME: process.env.HOME, ...options.env },
         stdio: ['ignore', 'pipe', 'pipe'],
