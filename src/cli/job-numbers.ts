@@ -31,7 +31,7 @@ export interface JobNumbers {
 export async function readNumbers(
   database: Database,
   job: Job,
-  { fromMs, toMs, granularity, nowMs }: TimeRange & { granularity: string; nowMs: number },
+  { fromMs, toMs, granularity }: TimeRange & { granularity: string },
 ): Promise<JobNumbers> {
   const lengthMs = parseGranularity(granularity)!;
   // Rows are whole buckets: the range is widened to theirs.
@@ -48,7 +48,7 @@ export async function readNumbers(
       order: 'asc',
       histogram: true,
     }),
-    readCoverage(database, { ...range, jobId, granularity, nowMs, cronSlots: countCronSlots }),
+    readCoverage(database, { ...range, jobId, granularity, nowMs: Date.now(), cronSlots: countCronSlots }),
   ]);
   const [bucket] = buckets;
   const { up = 0, degraded = 0, down = 0, missed = 0, count = 0, rtCount = 0, rtSum = 0 } = bucket ?? {};
@@ -68,8 +68,9 @@ export async function readNumbers(
     down,
     missed,
     uptime: known === 0 ? null : (up + degraded) / known,
-    coverage: coverage.coverage,
-    due: coverage.due,
+    // A slot may be counted between the two reads.
+    coverage: coverage.coverage === null ? null : Math.min(1, coverage.coverage),
+    due: Math.max(coverage.due, coverage.coverage === null ? 0 : coverage.counted),
     min: toSeconds(bucket?.rtMin ?? null),
     avg: rtCount === 0 ? null : rtSum / rtCount / 1e6,
     p50,

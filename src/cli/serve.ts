@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { StartInfo } from '../app.ts';
 import type { Logger } from '../core/logger.ts';
+import { VedetteError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
 import { type Cli, examples, settingOption, settingsFor } from './context.ts';
 import { version } from './version.ts';
@@ -51,7 +52,7 @@ export function processCommand(cli: Cli): Command {
 
 async function runMain(cli: Cli, settings: Settings): Promise<void> {
   const { main } = await import('../main.ts');
-  await main({
+  const running = main({
     settings,
     version,
     signal: cli.signal,
@@ -62,6 +63,23 @@ async function runMain(cli: Cli, settings: Settings): Promise<void> {
       else logger.info({ ...info, docs: info.url && `${info.url}/docs` }, 'ready');
     },
   });
+  await running.catch((error: unknown) => {
+    throw portProblem(settings, error) ?? error;
+  });
+}
+
+/** What keeps an address from being listened on, in the terms of the settings. */
+function portProblem({ server: { host, port } }: Settings, error: unknown): VedetteError | null {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall !== 'listen' && syscall !== 'getaddrinfo') return null;
+  const why: Record<string, string> = {
+    EADDRINUSE: `port ${port} is in use: end what uses it, or choose another with --port`,
+    EACCES: `port ${port} may not be used by this user: choose one above 1023 with --port`,
+    EADDRNOTAVAIL: `this machine has no address ${host}: choose another with --host`,
+    ENOTFOUND: `${host} cannot be resolved: choose another with --host`,
+  };
+  const text = why[code ?? ''] ?? `${code}`;
+  return new VedetteError('VED_SETTINGS_INVALID', `${host}:${port} cannot be listened on: ${text}`, { cause: error });
 }
 
 function announce({ stdout }: Cli, settings: Settings, { url, database, stream, roles }: StartInfo): void {

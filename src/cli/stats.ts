@@ -62,7 +62,7 @@ export function statsCommand(cli: Cli): Command {
         if (options.database) return showDatabase(cli, database, format);
         const jobs = await findJobs(settings, database, ids, options);
         const granularity = chooseGranularity(settings, range, nowMs, options.granularity);
-        const numbers = await readAll(database, jobs, { ...range, granularity, nowMs });
+        const numbers = await readAll(database, jobs, { ...range, granularity });
         cli.stdout.line(formatNumbers(numbers, { ...range, granularity }, format, cli.stdout.style));
       });
     });
@@ -112,7 +112,7 @@ function chooseGranularity(
 async function readAll(
   database: Database,
   jobs: readonly Job[],
-  query: TimeRange & { granularity: string; nowMs: number },
+  query: TimeRange & { granularity: string },
 ): Promise<JobNumbers[]> {
   const numbers: JobNumbers[] = [];
   let next = 0;
