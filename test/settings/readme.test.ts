@@ -11,7 +11,9 @@ test("README's table of settings is what the schema says (vedette config show --
 });
 
 /** Whatever the formatter does with the width of columns. */
-const cells = (line: string): string[] => line.split(/(?<!\\)\|/).map((cell) => cell.trim().replace(/^-+$/, '---'));
+function cells(line: string): string[] {
+  return line.split(/(?<!\\)\|/).map((cell) => cell.trim().replace(/^-+$/, '---'));
+}
 
 test('the comments of settings/default.yaml and .env.example name settings that there are', async (t) => {
   const folder = path.resolve(import.meta.dirname, '../../settings');
