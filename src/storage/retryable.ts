@@ -1,3 +1,4 @@
+import { VedetteError } from '../errors.ts';
 import { CommitUnknownError } from './database.ts';
 
 /** SQLSTATEs that heal by themselves: the same transaction, run again, may succeed. */
@@ -40,7 +41,6 @@ const RETRYABLE_SOCKET_CODES: ReadonlySet<string> = new Set([
   'ENETUNREACH',
   'ENETDOWN',
   'EADDRNOTAVAIL',
-  'ENOENT', // A Unix socket that is not there yet.
   'EMFILE',
   'ENFILE',
   'ERR_STREAM_PREMATURE_CLOSE',
@@ -60,7 +60,9 @@ export function isRetryable(error: unknown): boolean {
   if (error instanceof CommitUnknownError) return true;
   if (isConnectionLost(error)) return true;
   const code = codeOf(error);
-  return code !== undefined && Object.hasOwn(RETRYABLE_STATES, code);
+  if (code !== undefined && Object.hasOwn(RETRYABLE_STATES, code)) return true;
+  // A coded error of ours is worth what is behind it.
+  return error instanceof VedetteError && isRetryable(error.cause);
 }
 
 /**
@@ -73,6 +75,8 @@ export function isConnectionLost(error: unknown): boolean {
   const code = codeOf(error);
   if (isServerError(error)) return /^(08|57P)/.test(code as string) || code === '25P03';
   if (code !== undefined && RETRYABLE_SOCKET_CODES.has(code)) return true;
+  // A Unix socket that is not there yet; a missing file is another matter.
+  if (code === 'ENOENT' && 'syscall' in error && error.syscall === 'connect') return true;
   return CONNECTION_LOST.test(error.message) || isConnectionLost(error.cause);
 }
 
