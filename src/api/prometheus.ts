@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { type OutcomeCounts, readFleetTotals, readSeriesTotals, type SeriesTotals } from '../storage/queries.ts';
 import type { ApiDependencies, SchedulerPort } from './ports.ts';
@@ -29,29 +30,30 @@ export function createExposition(dependencies: ApiDependencies): Exposition {
     contentType: registry.contentType,
     render: async () => {
       const [own, durable] = await Promise.all([registry.metrics(), readDurable()]);
-      return own + durableLines(durable);
+      return `${own}\n${durable}`;
     },
   };
 }
 
-function cached(dependencies: ApiDependencies): () => Promise<Durable | null> {
+/** The text of what PostgreSQL knows, made anew when it is too old. */
+function cached(dependencies: ApiDependencies): () => Promise<string> {
   const { clock, logger, options } = dependencies;
   const maxAgeMs = options.metricsCacheMs ?? 5_000;
-  let known: { at: number; value: Promise<Durable | null> } | undefined;
+  let known: { at: number; text: Promise<string> } | undefined;
   return () => {
     const now = clock.monotonicMs();
-    if (known && now - known.at < maxAgeMs) return known.value;
-    const value = readNumbers(dependencies).catch((error: unknown) => {
+    if (known && now - known.at < maxAgeMs) return known.text;
+    const numbers = readNumbers(dependencies).catch((error: unknown) => {
       logger.debug({ err: error }, 'numbers for /metrics could not be read');
       return null;
     });
-    known = { at: now, value };
-    return value;
+    known = { at: now, text: numbers.then(durableText) };
+    return known.text;
   };
 }
 
 async function readNumbers({ database, options, liveInstances }: ApiDependencies): Promise<Durable> {
-  const limit = options.maxMetricSeries ?? 20_000;
+  const limit = options.maxMetricSeries ?? 10_000;
   const [fleet, instances] = await Promise.all([readFleetTotals(database), liveInstances()]);
   const wanted = (options.perJobMetrics ?? true) && fleet.series <= limit;
   return { fleet, series: wanted ? await readSeriesTotals(database, limit) : null, liveInstances: instances.length };
@@ -131,9 +133,12 @@ function addSchedulerMetrics(registry: Registry, scheduler: SchedulerPort, gauge
   });
 }
 
-/** Written by hand: a hundred thousand label sets as objects would hold up the checks of this process. */
-function durableLines(durable: Durable | null): string {
-  const lines = ['', ...metric('vedette_database_up', 'gauge', 'Whether the numbers below could be read.')];
+/** How many series are written before the event loop gets a turn: checks of this process must not wait for a scrape. */
+const AT_ONCE = 500;
+
+/** Written by hand, in pieces: a hundred thousand label sets as objects would hold up the checks of this process. */
+async function durableText(durable: Durable | null): Promise<string> {
+  const lines = metric('vedette_database_up', 'gauge', 'Whether the numbers below could be read.');
   lines.push(`vedette_database_up ${durable ? 1 : 0}`);
   if (!durable) return `${lines.join('\n')}\n`;
   const { fleet, series, liveInstances } = durable;
@@ -145,24 +150,41 @@ function durableLines(durable: Durable | null): string {
   lines.push(...metric('vedette_results_total', 'counter', 'Counted results of all jobs.'));
   for (const outcome of OUTCOME_KEYS) lines.push(`vedette_results_total{outcome="${outcome}"} ${fleet[outcome]}`);
   if (!series) return `${lines.join('\n')}\n`;
+  const results = metric('vedette_job_results_total', 'counter', 'Counted results of a job at a location.');
+  const responses = metric(
+    'vedette_job_responses_total',
+    'counter',
+    'Responses of a job at a location, by status code.',
+  );
   const merged = mergeSeries(series);
-  lines.push(...metric('vedette_job_results_total', 'counter', 'Counted results of a job at a location.'));
-  for (const { labels, totals } of merged) {
-    for (const outcome of OUTCOME_KEYS) {
-      lines.push(`vedette_job_results_total{${labels},outcome="${outcome}"} ${totals[outcome]}`);
-    }
+  for (let from = 0; from < merged.length; from += AT_ONCE) {
+    const part = merged.slice(from, from + AT_ONCE);
+    results.push(part.map(resultLines).join('\n'));
+    responses.push(...part.map(responseLines).filter((text) => text !== ''));
+    await nextTurn();
   }
-  lines.push(...metric('vedette_job_responses_total', 'counter', 'Responses of a job at a location, by status code.'));
-  for (const { labels, totals } of merged) {
-    for (const [code, count] of Object.entries(totals.codes)) {
-      lines.push(`vedette_job_responses_total{${labels},code="${escapeLabel(code)}"} ${count}`);
-    }
-  }
-  return `${lines.join('\n')}\n`;
+  return `${[...lines, ...results, ...responses].join('\n')}\n`;
+}
+
+interface LabelledTotals {
+  labels: string;
+  totals: SeriesTotals;
+}
+
+function resultLines({ labels, totals }: LabelledTotals): string {
+  return OUTCOME_KEYS.map(
+    (outcome) => `vedette_job_results_total{${labels},outcome="${outcome}"} ${totals[outcome]}`,
+  ).join('\n');
+}
+
+function responseLines({ labels, totals }: LabelledTotals): string {
+  return Object.entries(totals.codes)
+    .map(([code, count]) => `vedette_job_responses_total{${labels},code="${escapeLabel(code)}"} ${count}`)
+    .join('\n');
 }
 
 /** A job that changed its topic has a row for each; one counter speaks for them. */
-function mergeSeries(series: readonly SeriesTotals[]): Array<{ labels: string; totals: SeriesTotals }> {
+function mergeSeries(series: readonly SeriesTotals[]): LabelledTotals[] {
   const merged = new Map<string, SeriesTotals>();
   for (const one of series) {
     const labels = `job_id="${one.jobId}",location="${escapeLabel(one.location)}"`;

@@ -62,21 +62,35 @@ async function install(app: FastifyInstance, dependencies: ApiDependencies): Pro
   await installHelmet(app);
   installStopping(app, dependencies.clock);
   const checkBrowser = createBrowserGuard(options);
-  app.addHook('onRequest', async (request) => checkBrowser(request));
-  await installRateLimit(app, options.rateLimitPerMinute);
   const checkKey = createKeyGuard(options.auth);
+  app.addHook('onRequest', (request, _reply, done) => attempt(() => checkBrowser(request), done));
+  await installRateLimit(app, options.rateLimitPerMinute);
   // Before any body is read: a path without such a method is told so whatever was sent along.
-  app.addHook('onRequest', async (request, reply) =>
-    request.is404 ? refuseUnknown(paths, request, reply) : undefined,
-  );
-  app.addHook('onRequest', async (request) => checkKey(request));
-  app.addHook('onResponse', async (request, reply) => logRequest(request, reply));
+  app.addHook('onRequest', (request, reply, done) => {
+    if (!request.is404) return attempt(() => checkKey(request), done);
+    attempt(
+      () => refuseUnknown(paths, request, reply),
+      (error) => error && done(error),
+    );
+  });
+  app.addHook('onResponse', (request, reply, done) => attempt(() => logRequest(request, reply), done));
   app.setNotFoundHandler((request, reply) => refuseUnknown(paths, request, reply));
 
   await installOpenApi(app, dependencies.version);
   app.addSchema(ErrorSchema);
   addRoutes(app, dependencies);
   addDashboardRoutes(app);
+}
+
+/** Runs a check of a hook; every request passes several, so none of them makes a promise. */
+function attempt(check: () => unknown, done: (error?: Error) => void): void {
+  try {
+    check();
+  } catch (error) {
+    done(error as Error);
+    return;
+  }
+  done();
 }
 
 function installHelmet(app: FastifyInstance) {

@@ -17,10 +17,10 @@ export function installStopping(app: FastifyInstance, clock: Clock): void {
   const controller = new AbortController();
   let cancel = (): void => undefined;
   app.decorate('stopping', controller.signal);
-  app.addHook('onRequest', async (request, reply) => {
-    if (!controller.signal.aborted || request.routeOptions.url === '/health/live') return;
+  app.addHook('onRequest', (request, reply, done) => {
+    if (!controller.signal.aborted || request.routeOptions.url === '/health/live') return done();
     reply.header('connection', 'close');
-    throw new HttpError('VED_STOPPING', 'This server is stopping', { headers: { 'retry-after': '2' } });
+    done(new HttpError('VED_STOPPING', 'This server is stopping', { headers: { 'retry-after': '2' } }));
   });
   app.addHook('preClose', async () => {
     controller.abort();

@@ -185,7 +185,7 @@ function toBucketView(
   const toMs = plan.bucketMs === null ? plan.toMs : bucket.fromMs + plan.bucketMs;
   const due = countDue(spans, { fromMs: bucket.fromMs, toMs }, nowMs, cronSlots);
   const { count: counted, up, degraded, down, missed, rtCount, rtMin, rtMax, rtSum } = bucket;
-  const percentiles = plan.percentiles.map((rank) => [String(rank), toSeconds(percentileOf(bucket.histogram, rank))]);
+  const percentiles = plan.percentiles.map((rank) => [String(rank), toSeconds(boundedPercentile(bucket, rank))]);
   return {
     from: new Date(bucket.fromMs).toISOString(),
     to: new Date(toMs).toISOString(),
@@ -205,6 +205,13 @@ function toBucketView(
     reasons: bucket.reasons,
     extra: mergeExtras(bucket.extras),
   };
+}
+
+/** The middle of a bin may lie beyond what was measured; the exact ends are known. */
+function boundedPercentile({ histogram, rtMin, rtMax }: MetricsBucket, rank: number): number | null {
+  const value = percentileOf(histogram, rank);
+  if (value === null || rtMin === null || rtMax === null) return value;
+  return Math.min(Math.max(value, rtMin), rtMax);
 }
 
 function toSeconds(rtMicros: number | null): number | null {

@@ -109,6 +109,15 @@ export function addJobResultsRoutes(app: FastifyInstance, dependencies: ApiDepen
   );
 }
 
+const PHASES = ['dns', 'connect', 'tls', 'ttfb', 'transfer'];
+
+/** PostgreSQL keeps keys in an order of its own. */
+function inOrder(timings: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(
+    PHASES.filter((phase) => phase in timings).map((phase) => [phase, timings[phase] as number]),
+  );
+}
+
 function toResultView(row: ResultRow): Record<string, unknown> {
   return {
     job_id: row.jobId,
@@ -120,7 +129,7 @@ function toResultView(row: ResultRow): Record<string, unknown> {
     status: row.status,
     response_time: row.rtMicros === null ? null : row.rtMicros / 1e6,
     rt_us: row.rtMicros,
-    timings: row.timings ?? {},
+    timings: inOrder(row.timings ?? {}),
     bytes: row.bytes,
     attempt: row.attempt,
     detail: row.detail,
