@@ -16,6 +16,8 @@ export interface KafkaOptions {
   sessionTimeoutMs?: number;
   /** A send that is not acknowledged in this time is rejected. */
   deliveryTimeoutMs?: number;
+  /** How old what is known about topics may get: partitions that were added are noticed in this time. */
+  metadataMaxAgeMs?: number;
 }
 
 export interface KafkaTls {
@@ -34,6 +36,7 @@ export type KafkaCompression = 'auto' | 'none' | 'gzip' | 'lz4' | 'zstd';
 
 export const SESSION_TIMEOUT_MS = 10_000;
 export const DELIVERY_TIMEOUT_MS = 30_000;
+export const METADATA_MAX_AGE_MS = 30_000;
 
 /**
  * How members of a group share the partitions. Both drivers speak the same one, so that they can be members of one group

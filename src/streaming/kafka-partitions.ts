@@ -39,6 +39,7 @@ export const MAX_WAITING_BYTES = 2 * 2 ** 20;
 const RECORD_BYTES = 128;
 const ASK_AGAIN_MS = 1_000;
 const LOST_AGAIN_MS = 30_000;
+const VERIFY_EVERY_MS = 60_000;
 
 /**
  * What a member of a consumer group owns, whichever client library it speaks through. It asks the handler for offsets,
@@ -56,6 +57,7 @@ export class PartitionBook {
 
   constructor(options: BookOptions) {
     this.#options = options;
+    void this.#verifyForEver();
   }
 
   get(topic: string, partition: number): OwnedPartition | undefined {
@@ -119,6 +121,15 @@ export class PartitionBook {
   async close(): Promise<void> {
     this.#closing.abort();
     await Promise.all(this.#running.values());
+  }
+
+  /** A topic that was replaced while nobody looked, with more records than were read, gives no error by itself. */
+  async #verifyForEver(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      await sleep(systemClock, VERIFY_EVERY_MS, signal);
+      if (!signal.aborted) await this.verify(this.all().filter(({ state }) => state === 'active'));
+    }
   }
 
   async #deliver(owned: OwnedPartition): Promise<void> {

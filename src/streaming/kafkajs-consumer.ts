@@ -2,7 +2,7 @@ import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from 'kafkajs
 import { sleep, systemClock } from '../core/clock.ts';
 import type { ConsumerOptions, StreamConsumer, TopicPartition } from './driver.ts';
 import { streamUnavailable, topicMissing } from './kafka-errors.ts';
-import { type KafkaOptions, SESSION_TIMEOUT_MS } from './kafka-options.ts';
+import { type KafkaOptions, METADATA_MAX_AGE_MS, SESSION_TIMEOUT_MS } from './kafka-options.ts';
 import { MAX_WAITING_BYTES, type OwnedPartition, PartitionBook } from './kafka-partitions.ts';
 import { errorType, type KafkajsAdmin, messageOf } from './kafkajs-admin.ts';
 import { createAssigner, createClient, type KafkaJs } from './kafkajs-client.ts';
@@ -13,6 +13,7 @@ const FETCH_WAIT_MS = 100;
 const MAX_BYTES = 8 * 2 ** 20;
 const MAX_PARTITION_BYTES = 2 ** 20;
 const RESTART_MS = 1_000;
+const LONG_PAUSE_MS = 1_000;
 
 /**
  * kafkajs does not wait for listeners, so that fetching could begin before the offsets are known. Therefore every assigned
@@ -28,6 +29,9 @@ export class KafkajsConsumer implements StreamConsumer {
   readonly #closing = new AbortController();
   #current: Consumer | undefined;
   #restart: Promise<void> | undefined;
+  readonly #pausedAt = new WeakMap<OwnedPartition, number>();
+  /** In a row; a single one, such as a coordinator that has just moved, heals within a second. */
+  #crashes = 0;
   #isCommitting = false;
 
   constructor(
@@ -47,7 +51,7 @@ export class KafkajsConsumer implements StreamConsumer {
       ranges: (topic) => admin.ranges(topic),
       identity: (topic) => admin.identity(topic),
       onKnown: (partitions) => this.#begin(partitions),
-      onDrained: ({ topic, partition }) => this.#current?.resume([{ topic, partitions: [partition] }]),
+      onDrained: (partition) => void this.#resume(partition),
     });
   }
 
@@ -91,7 +95,7 @@ export class KafkajsConsumer implements StreamConsumer {
       sessionTimeout: this.#sessionTimeoutMs,
       heartbeatInterval: Math.floor(this.#sessionTimeoutMs / 5),
       rebalanceTimeout: Math.max(30_000, this.#sessionTimeoutMs),
-      metadataMaxAge: 60_000,
+      metadataMaxAge: this.#options.metadataMaxAgeMs ?? METADATA_MAX_AGE_MS,
       maxWaitTimeInMs: FETCH_WAIT_MS,
       maxBytes: MAX_BYTES,
       maxBytesPerPartition: MAX_PARTITION_BYTES,
@@ -140,12 +144,12 @@ export class KafkajsConsumer implements StreamConsumer {
       this.#book.revokeAll();
       this.#current = undefined;
       const { error } = payload;
-      const missing = errorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION';
-      this.#consumer.handler.onError(
-        missing
-          ? topicMissing(this.#consumer.topics.join(', '), 'on the broker any more', error)
-          : streamUnavailable(this.#options, messageOf(error), error),
-      );
+      if (errorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') {
+        const topics = this.#consumer.topics.join(', ');
+        this.#consumer.handler.onError(topicMissing(topics, 'on the broker any more', error));
+      } else if (++this.#crashes > 1) {
+        this.#consumer.handler.onError(streamUnavailable(this.#options, messageOf(error), error));
+      }
       this.#restart ??= this.#relaunch().finally(() => {
         this.#restart = undefined;
       });
@@ -162,15 +166,13 @@ export class KafkajsConsumer implements StreamConsumer {
         // It may have crashed again while it was joining.
         if (this.#current) return;
       } catch (error) {
-        this.#options.logger.debug({ err: error, attempt }, 'consumer could not be started again');
-        if (error instanceof Error && 'code' in error && error.code === 'VED_TOPIC_MISSING') {
-          this.#consumer.handler.onError(error);
-        }
+        this.#consumer.handler.onError(error);
       }
     }
   }
 
   #joined({ payload }: ConsumerGroupJoinEvent): void {
+    this.#crashes = 0;
     this.#book.revokeAll();
     const partitions = Object.entries(payload.memberAssignment).flatMap(([topic, numbers]) =>
       numbers.map((partition) => ({ topic, partition })),
@@ -203,7 +205,19 @@ export class KafkajsConsumer implements StreamConsumer {
     // The last offset may be one of a mark that is no message.
     owned.next = Number(lastOffset) + 1;
     resolveOffset(lastOffset);
-    if (owned.waitingBytes > MAX_WAITING_BYTES) this.#pause([owned]);
+    if (owned.waitingBytes <= MAX_WAITING_BYTES) return;
+    this.#pausedAt.set(owned, performance.now());
+    this.#pause([owned]);
+  }
+
+  /** While a partition was paused nobody would have noticed that its topic was replaced. */
+  async #resume(owned: OwnedPartition): Promise<void> {
+    const { topic, partition } = owned;
+    const pausedMs = this.#pausedAt.get(owned);
+    if (pausedMs === undefined) return;
+    this.#pausedAt.delete(owned);
+    if (performance.now() - pausedMs > LONG_PAUSE_MS) await this.#book.verify([owned]);
+    if (this.#book.owns(owned)) this.#current?.resume([{ topic, partitions: [partition] }]);
   }
 
   /** kafkajs went somewhere else, as it does when the log does not hold the offset any more. */

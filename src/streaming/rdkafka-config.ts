@@ -2,14 +2,14 @@ import { rootCertificates } from 'node:tls';
 import type { Logger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
 import { lz4 } from './kafka-lz4.ts';
-import type { KafkaOptions } from './kafka-options.ts';
+import { type KafkaOptions, METADATA_MAX_AGE_MS } from './kafka-options.ts';
 import type { RdkafkaModule } from './rdkafka-module.ts';
 
 type Value = string | number | boolean;
 
 /** librdkafka's settings that say how to reach the brokers. */
 export function connectionConfig(options: KafkaOptions): Record<string, Value> {
-  const { tls, sasl } = options;
+  const { tls, sasl, metadataMaxAgeMs = METADATA_MAX_AGE_MS } = options;
   return {
     'client.id': options.clientId,
     'bootstrap.servers': options.bootstrapServers.join(','),
@@ -31,8 +31,8 @@ export function connectionConfig(options: KafkaOptions): Record<string, Value> {
     'socket.connection.setup.timeout.ms': 10_000,
     'reconnect.backoff.ms': 100,
     'reconnect.backoff.max.ms': 2_000,
-    'topic.metadata.refresh.interval.ms': 60_000,
-    'metadata.max.age.ms': 180_000,
+    'topic.metadata.refresh.interval.ms': metadataMaxAgeMs,
+    'metadata.max.age.ms': metadataMaxAgeMs * 3,
     // Seven is what librdkafka itself logs: debug is only switched on by its own setting.
     log_level: 6,
   };
@@ -50,9 +50,38 @@ export function compressionCodec({ features }: RdkafkaModule, { compression }: K
 }
 
 /** What librdkafka calls an error heals by itself more often than not: detail, unless the driver reports it. */
-export function logTo(logger: Logger): (entry: { severity: number; fac: string; message: string }) => void {
+function logTo(logger: Logger): (entry: LibrdkafkaLog) => void {
   return ({ severity, fac, message }) => {
     if (severity <= 4) logger.debug({ librdkafka: fac, detail: message }, 'librdkafka');
     else logger.trace({ librdkafka: fac, detail: message }, 'librdkafka');
   };
+}
+
+/**
+ * Keeps the last reason of a failed connection: node-rdkafka's errors only say which kind it was, and answers to questions
+ * only that time ran out.
+ */
+export class FailureLog {
+  #reason: string | undefined;
+
+  constructor(client: { on(event: 'event.log', listener: (entry: LibrdkafkaLog) => void): void }, logger: Logger) {
+    const log = logTo(logger);
+    client.on('event.log', (entry) => {
+      log(entry);
+      if (entry.fac !== 'FAIL' && entry.severity > 3) return;
+      const text = entry.message.replace(/^\[thrd:[^\]]*\]:\s*/, '').replace(/\s*\(after \d+ms in state .*$/, '');
+      // That all brokers are gone is what follows from the reason.
+      if (!/brokers are down/.test(text)) this.#reason = text;
+    });
+  }
+
+  reason(error: Error): string {
+    return this.#reason ?? error.message;
+  }
+}
+
+export interface LibrdkafkaLog {
+  severity: number;
+  fac: string;
+  message: string;
 }

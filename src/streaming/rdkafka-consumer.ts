@@ -4,8 +4,8 @@ import { streamUnavailable, topicMissing } from './kafka-errors.ts';
 import { ASSIGNMENT_STRATEGY, type KafkaOptions, SESSION_TIMEOUT_MS } from './kafka-options.ts';
 import { MAX_WAITING_BYTES, type OwnedPartition, PartitionBook } from './kafka-partitions.ts';
 import type { RdkafkaAdmin } from './rdkafka-admin.ts';
-import { connectionConfig, logTo } from './rdkafka-config.ts';
-import { RD, type RdConsumer, type RdError, type RdkafkaModule, type RdMessage } from './rdkafka-module.ts';
+import { connectionConfig, FailureLog } from './rdkafka-config.ts';
+import { RD, RD_EVENT, type RdConsumer, type RdError, type RdkafkaModule, type RdMessage } from './rdkafka-module.ts';
 import { MessagePoll } from './rdkafka-poll.ts';
 import { byPartition, toRecord } from './rdkafka-records.ts';
 
@@ -13,6 +13,7 @@ const CONNECT_MS = 10_000;
 /** How long an active partition may be silent until the log is asked whether it should be. */
 const SILENCE_MS = 10_000;
 const ERROR_PAUSE_MS = 200;
+const TOPIC_REPLACED = /Topic \S+ changed id from (?!A+ )/;
 const DISCONNECT_MS = 10_000;
 
 /** What librdkafka was told about a partition. */
@@ -125,13 +126,22 @@ export class RdkafkaConsumer implements StreamConsumer {
       'fetch.max.bytes': 16 * 2 ** 20,
       'queued.max.messages.kbytes': 16 * 1024,
       'enable.partition.eof': false,
+      // Only so it says when a topic of the same name has taken a topic's place; it reads on there at the same offset.
+      debug: 'topic',
       rebalance_cb: (error: RdError, partitions: TopicPartition[]) => this.#rebalance(error, partitions),
       offset_commit_cb: () => undefined,
     };
     // An offset that the log does not hold is never replaced by another one silently.
     const consumer = new this.#module.KafkaConsumer(config, { 'auto.offset.reset': 'error' });
-    consumer.on('event.log', logTo(this.#options.logger));
-    consumer.on('event.error', (error) => this.#failed(error));
+    const failures = new FailureLog(consumer, this.#options.logger);
+    consumer.on('event.log', ({ message }) => {
+      if (TOPIC_REPLACED.test(message)) this.reset(this.#book.all().filter(({ state }) => state === 'active'));
+    });
+    consumer.on('event.error', (error) => {
+      this.#options.logger.debug({ err: error }, 'librdkafka consumer');
+      if (!RD_EVENT.allBrokersDown.test(error.message) || this.#closing.signal.aborted) return;
+      this.#settings.handler.onError(streamUnavailable(this.#options, failures.reason(error), error));
+    });
     return consumer;
   }
 
@@ -155,7 +165,10 @@ export class RdkafkaConsumer implements StreamConsumer {
     while (!signal.aborted) {
       this.#change();
       try {
-        this.#take(await poll.next());
+        const messages = await poll.next();
+        // One turn of the event loop: what librdkafka said before these messages came must be heard before them.
+        await new Promise((resolve) => setImmediate(resolve));
+        this.#take(messages);
       } catch (error) {
         this.#failed(error as RdError);
         await sleep(systemClock, ERROR_PAUSE_MS, signal);
@@ -237,7 +250,6 @@ export class RdkafkaConsumer implements StreamConsumer {
         handler.onError(topicMissing(topics.join(', '), 'on the broker any more', error));
         this.#verify(this.#book.all().filter(({ state }) => state === 'active'));
         break;
-      case RD.allBrokersDown:
       case RD.topicAuthorization:
       case RD.groupAuthorization:
         handler.onError(streamUnavailable(this.#options, error.message, error));

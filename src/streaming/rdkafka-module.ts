@@ -11,7 +11,6 @@ export interface RdkafkaModule {
 
 export interface RdError extends Error {
   code: number;
-  isFatal?: boolean;
 }
 
 export interface RdPosition {
@@ -88,6 +87,12 @@ export interface RdAdminClient {
   disconnect(): void;
 }
 
+/** Events have no number, only librdkafka's text. */
+export const RD_EVENT = {
+  allBrokersDown: /all broker connections are down/i,
+  fatal: /^fatal error/i,
+} as const;
+
 /** librdkafka's numbers of the errors that are told apart. */
 export const RD = {
   revokePartitions: -174,
@@ -95,7 +100,6 @@ export const RD = {
   autoOffsetReset: -140,
   queueFull: -184,
   unknownTopic: -188,
-  allBrokersDown: -187,
   unknownPartition: -190,
   unknownTopicOrPartition: 3,
   leaderNotAvailable: 5,

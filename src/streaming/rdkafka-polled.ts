@@ -1,14 +1,18 @@
 import { streamUnavailable } from './kafka-errors.ts';
 import type { KafkaOptions } from './kafka-options.ts';
-import { logTo } from './rdkafka-config.ts';
-import type { RdError, RdkafkaModule, RdProducer } from './rdkafka-module.ts';
+import { FailureLog } from './rdkafka-config.ts';
+import type { RdkafkaModule, RdProducer } from './rdkafka-module.ts';
 
 const BUSY_POLL_MS = 2;
 const IDLE_POLL_MS = 250;
 const CONNECT_MS = 8_000;
+/** After so long a refusal that will not change by itself (TLS, SASL) ends the attempt. */
+const REFUSED_MS = 1_500;
+const REFUSALS = /ssl|certificate|sasl|authenticat/i;
 
 export interface PolledProducer {
   readonly producer: RdProducer;
+  readonly failures: FailureLog;
   /** Records without an answer: while there are any, answers are fetched every 2 ms. `wake` when it was 0. */
   outstanding: number;
   wake(): void;
@@ -26,15 +30,12 @@ export async function connectProducer(
   options: KafkaOptions,
 ): Promise<PolledProducer> {
   const producer = createProducer(module, config, options);
-  let lastError: RdError | undefined;
-  producer.on('event.log', logTo(options.logger));
-  producer.on('event.error', (error) => {
-    lastError = error;
-    options.logger.debug({ err: error }, 'librdkafka producer');
-  });
+  const failures = new FailureLog(producer, options.logger);
+  producer.on('event.error', (error) => options.logger.debug({ err: error }, 'librdkafka producer'));
   let timer: NodeJS.Timeout | undefined;
   const polled: PolledProducer = {
     producer,
+    failures,
     outstanding: 1,
     wake: () => schedule(BUSY_POLL_MS),
     close: (flushMs) => close(producer, flushMs).finally(() => clearTimeout(timer)),
@@ -49,11 +50,20 @@ export async function connectProducer(
   };
   poll();
   await new Promise<void>((resolve, reject) => {
-    producer.connect({ timeout: CONNECT_MS, allTopics: true }, (error) => {
-      if (!error) return resolve();
+    const fail = (error: Error) => {
       clearTimeout(timer);
-      const reason = lastError ?? error;
-      reject(streamUnavailable(options, reason.message, reason));
+      clearTimeout(refused);
+      reject(streamUnavailable(options, failures.reason(error), error));
+    };
+    const refused = setTimeout(() => {
+      const error = new Error('the broker refused the connection');
+      if (REFUSALS.test(failures.reason(error))) fail(error);
+    }, REFUSED_MS).unref();
+    // A refused client still ends its own attempt, and closes itself when that fails.
+    producer.connect({ timeout: CONNECT_MS, allTopics: true }, (error) => {
+      if (error) return fail(error);
+      clearTimeout(refused);
+      resolve();
     });
   });
   polled.outstanding = 0;

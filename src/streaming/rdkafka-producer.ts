@@ -4,10 +4,14 @@ import type { OutgoingRecord, StreamProducer } from './driver.ts';
 import { streamUnavailable, topicMissing } from './kafka-errors.ts';
 import { DELIVERY_TIMEOUT_MS, type KafkaOptions } from './kafka-options.ts';
 import { compressionCodec, connectionConfig } from './rdkafka-config.ts';
-import { RD, type RdError, type RdkafkaModule } from './rdkafka-module.ts';
+import { RD, RD_EVENT, type RdError, type RdkafkaModule } from './rdkafka-module.ts';
 import { connectProducer, type PolledProducer } from './rdkafka-polled.ts';
 
 const MISSING: ReadonlySet<number> = new Set([RD.unknownTopic, RD.unknownPartition, RD.unknownTopicOrPartition]);
+
+/** Reports come without a number. */
+const TIMED_OUT_TEXT = /message timed out/i;
+const MISSING_TEXT = /unknown (topic|partition)/i;
 
 /** The records of one `send` that the broker has not answered for yet. */
 interface Pending {
@@ -80,6 +84,7 @@ export class RdkafkaProducer implements StreamProducer {
       'queue.buffering.max.kbytes': 128 * 1024,
       'message.max.bytes': 1_000_000,
       'message.timeout.ms': this.#timeoutMs,
+      'topic.metadata.propagation.max.ms': 5_000,
       dr_cb: true,
     };
     const polled = await connectProducer(this.#module, config, this.#options);
@@ -89,7 +94,7 @@ export class RdkafkaProducer implements StreamProducer {
     });
     polled.producer.on('event.error', (error) => {
       // A fatal error ends this producer for good; what is under way is reported as failed, the next send gets a new one.
-      if (error.isFatal) this.#discard(this.#current);
+      if (RD_EVENT.fatal.test(error.message)) this.#discard(this.#current);
     });
     return polled;
   }
@@ -124,10 +129,16 @@ export class RdkafkaProducer implements StreamProducer {
   #settle(pending: Pending, error: RdError | undefined): void {
     pending.error ??= error;
     if (--pending.left > 0 || !this.#pending.delete(pending)) return;
-    const { error: failure, topic } = pending;
+    const { error: failure, topic, polled } = pending;
     if (!failure) pending.resolve();
-    else if (MISSING.has(failure.code)) pending.reject(topicMissing(topic, 'on the broker', failure));
-    else pending.reject(streamUnavailable(this.#options, failure.message, failure));
+    else if (MISSING.has(failure.code) || MISSING_TEXT.test(failure.message))
+      pending.reject(topicMissing(topic, 'on the broker', failure));
+    else {
+      const reason = TIMED_OUT_TEXT.test(failure.message)
+        ? `${failure.message}, ${polled.failures.reason(failure)}`
+        : failure.message;
+      pending.reject(streamUnavailable(this.#options, reason, failure));
+    }
   }
 
   #discard(failed: Promise<PolledProducer> | undefined): void {

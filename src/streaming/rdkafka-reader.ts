@@ -2,7 +2,7 @@ import type { PartitionRange, RecordBatch, Stretch } from './driver.ts';
 import { streamUnavailable } from './kafka-errors.ts';
 import type { KafkaOptions } from './kafka-options.ts';
 import { clip, type OpenStretch } from './kafka-stretches.ts';
-import { connectionConfig, logTo } from './rdkafka-config.ts';
+import { connectionConfig, FailureLog } from './rdkafka-config.ts';
 import type { RdConsumer, RdError, RdkafkaModule, RdMessage } from './rdkafka-module.ts';
 import { MessagePoll } from './rdkafka-poll.ts';
 import { byPartition, toRecord } from './rdkafka-records.ts';
@@ -59,11 +59,11 @@ async function connect(module: RdkafkaModule, options: KafkaOptions, topic: stri
     'queued.max.messages.kbytes': 16 * 1024,
   };
   const consumer = new module.KafkaConsumer(config, { 'auto.offset.reset': 'earliest' });
-  consumer.on('event.log', logTo(options.logger));
+  const failures = new FailureLog(consumer, options.logger);
   consumer.on('event.error', (error) => options.logger.debug({ err: error }, 'librdkafka reader'));
   await new Promise<void>((resolve, reject) => {
     consumer.connect({ timeout: CONNECT_MS, topic }, (error) => {
-      if (error) reject(streamUnavailable(options, error.message, error));
+      if (error) reject(streamUnavailable(options, failures.reason(error), error));
       else resolve();
     });
   });
