@@ -26,12 +26,25 @@ export class Digester {
     this.#options = options;
   }
 
-  /** Counts the records whole, or not at all when the assignment ends meanwhile. */
-  async digest(owned: AssignedPartition, records: readonly StreamRecord[]): Promise<void> {
-    while (!owned.dropped) {
+  /**
+   * Counts the records, or stops when the assignment ends meanwhile. `makeRoom` is called in between when they say more
+   * than can be held.
+   */
+  async digest(
+    owned: AssignedPartition,
+    records: readonly StreamRecord[],
+    makeRoom: () => Promise<void>,
+  ): Promise<void> {
+    owned.begun = records[records.length - 1].offset + 1;
+    for (let from = 0; !owned.dropped; ) {
       const decoded = this.#decode(owned, records);
-      if (owned.resolve(decoded)) return owned.count(decoded);
-      await this.#load(owned);
+      if (!owned.resolve(decoded)) {
+        await this.#load(owned);
+        continue;
+      }
+      from = owned.count(decoded, from);
+      if (from === decoded.columns.length) return;
+      await makeRoom();
     }
   }
 

@@ -25,6 +25,8 @@ export interface PartitionOptions {
   plans: readonly GranularityPlan[];
   /** Series kept in memory; idle ones beyond are read again when they come back. */
   maxSeries: number;
+  /** Rows that missed ranges may make before room is made for more. */
+  partRows: number;
 }
 
 /**
@@ -44,6 +46,8 @@ export class AssignedPartition {
   suspect: Suspect | null = null;
   /** The offset after the last decoded record; null: nothing was ever counted. */
   next: number | null;
+  /** The offset after the last record that was begun. */
+  begun = 0;
   /** As far as the driver has said. */
   highWatermark: number | null = null;
   /** Time of the last decoded record, ms since the epoch. */
@@ -54,6 +58,8 @@ export class AssignedPartition {
   readonly #metrics: Accumulator;
   readonly #raw: RawResults;
   readonly #maxSeries: number;
+  readonly #partRows: number;
+  readonly #shortestMs: number;
   #from: number | null;
   #records = 0;
   #tally: Tally = emptyTally();
@@ -73,11 +79,18 @@ export class AssignedPartition {
     this.progress = new SeriesProgress(this.#ids);
     this.#raw = new RawResults(options.store, options.topic, claimed.partition);
     this.#maxSeries = options.maxSeries;
+    this.#partRows = options.partRows;
+    this.#shortestMs = Math.min(...options.plans.map((plan) => plan.durationMs));
   }
 
-  /** Whether records were decoded since the last seal. */
+  /** Whether anything was counted since the last seal. */
   get dirty(): boolean {
-    return this.#records > 0;
+    return this.#records > 0 || this.progress.touched > 0;
+  }
+
+  /** Results that the next seal takes. */
+  get results(): number {
+    return this.#tally.results + this.#tally.foreign;
   }
 
   /** Rows of any table that the next seal takes, about. */
@@ -104,13 +117,22 @@ export class AssignedPartition {
     return this.progress.resolve(decoded.columns, this.#series);
   }
 
-  /** Counts what `resolve` was given. Nothing is awaited in here, so records are counted whole. */
-  count(decoded: Decoded): void {
-    const { columns, records, ends, deadLetters } = decoded;
-    this.progress.count(columns, this.#series, this.#counted, this.#tally);
-    this.#accumulate(columns);
-    for (let index = 0; index < records.length; index++) {
-      this.#raw.add(columns, this.#counted, index === 0 ? 0 : ends[index - 1], ends[index], records[index]);
+  /**
+   * Counts what `resolve` was given, from row `from` on; nothing is awaited in here. Answers the row to go on from, after
+   * room was made: nearly always the end. Only missed ranges that make very many rows are counted in parts. The offset
+   * moves with the last part; after a crash in between, rule 4 drops what the record says again. Foreign lines, which it
+   * cannot tell, come with the last part.
+   */
+  count(decoded: Decoded, from: number): number {
+    const { columns, records, deadLetters } = decoded;
+    const inParts = from > 0 || this.#partEnd(columns, 0) < columns.length;
+    const to = inParts ? this.#partEnd(columns, from) : columns.length;
+    this.progress.count(columns, this.#series, this.#counted, this.#tally, { from, to, foreign: !inParts });
+    this.#keep(decoded, from, to);
+    if (to < columns.length) return to;
+    if (inParts) {
+      this.progress.countForeign(columns, this.#series, this.#counted, this.#tally);
+      this.#keep(decoded, 0, columns.length);
     }
     for (const letter of deadLetters) {
       this.#deadLetters.push(letter);
@@ -120,10 +142,22 @@ export class AssignedPartition {
     this.next = last.offset + 1;
     this.newestMs = last.timestamp;
     this.#records += records.length;
+    return to;
   }
 
-  #accumulate(columns: ResultColumns): void {
-    for (let row = 0; row < columns.length; row++) {
+  /** The end of the rows from `from` on that make at most `partRows` rows of metrics, about; at least one row. */
+  #partEnd({ length, slots, periodMs }: ResultColumns, from: number): number {
+    let rows = 0;
+    for (let row = from; row < length; row++) {
+      if (slots[row] > 1) rows += Math.min(slots[row], (slots[row] * periodMs[row]) / this.#shortestMs);
+      if (rows > this.#partRows && row > from) return row;
+    }
+    return length;
+  }
+
+  /** Adds rows [from, to) to the metrics and to the raw results, as far as they count. */
+  #keep({ columns, records, ends }: Decoded, from: number, to: number): void {
+    for (let row = from; row < to; row++) {
       const counted = this.#counted[row];
       if (counted === 0) continue;
       if (columns.slots[row] === 1) {
@@ -132,6 +166,11 @@ export class AssignedPartition {
         const periodMs = columns.periodMs[row];
         this.#metrics.addRange(columns, row, columns.slot[row] - (counted - 1) * periodMs, counted, periodMs);
       }
+    }
+    let start = 0;
+    for (let index = 0; index < records.length; index++) {
+      this.#raw.add(columns, this.#counted, Math.max(start, from), Math.min(ends[index], to), records[index]);
+      start = ends[index];
     }
   }
 
@@ -155,7 +194,7 @@ export class AssignedPartition {
         partition: this.partition,
         epoch: this.epoch,
         from: this.#from,
-        to: this.next!,
+        to: this.next,
         ...tally,
         deadLetters: this.#deadLetters.length,
       },

@@ -47,6 +47,8 @@ export interface ProcessorOptions {
 export interface ProcessorLimits {
   /** Rows of metrics and series held at most before they are written. Default 20,000. */
   rows: number;
+  /** Results held at most before they are written. Default 200,000. */
+  results: number;
   /** Bytes of raw results and dead letters held at most before they are written. Default 16 MiB. */
   bytes: number;
   /** A partition is caught up with while its newest record is older than this. Default 10,000. */
@@ -65,6 +67,7 @@ const BUILT_IN_PLANS = planMetrics();
 
 const DEFAULT_LIMITS: ProcessorLimits = {
   rows: 20_000,
+  results: 200_000,
   bytes: 16 * 1024 * 1024,
   catchUpAfterMs: 10_000,
   catchUpRows: 200_000,
@@ -199,7 +202,12 @@ class CountingProcessor implements Processor, ConsumerHandler {
   }
 
   async #count(owned: AssignedPartition, records: readonly StreamRecord[]): Promise<void> {
-    await this.#digester.digest(owned, records);
+    await this.#digester.digest(owned, records, () => this.#makeRoom(owned));
+    await this.#makeRoom(owned);
+  }
+
+  /** Waits while more is held than may be: the back pressure. */
+  async #makeRoom(owned: AssignedPartition): Promise<void> {
     this.#schedule();
     while (this.#goesOn(owned) && this.#full()) {
       this.#queueFlush();
@@ -223,13 +231,14 @@ class CountingProcessor implements Processor, ConsumerHandler {
   }
 
   #full(): boolean {
-    let rows = 0;
-    let bytes = 0;
-    for (const owned of this.#assignments.all()) {
-      rows += owned.rows;
-      bytes += owned.bytes;
-    }
-    return bytes >= this.#limits.bytes || rows >= (this.#catchingUp() ? this.#limits.catchUpRows : this.#limits.rows);
+    const limits = this.#limits;
+    const all = this.#assignments.all();
+    const sum = (of: (owned: AssignedPartition) => number) => all.reduce((total, owned) => total + of(owned), 0);
+    return (
+      sum((owned) => owned.bytes) >= limits.bytes ||
+      sum((owned) => owned.results) >= limits.results ||
+      sum((owned) => owned.rows) >= (this.#catchingUp() ? limits.catchUpRows : limits.rows)
+    );
   }
 
   #catchingUp(): boolean {
@@ -265,7 +274,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
       await this.#write(deltas);
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
-      for (const delta of deltas) this.#distrust(delta, Math.ceil(delta.records / 8));
+      for (const { owner, records } of deltas) this.#distrust(owner, owner.begun, Math.ceil(records / 8));
     }
   }
 
@@ -275,56 +284,53 @@ class CountingProcessor implements Processor, ConsumerHandler {
     const { written, lost } = await this.#flusher.flush(deltas);
     this.#totals.flushed(written, this.#options.clock.monotonicMs() - startedMs, this.#options.clock.wallMs());
     for (const delta of written) delta.owner.stored = delta.step.to;
-    const positions = written.map(({ step }) => ({ topic: step.topic, partition: step.partition, offset: step.to }));
+    const positions = written.flatMap(({ step: { topic, partition, to } }) =>
+      to === null ? [] : [{ topic, partition, offset: to }],
+    );
     if (positions.length > 0) this.#consumer?.reportCommitted(positions);
     this.#totals.lostDeltas += lost.length;
     // Counted alone next time: the time between reading the state of a series and writing it is short then.
-    for (const delta of lost) this.#distrust(delta, delta.records);
+    for (const { owner, records } of lost) this.#distrust(owner, owner.begun, records);
   }
 
   /** Counts a few records of a stretch that could not be counted with others, and writes them before anything else is. */
   async #countAlone(owned: AssignedPartition, records: readonly StreamRecord[]): Promise<void> {
     if (!this.#goesOn(owned)) return;
-    await this.#digester.digest(owned, records);
-    if (owned.dropped) return;
-    const delta = owned.seal();
     try {
-      await this.#write([delta]);
+      await this.#digester.digest(owned, records, () => this.#write([owned.seal()]));
+      if (owned.dropped) return;
+      await this.#write([owned.seal()]);
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
-      if (records.length === 1) await this.#deadLetter(owned, delta, records[0]);
-      else this.#distrust(delta, Math.ceil(records.length / 8));
+      if (records.length === 1) await this.#deadLetter(owned, records[0]);
+      else this.#distrust(owned, owned.begun, Math.ceil(records.length / 8));
     }
     if (!owned.dropped && owned.suspect && owned.next! >= owned.suspect.until) this.#assignments.suspect(owned, null);
   }
 
   /** PostgreSQL does not take what this record says: finds the lines it refuses, keeps them apart, and counts the rest. */
-  async #deadLetter(owned: AssignedPartition, { step }: Delta, record: StreamRecord): Promise<void> {
-    const claimed = { partition: step.partition, epoch: step.epoch, nextOffset: step.from };
+  async #deadLetter(owned: AssignedPartition, record: StreamRecord): Promise<void> {
+    const { topic, partition, epoch, stored } = owned;
     const deltaOf = async (lines: readonly Line[], letters: ReadonlyMap<Line, Error>): Promise<Delta> => {
-      const trial = this.#create(step.topic, claimed);
-      await this.#digester.digest(trial, [{ ...record, value: only(record.value, lines) }]);
+      const trial = this.#create(topic, { partition, epoch, nextOffset: stored });
+      await this.#digester.digest(trial, [{ ...record, value: only(record.value, lines) }], async () => {});
       for (const [{ line, start, end }, error] of letters) trial.deadLetter(record, line, start, end, error);
       return trial.seal();
     };
     const lines = splitLines(record.value);
     const refused = await isolate(lines, async (part) => this.#flusher.rehearse(await deltaOf(part, new Map())));
     const rest = lines.filter((line) => !refused.has(line));
-    const { topic, partition } = owned;
-    const { offset } = record;
-    this.#options.logger.error(
-      { topic, partition, offset, lines: refused.size },
-      'PostgreSQL refuses lines of a record',
-    );
+    const place = { topic, partition, offset: record.offset, lines: refused.size };
+    this.#options.logger.error(place, 'PostgreSQL refuses lines of a record');
     await this.#write([await deltaOf(rest, refused)]);
     this.#reset(owned);
   }
 
-  /** What `delta` says will be counted anew, apart from the rest. */
-  #distrust({ owner, step }: Delta, records: number): void {
-    if (owner.dropped) return;
-    this.#assignments.suspect(owner, { until: step.to, step: Math.max(1, records) });
-    this.#reset(owner);
+  /** The records before `until` will be counted anew, apart from the rest, so many a flush. */
+  #distrust(owned: AssignedPartition, until: number, records: number): void {
+    if (owned.dropped) return;
+    this.#assignments.suspect(owned, { until, step: Math.max(1, records) });
+    this.#reset(owned);
   }
 
   /** Ends the assignment and begins another: the log is read again from what is in the database. */
@@ -341,6 +347,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
       store: this.#options.resultsStore ?? 'none',
       plans: this.#options.plans ?? BUILT_IN_PLANS,
       maxSeries: this.#limits.series,
+      partRows: this.#limits.catchUpRows,
     });
   }
 

@@ -113,15 +113,21 @@ export class SeriesProgress {
   }
 
   /**
-   * Decides about the rows in order: `counted[row]` becomes the number of slots that count, which are the last ones of
-   * the row. Every series must be loaded.
+   * Decides about rows [from, to) in order: `counted[row]` becomes the number of slots that count, which are the last ones
+   * of the row. Every series must be loaded. Without `foreign`, foreign lines are left for `countForeign`.
    */
-  count(columns: ResultColumns, series: Int32Array, counted: Int32Array, tally: Tally): void {
-    const { length, epoch, slot: slots, slots: ranges } = columns;
+  count(
+    columns: ResultColumns,
+    series: Int32Array,
+    counted: Int32Array,
+    tally: Tally,
+    { from = 0, to = columns.length, foreign = true } = {},
+  ): void {
+    const { epoch, slot: slots, slots: ranges } = columns;
     const rows = this.#rows;
     const statusIds = this.#statuses.map(columns.statuses);
     let results = 0;
-    for (let row = 0; row < length; row++) {
+    for (let row = from; row < to; row++) {
       const at = series[row] * STRIDE;
       const slot = slots[row];
       if (epoch[row] === rows[at + EPOCH] && slot > rows[at + SLOT] && ranges[row] === 1) {
@@ -132,10 +138,20 @@ export class SeriesProgress {
         if (rows[at + STATE] < TOUCHED) this.#touch(series[row]);
         this.#note(columns, row, at, slot, statusIds);
       } else {
-        counted[row] = this.#countOther(columns, row, series[row], tally, statusIds);
+        const wanted = slot >= 0 || foreign;
+        counted[row] = wanted ? this.#countOther(columns, row, series[row], tally, statusIds) : 0;
       }
     }
     tally.results += results;
+  }
+
+  /** Counts the foreign lines among all rows, and no others. */
+  countForeign(columns: ResultColumns, series: Int32Array, counted: Int32Array, tally: Tally): void {
+    const statusIds = this.#statuses.map(columns.statuses);
+    for (let row = 0; row < columns.length; row++) {
+      const isForeign = columns.slot[row] < 0;
+      counted[row] = isForeign ? this.#countOther(columns, row, series[row], tally, statusIds) : 0;
+    }
   }
 
   /** Takes what has changed since the last seal, sorted by series, and starts anew from there. */

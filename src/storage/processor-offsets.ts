@@ -14,7 +14,8 @@ export interface OffsetStep {
   partition: number;
   epoch: number;
   from: number | null;
-  to: number;
+  /** The same as `from` when a record is counted in parts and this is not the last one. */
+  to: number | null;
   results: number;
   foreign: number;
   duplicates: number;

@@ -55,7 +55,8 @@ export async function createRig(t: Test, layout: Record<string, number> = { chec
     },
     async exact(t, { counters = true } = {}) {
       const naive = countAll(rig);
-      t.strictSame(await storedRows(database), Object.fromEntries(naiveRows(naive.counted)), 'rows of metrics');
+      const rows = Object.fromEntries(naiveRows(naive.counted));
+      t.strictSame(differences(await storedRows(database), rows), [], `${Object.keys(rows).length} rows of metrics`);
       t.strictSame(await storedSeries(database), Object.fromEntries(naive.series), 'progress of the series');
       t.strictSame(await storedTotals(database), naiveTotals(naive.counted), 'totals of the series');
       if (counters) t.strictSame(await storedCounters(database), naive.tally, 'counters');
@@ -97,6 +98,16 @@ async function storedSeries(database: Database): Promise<Record<string, { epoch:
     `SELECT concat_ws(' ', topic, job_id, location) AS key, epoch, slot FROM series_progress WHERE slot >= 0`,
   );
   return Object.fromEntries(rows.map(({ key, epoch, slot }) => [key, { epoch, slot }]));
+}
+
+/** Where two tables of rows are not the same, the first ten. */
+function differences(stored: Record<string, NaiveRow>, expected: Record<string, NaiveRow>): unknown[] {
+  const sorted = (_: string, value: unknown) =>
+    typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value).sort()) : value;
+  return [...new Set([...Object.keys(stored), ...Object.keys(expected)])]
+    .filter((key) => JSON.stringify(stored[key], sorted) !== JSON.stringify(expected[key], sorted))
+    .slice(0, 10)
+    .map((key) => ({ key, stored: stored[key], expected: expected[key] }));
 }
 
 interface Totals {

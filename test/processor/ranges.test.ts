@@ -1,0 +1,45 @@
+import { test } from 'tap';
+import type { FlushStep } from '../../src/processor/hooks.ts';
+import { createRig } from './rig.ts';
+import { foreignLine, line } from './streams.ts';
+
+const DAY_SLOTS = 24 * 60;
+const limits = { rows: 500, catchUpRows: 3_000 };
+
+/** One record: a day of every minute missed for each of `jobs`, with a few other lines in between. */
+function longGap(jobs: number): string {
+  const lines = Array.from({ length: jobs }, (_, job) =>
+    line({ jobId: 1 + job, slot: DAY_SLOTS, slots: DAY_SLOTS, periodMs: 60_000, reason: 'scheduler_down' }),
+  );
+  lines.splice(3, 0, foreignLine(2, 77), 'rubbish');
+  lines.splice(jobs - 1, 0, line({ jobId: 1, slot: DAY_SLOTS + 1, periodMs: 60_000 }), foreignLine(500, 5));
+  return lines.join('\n');
+}
+
+test('a long gap of many jobs is counted in parts, and once', async (t) => {
+  const rig = await createRig(t);
+  rig.driver.append('checks', 0, line({ jobId: 1, slot: 100, periodMs: 60_000 }), longGap(8), longGap(9));
+  const processor = await rig.start({ flushIntervalMs: 60_000, resultsStore: 'failures', limits });
+  while (processor.stats().records < 3) {
+    await processor.flush();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  await rig.exact(t);
+  t.ok(processor.stats().flushes >= 2, `${processor.stats().flushes} flushes`);
+});
+
+test('a crash between the parts leads to the same rows', async (t) => {
+  const rig = await createRig(t);
+  let commits = 0;
+  const hooks = {
+    at(step: FlushStep) {
+      // The first part is in the database, but the process does not get to know.
+      if (step === 'after-commit' && ++commits === 1) throw new Error('fault');
+    },
+  };
+  rig.driver.append('checks', 0, longGap(8));
+  const processor = await rig.start({ hooks, limits });
+  await rig.settle(60_000);
+  await rig.exact(t, { counters: false });
+  t.ok(processor.stats().lostDeltas >= 1);
+});
