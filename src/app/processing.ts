@@ -24,6 +24,7 @@ export async function startCounting(foundation: Foundation): Promise<Counting> {
         plans: planMetrics(settings.metrics),
         resultsStore: settings.results.store,
         flushIntervalMs: settings.processor.flushIntervalMs,
+        limits: { rows: settings.processor.flushRows },
         instanceId,
       });
     },
