@@ -127,7 +127,8 @@ async function compareWithAggregates(database: Database, results: RawResult[], r
     await database.query<MinuteRow>(`
       SELECT job_id, location, granularity, (extract(epoch FROM dt) * 1000)::bigint AS dt_ms,
         count, up, degraded, down, missed, rt_count, rt_min, rt_max, rt_sum, data
-      FROM metrics WHERE granularity IN ('minute', 'hour', 'day')`)
+      FROM metrics
+      WHERE granularity IN ('minute', 'hour', 'day') AND job_id IN (SELECT job_id FROM schedule_spans)`)
   ).rows;
   const expected = sumByBucket(results);
   for (const row of rows) {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +28,8 @@ export interface Scene {
 export interface SceneOptions {
   jobs: number;
   periodSeconds?: number;
+  /** Fields of a job beyond the usual ones. */
+  more?: (jobId: number) => object;
 }
 
 /** The seed of this run: VEDETTE_FAULT_SEED repeats an earlier one. */
@@ -39,6 +41,8 @@ export async function createScene(t: Test, options: SceneOptions): Promise<Scene
   const seed = chooseSeed();
   t.comment(`seed ${seed}: repeat with VEDETTE_FAULT_SEED=${seed}`);
   const folder = await mkdtemp(join(tmpdir(), 'vedette-faults-'));
+  // The embedded server may run as another user, who has to come through here.
+  await chmod(folder, 0o755);
   const target = await startTarget();
   const processes: VedetteProcess[] = [];
   t.teardown(async () => {
@@ -54,6 +58,7 @@ export async function createScene(t: Test, options: SceneOptions): Promise<Scene
     check_period_seconds: options.periodSeconds ?? 1,
     uri: target.uri(index + 1),
     method: 'get',
+    ...options.more?.(index + 1),
   }));
   await writeFile(jobsFile, JSON.stringify(jobs));
   return {
