@@ -38,6 +38,7 @@ function apiDependencies(foundation: Foundation, roles: Roles): ApiDependencies 
       requestTimeoutMs: server.requestTimeoutMs,
       allowReset: server.allowReset,
       trustProxy: server.trustProxy,
+      allowedHosts: server.allowedHosts,
     },
     database,
     databaseAdmin: { migrate: () => migrate(database, { logger }), reset: () => reset(database, { logger }) },

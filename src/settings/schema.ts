@@ -61,6 +61,14 @@ export const settingsSchema = group('Settings of Vedette', {
       pattern: '^(loopback|linklocal|uniquelocal|[0-9a-fA-F.:]+(/[0-9]{1,3})?)$',
       accepted: 'IP addresses, networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal',
     }),
+    allowed_hosts: list(
+      'Names besides localhost under which a server on a loopback address may be asked, e.g. by a proxy.',
+      {
+        default: [],
+        pattern: '^[A-Za-z0-9.:_-]+$',
+        accepted: 'host names or IP addresses',
+      },
+    ),
     request_timeout: duration('A request that takes longer is ended.', {
       default: 30_000,
       minimum: 1000,

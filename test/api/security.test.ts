@@ -118,6 +118,15 @@ test('pages of another origin change nothing', async (t) => {
   t.equal((await post({})).statusCode, 200);
 });
 
+test('a proxy in front is the origin when the settings say so', async (t) => {
+  const app = await createTestServer(t, { options: { allowedHosts: ['status.example'] } });
+  const post = (headers: Record<string, string>) => app.inject({ method: 'POST', url: '/db/init', headers });
+  t.equal((await post({ host: 'status.example', origin: 'https://status.example' })).statusCode, 200);
+  t.equal((await post({ host: '127.0.0.1:8080', origin: 'https://status.example' })).statusCode, 200);
+  t.equal((await post({ host: '127.0.0.1:8080', origin: 'https://other.example' })).statusCode, 403);
+  t.equal((await post({ host: 'other.example', origin: 'https://other.example' })).statusCode, 403);
+});
+
 test('headers that browsers heed', async (t) => {
   const app = await createTestServer(t);
   const { headers } = await app.inject('/health/live');
