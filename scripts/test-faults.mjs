@@ -1,5 +1,5 @@
 // `npm run test:faults`: whole processes that are killed, paused and cut off. Arguments go to tap.
-// VEDETTE_FAULT_SEED repeats an earlier run, VEDETTE_FAULT_KILLS says how many faults a test injects (default 30).
+// VEDETTE_FAULT_SEED repeats an earlier run, VEDETTE_FAULTS says how many faults each test injects (default 10 to 30).
 import './check-node.mjs';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

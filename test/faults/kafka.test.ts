@@ -6,7 +6,7 @@ import { noBroker, startKafka } from '../kafka/broker.ts';
 import { until, type VedetteProcess } from './fleet.ts';
 import { createScene, isReady, openDatabase, reportAudit, type Scene, startServer } from './scene.ts';
 
-const FAULTS = Number(process.env.VEDETTE_FAULT_KILLS ?? 30);
+const FAULTS = Number(process.env.VEDETTE_FAULTS ?? 12);
 const JOBS = 120;
 
 type Fault = (scene: Scene) => Promise<void>;

@@ -6,7 +6,7 @@ import { until, type VedetteProcess } from './fleet.ts';
 import { createScene, isReady, openDatabase, reportAudit } from './scene.ts';
 
 const run = promisify(execFile);
-const KILLS = Number(process.env.VEDETTE_FAULT_KILLS ?? 30);
+const KILLS = Number(process.env.VEDETTE_FAULTS ?? 30);
 
 async function databaseUrl(process_: VedetteProcess, folder: string): Promise<string> {
   const { stdout } = await run(process.execPath, ['bin/vedette.js', 'db', 'url'], {

@@ -3,7 +3,7 @@ import { test } from 'tap';
 import { until } from './fleet.ts';
 import { createScene, isReady, openDatabase, reportAudit, startServer } from './scene.ts';
 
-const KILLS = Number(process.env.VEDETTE_FAULT_KILLS ?? 30);
+const FAULTS = Number(process.env.VEDETTE_FAULTS ?? 10);
 const LEASE = { VEDETTE_SCHEDULER_LEASE: '3s' };
 
 test('two processes on one database: killed, paused beyond their lease, and resumed', async (t) => {
@@ -14,7 +14,7 @@ test('two processes on one database: killed, paused beyond their lease, and resu
   for (const vedette of pair) await vedette.start();
   for (const vedette of pair) await until('readiness', () => isReady(vedette), 60_000);
 
-  for (let round = 0; round < Math.ceil(KILLS / 3); round++) {
+  for (let round = 0; round < FAULTS; round++) {
     const victim = scene.random.pick(pair);
     await sleep(scene.random.between(500, 3_000));
     if (scene.random.next() < 0.5) {
@@ -42,7 +42,7 @@ test('PostgreSQL is killed again and again', async (t) => {
   const vedette = await scene.vedette('vedette', { DATABASE_URL: server.connectionString, ...LEASE });
   await vedette.start();
   await until('readiness', () => isReady(vedette), 60_000);
-  for (let kill = 0; kill < Math.ceil(KILLS / 3); kill++) {
+  for (let kill = 0; kill < FAULTS; kill++) {
     await sleep(scene.random.between(200, 3_000));
     const pid = await until('the server', async () => server.pid());
     process.kill(pid, 'SIGKILL');
