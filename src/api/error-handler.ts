@@ -9,6 +9,12 @@ const BAD_VALUE = /^22/;
 /** Undefined table, column, function or schema: the tables were never made, or are older than this program. */
 const NO_TABLES: ReadonlySet<string> = new Set(['42P01', '42703', '42883', '3F000']);
 
+/** Whether tables, or columns of them, are not there. */
+export function isMissingTables(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === 'string' && NO_TABLES.has(code);
+}
+
 /** One handler for everything that goes wrong, so that every answer has the same shape. */
 export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = toVedetteError(error, request);
@@ -49,7 +55,7 @@ function toVedetteError(error: unknown, request: FastifyRequest): VedetteError {
       cause: error,
     });
   }
-  if (code !== undefined && NO_TABLES.has(code)) {
+  if (isMissingTables(error)) {
     const text = 'The tables are missing or too old: POST /db/init creates and migrates them';
     return new VedetteError('VED_DATABASE_UNAVAILABLE', text, { cause: error });
   }

@@ -1,4 +1,5 @@
 import { decodeCursor, encodeCursor, isId } from '../api/cursor.ts';
+import { isMissingTables } from '../api/error-handler.ts';
 import { type FleetStatus, readFleetStatus } from '../api/fleet-status.ts';
 import { redactedDefinition } from '../api/job-view.ts';
 import type { ApiDependencies } from '../api/ports.ts';
@@ -37,8 +38,10 @@ export async function renderDashboard(
   try {
     ({ rows, next } = await readRows(query, dependencies, nowMs));
   } catch (error) {
-    if (!isRetryable(error)) throw error;
-    if (problems.length === 0) problems.push('PostgreSQL cannot be reached now');
+    const missing = isMissingTables(error);
+    if (!missing && !isRetryable(error)) throw error;
+    if (missing) problems.splice(0, problems.length, 'the tables are missing or too old: POST /db/init makes them');
+    else if (problems.length === 0) problems.push('PostgreSQL cannot be reached now');
   }
   const jobs = renderJobs({ rows, query, next, nowMs });
   const page = renderPage({ fleet: { ...fleet, problems } satisfies FleetStatus, jobs, query, nowMs, dependencies });

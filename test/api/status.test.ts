@@ -1,6 +1,10 @@
 import { test } from 'tap';
 import type { LiveInstance, ProcessorPort, SchedulerPort } from '../../src/api/ports.ts';
 import { prefersHtml } from '../../src/api/routes/status.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { toJob } from '../../src/jobs/job-rules.ts';
+import { createJobStore } from '../../src/jobs/postgres-job-store.ts';
+import { migrate, reset } from '../../src/storage/migrate.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { createFakeClock } from '../helpers/fake-clock.ts';
 import { insertProgress } from '../storage/rows.ts';
@@ -239,4 +243,34 @@ test('POST /db/init migrates; it resets only with the name, and where it may', a
   t.same(calls, ['migrate', 'migrate']);
   t.match(await post({ reset: true, confirm: 'vedette' }), { reset: true, applied: ['0001-initial'] });
   t.same(calls, ['migrate', 'migrate', 'reset']);
+});
+
+test('without tables everything answers, and POST /db/init makes them', async (t) => {
+  const database = await createTestDatabase(t, { migrated: false });
+  const app = await createTestServer(t, {
+    database,
+    jobStore: createJobStore({ database, clock: systemClock, toJob }),
+    databaseAdmin: { migrate: () => migrate(database), reset: () => reset(database) },
+    liveInstances: async () => (await database.query<LiveInstance>('SELECT FROM instances')).rows,
+    options: { allowReset: true },
+  });
+  for (const url of ['/job', '/job/1', '/job/1/metrics', '/job/1/results', '/dead-letters', '/instances']) {
+    const answer = await app.inject(url);
+    t.match(answer.json(), { statusCode: 503, code: 'VED_DATABASE_UNAVAILABLE', message: /POST \/db\/init/ }, url);
+  }
+  t.equal((await app.inject('/')).json().status, 'degraded');
+  t.match((await app.inject('/metrics')).body, /vedette_database_up 0/);
+  const page = await app.inject({ url: '/', headers: { accept: 'text/html' } });
+  t.equal(page.statusCode, 503);
+  t.match(page.body, /The tables are missing or too old: POST \/db\/init makes them/);
+
+  const made = await app.inject({ method: 'POST', url: '/db/init' });
+  t.equal(made.statusCode, 200, made.body);
+  t.ok(made.json().applied.length >= 2);
+  t.same((await app.inject({ method: 'POST', url: '/db/init' })).json().applied, [], 'nothing is left to do');
+  t.same((await app.inject('/job')).json(), []);
+  await app.inject({ method: 'POST', url: '/job', payload: { uri: 'http://127.0.0.1/' } });
+  const payload = { reset: true, confirm: database.databaseName };
+  t.equal((await app.inject({ method: 'POST', url: '/db/init', payload })).statusCode, 200);
+  t.same((await app.inject('/job')).json(), [], 'and the job is gone');
 });
