@@ -3,12 +3,13 @@ import type { Probe, ProbeResult } from '../monitors/monitor.ts';
 import { type Circumstances, detailOf, isFair } from './verdict.ts';
 
 /** A fair verdict on a slot, ready to be published. */
-export interface Verdict
-  extends Pick<ProbeResult, 'outcome' | 'reason' | 'status' | 'responseTime' | 'timings' | 'bytes'> {
+export interface Verdict extends Pick<ProbeResult, 'outcome' | 'status' | 'responseTime' | 'timings'> {
+  reason: ProbeResult['reason'];
+  bytes: ProbeResult['bytes'];
+  detail: ProbeResult['detail'];
   /** Actual start of the try that gave it, ms since the epoch. */
   ts: number;
   attempt: number;
-  detail: string | undefined;
 }
 
 export interface CheckRunOptions {
@@ -135,14 +136,13 @@ export class CheckRun {
   }
 
   #toVerdict(result: ProbeResult, ts: number, stalledMs: number): Verdict {
-    const { outcome, reason, status, responseTime, timings, bytes } = result;
     return {
-      outcome,
-      ...(reason === undefined ? undefined : { reason }),
-      status,
-      responseTime,
-      timings,
-      ...(bytes === undefined ? undefined : { bytes }),
+      outcome: result.outcome,
+      reason: result.reason,
+      status: result.status,
+      responseTime: result.responseTime,
+      timings: result.timings,
+      bytes: result.bytes,
       ts,
       attempt: this.#attempt,
       detail: detailOf(result, stalledMs),

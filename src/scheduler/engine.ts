@@ -291,10 +291,23 @@ export class Engine {
     return series.host;
   }
 
+  /** Spelt out, because it is done for every check: spreading costs more than encoding. */
   #toResult(series: Series, verdict: Verdict): CheckResult {
-    const { detail, ...rest } = verdict;
-    const result: CheckResult = { ...this.#base(series, series.next), ...rest };
-    if (detail !== undefined) result.detail = detail;
+    const result: CheckResult = {
+      jobId: series.jobId,
+      location: this.#options.location,
+      epoch: series.shard.epoch,
+      slot: series.next,
+      ts: verdict.ts,
+      outcome: verdict.outcome,
+      status: verdict.status,
+      responseTime: verdict.responseTime,
+      timings: verdict.timings,
+      attempt: verdict.attempt,
+    };
+    if (verdict.reason !== undefined) result.reason = verdict.reason;
+    if (verdict.bytes !== undefined) result.bytes = verdict.bytes;
+    if (verdict.detail !== undefined) result.detail = verdict.detail;
     return result;
   }
 
