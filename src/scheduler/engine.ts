@@ -317,18 +317,17 @@ export class Engine {
 
   #publishAllPending(): void {
     for (const series of this.#unpublished) {
-      this.#publishPending(series);
-      if (this.#options.publisher.full) return;
+      // After a refusal the publisher says when there is room again, and only then.
+      if (!this.#publishPending(series)) return;
     }
   }
 
   /** Missed slots before the fence: a fence stands for everything that was handled. */
-  #publishPending(series: Series): void {
-    if (this.#publishMissed(series) && (series.fence !== 'needed' || this.#publishFence(series))) {
-      this.#unpublished.delete(series);
-    } else {
-      this.#unpublished.add(series);
-    }
+  #publishPending(series: Series): boolean {
+    const isDone = this.#publishMissed(series) && (series.fence !== 'needed' || this.#publishFence(series));
+    if (isDone) this.#unpublished.delete(series);
+    else this.#unpublished.add(series);
+    return isDone;
   }
 
   #publishMissed(series: Series): boolean {

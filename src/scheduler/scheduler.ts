@@ -229,7 +229,8 @@ class ShardedScheduler implements Scheduler {
       shard.frozenAt = now;
       for (const series of shard.series) {
         this.#engine.hold(series);
-        if (!series.run) this.#engine.miss(series, now, 'stopped');
+        // While it is not known whether its span began or ended, nothing may be said about its slots.
+        if (!series.run && !series.changing) this.#engine.miss(series, now, 'stopped');
       }
     }
     const all = () => shards.filter(({ state }) => state !== 'gone').flatMap(({ series }) => [...series]);
