@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { startApi } from './app/api.ts';
 import { openDatabase, openStream } from './app/connections.ts';
 import type { Foundation, Roles } from './app/foundation.ts';
 import { startBeating } from './app/heartbeat.ts';
@@ -75,6 +74,8 @@ async function start(
     signal,
     instanceId: `${name}-${randomBytes(3).toString('hex')}`,
   };
+  // Loaded while the database starts, and not at all where it is not wanted.
+  const api = settings.roles.includes('api') ? import('./app/api.ts') : null;
   const { database, place } = await openDatabase(settings, parts);
   if ((await pendingMigrations(database)).length > 0) await migrate(database, { logger });
   const driver = await openStream(settings, { ...parts, database });
@@ -91,6 +92,6 @@ async function start(
   }
   const heartbeat = startBeating(foundation, roles);
   lifecycle.defer(() => heartbeat.stop());
-  const url = settings.roles.includes('api') ? await startApi(foundation, roles) : null;
+  const url = api ? await (await api).startApi(foundation, roles) : null;
   return { url, database: place, stream: driver.name, roles: settings.roles };
 }

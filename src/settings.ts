@@ -32,6 +32,8 @@ export type Settings = Omit<SettingsTree, 'metrics'> & {
   readonly isPublic: boolean;
   /** Whether the job file was named by somebody, so that it must exist. */
   readonly isJobsFileNamed: boolean;
+  /** A variable of the environment or of .env: what `${NAME}` in a job file stands for. */
+  readonly variable: (name: string) => string | undefined;
 };
 
 export interface LoadOptions {
@@ -85,6 +87,7 @@ export function resolveSettings(options: LoadOptions = {}): ResolvedSettings {
     kafkaConnection: kafkaConnection(tree, given, problems),
     isPublic: !isLoopback(tree.server.host),
     isJobsFileNamed: given.has('jobs_file'),
+    variable: (name) => env[name] ?? (envFile?.kind === 'env' ? envFile.variables[name] : undefined),
   };
   if (problems.length > 0) throw new SettingsError(problems);
   return { settings: deepFreeze(settings), given };
@@ -99,9 +102,4 @@ function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
   Object.values(value).forEach(deepFreeze);
   return Object.freeze(value);
-}
-
-/** What `${NAME}` in a job file stands for. */
-export function environmentVariable(name: string): string | undefined {
-  return process.env[name];
 }

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { VedetteError } from '../errors.ts';
 import { createJobFileWatcher } from '../jobs/job-file-watcher.ts';
-import { environmentVariable } from '../settings.ts';
 import { isRetryable } from '../storage/retryable.ts';
 import type { Foundation } from './foundation.ts';
 
@@ -21,7 +20,7 @@ export async function followJobFile({ settings, logger, clock, lifecycle, jobs }
     clock,
     logger,
     validate: jobs.rules.validate,
-    resolve: environmentVariable,
+    resolve: settings.variable,
     isRetryable,
   });
   lifecycle.defer(() => watcher.stop());

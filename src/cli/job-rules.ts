@@ -4,7 +4,7 @@ import { VedetteError } from '../errors.ts';
 import type { Job } from '../jobs/job.ts';
 import type { JobRules } from '../jobs/job-rules.ts';
 import type { JobDefinition } from '../jobs/job-store.ts';
-import { environmentVariable, type Settings } from '../settings.ts';
+import type { Settings } from '../settings.ts';
 
 /** What is known of job definitions, with the settings' gate and user agent. */
 export async function loadJobRules(settings: Settings): Promise<JobRules> {
@@ -27,6 +27,6 @@ export async function loadJobFile(settings: Settings, rules: JobRules): Promise<
   const { jobsFile: path } = settings;
   if (!settings.isJobsFileNamed && !existsSync(path)) return null;
   const { readJobFile } = await import('../jobs/job-file.ts');
-  const definitions = await readJobFile({ path, validate: rules.validate, resolve: environmentVariable });
+  const definitions = await readJobFile({ path, validate: rules.validate, resolve: settings.variable });
   return definitions.map((definition) => rules.toJob(definition, definition.job_id as number));
 }

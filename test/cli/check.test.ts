@@ -99,6 +99,9 @@ test('once checks the jobs of the job file', async (t) => {
   });
   const cwd = t.testdir({
     'jobs.json': JSON.stringify([job(1, '/200'), job(2, '/500'), job(3, '/404', { enabled: false })]),
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what a job file may hold.
+    'reference.json': JSON.stringify([{ job_id: 1, uri: '${SITE}/200' }]),
+    'own.env': `SITE=http://${site}\n`,
     'good.json': JSON.stringify([job(1, '/200')]),
     'broken.json': JSON.stringify([{ uri: 'ftp://x' }, job(1, '/'), job(1, '/', { methd: 'get' })]),
   });
@@ -109,18 +112,21 @@ test('once checks the jobs of the job file', async (t) => {
     /^job {2}outcome {2}status +time {2}name +why\n {2}1 {2}up +200 .*\n {2}2 {2}down +500 .*status/,
   );
   t.match(table.stdout, /\n1 up, 0 degraded, 1 down\n$/);
+  t.match(await vedette(t, ['once', '--jobs', 'reference.json', '-e', 'own.env'], { cwd }), { code: 0 });
   t.match(await vedette(t, ['once', '3', '--json'], { cwd }), { code: 1, stdout: /"status": "404"/ });
   t.match(await vedette(t, ['once', '--jobs', 'good.json'], { cwd }), { code: 0 });
   t.match(await vedette(t, ['once', '9'], { cwd }), { code: 1, stderr: /There is no job 9/ });
   t.match(await vedette(t, ['once', '--jobs', 'nowhere.json'], { cwd }), {
     code: 1,
-    stderr: /nowhere\.json does not exist/,
+    stderr: /nowhere\.json: there is no such file/,
   });
   const broken = await vedette(t, ['config', 'check', '--set', 'jobs_file=broken.json'], { cwd });
   t.equal(broken.code, 1);
-  t.match(broken.stderr, /4 problems in .*broken\.json:\n/);
-  t.match(broken.stderr, /\n {2}\[0\]\.uri: given "ftp:\/\/x", accepted: an http:\/\/ or https:\/\/ address\n/);
-  t.match(broken.stderr, /\n {2}\[0\]\.job_id: given nothing, accepted: a number of its own\n/);
-  t.match(broken.stderr, /\n {2}\[2\]\.job_id: given 1, accepted: an id that no other job has\n/);
-  t.match(broken.stderr, /\n {2}\[2\]\.methd: .*did you mean/);
+  t.match(
+    broken.stderr,
+    /^error: broken\.json: \[0\]\.uri: given "ftp:\/\/x", accepted: an http:\/\/ or https:\/\/ address\n/,
+  );
+  t.match(broken.stderr, /\nbroken\.json: \[0\]\.job_id: given nothing, accepted: a number of its own/);
+  t.match(broken.stderr, /\nbroken\.json: \[2\]\.methd: .*did you mean method/);
+  t.match(broken.stderr, /\nbroken\.json: \[2\]\.job_id: given 1, accepted: a number of its own, \[1\] has it/);
 });
