@@ -44,9 +44,9 @@ test('the timing bar shows each phase after the one before, however short', asyn
   t.same(
     lines.map((line) => line.slice(0, 35)),
     [
-      '  connect    10.0 ms  25%  ██       ',
-      '  ttfb       30.0 ms  75%    ██████ ',
-      '  transfer   0.00 ms   0%         █ ',
+      '  connect    10.0 ms  25%  ██      ',
+      '  ttfb       30.0 ms  75%    ██████',
+      '  transfer   0.00 ms   0%         █',
     ],
   );
   t.same(formatTimingBar({}, plain), []);
