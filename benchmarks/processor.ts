@@ -16,7 +16,7 @@ import { measure, report, round } from './machine.ts';
 import { blocksOf, resultAt } from './results.ts';
 
 const JOBS = 10_000;
-const RESULTS = Number(process.env.RESULTS ?? 1_000_000);
+const RESULTS = Number(process.env.RESULTS ?? 400_000);
 const SAMPLE = 20_000;
 const fail = () => {
   throw new Error('A canonical line was refused');

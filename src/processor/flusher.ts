@@ -139,10 +139,7 @@ export class Flusher {
       deltas.map((delta) => delta.metrics),
     );
     await this.#at('after-metrics');
-    await copyResults(
-      tx,
-      deltas.flatMap((delta) => delta.results.chunks),
-    );
+    for (const { results } of deltas) await copyResults(tx, results.chunks);
     await insertDeadLetters(
       tx,
       deltas.flatMap((delta) => delta.deadLetters),

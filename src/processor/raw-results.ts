@@ -1,42 +1,50 @@
-import { type AnyResult, parseResult } from '../messages/decode.ts';
-import type { ResultColumns } from '../messages/result-columns.ts';
+import { OUTCOMES, REASONS } from '../messages/check-result.ts';
+import { parseResult } from '../messages/decode.ts';
+import { NO_REASON, NO_STATUS, type ResultColumns } from '../messages/result-columns.ts';
+import { CopyBuffer } from '../storage/copy-buffer.ts';
+import { RESULT_FIELDS } from '../storage/processor-results.ts';
 import type { StreamRecord } from '../streaming/driver.ts';
 
 /** Which results are kept one by one. */
 export type ResultsStore = 'all' | 'failures' | 'none';
 
 export interface RawResultsTaken {
-  /** Rows in the text form of COPY, in the order of RESULT_COLUMNS. */
+  /** Rows in the binary form of COPY, in the order of RESULT_COLUMNS; none when there is no row. */
   readonly chunks: readonly Buffer[];
-  readonly rows: number;
   /** Starts of the stretches of RESULTS_STRETCH_MS that have rows, ms since the epoch. */
   readonly stretches: readonly number[];
 }
 
 /** How finely rows tell which table partitions they need. */
 export const RESULTS_STRETCH_MS = 4 * 3_600_000;
-const CHUNK_CHARS = 65_536;
+
+/** What a row costs in memory, about. */
+const ROW_BYTES = 300;
+const MAX_TEXTS = 1_000;
 const UP = 0;
-const NULL = '\\N';
 
 /** Collects raw results of one partition as rows for COPY. */
 export class RawResults {
   readonly #store: ResultsStore;
-  readonly #tail: string;
+  readonly #topic: Buffer;
+  readonly #partition: number;
+  #rows: CopyBuffer | null = null;
   #chunks: Buffer[] = [];
-  #text = '';
   #stretches = new Set<number>();
-  #rows = 0;
-  #bytes = 0;
+  #lastStretch = -1;
+  #count = 0;
+  #texts = new Map<string, Buffer>();
+  readonly #attempt = Buffer.alloc(2);
 
   constructor(store: ResultsStore, topic: string, partition: number) {
     this.#store = store;
-    this.#tail = `\t${escapeText(topic)}\t${partition}\t`;
+    this.#topic = Buffer.from(topic);
+    this.#partition = partition;
   }
 
   /** Bytes held, about. */
   get bytes(): number {
-    return this.#bytes + this.#text.length;
+    return this.#count * ROW_BYTES;
   }
 
   /** Adds rows [from, to) of `columns`, which came from `record`, as far as they count. */
@@ -45,52 +53,109 @@ export class RawResults {
     for (let row = from; row < to; row++) {
       if (counted[row] === 0) continue;
       if (this.#store === 'failures' && columns.outcome[row] === UP) continue;
-      const line = record.value.subarray(columns.lineStart[row], columns.lineEnd[row]);
-      this.#append(parseResult(line), columns, counted[row], row, record.offset);
+      this.#append(columns, row, counted[row], record);
     }
   }
 
   take(): RawResultsTaken {
-    this.#endChunk();
-    const taken = { chunks: this.#chunks, rows: this.#rows, stretches: [...this.#stretches].sort((a, b) => a - b) };
+    if (this.#rows) this.#chunks.push(this.#rows.end());
+    const taken = { chunks: this.#chunks, stretches: [...this.#stretches].sort((a, b) => a - b) };
+    this.#rows = null;
     this.#chunks = [];
     this.#stretches = new Set();
-    this.#rows = 0;
-    this.#bytes = 0;
+    this.#lastStretch = -1;
+    this.#count = 0;
+    if (this.#texts.size > MAX_TEXTS) this.#texts = new Map();
     return taken;
   }
 
-  #append(result: AnyResult, columns: ResultColumns, slots: number, row: number, offset: number): void {
-    const at = result.slot ?? result.ts;
-    const rt = columns.rtMicros[row];
-    this.#stretches.add(at - (at % RESULTS_STRETCH_MS));
-    this.#text +=
-      `${result.jobId}\t${escapeText(result.location)}\t${new Date(at).toISOString()}\t${result.epoch ?? NULL}\t` +
-      `${result.slot ?? NULL}\t${slots}\t${result.periodMs ?? NULL}\t${result.ts}\t${result.outcome}\t` +
-      `${result.reason ?? NULL}\t${text(result.status)}\t${rt < 0 ? NULL : rt}\t` +
-      `${result.timings ? escapeText(JSON.stringify(result.timings)) : NULL}\t${result.bytes ?? NULL}\t` +
-      `${result.attempt ?? NULL}\t${text(result.detail)}${this.#tail}${offset}\n`;
-    this.#rows++;
-    if (this.#text.length >= CHUNK_CHARS) this.#endChunk();
+  #append(columns: ResultColumns, row: number, slots: number, record: StreamRecord): void {
+    this.#rows ??= new CopyBuffer();
+    const rows = this.#rows;
+    const slot = columns.slot[row];
+    const at = slot < 0 ? columns.ts[row] : slot;
+    const stretch = at - (at % RESULTS_STRETCH_MS);
+    if (stretch !== this.#lastStretch) this.#stretches.add(stretch);
+    this.#lastStretch = stretch;
+    this.#count++;
+    const full = rows.row(RESULT_FIELDS);
+    if (full) this.#chunks.push(full);
+    rows.int4(columns.jobId[row]);
+    rows.bytes(this.#textOf(columns.locations[columns.location[row]]));
+    rows.timestamp(at);
+    int8OrNull(rows, columns.epoch[row]);
+    int8OrNull(rows, slot);
+    rows.int4(slots);
+    int8OrNull(rows, columns.periodMs[row] > 0 ? columns.periodMs[row] : -1);
+    rows.int8(columns.ts[row]);
+    rows.bytes(this.#textOf(OUTCOMES[columns.outcome[row]]));
+    const reason = columns.reason[row];
+    if (reason === NO_REASON) rows.null();
+    else rows.bytes(this.#textOf(REASONS[reason]));
+    const status = columns.status[row];
+    if (status === NO_STATUS) rows.null();
+    else rows.bytes(this.#textOf(columns.statuses[status]));
+    int8OrNull(rows, columns.rtMicros[row]);
+    const { timings, attempt, detail } = restOf(record.value.subarray(columns.lineStart[row], columns.lineEnd[row]));
+    if (timings === null) rows.null();
+    else rows.bytes(Buffer.from(`\u0001${timings}`)); // JSONB begins with its version.
+    int8OrNull(rows, columns.bytes[row]);
+    if (attempt === null) {
+      rows.null();
+    } else {
+      this.#attempt.writeInt16BE(attempt);
+      rows.bytes(this.#attempt);
+    }
+    if (detail === null) rows.null();
+    else rows.bytes(Buffer.from(detail));
+    rows.bytes(this.#topic);
+    rows.int4(this.#partition);
+    rows.int8(record.offset);
   }
 
-  #endChunk(): void {
-    if (this.#text === '') return;
-    const chunk = Buffer.from(this.#text);
-    this.#chunks.push(chunk);
-    this.#bytes += chunk.length;
-    this.#text = '';
+  #textOf(text: string): Buffer {
+    const known = this.#texts.get(text);
+    if (known) return known;
+    const bytes = Buffer.from(text);
+    this.#texts.set(text, bytes);
+    return bytes;
   }
 }
 
-function text(value: string | null | undefined): string {
-  return value === null || value === undefined ? NULL : escapeText(value);
+/** What of a line the columns do not have. `timings` is JSON text. */
+interface Rest {
+  timings: string | null;
+  attempt: number | null;
+  detail: string | null;
 }
 
-/** What COPY's text form gives a meaning to. */
-function escapeText(value: string): string {
-  if (!SPECIAL.test(value)) return value;
-  return value.replaceAll('\\', '\\\\').replaceAll('\t', '\\t').replaceAll('\n', '\\n').replaceAll('\r', '\\r');
+const SECONDS = String.raw`\d{1,6}(?:\.\d{1,6})?`;
+const PLAIN = String.raw`[ !#-\[\]-~]`;
+const PHASES = ['dns', 'connect', 'tls', 'ttfb', 'transfer'].map((phase) => `(?:,?"${phase}":${SECONDS})?`).join('');
+
+/** A line as Vedette writes it, without anything that would have to be unescaped or rounded. */
+const CANONICAL = new RegExp(
+  String.raw`^\{"v":1,"job_id":\d+,"location":"${PLAIN}*","epoch":\d+,"slot":\d+(?:,"slots":\d+,"period":\d+)?,"ts":\d+,` +
+    String.raw`"outcome":"\w+"(?:,"reason":"\w+")?,"status":(?:null|"${PLAIN}*"),"response_time":(?:null|${SECONDS})` +
+    String.raw`(?:,"timings":(\{${PHASES}\}))?(?:,"bytes":\d+)?(?:,"attempt":(\d+))?(?:,"detail":"(${PLAIN}{0,200})")?\}$`,
+);
+
+/** The line could be decoded before, so it is a valid one. */
+export function restOf(line: Buffer): Rest {
+  const match = CANONICAL.exec(line.toString('latin1'));
+  if (match) {
+    const [, timings, attempt, detail] = match;
+    return {
+      timings: timings ?? null,
+      attempt: attempt === undefined ? null : Number(attempt),
+      detail: detail ?? null,
+    };
+  }
+  const { timings, attempt, detail } = parseResult(line);
+  return { timings: timings ? JSON.stringify(timings) : null, attempt: attempt ?? null, detail: detail ?? null };
 }
 
-const SPECIAL = /[\\\t\n\r]/;
+function int8OrNull(rows: CopyBuffer, value: number): void {
+  if (value < 0) rows.null();
+  else rows.int8(value);
+}

@@ -1,10 +1,31 @@
 import type { Transaction } from './database.ts';
 
-/** The order of the columns in rows given to `copyResults`. */
-const RESULT_COLUMNS = `job_id, location, at, epoch, slot, slots, period_ms, ts, outcome, reason, status, rt, timings, bytes,
-  attempt, detail, topic, partition, record_offset`;
+/** The order of the fields in rows given to `copyResults`. */
+const RESULT_COLUMNS = [
+  'job_id',
+  'location',
+  'at',
+  'epoch',
+  'slot',
+  'slots',
+  'period_ms',
+  'ts',
+  'outcome',
+  'reason',
+  'status',
+  'rt',
+  'timings',
+  'bytes',
+  'attempt',
+  'detail',
+  'topic',
+  'partition',
+  'record_offset',
+] as const;
 
-/** Appends raw results, given as rows in the text form of COPY. Their partitions must be there. */
+export const RESULT_FIELDS = RESULT_COLUMNS.length;
+
+/** Appends raw results, given as rows in the binary form of COPY with its header. Their partitions must be there. */
 export async function copyResults(tx: Transaction, chunks: readonly Buffer[]): Promise<void> {
-  if (chunks.length > 0) await tx.copyFrom(`results (${RESULT_COLUMNS})`, chunks);
+  if (chunks.length > 0) await tx.copyFrom(`results (${RESULT_COLUMNS.join(', ')})`, chunks, 'binary');
 }

@@ -1,5 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
+import fc from 'fast-check';
 import { test } from 'tap';
+import { parseResult } from '../../src/messages/decode.ts';
 import { encodeResult } from '../../src/messages/encode.ts';
+import { restOf } from '../../src/processor/raw-results.ts';
+import { checkResult } from '../messages/arbitraries.ts';
 import { createRig } from './rig.ts';
 import { foreignLine, line, START_MS } from './streams.ts';
 
@@ -135,4 +140,25 @@ test('many raw results are written before they fill the memory', async (t) => {
   t.ok(processor.stats().flushes >= 4);
   const { rows } = await rig.database.query('SELECT count(*) AS rows FROM results');
   t.strictSame(rows, [{ rows: 8_000 }]);
+});
+
+test('what is taken from the text of a line is what the reader of lines says', async (t) => {
+  fc.assert(
+    fc.property(checkResult, (result) => {
+      const text = encodeResult(result);
+      const { timings, attempt, detail } = parseResult(text);
+      const rest = restOf(Buffer.from(text));
+      const same =
+        isDeepStrictEqual(rest.timings === null ? undefined : JSON.parse(rest.timings), timings) &&
+        (rest.attempt ?? undefined) === attempt &&
+        (rest.detail ?? undefined) === detail;
+      if (!same) throw new Error(text);
+    }),
+    { numRuns: 2_000 },
+  );
+  const spaced = '{"v":1, "job_id":1,"location":"a","epoch":1,"slot":1760000000000,"ts":1760000000000,"outcome":"up",';
+  const { detail, timings } = restOf(
+    Buffer.from(`${spaced}"status":"200","response_time":1,"timings":{"dns":0.12345678,"x":1},"detail":"a\\nb"}`),
+  );
+  t.strictSame([detail, timings], ['a b', '{"dns":0.123457}']);
 });
