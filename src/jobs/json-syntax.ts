@@ -107,8 +107,10 @@ class JsonScanner {
   }
 
   #acceptedHere(): string {
-    if (this.#text[this.#at] === '"')
+    const wantsText = this.#expected !== 'colon' && this.#expected !== 'comma';
+    if (wantsText && this.#text[this.#at] === '"') {
       return 'a text that ends on its line, with \\" for quotes and \\\\ for backslashes';
+    }
     const last = this.#text.slice(0, this.#at).trimEnd().at(-1);
     switch (this.#expected) {
       case 'value':

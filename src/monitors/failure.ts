@@ -54,8 +54,8 @@ function requestFailure(code: string, message: string, phase: 'request' | 'respo
     case 'HPE_HEADER_OVERFLOW':
       return new ProbeFailure('too_large', 'headers of the response are too large');
     case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
-    case 'HPE_INVALID_EOF_STATE':
-      return phase === 'response' ? CUT_OFF() : new ProbeFailure('connect', CLOSED);
+      // Before the end of the headers it is undici's word for any fault after a header content-length.
+      return phase === 'response' ? CUT_OFF() : new ProbeFailure('protocol', 'headers of the response are malformed');
     case 'UND_ERR_SOCKET':
       // undici's word for an answer that nobody asked for, such as an upgrade.
       if (message.startsWith('bad ')) return new ProbeFailure('protocol', `${message.slice(4)} that was not asked for`);

@@ -14,6 +14,7 @@ const INTERNAL: ReadonlyArray<readonly [network: string, what: string]> = [
   ['10.0.0.0/8', 'a private network'],
   ['100.64.0.0/10', 'a carrier network'],
   ['127.0.0.0/8', 'loopback'],
+  ['168.63.129.16/32', 'the metadata service of a cloud'],
   ['169.254.0.0/16', 'link-local, where clouds serve metadata'],
   ['172.16.0.0/12', 'a private network'],
   ['192.0.0.0/24', 'reserved'],
@@ -27,8 +28,14 @@ const INTERNAL: ReadonlyArray<readonly [network: string, what: string]> = [
   ['240.0.0.0/4', 'reserved'],
   ['::/128', 'this host'],
   ['::1/128', 'loopback'],
+  ['64:ff9b:1::/48', 'a translation of its own network'],
   ['100::/64', 'discard'],
+  ['2001::/32', 'Teredo, which hides another address'],
+  ['2001:10::/28', 'an identifier, not a network'],
+  ['2001:20::/28', 'an identifier, not a network'],
   ['2001:db8::/32', 'documentation'],
+  ['3fff::/20', 'documentation'],
+  ['5f00::/16', 'segment routing'],
   ['fc00::/7', 'a private network'],
   ['fe80::/10', 'link-local'],
   ['fec0::/10', 'a private network'],
@@ -41,9 +48,11 @@ const EMBEDDING: ReadonlyArray<readonly [network: string, group: number]> = [
   ['::ffff:0:0/96', 6],
   ['::ffff:0:0:0/96', 6],
   ['64:ff9b::/96', 6],
-  ['64:ff9b:1::/48', 6],
   ['2002::/16', 1],
 ];
+
+/** The interface identifiers of ISATAP end with an IPv4 address, in any network. */
+const isIsatap = (groups: readonly number[]) => (groups[4]! & 0xfdff) === 0 && groups[5] === 0x5efe;
 
 /** `10.0.0.0/8`, `fc00::/7` or a single address, as a block list. */
 function listOf(network: string): BlockList {
@@ -70,15 +79,15 @@ export function createGate({ mode, allow = [] }: GateOptions): ConnectionGate {
     const refused = internal.find(({ list }) => list.check(bare, kind));
     if (refused) return `${address} is ${refused.what} (${refused.network})`;
     if (kind === 'ipv4') return null;
-    const embedded = embedding.find(({ list }) => list.check(bare, kind));
-    return embedded ? refusal(embeddedAddress(bare, embedded.group)) : null;
+    const groups = expand(bare);
+    const group = isIsatap(groups) ? 6 : embedding.find(({ list }) => list.check(bare, kind))?.group;
+    return group === undefined ? null : refusal(embeddedAddress(groups, group));
   };
   return { refusal };
 }
 
 /** The IPv4 address in groups `group` and `group + 1` of an IPv6 one. */
-function embeddedAddress(address: string, group: number): string {
-  const groups = expand(address);
+function embeddedAddress(groups: readonly number[], group: number): string {
   const bytes = [groups[group] >> 8, groups[group] & 255, groups[group + 1] >> 8, groups[group + 1] & 255];
   return bytes.join('.');
 }

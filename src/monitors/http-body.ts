@@ -7,20 +7,19 @@ export type ReadText = { text: string; isCut: boolean } | { failure: ProbeFailur
 
 type Inflater = (zlib.Gunzip | zlib.BrotliDecompress) & Transform;
 
-// A body that was cut off at its limit is inflated as far as it goes.
-const { Z_SYNC_FLUSH, BROTLI_OPERATION_FLUSH } = zlib.constants;
+/** A body that was cut off at its limit is inflated as far as it goes; another one has to be whole. */
+const { Z_SYNC_FLUSH, Z_FINISH, BROTLI_OPERATION_FLUSH, BROTLI_OPERATION_FINISH } = zlib.constants;
+const lenient = (isCut: boolean) => ({ finishFlush: isCut ? Z_SYNC_FLUSH : Z_FINISH });
 /** Only newer versions of Node have it. */
 const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Inflater };
 
-const INFLATERS: Readonly<Record<string, (first: number) => Inflater>> = {
-  gzip: () => zlib.createGunzip({ finishFlush: Z_SYNC_FLUSH }),
-  'x-gzip': () => zlib.createGunzip({ finishFlush: Z_SYNC_FLUSH }),
+const INFLATERS: Readonly<Record<string, (isCut: boolean, first: number) => Inflater>> = {
+  gzip: (isCut) => zlib.createGunzip(lenient(isCut)),
+  'x-gzip': (isCut) => zlib.createGunzip(lenient(isCut)),
   // Servers send it with and without the header of zlib, whose low half byte is 8.
-  deflate: (first) =>
-    (first & 15) === 8
-      ? zlib.createInflate({ finishFlush: Z_SYNC_FLUSH })
-      : zlib.createInflateRaw({ finishFlush: Z_SYNC_FLUSH }),
-  br: () => zlib.createBrotliDecompress({ finishFlush: BROTLI_OPERATION_FLUSH }),
+  deflate: (isCut, first) =>
+    (first & 15) === 8 ? zlib.createInflate(lenient(isCut)) : zlib.createInflateRaw(lenient(isCut)),
+  br: (isCut) => zlib.createBrotliDecompress({ finishFlush: isCut ? BROTLI_OPERATION_FLUSH : BROTLI_OPERATION_FINISH }),
   ...(createZstdDecompress ? { zstd: () => createZstdDecompress() } : {}),
 };
 
@@ -44,7 +43,7 @@ export async function readText(response: HttpResponse, maxBytes: number): Promis
     if (!create) return failed(`content-encoding ${encoding} is not known`);
     if (body.length === 0) break;
     try {
-      const inflated = await inflate(create(body[0]!), body, maxBytes);
+      const inflated = await inflate(create(isCut, body[0]!), body, maxBytes);
       body = inflated.body;
       isCut ||= inflated.isCut;
     } catch {

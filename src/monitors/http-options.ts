@@ -127,7 +127,7 @@ export const httpOptions = Type.Object({
         expiry_warning_days: Type.Optional(
           Type.Number({
             minimum: 0,
-            maximum: 3_650,
+            maximum: 36_500,
             description: 'A certificate that expires sooner than this is degraded.',
           }),
         ),

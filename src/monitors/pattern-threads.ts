@@ -76,7 +76,6 @@ function stop(): void {
 
 function start(): Worker {
   const started = new Worker(PROGRAM, { eval: true, workerData: ENGINE });
-  started.unref();
   started.on('message', (isFound: boolean) => {
     if (worker !== started || !current) return;
     const { resolve } = current;
@@ -91,5 +90,7 @@ function start(): Worker {
     stop();
     next();
   });
+  // After the listeners, which keep the process alive again.
+  started.unref();
   return started;
 }
