@@ -1,4 +1,5 @@
 import type { Aggregate } from '../aggregates/aggregate.ts';
+import { mergeOneResultSql } from '../aggregates/counter-map.ts';
 import { aggregates } from '../aggregates/index.ts';
 import { extrasOf, MetricDeltas } from '../aggregates/metric-deltas.ts';
 import type { Queryable, Transaction } from './database.ts';
@@ -85,9 +86,13 @@ const AGGREGATE_OF = {
 const OBJECTS: ReadonlySet<string> = new Set(['data', 'reasons', 'rt_hist', 'extra']);
 
 function upsertSql(deltas: readonly MetricDeltas[]): string {
-  const merges = Object.entries(AGGREGATE_OF).map(
-    ([column, name]) => `${column} = ${aggregates.get(name).mergeSql(`m.${column}`, `excluded.${column}`)}`,
-  );
+  const merges = Object.entries(AGGREGATE_OF).map(([column, name]) => {
+    const [stored, added] = [`m.${column}`, `excluded.${column}`];
+    const merged = aggregates.get(name).mergeSql(stored, added);
+    if (!OBJECTS.has(column)) return `${column} = ${merged}`;
+    // With flushes every second most rows get a single result.
+    return `${column} = CASE WHEN excluded.count = 1 THEN ${mergeOneResultSql(stored, added)} ELSE ${merged} END`;
+  });
   const extras = extrasOf(deltas.flatMap(({ arrays }) => arrays.plans)).map(
     ({ key, aggregate }) => `'${key}', ${mergeExtraSql(key, aggregate)}`,
   );
