@@ -32,8 +32,18 @@ interface Broker {
 export interface FetchedPartition {
   partition: number;
   highWatermark: string;
+  abortedTransactions: unknown[];
   /** `isControlRecord` marks the ends of transactions. */
   messages: Array<KafkaMessage & { isControlRecord?: boolean }>;
+}
+
+/** What was read, without the marks of transactions and without what was rolled back. */
+export function committedMessages(fetched: FetchedPartition): KafkaMessage[] {
+  const filter = require('kafkajs/src/consumer/filterAbortedMessages') as (fetched: {
+    messages: FetchedPartition['messages'];
+    abortedTransactions: unknown[];
+  }) => FetchedPartition['messages'];
+  return filter(fetched).filter(({ isControlRecord }) => !isControlRecord);
 }
 
 interface Encoder {

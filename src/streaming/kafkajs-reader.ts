@@ -5,7 +5,7 @@ import type { KafkaOptions } from './kafka-options.ts';
 import { clip, type OpenStretch } from './kafka-stretches.ts';
 import { messageOf } from './kafkajs-admin.ts';
 import type { KafkaJs } from './kafkajs-client.ts';
-import { type Cluster, createCluster, type FetchedPartition } from './kafkajs-cluster.ts';
+import { type Cluster, committedMessages, createCluster, type FetchedPartition } from './kafkajs-cluster.ts';
 import { toRecord } from './kafkajs-records.ts';
 
 const MAX_BYTES = 8 * 2 ** 20;
@@ -81,8 +81,7 @@ function toBatch(topic: string, stretch: OpenStretch, answer: FetchedPartition):
   const last = answer.messages.at(-1);
   if (!last) return undefined;
   stretch.next = Math.max(next, Number(last.offset) + 1);
-  const records = answer.messages
-    .filter(({ isControlRecord }) => !isControlRecord)
+  const records = committedMessages(answer)
     .map(toRecord)
     .filter(({ offset }) => offset >= next && offset < end);
   if (records.length === 0) return undefined;

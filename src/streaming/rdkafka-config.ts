@@ -29,6 +29,8 @@ export function connectionConfig(options: KafkaOptions): Record<string, Value> {
     'socket.keepalive.enable': true,
     'socket.nagle.disable': true,
     'socket.connection.setup.timeout.ms': 10_000,
+    // A broker that is frozen keeps its connections: only a request that gets no answer tells.
+    'socket.timeout.ms': 10_000,
     'reconnect.backoff.ms': 100,
     'reconnect.backoff.max.ms': 2_000,
     'topic.metadata.refresh.interval.ms': metadataMaxAgeMs,

@@ -9,6 +9,8 @@ import { connectProducer, type PolledProducer } from './rdkafka-polled.ts';
 
 const MISSING: ReadonlySet<number> = new Set([RD.unknownTopic, RD.unknownPartition, RD.unknownTopicOrPartition]);
 
+/** librdkafka's own timeout comes first where it comes at all. */
+const EXPIRY_MARGIN_MS = 1_000;
 /** Reports come without a number. */
 const TIMED_OUT_TEXT = /message timed out/i;
 const MISSING_TEXT = /unknown (topic|partition)/i;
@@ -20,6 +22,7 @@ interface Pending {
   error: RdError | undefined;
   resolve(): void;
   reject(error: unknown): void;
+  settled: () => void;
   topic: string;
 }
 
@@ -46,8 +49,11 @@ export class RdkafkaProducer implements StreamProducer {
     if (records.length === 0) return;
     const polled = await this.#connected();
     await new Promise<void>((resolve, reject) => {
-      const pending: Pending = { polled, left: 1, error: undefined, resolve, reject, topic: records[0].topic };
+      const ends = { resolve, reject, settled: () => undefined };
+      const pending: Pending = { polled, left: 1, error: undefined, topic: records[0].topic, ...ends };
       this.#pending.add(pending);
+      const timer = setTimeout(() => this.#expire(pending), this.#timeoutMs + EXPIRY_MARGIN_MS).unref();
+      pending.settled = () => clearTimeout(timer);
       this.#produceAll(polled, records, pending).then(
         () => this.#settle(pending, undefined),
         (error: RdError) => this.#settle(pending, error),
@@ -84,6 +90,9 @@ export class RdkafkaProducer implements StreamProducer {
       'queue.buffering.max.kbytes': 128 * 1024,
       'message.max.bytes': 1_000_000,
       'message.timeout.ms': this.#timeoutMs,
+      // What is with the broker does not time out before its request does.
+      'socket.timeout.ms': Math.max(1_000, Math.min(10_000, this.#timeoutMs / 2)),
+      'request.timeout.ms': Math.max(1_000, Math.min(10_000, this.#timeoutMs / 2)),
       'topic.metadata.propagation.max.ms': 5_000,
       dr_cb: true,
     };
@@ -129,6 +138,7 @@ export class RdkafkaProducer implements StreamProducer {
   #settle(pending: Pending, error: RdError | undefined): void {
     pending.error ??= error;
     if (--pending.left > 0 || !this.#pending.delete(pending)) return;
+    pending.settled();
     const { error: failure, topic, polled } = pending;
     if (!failure) pending.resolve();
     else if (MISSING.has(failure.code) || MISSING_TEXT.test(failure.message))
@@ -139,6 +149,20 @@ export class RdkafkaProducer implements StreamProducer {
         : failure.message;
       pending.reject(streamUnavailable(this.#options, reason, failure));
     }
+  }
+
+  /**
+   * An idempotent librdkafka waits without end for what a frozen broker may have written already. The caller has to know:
+   * it sends again, through a new producer, and readers drop what is there twice.
+   */
+  #expire(pending: Pending): void {
+    if (!this.#pending.delete(pending)) return;
+    const reason = pending.polled.failures.reason(new Error('no answer'));
+    pending.reject(streamUnavailable(this.#options, `not acknowledged within ${this.#timeoutMs} ms, ${reason}`));
+    const current = this.#current;
+    void current?.then((polled) => {
+      if (polled === pending.polled) this.#discard(current);
+    });
   }
 
   #discard(failed: Promise<PolledProducer> | undefined): void {
@@ -153,6 +177,7 @@ export class RdkafkaProducer implements StreamProducer {
     for (const pending of this.#pending) {
       if (pending.polled !== polled) continue;
       this.#pending.delete(pending);
+      pending.settled();
       pending.reject(streamUnavailable(this.#options, 'the producer was closed before the broker answered'));
     }
   }
