@@ -1,4 +1,5 @@
 import type { Database } from '../../src/storage/database.ts';
+import { servingMs } from './target-log.ts';
 
 /** What the target says it served: per `<job_id>/<slot>` the statuses sent, 0 for a request whose client went away. */
 export type ServedLog = ReadonlyMap<string, readonly number[]>;
@@ -110,6 +111,11 @@ function compareWithTarget(counted: ReadonlyMap<string, RawResult>, served: Serv
     const statuses = served.get(tag);
     if (!statuses?.includes(Number(result.status))) {
       report.problems.push(`slot ${tag} is counted as ${result.status}, the target served ${statuses ?? 'nothing'}`);
+    }
+    // The target took its time; a timer may fire a millisecond early.
+    const leastMs = servingMs(Number(result.status)) - 1;
+    if (result.rt !== null && result.rt < leastMs * 1000) {
+      report.problems.push(`slot ${tag} took ${result.rt} us, the target alone at least ${leastMs} ms`);
     }
   }
   for (const [tag, statuses] of served) {

@@ -2,7 +2,7 @@
 // What it answers follows from the slot alone: a reader of its log can recompute every status.
 // usage: node --import=tsx target.ts   (prints "listening <port>", ends when stdin closes)
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { TARGET_ADDRESSES } from './target-log.ts';
+import { servingMs, TARGET_ADDRESSES } from './target-log.ts';
 
 /** `<job_id>/<slot>` -> how the request ended: the status sent, or 0 when the client went away first. */
 const served: Array<[tag: string, status: number]> = [];
@@ -28,7 +28,7 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
     if (response.destroyed) return;
     entry[1] = status;
     response.writeHead(status, { 'content-type': 'text/plain' }).end('ok');
-  }, status % 7);
+  }, servingMs(status));
 }
 
 const servers = TARGET_ADDRESSES.map(() => createServer({ keepAliveTimeout: 1_000 }, answer));
