@@ -161,7 +161,25 @@ class CountingProcessor implements Processor, ConsumerHandler {
   async onAssigned(partitions: readonly TopicPartition[]): Promise<Array<number | null>> {
     const offsets = await this.#assignments.claim(partitions);
     this.#streamProblem = null;
+    void this.#checkEnds(partitions, offsets);
     return offsets;
+  }
+
+  /** A log that ends before what was counted of it is another log: nothing would ever be delivered, and nobody told. */
+  async #checkEnds(partitions: readonly TopicPartition[], offsets: ReadonlyArray<number | null>): Promise<void> {
+    const topics = new Set(partitions.map(({ topic }) => topic));
+    for (const topic of topics) {
+      // The consumer itself says when the stream cannot be reached.
+      const ranges = await this.#options.driver.ranges(topic).catch(() => []);
+      for (const { partition, high } of ranges) {
+        const at = partitions.findIndex((place) => place.topic === topic && place.partition === partition);
+        const next = offsets[at] ?? 0;
+        if (next <= high) continue;
+        this.onError(
+          new Error(`${topic}/${partition} ends at ${high}, but was counted to ${next}: it is not the same log`),
+        );
+      }
+    }
   }
 
   onRevoked(partitions: readonly TopicPartition[]): void {

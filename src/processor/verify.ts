@@ -76,7 +76,8 @@ export interface VerifyReport {
 /**
  * The proof: reads the log from its beginning up to exactly where it has been counted in one snapshot of the database,
  * counts it again in memory, and compares every row bit for bit. It may run on a live system, which goes on meanwhile.
- * What the log's retention has removed is named, and nothing is claimed about it.
+ * What the log's retention has removed is named, and nothing is claimed about it. Rows may only be ahead of it while a
+ * record of very long gaps is being counted in parts: then verify again.
  */
 export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   return options.database.transaction((tx) => new Verification(options, tx).run(), { statementTimeoutMs: 0 });

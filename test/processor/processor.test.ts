@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { test } from 'tap';
+import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { createRig, storedRows } from './rig.ts';
 import { anyRecord, foreignLine, line, START_MS } from './streams.ts';
 
@@ -94,6 +95,27 @@ test('series beyond the limit are forgotten and read again', async (t) => {
   await rig.start({ limits: { series: 2, rows: 3, catchUpRows: 3 } });
   await rig.settle();
   await rig.exact(t);
+});
+
+test('a log that ends before what was counted of it is told, a log that lost records is gone on with', async (t) => {
+  const rig = await createRig(t, { checks: 2 });
+  await rig.database.query("INSERT INTO stream_offsets (topic, partition, next_offset) VALUES ('checks', 0, 100)");
+  rig.driver.append('checks', 1, line({ slot: 1 }));
+  const problems: string[] = [];
+  const logger = Object.assign(Object.create(silentLogger), {
+    error: ({ err }: { err: Error }) => void problems.push(err.message),
+  }) as Logger;
+  const processor = await rig.start({ logger });
+  while (processor.stats().results === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+  t.match(problems, [/checks\/0 ends at 0, but was counted to 100/]);
+  await processor.stop();
+  rig.driver.append('checks', 1, line({ slot: 2 }), line({ slot: 3 }));
+  rig.driver.trim('checks', 1, 2);
+  const next = await rig.start();
+  while (next.stats().results === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+  t.equal(rig.driver.consumers[1].resets.length, 1, 'it looked twice before it believed it');
+  const { rows } = await rig.database.query('SELECT next_offset FROM stream_offsets WHERE partition = 1');
+  t.strictSame(rows, [{ next_offset: 3 }]);
 });
 
 test('results arrive in any portions: rows are those of the naive model', async (t) => {
