@@ -11,7 +11,7 @@ import { silentLogger } from '../src/core/logger.ts';
 import { createProcessor } from '../src/processor/processor.ts';
 import type { ConsumerHandler } from '../src/streaming/driver.ts';
 import { createTestDatabase } from '../test/helpers/database.ts';
-import { driverNames, fill, JOBS, openDriver, PARTITIONS, startBroker } from './kafka-setup.ts';
+import { driverNames, fill, JOBS, openDriver, PARTITIONS, startBroker, stopBroker } from './kafka-setup.ts';
 import { report, round } from './machine.ts';
 
 const BLOCK = 1_000;
@@ -195,6 +195,5 @@ try {
     rdkafka_performance: native,
   });
 } finally {
-  await cluster.stop();
-  cluster.remove();
+  await stopBroker(cluster);
 }

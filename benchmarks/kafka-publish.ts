@@ -1,7 +1,7 @@
 // Publishing results to a real Kafka: blocks through the drivers against one awaited kafkajs send per result.
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import { encodeResult } from '../src/messages/encode.ts';
-import { driverNames, JOBS, openDriver, PARTITIONS, startBroker } from './kafka-setup.ts';
+import { driverNames, JOBS, openDriver, PARTITIONS, startBroker, stopBroker } from './kafka-setup.ts';
 import { report, round } from './machine.ts';
 import { resultAt } from './results.ts';
 
@@ -111,6 +111,5 @@ try {
     drivers,
   });
 } finally {
-  await cluster.stop();
-  cluster.remove();
+  await stopBroker(cluster);
 }

@@ -12,6 +12,15 @@ export const PARTITIONS = 4;
 export const JOBS = 10_000;
 const SAMPLE = 20_000;
 
+/** Nothing of a driver keeps a process alive; a benchmark has nothing else. */
+const alive = setInterval(() => undefined, 1_000);
+
+export async function stopBroker(cluster: Cluster): Promise<void> {
+  await cluster.stop();
+  cluster.remove();
+  clearInterval(alive);
+}
+
 export async function startBroker(): Promise<Cluster> {
   const folder = mkdtempSync(join(tmpdir(), 'vedette-benchmark-'));
   const cluster = await openCluster({ folder, brokers: 1, secure: false, heapMb: 512, tied: true });
