@@ -8,6 +8,7 @@ import type { Foundation } from './foundation.ts';
 export async function startCounting(foundation: Foundation): Promise<Counting> {
   const { settings, logger, clock, lifecycle, database, driver, partitionsOf, instanceId } = foundation;
   const { retention } = settings.storage;
+  const plans = planMetrics(settings.metrics);
   const counting = createCounting({
     database,
     logger,
@@ -21,7 +22,7 @@ export async function startCounting(foundation: Foundation): Promise<Counting> {
         clock,
         group: settings.processor.group,
         topics,
-        plans: planMetrics(settings.metrics),
+        plans,
         resultsStore: settings.results.store,
         flushIntervalMs: settings.processor.flushIntervalMs,
         limits: { rows: settings.processor.flushRows },
@@ -38,11 +39,17 @@ export async function startCounting(foundation: Foundation): Promise<Counting> {
     clock,
     retention: {
       results: retention.resultsMs,
-      metrics: { minute: retention.minuteMs, hour: retention.hourMs, day: retention.dayMs },
+      metrics: Object.fromEntries(plans.map(({ name, durationMs }) => [name, keptFor(durationMs, retention)])),
       deadLetters: retention.deadLettersMs,
     },
   });
   housekeeping.start();
   lifecycle.defer(() => housekeeping.stop());
   return counting;
+}
+
+/** A granularity without a retention of its own is kept as long as the next finer one that has one. */
+function keptFor(durationMs: number, retention: Foundation['settings']['storage']['retention']): number | null {
+  if (durationMs >= 86_400_000) return retention.dayMs;
+  return durationMs >= 3_600_000 ? retention.hourMs : retention.minuteMs;
 }
