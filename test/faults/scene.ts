@@ -133,6 +133,14 @@ export async function isReady(process: VedetteProcess): Promise<boolean> {
   return (await fetch(`http://127.0.0.1:${process.port}/health/ready`)).ok;
 }
 
+/** Slots that are counted so far, of all jobs. */
+export async function countedSlots(database: Database): Promise<number> {
+  const { rows } = await database.query<{ n: number }>(
+    'SELECT coalesce(sum(count), 0)::bigint AS n FROM series_progress',
+  );
+  return rows[0].n;
+}
+
 async function changeJob(at: VedetteProcess, jobId: number, action: 'start' | 'stop'): Promise<boolean> {
   const answer = await fetch(`http://127.0.0.1:${at.port}/job/${jobId}/${action}`, { method: 'POST' });
   return answer.ok;

@@ -1,0 +1,108 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Test, test } from 'tap';
+import { whyNoRdkafka } from '../../src/streaming/rdkafka.ts';
+import { createFaultProxy, type FaultProxy } from '../helpers/fault-proxy.ts';
+import { noBroker, startKafka } from '../kafka/broker.ts';
+import { until } from './fleet.ts';
+import { countedSlots, createScene, isReady, openDatabase, reportAudit, type Scene, startServer } from './scene.ts';
+
+const FAULTS = Number(process.env.VEDETTE_FAULTS ?? 16);
+const JOBS = 100;
+
+test(`a bad network to PostgreSQL: exact through ${FAULTS} faults`, async (t) => {
+  const scene = await createScene(t, { jobs: JOBS });
+  await sufferNetwork(t, scene, {});
+});
+
+for (const driver of ['kafkajs', 'rdkafka']) {
+  const missing = noBroker() || (driver === 'rdkafka' && whyNoRdkafka());
+  const name = `${driver}: a bad network to Kafka and PostgreSQL: exact through ${FAULTS} faults`;
+  test(name, { skip: missing ? String(missing) : false }, async (t) => {
+    const scene = await createScene(t, { jobs: JOBS });
+    const kafka = await startKafka(t);
+    const { ports } = kafka.brokers[0].options;
+    const broker = await createFaultProxy(t, { host: '127.0.0.1', port: ports.proxied }, ports.proxy);
+    const env = {
+      KAFKA_BOOTSTRAP_SERVERS: kafka.servers('proxy').join(),
+      VEDETTE_STREAM_DRIVER: driver,
+      VEDETTE_STREAM_PARTITIONS: '4',
+    };
+    await sufferNetwork(t, scene, env, broker);
+  });
+}
+
+/** Two processes of all roles whose ways to PostgreSQL, and to Kafka if given, go bad again and again. */
+async function sufferNetwork(t: Test, scene: Scene, env: Record<string, string>, broker?: FaultProxy): Promise<void> {
+  const server = await startServer(t, scene);
+  const url = new URL(server.connectionString);
+  const postgres = await createFaultProxy(t, { host: url.hostname, port: Number(url.port) });
+  url.hostname = postgres.host;
+  url.port = String(postgres.port);
+  const all = { ...env, DATABASE_URL: url.href, VEDETTE_SCHEDULER_LEASE: '4s' };
+  const pair = [await scene.vedette('a', all), await scene.vedette('b', all)];
+  for (const vedette of pair) await vedette.start();
+  for (const vedette of pair) await until('readiness', () => isReady(vedette), 60_000);
+  // The auditor's own way is a good one.
+  const database = await openDatabase(t, server.connectionString);
+  await until('the first numbers', async () => (await countedSlots(database)) > JOBS, 60_000);
+
+  const faults = [...faultsOf('PostgreSQL', postgres), ...commitFaults(postgres)];
+  if (broker) faults.push(...faultsOf('Kafka', broker));
+  for (let fault = 0; fault < FAULTS; fault++) {
+    await sleep(scene.random.between(200, 1_500));
+    const [title, inject] = scene.random.pick(faults);
+    t.comment(`fault ${fault + 1}: ${title}`);
+    await inject(scene);
+    await postgres.heal();
+    await broker?.heal();
+  }
+  for (const vedette of pair) await until('readiness', () => isReady(vedette), 120_000);
+  const before = await countedSlots(database);
+  await until('counting to go on', async () => (await countedSlots(database)) > before + JOBS, 90_000);
+  await scene.settle(pair[0], database);
+  reportAudit(t, await scene.audit(database));
+}
+
+type Fault = [title: string, inject: (scene: Scene) => Promise<void>];
+
+function faultsOf(peer: string, proxy: FaultProxy): Fault[] {
+  const last = (scene: Scene, upTo: number) => sleep(scene.random.between(200, upTo));
+  return [
+    [
+      `${peer} answers slowly`,
+      async (scene) => {
+        proxy.delay(scene.random.between(50, 800));
+        await last(scene, 4_000);
+      },
+    ],
+    [
+      `${peer} is silent, then gone`,
+      async (scene) => {
+        proxy.swallow(scene.random.pick(['both', 'toServer', 'toClient'] as const));
+        await last(scene, 7_000);
+        proxy.reset();
+      },
+    ],
+    [
+      `${peer} is cut off`,
+      async (scene) => {
+        await proxy.cut();
+        await last(scene, 5_000);
+      },
+    ],
+    [`connections to ${peer} are reset`, async () => proxy.reset()],
+    [`connections to ${peer} are closed`, async () => proxy.close()],
+  ];
+}
+
+function commitFaults(proxy: FaultProxy): Fault[] {
+  return (['after', 'before'] as const).map((when) => [
+    `a COMMIT is lost ${when} the server has it`,
+    async (scene) => {
+      for (let times = 0; times < 3; times++) {
+        proxy.cutWhen((chunk) => chunk.includes('COMMIT'), when);
+        await sleep(scene.random.between(500, 1_500));
+      }
+    },
+  ]);
+}
