@@ -1,4 +1,5 @@
 import type { Logger } from '../core/logger.ts';
+import { VedetteError } from '../errors.ts';
 import type { Database } from '../storage/database.ts';
 import { type ClaimedPartition, claimPartitions } from '../storage/processor-offsets.ts';
 import type { StreamRecord, TopicPartition } from '../streaming/driver.ts';
@@ -17,6 +18,8 @@ export interface AssignmentsOptions {
   logger: Logger;
   /** Written as the owner of the partitions. */
   owner: string;
+  /** Which topic of that name there is now; null where the stream cannot tell. */
+  identity: (topic: string) => Promise<string | null>;
   create: (topic: string, claimed: ClaimedPartition) => AssignedPartition;
 }
 
@@ -42,9 +45,12 @@ export class Assignments {
     return this.#owned.get(keyOf(place));
   }
 
-  /** Raises the epoch of each partition, which shuts its last owner out, and answers where each is to be read from. */
+  /**
+   * Raises the epoch of each partition, which shuts its last owner out, and answers where each is to be read from. Throws
+   * VED_OFFSET_LOST when the stored offsets belong to a topic that is gone.
+   */
   async claim(partitions: readonly TopicPartition[]): Promise<Array<number | null>> {
-    const { database, owner, create } = this.#options;
+    const { database, owner, create, identity } = this.#options;
     const claim = Symbol();
     for (const partition of partitions) {
       this.drop(partition);
@@ -53,7 +59,9 @@ export class Assignments {
     const offsets = new Map<string, number | null>();
     for (const topic of new Set(partitions.map((partition) => partition.topic))) {
       const wanted = partitions.filter((partition) => partition.topic === topic).map(({ partition }) => partition);
-      for (const claimed of await claimPartitions(database, topic, wanted, owner)) {
+      const topicId = await identity(topic);
+      for (const claimed of await claimPartitions(database, topic, wanted, owner, topicId)) {
+        assertSameTopic(topic, claimed, topicId);
         const key = keyOf({ topic, partition: claimed.partition });
         offsets.set(key, claimed.nextOffset);
         if (this.#claims.get(key) !== claim) continue; // Revoked, or assigned anew, in the meantime.
@@ -106,6 +114,20 @@ export class Assignments {
     this.#options.logger.error({ topic, partition, from: next, to: first }, 'the stream has no such records any more');
     return records;
   }
+}
+
+/** Offsets of another topic of the same name may well lie within the new one: reading on there would skip results. */
+function assertSameTopic(
+  topic: string,
+  { partition, nextOffset, topicId }: ClaimedPartition,
+  now: string | null,
+): void {
+  if (nextOffset === null || topicId == null || now === null || topicId === now) return;
+  throw new VedetteError(
+    'VED_OFFSET_LOST',
+    `Topic ${topic} was deleted and made again (id ${topicId} before, ${now} now): offset ${nextOffset} of partition ` +
+      `${partition} belongs to the old one. It is not read until its next_offset in stream_offsets is set to NULL.`,
+  );
 }
 
 function keyOf({ topic, partition }: TopicPartition): string {

@@ -23,6 +23,7 @@ import { Outage } from './outage.ts';
 import { AssignedPartition } from './partition.ts';
 import type { ResultsStore } from './raw-results.ts';
 import { type ProcessorStats, Totals } from './stats.ts';
+import { StreamProblems } from './stream-problems.ts';
 import { Turns } from './turns.ts';
 
 export interface ProcessorOptions {
@@ -105,6 +106,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
   readonly #flusher: Flusher;
   readonly #assignments: Assignments;
   readonly #digester: Digester;
+  readonly #problems: StreamProblems;
   readonly #turns = new Turns();
   readonly #changed = new Changed();
   readonly #totals = new Totals();
@@ -112,7 +114,6 @@ class CountingProcessor implements Processor, ConsumerHandler {
   #stopping: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
   #flushQueued = false;
-  #streamProblem: string | null = null;
 
   constructor(options: ProcessorOptions) {
     const { database, logger, clock, hooks } = options;
@@ -120,12 +121,14 @@ class CountingProcessor implements Processor, ConsumerHandler {
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#outage = new Outage(logger, clock);
+    this.#problems = new StreamProblems(logger);
     this.#flusher = new Flusher({ database, clock, signal, outage: this.#outage, hooks });
     this.#digester = new Digester({ database, clock, signal, outage: this.#outage });
     this.#assignments = new Assignments({
       database,
       logger,
       owner: options.instanceId,
+      identity: async (topic) => (await options.driver.identity?.(topic)) ?? null,
       create: (topic, claimed) => this.#create(topic, claimed),
     });
   }
@@ -153,14 +156,14 @@ class CountingProcessor implements Processor, ConsumerHandler {
       partitions,
       lag: partitions.reduce((sum, { lag }) => sum + lag, 0),
       failingSince: this.#outage.since,
-      streamProblem: this.#streamProblem,
+      streamProblem: this.#problems.text,
       catchingUp: this.#catchingUp(),
     };
   }
 
   async onAssigned(partitions: readonly TopicPartition[]): Promise<Array<number | null>> {
     const offsets = await this.#assignments.claim(partitions);
-    this.#streamProblem = null;
+    this.#problems.assigned(partitions, offsets);
     void this.#checkEnds(partitions, offsets);
     return offsets;
   }
@@ -183,14 +186,15 @@ class CountingProcessor implements Processor, ConsumerHandler {
   }
 
   onRevoked(partitions: readonly TopicPartition[]): void {
-    for (const partition of partitions) this.#assignments.drop(partition);
+    for (const partition of partitions) {
+      this.#assignments.drop(partition);
+      this.#problems.revoked(partition);
+    }
     this.#changed.notify();
   }
 
-  onError(error: unknown): void {
-    const problem = error instanceof Error ? error.message : String(error);
-    if (problem !== this.#streamProblem) this.#options.logger.error({ err: error }, 'the stream cannot be read');
-    this.#streamProblem = problem;
+  onError(error: unknown, lost?: TopicPartition): void {
+    this.#problems.failed(error, lost);
   }
 
   async onBatch(batch: RecordBatch): Promise<void> {
@@ -206,7 +210,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
   async #take(batch: RecordBatch): Promise<void> {
     const owned = this.#assignments.get(batch);
     if (!owned || this.#stopping) return;
-    this.#streamProblem = null;
+    this.#problems.delivered(batch);
     owned.highWatermark = batch.highWatermark;
     const records = this.#assignments.fresh(owned, batch.records);
     if (records === null) return this.#reset(owned);

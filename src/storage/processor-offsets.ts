@@ -6,6 +6,8 @@ export interface ClaimedPartition {
   epoch: number;
   /** The first offset that has not been counted; null when nothing has. */
   nextOffset: number | null;
+  /** Which topic of that name the offset belongs to; null when that is not known. */
+  topicId?: string | null;
 }
 
 /** One partition's share of a flush. */
@@ -30,19 +32,25 @@ export interface StoredOffset {
   nextOffset: number | null;
 }
 
-/** Makes `owner` the owner of the partitions and answers where each is to be read from. */
+/**
+ * Makes `owner` the owner of the partitions and answers where each is to be read from. `topicId`: which topic of that name
+ * there is now; a partition of which nothing has been counted takes it over, any other keeps the one it has.
+ */
 export async function claimPartitions(
   database: Queryable,
   topic: string,
   partitions: readonly number[],
   owner: string,
+  topicId: string | null = null,
 ): Promise<ClaimedPartition[]> {
   const { rows } = await database.query<ClaimedPartition>(
-    `INSERT INTO stream_offsets AS o (topic, partition, epoch, owner)
-     SELECT $1, partition, 1, $3 FROM unnest($2::int[]) AS p (partition) ORDER BY partition
-     ON CONFLICT (topic, partition) DO UPDATE SET epoch = o.epoch + 1, owner = excluded.owner, updated_at = now()
-     RETURNING partition, epoch, next_offset AS "nextOffset"`,
-    [topic, partitions, owner],
+    `INSERT INTO stream_offsets AS o (topic, partition, epoch, owner, topic_id)
+     SELECT $1, partition, 1, $3, $4 FROM unnest($2::int[]) AS p (partition) ORDER BY partition
+     ON CONFLICT (topic, partition) DO UPDATE SET epoch = o.epoch + 1, owner = excluded.owner, updated_at = now(),
+       topic_id = CASE WHEN o.next_offset IS NULL THEN coalesce(excluded.topic_id, o.topic_id)
+         ELSE coalesce(o.topic_id, excluded.topic_id) END
+     RETURNING partition, epoch, next_offset AS "nextOffset", topic_id AS "topicId"`,
+    [topic, partitions, owner, topicId],
   );
   return rows;
 }

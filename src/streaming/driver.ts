@@ -110,7 +110,8 @@ export interface ConsumerOptions {
 export interface ConsumerHandler {
   /**
    * The partitions are now this consumer's. Answers the offset each is to be read from (`null`: from the first retained
-   * one, and so for an offset that is gone or beyond the end); nothing of a partition is delivered before. If it rejects, the driver gives the partitions up and tries again.
+   * one, and so for an offset that is gone or beyond the end); nothing of a partition is delivered before. If it rejects, the driver gives the partitions up and tries again;
+   * with VED_OFFSET_LOST they are lost, and it asks again seldom.
    */
   onAssigned(partitions: readonly TopicPartition[]): Promise<Array<number | null>>;
   /** The partitions are gone. Must return at once: nothing may be awaited inside a revoke. */
@@ -120,8 +121,11 @@ export interface ConsumerHandler {
    * is the back pressure. It must not reject; a handler that cannot go on calls `consumer.reset`.
    */
   onBatch(batch: RecordBatch): Promise<void>;
-  /** The consumer cannot go on by itself (authorization, topic gone). It keeps trying; the text is for the log and readiness. */
-  onError(error: unknown): void;
+  /**
+   * The consumer cannot go on by itself (authorization, topic gone). It keeps trying; the text is for the log and
+   * readiness. `lost`: only this partition is meant, and nothing of it is delivered before its stored offset is set anew.
+   */
+  onError(error: unknown, lost?: TopicPartition): void;
 }
 
 export interface StreamConsumer {

@@ -169,6 +169,7 @@ export class PartitionBook {
     await sleep(systemClock, delayMs, this.#closing.signal);
     const wanted = partitions.filter((partition) => this.owns(partition));
     if (wanted.length === 0 || this.#closing.signal.aborted) return;
+    for (const partition of wanted) partition.state = 'asking';
     try {
       const offsets = await handler.onAssigned(wanted.map(({ topic, partition }) => ({ topic, partition })));
       wanted.forEach((partition, index) => {
@@ -185,11 +186,23 @@ export class PartitionBook {
       }
       this.#options.onKnown(current.filter(({ state }) => state === 'known'));
     } catch (error) {
+      if (isCode(error, 'VED_OFFSET_LOST')) return this.#loseTopic(wanted, error);
+      if (isCode(error, 'VED_TOPIC_MISSING')) handler.onError(error);
       logger.warn(
         { err: error, partitions: wanted.length },
         'assigned partitions could not be taken over, trying again',
       );
       void this.#ask(wanted, ASK_AGAIN_MS);
+    }
+  }
+
+  /** The handler does not go on with these. When they are of several topics, it is asked which one it means. */
+  #loseTopic(partitions: readonly OwnedPartition[], error: unknown): void {
+    const topics = new Set(partitions.map(({ topic }) => topic));
+    for (const name of topics) {
+      const those = partitions.filter(({ topic }) => topic === name);
+      if (topics.size > 1) void this.#ask(those, 0);
+      else for (const partition of those) this.#lose(partition, error);
     }
   }
 
@@ -199,7 +212,7 @@ export class PartitionBook {
     // A new stretch of ownership, so that what is under way for the old one is dropped.
     const lost = create(topic, number, 'lost', partition.next);
     this.#owned.set(keyOf(topic, number), lost);
-    this.#options.handler.onError(error);
+    this.#options.handler.onError(error, { topic, partition: number });
     void this.#ask([lost], LOST_AGAIN_MS);
   }
 
@@ -234,6 +247,10 @@ export class PartitionBook {
     this.#identities.set(key, identity);
     return undefined;
   }
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return (error as { code?: unknown } | null)?.code === code;
 }
 
 function create(topic: string, partition: number, state: PartitionState, next: number | null): OwnedPartition {

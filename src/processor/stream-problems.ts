@@ -1,0 +1,51 @@
+import type { Logger } from '../core/logger.ts';
+import type { TopicPartition } from '../streaming/driver.ts';
+
+/** Why the stream cannot be read, for readiness; said in the log once per change. */
+export class StreamProblems {
+  readonly #logger: Logger;
+  #general: string | null = null;
+  /** Partitions that cannot be read before a person has acted, whatever becomes of the others. */
+  readonly #lost = new Map<string, string>();
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  get text(): string | null {
+    return [...this.#lost.values()][0] ?? this.#general;
+  }
+
+  failed(error: unknown, lost?: TopicPartition): void {
+    const problem = error instanceof Error ? error.message : String(error);
+    if (lost) {
+      if (this.#lost.get(keyOf(lost)) === problem) return;
+      this.#lost.set(keyOf(lost), problem);
+      this.#logger.error({ err: error, ...lost }, 'a partition cannot be read');
+      return;
+    }
+    if (problem !== this.#general) this.#logger.error({ err: error }, 'the stream cannot be read');
+    this.#general = problem;
+  }
+
+  /** A partition that begins anew is not lost any more; of any other only its first records tell. */
+  assigned(partitions: readonly TopicPartition[], offsets: ReadonlyArray<number | null>): void {
+    this.#general = null;
+    partitions.forEach((partition, index) => {
+      if (offsets[index] === null) this.#lost.delete(keyOf(partition));
+    });
+  }
+
+  revoked(partition: TopicPartition): void {
+    this.#lost.delete(keyOf(partition));
+  }
+
+  delivered(partition: TopicPartition): void {
+    this.#general = null;
+    this.#lost.delete(keyOf(partition));
+  }
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return `${topic} ${partition}`;
+}
