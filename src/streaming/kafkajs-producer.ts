@@ -1,4 +1,4 @@
-import type { Producer, TopicMessages } from 'kafkajs';
+import type { Producer, RecordMetadata, TopicMessages } from 'kafkajs';
 import { VedetteError } from '../errors.ts';
 import type { OutgoingRecord, StreamProducer } from './driver.ts';
 import { streamUnavailable, topicMissing } from './kafka-errors.ts';
@@ -37,7 +37,8 @@ export class KafkajsProducer implements StreamProducer {
     try {
       producer = this.#connected();
       const batch = { acks: -1, compression: this.#compression, topicMessages: byTopic(records) };
-      await withDeadline((await producer).sendBatch(batch), this.#options.deliveryTimeoutMs ?? DELIVERY_TIMEOUT_MS);
+      const timeoutMs = this.#options.deliveryTimeoutMs ?? DELIVERY_TIMEOUT_MS;
+      assertAcknowledged(records, await withDeadline((await producer).sendBatch(batch), timeoutMs));
     } catch (error) {
       this.#discard(producer);
       throw this.#translate(error, records[0].topic);
@@ -99,13 +100,25 @@ function byTopic(records: readonly OutgoingRecord[]): TopicMessages[] {
   return [...topics.values()];
 }
 
-async function withDeadline(work: Promise<unknown>, timeoutMs: number): Promise<void> {
+/**
+ * kafkajs remembers acknowledgements by broker. When a leader is lost and its partition goes to a broker that has answered
+ * for other partitions of the same batch, it takes that answer for the moved partition too, sends nothing and resolves.
+ */
+function assertAcknowledged(records: readonly OutgoingRecord[], answers: ReadonlyArray<RecordMetadata | null>): void {
+  const acknowledged = new Set(answers.map((answer) => `${answer?.partition}/${answer?.topicName}`));
+  for (const { topic, partition } of records) {
+    if (acknowledged.has(`${partition}/${topic}`)) continue;
+    throw new Error(`partition ${partition} of topic ${topic} was not acknowledged: its leader has changed`);
+  }
+}
+
+async function withDeadline<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise((_, reject) => {
+  const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`not acknowledged within ${timeoutMs} ms`)), timeoutMs);
   });
   try {
-    await Promise.race([work, deadline]);
+    return await Promise.race([work, deadline]);
   } finally {
     clearTimeout(timer);
   }
