@@ -51,7 +51,7 @@ async function surviveFaults(t: Test, driver: string): Promise<void> {
     t.comment(`fault ${fault + 1}: ${title}`);
     await inject(scene);
   }
-  const before = await counted();
+  const before = await until('PostgreSQL to answer', counted);
   await until('counting to go on', async () => (await counted()) > before + JOBS, 90_000);
   await scene.settle(api, database);
   reportAudit(t, await scene.audit(database));
