@@ -41,7 +41,11 @@ export async function connectProducer(
     close: (flushMs) => close(producer, flushMs).finally(() => clearTimeout(timer)),
   };
   const poll = () => {
-    if (producer.isConnected()) producer.poll();
+    try {
+      if (producer.isConnected()) producer.poll();
+    } catch {
+      // It is disconnecting: the native client is gone a little before its wrapper knows.
+    }
     schedule(polled.outstanding > 0 ? BUSY_POLL_MS : IDLE_POLL_MS);
   };
   const schedule = (delayMs: number) => {
