@@ -18,6 +18,7 @@ import { Digester } from './digester.ts';
 import { Flusher, RefusedError } from './flusher.ts';
 import type { ProcessorHooks } from './hooks.ts';
 import { isolate } from './isolate.ts';
+import { DEFAULT_LIMITS, type ProcessorLimits } from './limits.ts';
 import { type Line, only, splitLines } from './lines.ts';
 import { Outage } from './outage.ts';
 import { AssignedPartition } from './partition.ts';
@@ -37,7 +38,7 @@ export interface ProcessorOptions {
   plans?: readonly GranularityPlan[];
   /** Which raw results are kept. Default `none`. */
   resultsStore?: ResultsStore;
-  /** How long a counted result may wait to be written. Default 500. */
+  /** How long a counted result may wait to be written, and how often it is done at most. Default 500. */
   flushIntervalMs?: number;
   limits?: Partial<ProcessorLimits>;
   /** Written as the owner of the partitions. */
@@ -45,37 +46,10 @@ export interface ProcessorOptions {
   hooks?: ProcessorHooks;
 }
 
-export interface ProcessorLimits {
-  /** Rows of metrics and series held at most before they are written. Default 20,000. */
-  rows: number;
-  /** Results held at most before they are written. Default 200,000. */
-  results: number;
-  /** Bytes of raw results and dead letters held at most before they are written. Default 16 MiB. */
-  bytes: number;
-  /** A partition is caught up with while its newest record is older than this. Default 10,000. */
-  catchUpAfterMs: number;
-  /** While catching up, rows are held longer, so that those of hours and days are merged seldom. Default 200,000. */
-  catchUpRows: number;
-  /** The flush interval while catching up. Default 5,000. */
-  catchUpIntervalMs: number;
-  /** Series kept in memory per partition. Default 500,000. */
-  series: number;
-  /** How long `stop` tries to write what is counted. Default 5,000. */
-  stopMs: number;
-}
-
 const BUILT_IN_PLANS = planMetrics();
 
-const DEFAULT_LIMITS: ProcessorLimits = {
-  rows: 20_000,
-  results: 200_000,
-  bytes: 16 * 1024 * 1024,
-  catchUpAfterMs: 10_000,
-  catchUpRows: 200_000,
-  catchUpIntervalMs: 5_000,
-  series: 500_000,
-  stopMs: 5_000,
-};
+/** Results that come together are written together, also after a quiet time. */
+const GATHER_MS = 50;
 
 /** Rows decoded at a time: enough to keep the columns warm, few enough to keep back pressure fine. */
 const GROUP_BYTES = 1024 * 1024;
@@ -114,6 +88,8 @@ class CountingProcessor implements Processor, ConsumerHandler {
   #stopping: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
   #flushQueued = false;
+  /** Monotonic time of the last flush. */
+  #flushedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ProcessorOptions) {
     const { database, logger, clock, hooks } = options;
@@ -270,8 +246,15 @@ class CountingProcessor implements Processor, ConsumerHandler {
 
   #schedule(): void {
     if (this.#cancelTimer || this.#flushQueued) return;
-    const delayMs = this.#catchingUp() ? this.#limits.catchUpIntervalMs : (this.#options.flushIntervalMs ?? 500);
-    this.#cancelTimer = this.#options.clock.after(delayMs, () => this.#queueFlush());
+    this.#cancelTimer = this.#options.clock.after(this.#flushDelayMs(), () => this.#queueFlush());
+  }
+
+  /** What is left of the interval since the last flush: after a quiet time the first results are written at once. */
+  #flushDelayMs(): number {
+    if (this.#catchingUp()) return this.#limits.catchUpIntervalMs;
+    const intervalMs = this.#options.flushIntervalMs ?? 500;
+    const leftMs = this.#flushedMs + intervalMs - this.#options.clock.monotonicMs();
+    return Math.max(leftMs, Math.min(intervalMs, GATHER_MS));
   }
 
   #queueFlush(): void {
@@ -305,6 +288,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
     const startedMs = this.#options.clock.monotonicMs();
     const { written, lost } = await this.#flusher.flush(deltas);
     this.#totals.flushed(written, this.#options.clock.monotonicMs() - startedMs, this.#options.clock.wallMs());
+    this.#flushedMs = this.#options.clock.monotonicMs();
     for (const delta of written) delta.owner.stored = delta.step.to;
     const positions = written.flatMap(({ step: { topic, partition, to } }) =>
       to === null ? [] : [{ topic, partition, offset: to }],

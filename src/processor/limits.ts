@@ -1,0 +1,30 @@
+/** How much a processor holds before it writes. */
+export interface ProcessorLimits {
+  /** Rows of metrics and series held at most before they are written. Default 20,000. */
+  rows: number;
+  /** Results held at most before they are written. Default 200,000. */
+  results: number;
+  /** Bytes of raw results and dead letters held at most before they are written. Default 16 MiB. */
+  bytes: number;
+  /** A partition is caught up with while its newest record is older than this. Default 10,000. */
+  catchUpAfterMs: number;
+  /** While catching up, rows are held longer, so that those of hours and days are merged seldom. Default 200,000. */
+  catchUpRows: number;
+  /** The flush interval while catching up. Default 5,000. */
+  catchUpIntervalMs: number;
+  /** Series kept in memory per partition. Default 500,000. */
+  series: number;
+  /** How long `stop` tries to write what is counted. Default 5,000. */
+  stopMs: number;
+}
+
+export const DEFAULT_LIMITS: ProcessorLimits = {
+  rows: 20_000,
+  results: 200_000,
+  bytes: 16 * 1024 * 1024,
+  catchUpAfterMs: 10_000,
+  catchUpRows: 200_000,
+  catchUpIntervalMs: 5_000,
+  series: 500_000,
+  stopMs: 5_000,
+};
