@@ -36,7 +36,7 @@ export async function build(folder = root) {
   if (!existsSync(path.join(folder, 'src'))) return 0; // An installed package comes built.
   const { files, changed, removed, touched } = findStale(folder);
   if (changed.length === 0 && removed.length === 0) {
-    if (touched) writeStamp(folder, files);
+    if (touched) refreshStamp(folder, files);
     return 0;
   }
   const configChanged = changed.some((name) => CONFIG.includes(name));
@@ -125,6 +125,15 @@ function readStamp(folder) {
 
 function writeStamp(folder, files) {
   write(path.join(folder, STAMP), JSON.stringify({ files }));
+}
+
+/** Only makes the next look faster; where the tree is read-only, as on hosts that copied it, that look stays slow. */
+function refreshStamp(folder, files) {
+  try {
+    writeStamp(folder, files);
+  } catch (error) {
+    if (!['EROFS', 'EACCES', 'EPERM'].includes(error.code)) throw error;
+  }
 }
 
 function write(file, content) {

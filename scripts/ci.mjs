@@ -7,6 +7,7 @@ const stages = [
   { name: 'npm test', command: ['npm', 'test'] },
   { name: 'slow tests', command: ['npm', 'run', 'test:slow'] },
   { name: 'real Kafka', command: ['npm', 'run', 'test:kafka'] },
+  { name: 'deployments', command: ['npm', 'run', 'test:deploy'] },
   { name: 'faults', command: ['npm', 'run', 'test:faults'] },
 ];
 

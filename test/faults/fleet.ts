@@ -11,6 +11,10 @@ export interface VedetteOptions {
   /** Flags after `serve`. */
   flags?: readonly string[];
   env: Readonly<Record<string, string>>;
+  /** What is run instead of this checkout's `dist`, where, and as whom. */
+  command?: readonly [program: string, ...args: string[]];
+  cwd?: string;
+  account?: { uid: number; gid: number } | undefined;
   /** Its output goes here. */
   logFile: string;
 }
@@ -40,8 +44,10 @@ export function createVedette(options: VedetteOptions): VedetteProcess {
     },
     async start() {
       const log = createWriteStream(options.logFile, { flags: 'a' });
-      child = spawn(process.execPath, ['dist/cli.js', 'serve', ...(options.flags ?? [])], {
-        cwd: root,
+      const [program, ...args] = options.command ?? [process.execPath, 'dist/cli.js', 'serve'];
+      child = spawn(program, [...args, ...(options.flags ?? [])], {
+        cwd: options.cwd ?? root,
+        ...options.account,
         env: { PATH: process.env.PATH, HOME: process.env.HOME, ...options.env },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
