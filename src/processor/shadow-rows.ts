@@ -1,4 +1,5 @@
 import { binOf } from '../aggregates/histogram.ts';
+import { encodeBins } from '../aggregates/histogram-bytes.ts';
 import type { GranularityPlan } from '../aggregates/metrics-plan.ts';
 import { OUTCOMES, REASONS } from '../messages/check-result.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from '../messages/result-columns.ts';
@@ -14,6 +15,7 @@ export interface ShadowRange {
 /** A row counted anew; configured aggregates are still open in `states`. */
 interface ShadowRow {
   row: StoredMetricRow;
+  bins: Map<number, number>;
   plan: GranularityPlan;
   states: unknown[];
 }
@@ -99,13 +101,18 @@ export class ShadowRows {
     const key = keyOf(place);
     let found = this.#rows.get(key);
     if (!found) {
-      found = { row: emptyRow(place), plan, states: plan.extras.map(({ aggregate }) => aggregate.create()) };
+      found = {
+        row: emptyRow(place),
+        bins: new Map(),
+        plan,
+        states: plan.extras.map(({ aggregate }) => aggregate.create()),
+      };
       this.#rows.set(key, found);
     }
     return found;
   }
 
-  #addTo({ row: into, plan, states }: ShadowRow, columns: ResultColumns, row: number): void {
+  #addTo({ row: into, bins, plan, states }: ShadowRow, columns: ResultColumns, row: number): void {
     into.count++;
     into[OUTCOMES[columns.outcome[row]]]++;
     const reason = columns.reason[row];
@@ -121,7 +128,7 @@ export class ShadowRows {
     if (plan.columns.has('rt_sum')) into.rtSum += rt;
     if (plan.columns.has('rt_min') && (into.rtMin === null || rt < into.rtMin)) into.rtMin = rt;
     if (plan.columns.has('rt_max') && (into.rtMax === null || rt > into.rtMax)) into.rtMax = rt;
-    if (plan.columns.has('rt_hist')) increase(into.rtHist, String(binOf(rt)));
+    if (plan.columns.has('rt_hist')) bins.set(binOf(rt), 1 + (bins.get(binOf(rt)) ?? 0));
   }
 }
 
@@ -129,7 +136,7 @@ type Place = Pick<StoredMetricRow, 'granularity' | 'jobId' | 'location' | 'dtMs'
 
 function emptyRow(place: Place): StoredMetricRow {
   const counts = { count: 0, up: 0, degraded: 0, down: 0, missed: 0, rtCount: 0, rtMin: null, rtMax: null, rtSum: 0 };
-  return { ...place, ...counts, data: counters(), reasons: counters(), rtHist: counters(), extra: {} };
+  return { ...place, ...counts, data: counters(), reasons: counters(), rtHist: '', extra: {} };
 }
 
 /** Without a prototype: a status may be any text. */
@@ -137,13 +144,13 @@ function counters(): Record<string, number> {
   return Object.create(null);
 }
 
-function finished({ row, plan, states }: ShadowRow): StoredMetricRow {
+function finished({ row, bins, plan, states }: ShadowRow): StoredMetricRow {
   const extra: Record<string, unknown> = {};
   plan.extras.forEach(({ key, aggregate }, index) => {
     const value = aggregate.toStored(states[index]);
     if (value !== null) extra[key] = value;
   });
-  return { ...row, extra };
+  return { ...row, rtHist: encodeBins(bins).toString('hex'), extra };
 }
 
 function increase(counters: Record<string, number>, key: string): void {

@@ -1,3 +1,4 @@
+import { encodeBins } from '../aggregates/histogram-bytes.ts';
 import {
   type MetricDeltas,
   REASON_CODE,
@@ -83,7 +84,7 @@ class RowEncoder {
     buffer.int8(columns.has('rt_sum') ? values[at + RT_SUM] : 0);
     this.#cells(row, STATUS_CODE, Number.POSITIVE_INFINITY, columns.has('data'), this.#statusKeys);
     this.#cells(row, REASON_CODE, STATUS_CODE, columns.has('reasons'), REASON_KEYS);
-    this.#cells(row, 0, REASON_CODE, columns.has('rt_hist'), null);
+    buffer.bytes(encodeBins(Object.entries(this.#deltas.row(row).rtHist).map(([bin, times]) => [Number(bin), times])));
     if (extras.length === 0) buffer.null();
     else buffer.bytes(Buffer.from(`\u0001${JSON.stringify(this.#deltas.extraOf(row))}`));
   }

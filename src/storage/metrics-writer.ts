@@ -63,7 +63,7 @@ const EMPTY_TABLE = `CREATE TEMP TABLE IF NOT EXISTS metric_deltas (
   granularity text, job_id integer, location text, dt timestamptz,
   count bigint, up bigint, degraded bigint, down bigint, missed bigint,
   rt_count bigint, rt_min bigint, rt_max bigint, rt_sum bigint,
-  data jsonb, reasons jsonb, rt_hist jsonb, extra jsonb
+  data jsonb, reasons jsonb, rt_hist bytea, extra jsonb
 ) ON COMMIT DELETE ROWS;
 DELETE FROM metric_deltas`;
 
@@ -80,10 +80,9 @@ const AGGREGATE_OF = {
   rt_sum: 'sum',
   data: 'counters',
   reasons: 'reasons',
-  rt_hist: 'histogram',
 } as const;
 
-const OBJECTS: ReadonlySet<string> = new Set(['data', 'reasons', 'rt_hist', 'extra']);
+const OBJECTS: ReadonlySet<string> = new Set(['data', 'reasons', 'extra']);
 
 function upsertSql(deltas: readonly MetricDeltas[]): string {
   const merges = Object.entries(AGGREGATE_OF).map(([column, name]) => {
@@ -96,6 +95,7 @@ function upsertSql(deltas: readonly MetricDeltas[]): string {
   const extras = extrasOf(deltas.flatMap(({ arrays }) => arrays.plans)).map(
     ({ key, aggregate }) => `'${key}', ${mergeExtraSql(key, aggregate)}`,
   );
+  merges.push('rt_hist = histogram_sum(ARRAY[m.rt_hist, excluded.rt_hist])');
   if (extras.length > 0) merges.push(`extra = m.extra || jsonb_strip_nulls(jsonb_build_object(${extras.join(', ')}))`);
   const columns = METRIC_COLUMNS.map((column) => (OBJECTS.has(column) ? `COALESCE(${column}, '{}')` : column));
   return `INSERT INTO metrics AS m (${METRIC_COLUMNS.join(', ')}) SELECT ${columns.join(', ')} FROM metric_deltas

@@ -1,3 +1,4 @@
+import { sumBins } from '../aggregates/histogram-bytes.ts';
 import type { Queryable } from './database.ts';
 import type { TimeRange } from './queries-spans.ts';
 
@@ -70,39 +71,39 @@ const counters = (column: string) => `
 const pageSql = (histogram: boolean) => `
   WITH source AS MATERIALIZED (
     SELECT ${BUCKET} AS bucket, count, up, degraded, down, missed, rt_count, rt_min, rt_max, rt_sum, data, reasons,
-      ${histogram ? 'rt_hist' : "'{}'::jsonb AS rt_hist"}, extra
+      ${histogram ? 'rt_hist' : "''::bytea AS rt_hist"}, extra
     ${SOURCE}
   ), totals AS (
     SELECT bucket, sum(count)::bigint AS count, sum(up)::bigint AS up, sum(degraded)::bigint AS degraded,
       sum(down)::bigint AS down, sum(missed)::bigint AS missed, sum(rt_count)::bigint AS rt_count,
       min(rt_min) AS rt_min, max(rt_max) AS rt_max, sum(rt_sum)::bigint AS rt_sum,
-      jsonb_agg(extra) FILTER (WHERE extra <> '{}') AS extras
+      array_agg(rt_hist) FILTER (WHERE rt_hist <> '') AS rt_hist, jsonb_agg(extra) FILTER (WHERE extra <> '{}') AS extras
     FROM source GROUP BY bucket
   )
   SELECT bucket AS "fromMs", count, up, degraded, down, missed, rt_count AS "rtCount", rt_min AS "rtMin",
     rt_max AS "rtMax", rt_sum AS "rtSum", coalesce(data, '{}') AS data, coalesce(reasons, '{}') AS reasons,
-    coalesce(rt_hist, '{}') AS histogram, coalesce(extras, '[]') AS extras
+    coalesce(rt_hist, '{}') AS histograms, coalesce(extras, '[]') AS extras
   FROM totals
   LEFT JOIN (${counters('data')}) AS d USING (bucket)
   LEFT JOIN (${counters('reasons')}) AS r USING (bucket)
-  LEFT JOIN (${counters('rt_hist')}) AS h USING (bucket)
   ORDER BY bucket`;
 
 /**
- * The metrics of one job, merged to the wanted buckets inside PostgreSQL: counters and histograms by addition, min and
- * max by LEAST and GREATEST, so that a coarser bucket is exactly what its rows say. Only buckets with rows are answered.
+ * The metrics of one job, merged to the wanted buckets: counters and histograms by addition, min and max by LEAST and
+ * GREATEST, so that a coarser bucket is exactly what its rows say. Only buckets with rows are answered.
  */
 export async function readMetrics(database: Queryable, query: MetricsQuery): Promise<MetricsPage> {
   const range = remaining(query);
   if (range.toMs <= range.fromMs) return { buckets: [], more: false };
   const page = await readPageBounds(database, query, range);
   if (!page) return { buckets: [], more: false };
-  const { rows } = await database.query<MetricsBucket>(
+  const { rows } = await database.query<Omit<MetricsBucket, 'histogram'> & { histograms: Buffer[] }>(
     pageSql(query.histogram),
     parameters(query, { fromMs: Math.max(page.fromMs, query.fromMs), toMs: Math.min(page.toMs, query.toMs) }),
   );
   if (query.order === 'desc') rows.reverse();
-  return { buckets: rows, more: page.more };
+  const buckets = rows.map(({ histograms, ...bucket }) => ({ ...bucket, histogram: sumBins(histograms) }));
+  return { buckets, more: page.more };
 }
 
 function parameters(query: MetricsQuery, range: TimeRange): unknown[] {

@@ -66,7 +66,11 @@ for (const [what, sql, expected] of [
   ['a count', 'UPDATE metrics SET up = up + 1, down = down - 1', { kind: 'value', column: 'up' }],
   ['a minimum', 'UPDATE metrics SET rt_min = 7', { kind: 'value', column: 'rt_min' }],
   ['a status', `UPDATE metrics SET data = '{"200": 60}'`, { kind: 'value', column: 'data' }],
-  ['a bin', `UPDATE metrics SET rt_hist = rt_hist || '{"5": 1}'`, { kind: 'value', column: 'rt_hist' }],
+  [
+    'a bin',
+    `UPDATE metrics SET rt_hist = histogram_sum(ARRAY[rt_hist, histogram_of(ARRAY[5], ARRAY[1])])`,
+    { kind: 'value', column: 'rt_hist' },
+  ],
   ['extra values', `UPDATE metrics SET extra = '{"a_b": 1}'`, { kind: 'value', column: 'extra' }],
   ['a row removed', 'DELETE FROM metrics', { kind: 'missing row', column: null }],
   ['a row moved', `UPDATE metrics SET dt = dt + interval '30 minutes'`, { kind: 'extra row', column: null }],

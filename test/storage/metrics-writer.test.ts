@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { test } from 'tap';
 import { Accumulator } from '../../src/aggregates/accumulator.ts';
+import { sumBins } from '../../src/aggregates/histogram-bytes.ts';
 import type { MetricDeltas, MetricRow } from '../../src/aggregates/metric-deltas.ts';
 import { BUILT_IN_AGGREGATES, type MetricSetting, planMetrics } from '../../src/aggregates/metrics-plan.ts';
 import type { CheckResult } from '../../src/messages/check-result.ts';
@@ -36,10 +37,10 @@ async function write(database: Database, deltas: MetricDeltas): Promise<number> 
 }
 
 async function storedRows(database: Queryable): Promise<Map<string, MetricRow>> {
-  const { rows } = await database.query<MetricRow>(`SELECT granularity, job_id AS "jobId", location,
+  const { rows } = await database.query<MetricRow & { bytes: Buffer }>(`SELECT granularity, job_id AS "jobId", location,
     (extract(epoch FROM dt) * 1000)::bigint AS "bucketMs", count, up, degraded, down, missed, rt_count AS "rtCount",
-    rt_min AS "rtMin", rt_max AS "rtMax", rt_sum AS "rtSum", data, reasons, rt_hist AS "rtHist", extra FROM metrics`);
-  return new Map(rows.map((row) => [keyOf(row), row]));
+    rt_min AS "rtMin", rt_max AS "rtMax", rt_sum AS "rtSum", data, reasons, rt_hist AS bytes, extra FROM metrics`);
+  return new Map(rows.map(({ bytes, ...row }) => [keyOf(row), { ...row, rtHist: sumBins([bytes]) }]));
 }
 
 test('rows are increased, never overwritten', async (t) => {

@@ -1,3 +1,4 @@
+import { encodeBins } from '../../src/aggregates/histogram-bytes.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { ensureMetricPartitions, ensureResultPartitions } from '../../src/storage/partitions.ts';
 
@@ -30,6 +31,7 @@ export async function insertMetric(database: Database, row: MetricRow): Promise<
     missed = 0,
   } = row;
   const rt = row.rt ?? [];
+  const bins = Object.entries(row.hist ?? {}).map(([bin, count]): [number, number] => [Number(bin), count]);
   await ensureMetricPartitions(database, granularity, at, at + 1);
   await database.query(
     `INSERT INTO metrics (granularity, job_id, location, dt, count, up, degraded, down, missed, rt_count, rt_min, rt_max,
@@ -38,7 +40,7 @@ export async function insertMetric(database: Database, row: MetricRow): Promise<
     [
       ...[granularity, jobId, location, new Date(at), up + degraded + down + missed, up, degraded, down, missed],
       ...[rt.length, rt.length ? Math.min(...rt) : null, rt.length ? Math.max(...rt) : null],
-      ...[rt.reduce((a, b) => a + b, 0), row.data ?? {}, row.reasons ?? {}, row.hist ?? {}, row.extra ?? {}],
+      ...[rt.reduce((a, b) => a + b, 0), row.data ?? {}, row.reasons ?? {}, encodeBins(bins), row.extra ?? {}],
     ],
   );
 }
