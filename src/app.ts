@@ -75,7 +75,8 @@ async function start(
     instanceId: `${name}-${randomBytes(3).toString('hex')}`,
   };
   // Loaded while the database starts, and not at all where it is not wanted.
-  const api = settings.roles.includes('api') ? import('./app/api.ts') : null;
+  const isApi = settings.roles.includes('api');
+  const api = isApi || settings.server.probes ? import('./app/api.ts') : null;
   const { database, place } = await openDatabase(settings, parts);
   if ((await pendingMigrations(database)).length > 0) await migrate(database, { logger });
   const driver = await openStream(settings, { ...parts, database });
@@ -92,6 +93,6 @@ async function start(
   }
   const heartbeat = startBeating(foundation, roles);
   lifecycle.defer(() => heartbeat.stop());
-  const url = api ? await (await api).startApi(foundation, roles) : null;
-  return { url, database: place, stream: driver.name, roles: settings.roles };
+  const address = api ? await (await api).startApi(foundation, roles) : null;
+  return { url: isApi ? address : null, database: place, stream: driver.name, roles: settings.roles };
 }

@@ -39,6 +39,8 @@ export interface ApiOptions {
   /** Names besides localhost and loopback addresses that a Host header may carry then. */
   allowedHosts?: readonly string[];
   auth: AuthOptions;
+  /** Answer nothing but probes and /metrics: the process does not have the role `api`. */
+  probesOnly?: boolean;
   /** Requests a minute and client; null turns the limit off. */
   rateLimitPerMinute?: number | null;
   bodyLimitBytes?: number;

@@ -6,7 +6,10 @@ import type { ApiOptions, AuthOptions } from './ports.ts';
 
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** Open even when everything else needs a key: probes, and the site to practise on. */
-const ALWAYS_OPEN: ReadonlySet<string> = new Set(['/health/live', '/health/ready', '/website_mock']);
+const ALWAYS_OPEN: ReadonlySet<string> = new Set([
+  ...['/health/live', '/health/ready', '/_ah/start', '/_ah/stop', '/_ah/warmup', '/_ah/health'],
+  '/website_mock',
+]);
 
 export function isChange(request: FastifyRequest): boolean {
   return !SAFE_METHODS.has(request.method);

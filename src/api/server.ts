@@ -14,7 +14,7 @@ import { HttpError } from './http-error.ts';
 import { acceptJsonOnly } from './json-body.ts';
 import { installOpenApi } from './openapi.ts';
 import type { ApiDependencies } from './ports.ts';
-import { addRoutes } from './routes/index.ts';
+import { addProbeRoutes, addRoutes } from './routes/index.ts';
 import { ErrorSchema } from './schemas.ts';
 import { createBrowserGuard, createKeyGuard } from './security.ts';
 import { installStopping } from './stopping.ts';
@@ -23,7 +23,7 @@ import { createRequestValidator } from './validation.ts';
 const MAX_HEADER_BYTES = 16_384;
 
 /**
- * Builds the API with all its routes; the caller listens and closes. Nothing is opened here but what `close` of the
+ * Builds the API with all its routes, or the probes alone; the caller listens and closes. Nothing is opened here but what `close` of the
  * answer closes again.
  */
 export async function createServer(dependencies: ApiDependencies): Promise<FastifyInstance> {
@@ -76,8 +76,9 @@ async function install(app: FastifyInstance, dependencies: ApiDependencies): Pro
   app.addHook('onResponse', (request, reply, done) => attempt(() => logRequest(request, reply), done));
   app.setNotFoundHandler((request, reply) => refuseUnknown(paths, request, reply));
 
-  await installOpenApi(app, dependencies.version);
   app.addSchema(ErrorSchema);
+  if (options.probesOnly) return addProbeRoutes(app, dependencies);
+  await installOpenApi(app, dependencies.version);
   addRoutes(app, dependencies);
   addDashboardRoutes(app);
 }

@@ -11,6 +11,8 @@ declare module 'fastify' {
 
 /** What answers under way get to complete; connections that are open after that are cut. */
 const GRACE_MS = 3_000;
+/** That this process is alive stays true while it ends. */
+const STILL_ANSWERED: ReadonlySet<string | undefined> = new Set(['/health/live', '/_ah/health', '/_ah/stop']);
 
 /** New requests are refused, waiting ones end, and no client that holds its connection keeps the process from ending. */
 export function installStopping(app: FastifyInstance, clock: Clock): void {
@@ -18,7 +20,7 @@ export function installStopping(app: FastifyInstance, clock: Clock): void {
   let cancel = (): void => undefined;
   app.decorate('stopping', controller.signal);
   app.addHook('onRequest', (request, reply, done) => {
-    if (!controller.signal.aborted || request.routeOptions.url === '/health/live') return done();
+    if (!controller.signal.aborted || STILL_ANSWERED.has(request.routeOptions.url)) return done();
     reply.header('connection', 'close');
     done(new HttpError('VED_STOPPING', 'This server is stopping', { headers: { 'retry-after': '2' } }));
   });

@@ -10,7 +10,7 @@ import type { Counting } from './counting.ts';
 import type { Foundation, Roles, Scheduling } from './foundation.ts';
 import { isLoopback } from './jobs.ts';
 
-/** Starts the role `api`; answers the address of its page. */
+/** Starts the role `api`, or without it the probes alone; answers the address. */
 export async function startApi(foundation: Foundation, roles: Roles): Promise<string> {
   const { settings, lifecycle } = foundation;
   const server = await createServer(apiDependencies(foundation, roles));
@@ -32,6 +32,7 @@ function apiDependencies(foundation: Foundation, roles: Roles): ApiDependencies 
     clock,
     options: {
       loopback,
+      probesOnly: !settings.roles.includes('api'),
       auth: { required: loopback && server.apiKeys.length === 0 ? 'nothing' : 'changes', keys: server.apiKeys },
       rateLimitPerMinute: server.rateLimitPerMinute === 0 ? null : server.rateLimitPerMinute,
       bodyLimitBytes: server.bodyLimitBytes,

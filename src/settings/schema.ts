@@ -43,6 +43,9 @@ export const settingsSchema = group('Settings of Vedette', {
       minimum: 0,
       maximum: 65_535,
     }),
+    probes: boolean('Whether a process without the role api answers probes and /metrics on this port all the same.', {
+      default: false,
+    }),
     api_keys: list('Keys that may change things when the API is public (`Authorization: Bearer <key>`).', {
       default: [],
       secret: true,

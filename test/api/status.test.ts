@@ -146,6 +146,29 @@ test('readiness names each dependency with its reason', async (t) => {
   t.same((await app.inject('/health/live')).json(), { status: 'alive' });
 });
 
+test("App Engine's requests are answered, change nothing, and need no database", async (t) => {
+  const app = await createTestServer(t, { options: { loopback: false, auth: { required: 'everything', keys: [] } } });
+  for (const name of ['start', 'stop', 'warmup', 'health']) {
+    const answer = await app.inject({ url: `/_ah/${name}`, headers: { host: 'anything.example' } });
+    t.match(answer, { statusCode: 200, headers: { 'cache-control': 'no-store' } }, name);
+    t.same(answer.json(), { status: 'alive' });
+    t.match((await app.inject({ method: 'POST', url: `/_ah/${name}` })).json(), { code: 'VED_METHOD_NOT_ALLOWED' });
+  }
+  t.match((await app.inject('/_ah/other')).json(), { code: 'VED_NOT_FOUND' });
+});
+
+test('a process without the API answers probes and /metrics, and nothing else', async (t) => {
+  const ready = [{ name: 'database', check: async () => null }];
+  const app = await createTestServer(t, { processor, readiness: ready, options: { probesOnly: true } });
+  for (const url of ['/health/live', '/health/ready', '/_ah/start', '/metrics']) {
+    t.equal((await app.inject(url)).statusCode, 200, url);
+  }
+  t.match((await app.inject('/metrics')).body, 'vedette_stream_lag_records 10');
+  for (const url of ['/', '/job', '/docs', '/openapi.json', '/website_mock']) {
+    t.match((await app.inject(url)).json(), { code: 'VED_NOT_FOUND' }, url);
+  }
+});
+
 test('Prometheus is told durable counters and the numbers of this process', async (t) => {
   const database = await createTestDatabase(t);
   await insertProgress(database, { slot: 1, up: 3, down: 1, codes: { 200: 3, 'we"ird\\': 1 } });

@@ -52,6 +52,29 @@ test('serve: from nothing to numbers, and the commands beside it', async (t) => 
   t.match(await vedette(t, ['db', 'url'], { cwd }), { code: 0, stderr: /runs only while Vedette does/ });
 });
 
+test('a process without the API has no port, unless probes are wanted', async (t) => {
+  const cwd = t.testdir({ 'jobs.json': '[]' });
+  const run = spawnVedette(
+    t,
+    ['serve', '--roles', 'scheduler,processor', '--port', '0', '--set', 'server.probes=true'],
+    {
+      cwd,
+    },
+  );
+  const printed = await run.printed(/"msg":"ready"/);
+  t.match(printed, /"url":null/);
+  const [, address] = /listening at (http:\/\/\S+?)"/.exec(printed) ?? [];
+  t.equal((await fetch(`${address}/health/ready`)).status, 200);
+  t.equal((await fetch(`${address}/`)).status, 404);
+  run.child.kill('SIGTERM');
+  t.match(await run.finished, { code: 0, stderr: '' });
+
+  const silent = spawnVedette(t, ['serve', '--roles', 'processor'], { cwd });
+  t.notMatch(await silent.printed(/"msg":"ready"/), 'listening');
+  silent.child.kill('SIGTERM');
+  t.equal((await silent.finished).code, 0);
+});
+
 test('what cannot start says why in a line and exits with 1', async (t) => {
   const refused = async (...args: string[]) =>
     vedette(t, ['serve', ...args], { cwd: t.testdir({ 'jobs.json': '[{"uri": 1}]' }) });

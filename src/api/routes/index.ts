@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { ApiDependencies } from '../ports.ts';
+import { addAppEngineRoutes } from './app-engine.ts';
 import { addDatabaseRoutes } from './database.ts';
 import { addDeadLetterRoutes } from './dead-letters.ts';
 import { addHealthRoutes } from './health.ts';
@@ -11,6 +12,13 @@ import { addPrometheusRoutes } from './prometheus.ts';
 import { addStatusRoutes } from './status.ts';
 import { addWebsiteMockRoutes } from './website-mock.ts';
 
+/** What a process without the API still answers: those who watch over it. */
+export function addProbeRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
+  addHealthRoutes(app, dependencies);
+  addPrometheusRoutes(app, dependencies);
+  addAppEngineRoutes(app, dependencies);
+}
+
 /** One line a resource. */
 export function addRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
   addStatusRoutes(app, dependencies);
@@ -21,6 +29,5 @@ export function addRoutes(app: FastifyInstance, dependencies: ApiDependencies): 
   addDeadLetterRoutes(app, dependencies);
   addDatabaseRoutes(app, dependencies);
   addWebsiteMockRoutes(app, dependencies);
-  addHealthRoutes(app, dependencies);
-  addPrometheusRoutes(app, dependencies);
+  addProbeRoutes(app, dependencies);
 }
