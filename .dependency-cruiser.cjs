@@ -47,6 +47,19 @@ module.exports = {
       to: { path: '^src/(main|app|cli)' },
     },
     {
+      name: 'the-doctor-only-looks',
+      comment: 'It looks at what others made; nobody but the command depends on it.',
+      severity: 'error',
+      from: { path: '^src/doctor/' },
+      to: { path: '^src/(scheduler|processor|aggregates|api|dashboard)/' },
+    },
+    {
+      name: 'nobody-needs-the-doctor',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(cli|doctor)/' },
+      to: { path: '^src/doctor/' },
+    },
+    {
       name: 'src-never-imports-tests',
       severity: 'error',
       from: { path: '^src/' },

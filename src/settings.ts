@@ -64,6 +64,13 @@ export function loadSettings(options: LoadOptions = {}): Settings {
 }
 
 export function resolveSettings(options: LoadOptions = {}): ResolvedSettings {
+  const { problems, ...resolved } = examineSettings(options);
+  if (problems.length > 0) throw new SettingsError(problems);
+  return resolved;
+}
+
+/** As resolveSettings, with the problems beside settings in which what is wrong is left at its default. */
+export function examineSettings(options: LoadOptions = {}): ResolvedSettings & { problems: readonly SettingProblem[] } {
   const { flags = {}, env = process.env, cwd = process.cwd() } = options;
   const problems: SettingProblem[] = [];
   const envFile = readEnvFile(cwd, options.envFile ?? (env.VEDETTE_ENV_FILE || undefined), problems);
@@ -79,18 +86,17 @@ export function resolveSettings(options: LoadOptions = {}): ResolvedSettings {
   const given = collect(sources, cwd, problems);
   const tree = build(given, cwd, problems) as unknown as SettingsTree;
   // What follows looks at several settings at once, which only makes sense when each is right by itself.
-  if (problems.length > 0) throw new SettingsError(problems);
+  const together = problems.length === 0 ? problems : [];
   const settings: Settings = {
     ...tree,
-    metrics: resolveMetrics(tree.metrics, given.get('metrics')?.source, problems),
-    databaseServer: databaseServer(tree, given, problems),
-    kafkaConnection: kafkaConnection(tree, given, problems),
+    metrics: resolveMetrics(tree.metrics, given.get('metrics')?.source, together),
+    databaseServer: databaseServer(tree, given, together),
+    kafkaConnection: kafkaConnection(tree, given, together),
     isPublic: !isLoopback(tree.server.host),
     isJobsFileNamed: given.has('jobs_file'),
     variable: (name) => env[name] ?? (envFile?.kind === 'env' ? envFile.variables[name] : undefined),
   };
-  if (problems.length > 0) throw new SettingsError(problems);
-  return { settings: deepFreeze(settings), given };
+  return { settings: deepFreeze(settings), given, problems };
 }
 
 /** A name other than localhost may mean any address, so it counts as public. */

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { VedetteError } from '../errors.ts';
-import { type ResolvedSettings, resolveSettings, type Settings, settingMeta } from '../settings.ts';
+import { type LoadOptions, type ResolvedSettings, resolveSettings, type Settings, settingMeta } from '../settings.ts';
 import type { Output } from './output.ts';
 
 /** What a command has to work with. */
@@ -36,11 +36,15 @@ export function settingOption(flags: string, path: string, description?: string)
 }
 
 /** Settings under the options that were given to `command` and to those above it; `implied`: what the command means by itself. */
-export function resolveFor(
+export const resolveFor = (cli: Cli, command: Command, implied?: Readonly<Record<string, string>>): ResolvedSettings =>
+  resolveSettings(loadOptionsFor(cli, command, implied));
+
+/** Where the settings come from, for resolveFor and for those who look at what is wrong with them. */
+export function loadOptionsFor(
   { env, cwd }: Cli,
   command: Command,
   implied: Readonly<Record<string, string>> = {},
-): ResolvedSettings {
+): LoadOptions {
   const { envFile, settings, set = [] } = command.optsWithGlobals<GlobalOptions>();
   const flags: Record<string, string> = { ...implied };
   for (const assignment of set) {
@@ -56,13 +60,13 @@ export function resolveFor(
       if (path !== undefined && value !== undefined) flags[path] = String(value);
     }
   }
-  return resolveSettings({
+  return {
     flags,
     envFile,
     settingsFile: settings,
     ...(env ? { env } : {}),
     ...(cwd === undefined ? {} : { cwd }),
-  });
+  };
 }
 
 export const settingsFor = (cli: Cli, command: Command, implied?: Readonly<Record<string, string>>): Settings =>

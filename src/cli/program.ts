@@ -4,6 +4,7 @@ import { checkCommand } from './check.ts';
 import { configCommand } from './config.ts';
 import { type Cli, EXIT, examples, settingOption } from './context.ts';
 import { dbCommand } from './db.ts';
+import { doctorCommand } from './doctor.ts';
 import { onInterrupt } from './interrupt.ts';
 import { jobsCommand } from './jobs.ts';
 import { onceCommand } from './once.ts';
@@ -25,6 +26,7 @@ const COMMANDS: ReadonlyArray<(cli: Cli) => Command> = [
   verifyCommand,
   dbCommand,
   configCommand,
+  doctorCommand,
 ];
 
 export interface CliOptions extends Pick<Cli, 'env' | 'cwd'> {

@@ -109,7 +109,7 @@ export function collect(sources: readonly Source[], cwd: string, problems: Setti
   }
 }
 
-/** Checks the collected values against the schema and answers the tree the program sees. */
+/** Checks the collected values against the schema and answers the tree the program sees; what is wrong is at its default. */
 export function build(
   given: ReadonlyMap<string, Given>,
   cwd: string,
@@ -135,15 +135,17 @@ export function build(
       }
     }
   }
-  return toTree(settingsSchema, '', (leaf) => valueAt(leaf, given, cwd)) as Record<string, unknown>;
+  const isWrong = (leaf: SettingLeaf) => problems.some((problem) => isWithin(problem.path, leaf.path));
+  return toTree(settingsSchema, '', (leaf) =>
+    valueAt(leaf, isWrong(leaf) ? undefined : given.get(leaf.path), cwd),
+  ) as Record<string, unknown>;
 }
 
 function isWithin(path: string, parent: string): boolean {
   return path.startsWith(parent) && (path.length === parent.length || /[.[]/.test(path[parent.length]!));
 }
 
-function valueAt(leaf: SettingLeaf, given: ReadonlyMap<string, Given>, cwd: string): unknown {
-  const entry = given.get(leaf.path);
+function valueAt(leaf: SettingLeaf, entry: Given | undefined, cwd: string): unknown {
   if (entry) return entry.value;
   const meta = metaOf(leaf.schema);
   return meta.kind === 'path' ? path.resolve(cwd, String(meta.default)) : meta.default;

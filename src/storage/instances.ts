@@ -88,14 +88,28 @@ async function writeInstance(database: Queryable, options: HeartbeatOptions): Pr
   );
 }
 
+const COLUMNS = `instance_id AS "instanceId", roles, location, version, started_at AS "startedAt", seen_at AS "seenAt", stats`;
+
 /** The processes that are alive, by name. */
 export async function readLiveInstances(database: Queryable, withinMs = INSTANCE_TIMEOUT_MS): Promise<Instance[]> {
   const { rows } = await database.query<Instance>(
-    `SELECT instance_id AS "instanceId", roles, location, version, started_at AS "startedAt", seen_at AS "seenAt", stats
+    `SELECT ${COLUMNS}
      FROM instances WHERE seen_at > now() - make_interval(secs => $1::double precision / 1000) ORDER BY instance_id`,
     [withinMs],
   );
   return rows;
+}
+
+/** All processes that are known, those apart that were not seen for a while and did not say goodbye. */
+export async function readInstances(
+  database: Queryable,
+): Promise<{ live: Instance[]; gone: Array<Instance & { silentMs: number }> }> {
+  const { rows } = await database.query<Instance & { silentMs: number }>(
+    `SELECT ${COLUMNS}, (extract(epoch FROM now() - seen_at) * 1000)::double precision AS "silentMs"
+     FROM instances ORDER BY instance_id`,
+  );
+  const isLive = ({ silentMs }: { silentMs: number }) => silentMs < INSTANCE_TIMEOUT_MS;
+  return { live: rows.filter(isLive), gone: rows.filter((row) => !isLive(row)) };
 }
 
 /** Forgets processes that were not seen for so long. Answers how many. */

@@ -15,9 +15,12 @@ export interface DatabaseOptions extends ConnectionOptions {
   logger: Logger;
   /** Connections at most, the one that listens not counted. Default 8. */
   poolSize?: number;
+  /** Oldest major version that will do. Default 14. */
+  oldestVersion?: number;
 }
 
-const OLDEST_VERSION = 140_000;
+/** Major version of PostgreSQL. */
+export const OLDEST_VERSION = 14;
 
 /**
  * Connects, and checks that PostgreSQL is there and new enough. Throws VED_DATABASE_UNAVAILABLE when it is not (with the
@@ -42,12 +45,14 @@ class PooledDatabase implements Database {
   readonly #statementTimeoutMs: number;
   readonly #graceMs: number;
   readonly #place: string;
+  readonly #oldestVersion: number;
   #closing: Promise<void> | undefined;
 
   constructor(options: DatabaseOptions) {
     const { config, place, schema, session, statementTimeoutMs, graceMs } = toClientConfig(options);
     this.schema = schema;
     this.#place = place;
+    this.#oldestVersion = options.oldestVersion ?? OLDEST_VERSION;
     this.#statementTimeoutMs = statementTimeoutMs;
     this.#graceMs = graceMs;
     this.#pool = new pg.Pool({
@@ -77,9 +82,10 @@ class PooledDatabase implements Database {
         cause: error,
       });
     }
-    if (!row || row.version < OLDEST_VERSION) {
-      const version = Math.floor((row?.version ?? 0) / 10_000);
-      throw new VedetteError('VED_DATABASE_UNAVAILABLE', `PostgreSQL at ${this.#place} is ${version}, needed is 14+`);
+    const version = Math.floor((row?.version ?? 0) / 10_000);
+    if (!row || version < this.#oldestVersion) {
+      const needed = `needed is ${this.#oldestVersion} or newer`;
+      throw new VedetteError('VED_DATABASE_UNAVAILABLE', `PostgreSQL at ${this.#place} is ${version}, ${needed}`);
     }
     this.databaseName = row.name;
   }

@@ -1,0 +1,64 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Command } from 'commander';
+import { Lifecycle } from '../core/lifecycle.ts';
+import type { Finding, Verdict } from '../doctor/examination.ts';
+import { examineSettings } from '../settings.ts';
+import { type Cli, EXIT, examples, loadOptionsFor, settingOption } from './context.ts';
+import { loadJobFile, loadJobRules } from './job-rules.ts';
+
+/** What hangs must not keep the answer back. */
+const CLOSE_MS = 2_000;
+
+export function doctorCommand(cli: Cli): Command {
+  return new Command('doctor')
+    .description('look at everything Vedette stands on, and say what to do about what is wrong; nothing is changed')
+    .addOption(settingOption('--jobs <file>', 'jobs_file'))
+    .option('--strict', 'warnings count as problems for the exit code')
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      `\nExit code: 0 no problems, 1 problems (with --strict: or warnings).\n${examples(
+        ['vedette doctor', 'before the first start, beside a running one, or when something is odd'],
+        ['vedette doctor -e prod.env --settings production', 'with the settings of a deployment'],
+        ['vedette doctor --strict --json | jq \'.findings[] | select(.verdict != "ok")\'', 'for scripts'],
+      )}`,
+    )
+    .action(async (options: { strict?: boolean; json?: boolean }, command: Command) => {
+      const findings = await examine(cli, command);
+      const count = (verdict: Verdict) => findings.filter((finding) => finding.verdict === verdict).length;
+      const isHealthy = count('problem') === 0 && !(options.strict && count('warning') > 0);
+      cli.exitCode = isHealthy ? EXIT.ok : EXIT.failed;
+      if (options.json) {
+        const counts = { ok: count('ok'), warnings: count('warning'), problems: count('problem') };
+        return cli.stdout.line(JSON.stringify({ ...counts, findings }, null, 2));
+      }
+      show(cli, findings);
+      cli.stdout.line(`\n${count('ok')} ok, ${count('warning')} warnings, ${count('problem')} problems`);
+    });
+}
+
+async function examine(cli: Cli, command: Command): Promise<Finding[]> {
+  const [{ createPatient }, { diagnose }, { examinations }] = await Promise.all([
+    import('../doctor/patient.ts'),
+    import('../doctor/diagnose.ts'),
+    import('../doctor/index.ts'),
+  ]);
+  const { settings, problems } = examineSettings(loadOptionsFor(cli, command));
+  const lifecycle = new Lifecycle();
+  const loadJobs = async () => loadJobFile(settings, await loadJobRules(settings));
+  try {
+    return await diagnose(createPatient({ settings, settingsProblems: problems, loadJobs, lifecycle }), examinations);
+  } finally {
+    await Promise.race([lifecycle.close().catch(() => undefined), delay(CLOSE_MS, undefined, { ref: false })]);
+  }
+}
+
+function show({ stdout }: Cli, findings: readonly Finding[]): void {
+  const { style } = stdout;
+  const colours = { ok: style.green, warning: style.yellow, problem: style.red };
+  const width = Math.max(...findings.map(({ name }) => name.length));
+  for (const { name, verdict, found, advice } of findings) {
+    stdout.line(`${colours[verdict](verdict.padEnd(7))}  ${name.padEnd(width)}  ${found}`);
+    if (advice !== null) stdout.line(`${' '.repeat(9 + width)}  ${style.bold(`-> ${advice}`)}`);
+  }
+}

@@ -1,0 +1,110 @@
+import { statfs } from 'node:fs/promises';
+import type { Lifecycle } from '../core/lifecycle.ts';
+import { silentLogger } from '../core/logger.ts';
+import type { Job } from '../jobs/job.ts';
+import type { SettingProblem, Settings } from '../settings.ts';
+import type { Database } from '../storage/database.ts';
+import type { KafkaSurvey } from '../streaming/kafkajs-survey.ts';
+
+/** The machine, as far as examinations look at it; tests make another one. */
+export interface Machine {
+  /** As process.versions.node. */
+  nodeVersion: string;
+  /** ms since the epoch, by this machine's clock. */
+  wallMs(): number;
+  /** Bytes of the file system that holds `path`. */
+  space(path: string): Promise<{ free: number; total: number }>;
+}
+
+export const thisMachine: Machine = {
+  nodeVersion: process.versions.node,
+  wallMs: () => Date.now(),
+  async space(path) {
+    const { bavail, blocks, bsize } = await statfs(path);
+    return { free: bavail * bsize, total: blocks * bsize };
+  },
+};
+
+/** What is examined. Connections are made when first asked for, and shared. */
+export interface Patient {
+  readonly settings: Settings;
+  /** What is wrong in the settings; it is left at its default in `settings`. */
+  readonly settingsProblems: readonly SettingProblem[];
+  readonly machine: Machine;
+  /** The jobs of the job file; null when there is none. Throws VED_JOBS_FILE_INVALID. */
+  loadJobs(): Promise<readonly Job[] | null>;
+  /** Null: the embedded server, which does not run. Throws VED_DATABASE_UNAVAILABLE. */
+  database(): Promise<Database | null>;
+  /** As `database`, and null too when tables are missing or old. */
+  tables(): Promise<Database | null>;
+  /** Null: the stream is not Kafka. Throws VED_STREAM_UNAVAILABLE. */
+  kafka(): Promise<KafkaSurvey | null>;
+}
+
+export interface PatientOptions {
+  settings: Settings;
+  settingsProblems: readonly SettingProblem[];
+  loadJobs(): Promise<readonly Job[] | null>;
+  /** Closes what was opened. */
+  lifecycle: Lifecycle;
+  machine?: Machine;
+  /** Oldest major version of PostgreSQL that will do; for tests. */
+  oldestPostgres?: number;
+}
+
+/** Shorter than an examination may take, so that it can say what it waited for. */
+const CONNECT_MS = 4_000;
+const STATEMENT_MS = 5_000;
+
+export function createPatient(options: PatientOptions): Patient {
+  const { settings, settingsProblems, loadJobs, lifecycle, machine = thisMachine, oldestPostgres } = options;
+  const database = once(async () => {
+    const [{ createDatabase }, { findEmbeddedConnection }] = await Promise.all([
+      import('../storage/pool.ts'),
+      import('../storage/embedded-server.ts'),
+    ]);
+    const connectionString = settings.databaseServer ? undefined : await findEmbeddedConnection(settings.dataDir);
+    if (connectionString === null) return null;
+    const opened = await createDatabase({
+      ...(settings.databaseServer ?? {}),
+      ...(connectionString === undefined ? {} : { connectionString }),
+      ...(oldestPostgres === undefined ? {} : { oldestVersion: oldestPostgres }),
+      schema: settings.storage.schema,
+      poolSize: 3,
+      statementTimeoutMs: STATEMENT_MS,
+      connectionTimeoutMs: CONNECT_MS,
+      graceMs: 1_000,
+      applicationName: 'vedette doctor',
+      logger: silentLogger,
+    });
+    lifecycle.defer(() => opened.close());
+    return opened;
+  });
+  return {
+    settings,
+    settingsProblems,
+    machine,
+    loadJobs: once(loadJobs),
+    database,
+    tables: once(async () => {
+      const { pendingMigrations } = await import('../storage/migrate.ts');
+      const opened = await database();
+      return opened && (await pendingMigrations(opened)).length === 0 ? opened : null;
+    }),
+    kafka: once(async () => {
+      if (!settings.kafkaConnection || settings.stream.driver === 'embedded') return null;
+      const { surveyKafka } = await import('../streaming/kafkajs-survey.ts');
+      const survey = await surveyKafka({ ...settings.kafkaConnection, logger: silentLogger });
+      lifecycle.defer(() => survey.close());
+      return survey;
+    }),
+  };
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}

@@ -1,0 +1,66 @@
+import { createServer } from 'node:net';
+import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
+
+export const port: Examination = {
+  name: 'api',
+  settings: ['server', 'roles'],
+  async examine({ settings }) {
+    const { roles, server, isPublic } = settings;
+    if (!roles.includes('api')) return [];
+    const findings = [await lookAt(server.host, server.port)];
+    if (isPublic && server.apiKeys.length === 0) {
+      findings.push(
+        warning(
+          'api.keys',
+          `${server.host} is public and there is no API key: routes that change things answer 401`,
+          'Set VEDETTE_SERVER_API_KEYS, for example to what `openssl rand -hex 24` prints.',
+        ),
+      );
+    }
+    return findings;
+  },
+};
+
+async function lookAt(host: string, number: number): Promise<Finding> {
+  const place = `${host}:${number}`;
+  const code = await tryToListen(host, number);
+  if (code === null) return ok('api.port', number === 0 ? `${host}, any free port` : `${place} is free`);
+  if (code === 'EADDRINUSE') {
+    const name = await whoAnswers(host, number);
+    if (name === 'vedette') return ok('api.port', `Vedette itself answers on ${place}`);
+    const by = name === null ? 'another program' : `another program (${name})`;
+    return problem('api.port', `${place} is in use by ${by}`, 'End it, or choose another port: PORT, or --port.');
+  }
+  const why: Record<string, [found: string, advice: string]> = {
+    EACCES: [`this user may not listen on ${place}`, 'Choose a port above 1023: PORT, or --port.'],
+    EADDRNOTAVAIL: [`this machine has no address ${host}`, 'Choose one it has, or 0.0.0.0 for all: HOST, or --host.'],
+    ENOTFOUND: [`${host} cannot be resolved`, 'Choose an address of this machine: HOST, or --host.'],
+  };
+  const [found, advice] = why[code] ?? [`${place} cannot be listened on: ${code}`, 'Choose another: HOST and PORT.'];
+  return problem('api.port', found, advice);
+}
+
+/** Null when it can be listened on; else the system's error code. */
+function tryToListen(host: string, number: number): Promise<string | null> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen({ host, port: number }, () => server.close(() => resolve(null)));
+  });
+}
+
+/** The `name` in the answer to GET /, or what the Server header says; null when it is no HTTP or says nothing. */
+async function whoAnswers(host: string, number: number): Promise<string | null> {
+  const address = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  try {
+    const response = await fetch(`http://${address}:${number}/`, {
+      headers: { accept: 'application/json' },
+      signal: AbortSignal.timeout(2_000),
+    });
+    const server = response.headers.get('server');
+    const body = (await response.json().catch(() => null)) as { name?: unknown } | null;
+    return typeof body?.name === 'string' ? body.name.toLowerCase() : server;
+  } catch {
+    return null; // Whatever it is, it is no web server of ours.
+  }
+}

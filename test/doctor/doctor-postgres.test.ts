@@ -1,0 +1,203 @@
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:net';
+import { test } from 'tap';
+import { createTestDatabase, createTestDatabaseUrl } from '../helpers/database.ts';
+import { findings, findingsOn, finds } from './ward.ts';
+
+const PORT = { PORT: '0' };
+const on = (url: string) => ({ ...PORT, DATABASE_URL: url });
+
+test('a migrated database with all rights: no problem', async (t) => {
+  const all = await findings(t, on(await createTestDatabaseUrl(t)));
+  t.same(
+    all.filter(({ verdict }) => verdict === 'problem'),
+    [],
+  );
+  finds(t, all, { name: 'postgres.rights', verdict: 'ok', found: /all that a process needs/ });
+});
+
+test('PostgreSQL cannot be reached', async (t) => {
+  const all = await findings(t, on('postgres://u:hidden@127.0.0.1:1/d'));
+  finds(t, all, {
+    name: 'postgres.server',
+    verdict: 'problem',
+    found: /ECONNREFUSED/,
+    advice: /Is PostgreSQL running there/,
+  });
+  finds(t, all, {
+    name: 'fleet',
+    verdict: 'warning',
+    found: /because PostgreSQL cannot be used/,
+    advice: /First see to/,
+  });
+  t.notMatch(JSON.stringify(all), 'hidden');
+  finds(t, await findings(t, on('postgres://u@vedette.invalid/d')), {
+    name: 'postgres.server',
+    verdict: 'problem',
+    found: /vedette\.invalid/,
+    advice: /typing error in DB_HOST/,
+  });
+});
+
+test('a server that takes connections and says nothing does not hold the doctor up', async (t) => {
+  const server = createServer(() => {});
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close());
+  const begun = performance.now();
+  const all = await findings(t, on(`postgres://u:p@127.0.0.1:${(server.address() as { port: number }).port}/d`));
+  finds(t, all, {
+    name: 'postgres.server',
+    verdict: 'problem',
+    found: /timeout|answer/,
+    advice: /Nothing answers|hangs/,
+  });
+  t.ok(performance.now() - begun < 15_000);
+});
+
+test('wrong password, wrong database', async (t) => {
+  const url = new URL(await createTestDatabaseUrl(t));
+  const other = new URL(url);
+  other.pathname = '/missing';
+  finds(t, await findings(t, on(String(other))), {
+    name: 'postgres.server',
+    verdict: 'problem',
+    found: /"missing" does not exist/,
+    advice: /createdb missing/,
+  });
+  url.password = 'wrong';
+  finds(t, await findings(t, on(String(url))), {
+    name: 'postgres.server',
+    verdict: 'problem',
+    found: /password authentication failed/,
+    advice: /DB_USER and DB_PASS/,
+  });
+});
+
+test('a PostgreSQL that is too old', async (t) => {
+  finds(t, await findingsOn(t, { oldestPostgres: 99 }, on(await createTestDatabaseUrl(t))), {
+    name: 'postgres.version',
+    verdict: 'problem',
+    found: /is \d+, needed is 99 or newer/,
+    advice: /Upgrade PostgreSQL/,
+  });
+});
+
+test('migrations are pending', async (t) => {
+  const all = await findings(t, on(await createTestDatabaseUrl(t, { migrated: false })));
+  finds(t, all, {
+    name: 'postgres.migrations',
+    verdict: 'warning',
+    found: /not applied yet: 0001-initial\.sql/,
+    advice: /vedette db migrate/,
+  });
+});
+
+test('a user without the rights it needs', async (t) => {
+  const database = await createTestDatabase(t);
+  const user = `doctor_${randomBytes(4).toString('hex')}`;
+  await database.query(`CREATE ROLE ${user} LOGIN PASSWORD 'p'`);
+  t.teardown(async () => {
+    await database.query(`DROP OWNED BY ${user}`);
+    await database.query(`DROP ROLE ${user}`);
+  });
+  const url = new URL(database.connectionString);
+  url.username = user;
+  url.password = 'p';
+  const none = await findings(t, on(String(url)));
+  finds(t, none, {
+    name: 'postgres.rights',
+    verdict: 'problem',
+    found: /may not be read/,
+    advice: /vedette db grants/,
+  });
+  await database.query(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${user}`);
+  await database.query(`GRANT INSERT, UPDATE, DELETE ON jobs TO ${user}`);
+  const some = await findings(t, on(String(url)));
+  finds(t, some, {
+    name: 'postgres.rights',
+    verdict: 'problem',
+    found: /ensure_metric_partition \(EXECUTE\).* metrics \(DELETE, INSERT, UPDATE\)/,
+    advice: /vedette db grants/,
+  });
+  t.notMatch(some.find(({ name }) => name === 'postgres.rights')?.found, /jobs \(|schema_migrations/);
+  const pending = new URL(await createTestDatabaseUrl(t, { migrated: false }));
+  pending.username = user;
+  pending.password = 'p';
+  finds(t, await findings(t, on(String(pending))), {
+    name: 'postgres.migrations',
+    verdict: 'problem',
+    found: new RegExp(`${user} may not create tables`),
+    advice: /as a user who may/,
+  });
+});
+
+test('clocks that differ', async (t) => {
+  const env = on(await createTestDatabaseUrl(t));
+  const behind = (ms: number) => findingsOn(t, { machine: { wallMs: () => Date.now() - ms } }, env);
+  finds(t, await behind(3_000), {
+    name: 'clock',
+    verdict: 'warning',
+    found: /^this machine is \d{4} ms behind/,
+    advice: /NTP/,
+  });
+  finds(t, await behind(-3_600_000), {
+    name: 'clock',
+    verdict: 'problem',
+    found: /ahead of PostgreSQL/,
+    advice: /NTP/,
+  });
+});
+
+test('the fleet: names taken twice, the dead, roles that nobody has', async (t) => {
+  const database = await createTestDatabase(t);
+  const env = on(database.connectionString);
+  finds(t, await findings(t, env), { name: 'fleet', verdict: 'ok', found: /no process runs/ });
+  const beat = (id: string, roles: string, version: string, ago: string, lag = 0) =>
+    database.query(
+      `INSERT INTO instances (instance_id, roles, location, version, started_at, seen_at, stats)
+       VALUES ($1, string_to_array($2, ','), 'default', $3, now(), now() - $4::interval, $5)`,
+      [id, roles, version, ago, JSON.stringify({ lag })],
+    );
+  await beat('web-a1b2c3', 'api', '0.1.0', '0 s', 5_000);
+  await beat('web-d4e5f6', 'api', '0.2.0', '0 s');
+  await beat('worker-0a0b0c', 'scheduler,processor', '0.1.0', '3 min');
+  await database.query(
+    `INSERT INTO jobs (job_id, definition, version, running, source, revision) VALUES (1, '{}', 1, true, 'api', 1)`,
+  );
+  await database.query(
+    `INSERT INTO dead_letters (topic, partition, record_offset, line, bytes, error) VALUES ('checks', 0, 1, 0, 'x', 'no JSON')`,
+  );
+  const all = await findings(t, env);
+  finds(t, all, { name: 'fleet.names', verdict: 'problem', found: /2 processes are called web/, advice: /--instance/ });
+  finds(t, all, {
+    name: 'fleet.stale',
+    verdict: 'warning',
+    found: /worker-0a0b0c .* 180 s ago/,
+    advice: /killed, hangs/,
+  });
+  finds(t, all, {
+    name: 'fleet.scheduler',
+    verdict: 'problem',
+    found: /1 running jobs are not checked/,
+    advice: /--roles scheduler/,
+  });
+  finds(t, all, {
+    name: 'fleet.processor',
+    verdict: 'problem',
+    found: /no processor is alive/,
+    advice: /vedette process/,
+  });
+  finds(t, all, { name: 'fleet.versions', verdict: 'warning', found: /0\.1\.0, 0\.2\.0/, advice: /update/ });
+  finds(t, all, {
+    name: 'counting.lag',
+    verdict: 'problem',
+    found: /5000 records wait to be counted, and none/,
+    advice: /Add a processor/,
+  });
+  finds(t, all, {
+    name: 'counting.dead_letters',
+    verdict: 'warning',
+    found: /1 records .* no JSON/,
+    advice: /dead_letters/,
+  });
+});
