@@ -1,18 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { openDatabase, openStream } from './app/connections.ts';
-import type { Foundation, Roles } from './app/foundation.ts';
-import { startBeating } from './app/heartbeat.ts';
-import { followJobFile } from './app/job-file.ts';
-import { openJobs } from './app/jobs.ts';
-import { startCounting } from './app/processing.ts';
-import { startScheduling } from './app/scheduling.ts';
-import { createTopicRouter } from './app/topics.ts';
+import { openDatabase } from './app/connections.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { Lifecycle } from './core/lifecycle.ts';
 import type { Logger } from './core/logger.ts';
 import type { Settings } from './settings.ts';
-import { migrate, pendingMigrations } from './storage/migrate.ts';
 
 export interface StartInfo {
   /** Where the page is; null without the role `api`. */
@@ -74,25 +66,15 @@ async function start(
     signal,
     instanceId: `${name}-${randomBytes(3).toString('hex')}`,
   };
-  // Loaded while the database starts, and not at all where it is not wanted.
   const isApi = settings.roles.includes('api');
-  const api = isApi || settings.server.probes ? import('./app/api.ts') : null;
+  // Loaded while the database starts; the API not at all where it is not wanted.
+  const loading = Promise.all([
+    import('./app/roles.ts'),
+    isApi || settings.server.probes ? import('./app/api.ts') : null,
+  ]);
   const { database, place } = await openDatabase(settings, parts);
-  if ((await pendingMigrations(database)).length > 0) await migrate(database, { logger });
-  const driver = await openStream(settings, { ...parts, database });
-  const partitionsOf = createTopicRouter(settings, { database, driver });
-  await partitionsOf(settings.topics.results);
-  const jobs = openJobs({ settings, clock, database });
-  const foundation: Foundation = { ...parts, database, driver, partitionsOf, jobs };
-
-  const roles: Roles = { counting: null, scheduling: null };
-  if (settings.roles.includes('processor')) roles.counting = await startCounting(foundation);
-  if (settings.roles.includes('scheduler')) {
-    await followJobFile(foundation);
-    roles.scheduling = await startScheduling(foundation);
-  }
-  const heartbeat = startBeating(foundation, roles);
-  lifecycle.defer(() => heartbeat.stop());
-  const address = api ? await (await api).startApi(foundation, roles) : null;
-  return { url: isApi ? address : null, database: place, stream: driver.name, roles: settings.roles };
+  const [{ startRoles }, api] = await loading;
+  const { foundation, roles } = await startRoles({ ...parts, database });
+  const address = api ? await api.startApi(foundation, roles) : null;
+  return { url: isApi ? address : null, database: place, stream: foundation.driver.name, roles: settings.roles };
 }

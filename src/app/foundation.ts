@@ -9,8 +9,8 @@ import type { StreamDriver } from '../streaming/driver.ts';
 import type { Counting } from './counting.ts';
 import type { Jobs } from './jobs.ts';
 
-/** What every role of a process stands on. Whoever opens something defers its release to `lifecycle`. */
-export interface Foundation {
+/** A process with its database. Whoever opens something defers its release to `lifecycle`. */
+export interface Ground {
   settings: Settings;
   logger: Logger;
   clock: Clock;
@@ -21,6 +21,10 @@ export interface Foundation {
   /** Aborts when the process is to end. */
   signal: AbortSignal;
   database: Database;
+}
+
+/** What every role of a process stands on. */
+export interface Foundation extends Ground {
   driver: StreamDriver;
   /** The fixed number of partitions of a topic, which is made when it is missing. */
   partitionsOf(topic: string): Promise<number>;
