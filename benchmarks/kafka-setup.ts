@@ -34,7 +34,15 @@ export function driverNames(): Array<'kafkajs' | 'rdkafka'> {
 
 export function openDriver(cluster: Cluster, name: string): Promise<StreamDriver> {
   const connection = { bootstrapServers: cluster.bootstrapServers, clientId: 'benchmark', tls: null, sasl: null };
-  const options = { ...connection, compression: 'auto' as const, logger: silentLogger };
+  const timeouts = {
+    sessionTimeoutMs: 10_000,
+    heartbeatMs: 2_000,
+    rebalanceTimeoutMs: 60_000,
+    requestTimeoutMs: 10_000,
+    deliveryTimeoutMs: 30_000,
+    metadataMaxAgeMs: 30_000,
+  };
+  const options = { ...connection, ...timeouts, compression: 'auto' as const, logger: silentLogger };
   return name === 'rdkafka' ? createRdkafkaDriver(options) : createKafkajsDriver(options);
 }
 

@@ -1,4 +1,4 @@
-import type { SettingsOf } from './leaf.ts';
+import { formatDuration, type SettingsOf } from './leaf.ts';
 import type { SettingProblem } from './problems.ts';
 import type { Given } from './resolve.ts';
 import type { settingsSchema } from './schema.ts';
@@ -40,6 +40,12 @@ export interface KafkaConnection {
   tls: KafkaTls | null;
   sasl: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; user: string; password: string } | null;
   compression: 'auto' | 'none' | 'gzip' | 'lz4' | 'zstd';
+  sessionTimeoutMs: number;
+  heartbeatMs: number;
+  rebalanceTimeoutMs: number;
+  requestTimeoutMs: number;
+  deliveryTimeoutMs: number;
+  metadataMaxAgeMs: number;
 }
 
 type GivenMap = ReadonlyMap<string, Given>;
@@ -186,13 +192,25 @@ export function kafkaConnection(
       accepted: `host:port, because stream.driver is ${stream.driver}`,
     });
   }
+  if (kafka.heartbeatMs > kafka.sessionTimeoutMs / 2) {
+    problems.push({
+      path: 'kafka.heartbeat',
+      given: formatDuration(kafka.heartbeatMs),
+      accepted: `at most half of kafka.session_timeout (${formatDuration(kafka.sessionTimeoutMs)})`,
+    });
+  }
+  if (kafka.rebalanceTimeoutMs < kafka.sessionTimeoutMs) {
+    problems.push({
+      path: 'kafka.rebalance_timeout',
+      given: formatDuration(kafka.rebalanceTimeoutMs),
+      accepted: `at least kafka.session_timeout (${formatDuration(kafka.sessionTimeoutMs)})`,
+    });
+  }
   if (!isKafka) return null;
   return {
-    bootstrapServers: kafka.bootstrapServers,
-    clientId: kafka.clientId,
+    ...kafka,
     tls: mode === 'on' || (mode === 'auto' && anyGiven) ? { ca, certificate, key } : null,
     sasl: mechanism && user && password ? { mechanism, user, password } : null,
-    compression: kafka.compression,
   };
 }
 

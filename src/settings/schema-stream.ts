@@ -1,6 +1,7 @@
 import { boolean, bytes, choice, duration, group, integer, list, pem, retention, text } from './leaf.ts';
 
-const HOUR = 3_600_000;
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
 const TOPIC = '^[A-Za-z0-9._-]{1,249}$';
 const topicAccepted = 'letters, digits, dots, dashes and underscores, at most 249';
 
@@ -73,6 +74,34 @@ export const kafka = group('Apache Kafka', {
     }),
     user: text('User.', { default: null, env: ['KAFKA_SASL_USER'] }),
     password: text('Password.', { default: null, env: ['KAFKA_SASL_PASSWORD'], secret: true }),
+  }),
+  session_timeout: duration(
+    'A processor that gives no sign of life for so long loses its partitions to others. Brokers may refuse less than 6s.',
+    { default: 10_000, minimum: 1_000, maximum: 5 * MINUTE },
+  ),
+  heartbeat: duration('How often a processor gives a sign of life; at most half of the session timeout.', {
+    default: 2_000,
+    minimum: 100,
+    maximum: MINUTE,
+  }),
+  rebalance_timeout: duration('How long a rebalance waits for processors; at least the session timeout.', {
+    default: MINUTE,
+    minimum: 1_000,
+    maximum: 30 * MINUTE,
+  }),
+  request_timeout: duration('A request that a broker does not answer in this time failed, and is tried again.', {
+    default: 10_000,
+    minimum: 500,
+    maximum: 5 * MINUTE,
+  }),
+  delivery_timeout: duration(
+    'Results that no broker acknowledges in this time are sent again from the queue of the publisher.',
+    { default: 30_000, minimum: 1_000, maximum: 30 * MINUTE },
+  ),
+  metadata_max_age: duration('Partitions that were added and leaders that moved are noticed within this time.', {
+    default: 30_000,
+    minimum: 1_000,
+    maximum: 60 * MINUTE,
   }),
   compression: choice('`auto`: lz4 where the driver can, else none.', ['auto', 'none', 'gzip', 'lz4', 'zstd'], {
     default: 'auto',

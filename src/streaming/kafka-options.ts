@@ -13,11 +13,17 @@ export interface KafkaOptions {
   compression: KafkaCompression;
   logger: Logger;
   /** After this long without a sign of life the group gives a member's partitions to others. */
-  sessionTimeoutMs?: number;
+  sessionTimeoutMs: number;
+  /** How often a member gives a sign of life. */
+  heartbeatMs: number;
+  /** How long a rebalance waits for members; not below the session timeout. */
+  rebalanceTimeoutMs: number;
+  /** A request that a broker does not answer in this time failed. */
+  requestTimeoutMs: number;
   /** A send that is not acknowledged in this time is rejected. */
-  deliveryTimeoutMs?: number;
+  deliveryTimeoutMs: number;
   /** How old what is known about topics may get: partitions that were added are noticed in this time. */
-  metadataMaxAgeMs?: number;
+  metadataMaxAgeMs: number;
 }
 
 export interface KafkaTls {
@@ -33,10 +39,6 @@ export interface KafkaSasl {
 }
 
 export type KafkaCompression = 'auto' | 'none' | 'gzip' | 'lz4' | 'zstd';
-
-export const SESSION_TIMEOUT_MS = 10_000;
-export const DELIVERY_TIMEOUT_MS = 30_000;
-export const METADATA_MAX_AGE_MS = 30_000;
 
 /**
  * How members of a group share the partitions. Both drivers speak the same one, so that they can be members of one group

@@ -1,6 +1,7 @@
 import { sleep, systemClock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
-import type { ConsumerHandler, PartitionRange, RecordBatch, StreamRecord, TopicPartition } from './driver.ts';
+import type { ConsumerHandler, RecordBatch, StreamRecord, TopicPartition } from './driver.ts';
+import type { KafkaAdmin } from './kafka.ts';
 import { offsetLost, topicReplaced } from './kafka-errors.ts';
 
 /**
@@ -25,8 +26,7 @@ export interface OwnedPartition extends TopicPartition {
 interface BookOptions {
   handler: ConsumerHandler;
   logger: Logger;
-  ranges(topic: string): Promise<PartitionRange[]>;
-  identity(topic: string): Promise<string | null>;
+  admin: Pick<KafkaAdmin, 'ranges' | 'identity'>;
   /** Partitions have become `known`: the driver makes them `active`. */
   onKnown(partitions: readonly OwnedPartition[]): void;
   /** Nothing of the partition is waiting any more: the driver goes on reading if it had paused. */
@@ -217,10 +217,11 @@ export class PartitionBook {
   }
 
   async #findLost(partitions: readonly OwnedPartition[]): Promise<Map<OwnedPartition, unknown>> {
+    const { admin } = this.#options;
     const lost = new Map<OwnedPartition, unknown>();
     for (const topic of new Set(partitions.map((partition) => partition.topic))) {
-      const identity = await this.#options.identity(topic);
-      const ranges = new Map((await this.#options.ranges(topic)).map((range) => [range.partition, range]));
+      const identity = await admin.identity(topic);
+      const ranges = new Map((await admin.ranges(topic)).map((range) => [range.partition, range]));
       for (const owned of partitions) {
         const range = ranges.get(owned.partition);
         if (owned.topic !== topic || !range) continue;

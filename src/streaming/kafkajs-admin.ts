@@ -1,12 +1,13 @@
 import type { Admin } from 'kafkajs';
 import type { PartitionRange, TopicSpec } from './driver.ts';
+import type { KafkaAdmin } from './kafka.ts';
 import { streamUnavailable, topicMissing } from './kafka-errors.ts';
 import { type KafkaOptions, topicConfiguration } from './kafka-options.ts';
 import { createClient, type KafkaJs } from './kafkajs-client.ts';
 import { type Cluster, createCluster, topicId } from './kafkajs-cluster.ts';
 
 /** Questions about topics. Connects when it is first asked, and anew after a failure. */
-export class KafkajsAdmin {
+export class KafkajsAdmin implements KafkaAdmin {
   readonly #kafkajs: KafkaJs;
   readonly #options: KafkaOptions;
   #admin: Promise<Admin> | undefined;

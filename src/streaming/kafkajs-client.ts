@@ -35,7 +35,7 @@ export function clientConfig(kafkajs: KafkaJs, options: KafkaOptions): KafkaConf
     }),
     connectionTimeout: 5_000,
     authenticationTimeout: 10_000,
-    requestTimeout: 15_000,
+    requestTimeout: options.requestTimeoutMs,
     // What is behind decides about trying again, and knows why.
     retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 },
     logLevel: kafkajs.logLevel.INFO,

@@ -1,10 +1,11 @@
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from 'kafkajs';
 import { sleep, systemClock } from '../core/clock.ts';
 import type { ConsumerOptions, StreamConsumer, TopicPartition } from './driver.ts';
+import type { KafkaAdmin, Startable } from './kafka.ts';
 import { streamUnavailable, topicMissing } from './kafka-errors.ts';
-import { type KafkaOptions, METADATA_MAX_AGE_MS, SESSION_TIMEOUT_MS } from './kafka-options.ts';
+import type { KafkaOptions } from './kafka-options.ts';
 import { MAX_WAITING_BYTES, type OwnedPartition, PartitionBook } from './kafka-partitions.ts';
-import { errorType, type KafkajsAdmin, messageOf } from './kafkajs-admin.ts';
+import { errorType, messageOf } from './kafkajs-admin.ts';
 import { createAssigner, createClient, type KafkaJs } from './kafkajs-client.ts';
 import { toRecord } from './kafkajs-records.ts';
 
@@ -20,11 +21,10 @@ const LONG_PAUSE_MS = 1_000;
  * partition is paused in the listener of the join, which runs before the first fetch; once the offset is known, the
  * partition is sought and resumed. What is fetched from anywhere but where the last batch ended is dropped and sought anew.
  */
-export class KafkajsConsumer implements StreamConsumer {
+export class KafkajsConsumer implements Startable<StreamConsumer> {
   readonly #kafkajs: KafkaJs;
   readonly #options: KafkaOptions;
   readonly #consumer: ConsumerOptions;
-  readonly #onClosed: () => void;
   readonly #book: PartitionBook;
   readonly #closing = new AbortController();
   #current: Consumer | undefined;
@@ -34,22 +34,14 @@ export class KafkajsConsumer implements StreamConsumer {
   #crashes = 0;
   #isCommitting = false;
 
-  constructor(
-    kafkajs: KafkaJs,
-    options: KafkaOptions,
-    admin: KafkajsAdmin,
-    consumer: ConsumerOptions,
-    onClosed: () => void,
-  ) {
+  constructor(kafkajs: KafkaJs, options: KafkaOptions, admin: KafkaAdmin, consumer: ConsumerOptions) {
     this.#kafkajs = kafkajs;
     this.#options = options;
     this.#consumer = consumer;
-    this.#onClosed = onClosed;
     this.#book = new PartitionBook({
       handler: consumer.handler,
       logger: options.logger,
-      ranges: (topic) => admin.ranges(topic),
-      identity: (topic) => admin.identity(topic),
+      admin,
       onKnown: (partitions) => this.#begin(partitions),
       onDrained: (partition) => void this.#resume(partition),
     });
@@ -78,7 +70,6 @@ export class KafkajsConsumer implements StreamConsumer {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#onClosed();
     await this.#restart;
     await this.#book.close();
     const consumer = this.#current;
@@ -92,10 +83,10 @@ export class KafkajsConsumer implements StreamConsumer {
   async #launch(): Promise<void> {
     const consumer = createClient(this.#kafkajs, this.#options).consumer({
       groupId: this.#consumer.group,
-      sessionTimeout: this.#sessionTimeoutMs,
-      heartbeatInterval: Math.floor(this.#sessionTimeoutMs / 5),
-      rebalanceTimeout: Math.max(30_000, this.#sessionTimeoutMs),
-      metadataMaxAge: this.#options.metadataMaxAgeMs ?? METADATA_MAX_AGE_MS,
+      sessionTimeout: this.#options.sessionTimeoutMs,
+      heartbeatInterval: this.#options.heartbeatMs,
+      rebalanceTimeout: this.#options.rebalanceTimeoutMs,
+      metadataMaxAge: this.#options.metadataMaxAgeMs,
       maxWaitTimeInMs: FETCH_WAIT_MS,
       maxBytes: MAX_BYTES,
       maxBytesPerPartition: MAX_PARTITION_BYTES,
@@ -225,9 +216,5 @@ export class KafkajsConsumer implements StreamConsumer {
     await this.#book.verify([owned]);
     if (!this.#book.owns(owned)) return this.#pause([owned]);
     this.#begin([owned]);
-  }
-
-  get #sessionTimeoutMs(): number {
-    return this.#options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS;
   }
 }

@@ -1,28 +1,27 @@
 import type { Producer, RecordMetadata, TopicMessages } from 'kafkajs';
 import { VedetteError } from '../errors.ts';
 import type { OutgoingRecord, StreamProducer } from './driver.ts';
+import type { Startable } from './kafka.ts';
 import { streamUnavailable, topicMissing } from './kafka-errors.ts';
-import { DELIVERY_TIMEOUT_MS, type KafkaOptions } from './kafka-options.ts';
+import type { KafkaOptions } from './kafka-options.ts';
 import { errorType, messageOf } from './kafkajs-admin.ts';
 import { createClient, type KafkaJs } from './kafkajs-client.ts';
 import { compressionType } from './kafkajs-codecs.ts';
 
-export class KafkajsProducer implements StreamProducer {
+export class KafkajsProducer implements Startable<StreamProducer> {
   readonly #kafkajs: KafkaJs;
   readonly #options: KafkaOptions;
-  readonly #onClosed: () => void;
   readonly #compression: number;
   #producer: Promise<Producer> | undefined;
   #isClosed = false;
 
-  constructor(kafkajs: KafkaJs, options: KafkaOptions, onClosed: () => void) {
+  constructor(kafkajs: KafkaJs, options: KafkaOptions) {
     this.#kafkajs = kafkajs;
     this.#options = options;
-    this.#onClosed = onClosed;
     this.#compression = compressionType(kafkajs, options.compression);
   }
 
-  async connect(): Promise<void> {
+  async start(): Promise<void> {
     try {
       await this.#connected();
     } catch (error) {
@@ -37,8 +36,8 @@ export class KafkajsProducer implements StreamProducer {
     try {
       producer = this.#connected();
       const batch = { acks: -1, compression: this.#compression, topicMessages: byTopic(records) };
-      const timeoutMs = this.#options.deliveryTimeoutMs ?? DELIVERY_TIMEOUT_MS;
-      assertAcknowledged(records, await withDeadline((await producer).sendBatch(batch), timeoutMs));
+      const sent = (await producer).sendBatch(batch);
+      assertAcknowledged(records, await withDeadline(sent, this.#options.deliveryTimeoutMs));
     } catch (error) {
       this.#discard(producer);
       throw this.#translate(error, records[0].topic);
@@ -47,7 +46,6 @@ export class KafkajsProducer implements StreamProducer {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#onClosed();
     const producer = this.#producer;
     this.#producer = undefined;
     // One that never connected, or lost its broker, has nothing left to say goodbye to.

@@ -1,8 +1,9 @@
 import { sleep, systemClock } from '../core/clock.ts';
-import type { PartitionRange, RecordBatch, Stretch } from './driver.ts';
+import type { RecordBatch } from './driver.ts';
+import type { KafkaAdmin } from './kafka.ts';
 import { streamUnavailable } from './kafka-errors.ts';
 import type { KafkaOptions } from './kafka-options.ts';
-import { clip, type OpenStretch } from './kafka-stretches.ts';
+import type { OpenStretch } from './kafka-stretches.ts';
 import { messageOf } from './kafkajs-admin.ts';
 import type { KafkaJs } from './kafkajs-client.ts';
 import { type Cluster, committedMessages, createCluster, type FetchedPartition } from './kafkajs-cluster.ts';
@@ -17,13 +18,12 @@ const ATTEMPTS = 5;
 export async function* readStretches(
   kafkajs: KafkaJs,
   options: KafkaOptions,
+  admin: KafkaAdmin,
   topic: string,
-  stretches: readonly Stretch[],
-  ranges: () => Promise<PartitionRange[]>,
+  stretches: readonly OpenStretch[],
   signal: AbortSignal,
 ): AsyncGenerator<RecordBatch> {
-  let open = clip(stretches, await ranges());
-  if (open.length === 0) return;
+  let open = [...stretches];
   const cluster = createCluster(kafkajs, options);
   try {
     await cluster.connect();
@@ -38,7 +38,7 @@ export async function* readStretches(
         await sleep(systemClock, 200 * 2 ** failures, signal);
         // A leader may have moved, or what was wanted has expired meanwhile.
         await cluster.refreshMetadata().catch(() => undefined);
-        for (const { partition, low } of await ranges().catch(() => [])) {
+        for (const { partition, low } of await admin.ranges(topic).catch(() => [])) {
           for (const stretch of open) if (stretch.partition === partition) stretch.next = Math.max(stretch.next, low);
         }
         open = open.filter(({ next, end }) => next < end);

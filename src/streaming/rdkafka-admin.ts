@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PartitionRange, TopicSpec } from './driver.ts';
+import type { KafkaAdmin } from './kafka.ts';
 import { streamUnavailable, topicMissing } from './kafka-errors.ts';
 import { type KafkaOptions, topicConfiguration } from './kafka-options.ts';
 import { KafkajsAdmin } from './kafkajs-admin.ts';
@@ -13,7 +14,7 @@ const ASK_MS = 8_000;
 const QUESTIONS_AT_A_TIME = 2;
 
 /** Questions about topics, through a producer that sends nothing. Connects when first asked, anew after a failure. */
-export class RdkafkaAdmin {
+export class RdkafkaAdmin implements KafkaAdmin {
   readonly #module: RdkafkaModule;
   readonly #options: KafkaOptions;
   #current: Promise<PolledProducer> | undefined;

@@ -2,14 +2,14 @@ import { rootCertificates } from 'node:tls';
 import type { Logger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
 import { lz4 } from './kafka-lz4.ts';
-import { type KafkaOptions, METADATA_MAX_AGE_MS } from './kafka-options.ts';
+import type { KafkaOptions } from './kafka-options.ts';
 import type { RdkafkaModule } from './rdkafka-module.ts';
 
 type Value = string | number | boolean;
 
 /** librdkafka's settings that say how to reach the brokers. */
 export function connectionConfig(options: KafkaOptions): Record<string, Value> {
-  const { tls, sasl, metadataMaxAgeMs = METADATA_MAX_AGE_MS } = options;
+  const { tls, sasl, metadataMaxAgeMs } = options;
   return {
     'client.id': options.clientId,
     'bootstrap.servers': options.bootstrapServers.join(','),
@@ -30,7 +30,7 @@ export function connectionConfig(options: KafkaOptions): Record<string, Value> {
     'socket.nagle.disable': true,
     'socket.connection.setup.timeout.ms': 10_000,
     // A broker that is frozen keeps its connections: only a request that gets no answer tells.
-    'socket.timeout.ms': 10_000,
+    'socket.timeout.ms': options.requestTimeoutMs,
     'reconnect.backoff.ms': 100,
     'reconnect.backoff.max.ms': 2_000,
     'topic.metadata.refresh.interval.ms': metadataMaxAgeMs,

@@ -1,9 +1,9 @@
 import { sleep, systemClock } from '../core/clock.ts';
 import type { ConsumerOptions, StreamConsumer, TopicPartition } from './driver.ts';
+import type { KafkaAdmin, Startable } from './kafka.ts';
 import { streamUnavailable, topicMissing } from './kafka-errors.ts';
-import { ASSIGNMENT_STRATEGY, type KafkaOptions, SESSION_TIMEOUT_MS } from './kafka-options.ts';
+import { ASSIGNMENT_STRATEGY, type KafkaOptions } from './kafka-options.ts';
 import { MAX_WAITING_BYTES, type OwnedPartition, PartitionBook } from './kafka-partitions.ts';
-import type { RdkafkaAdmin } from './rdkafka-admin.ts';
 import { connectionConfig, FailureLog } from './rdkafka-config.ts';
 import { RD, RD_EVENT, type RdConsumer, type RdError, type RdkafkaModule, type RdMessage } from './rdkafka-module.ts';
 import { MessagePoll } from './rdkafka-poll.ts';
@@ -27,12 +27,11 @@ interface Lane {
  * All changes of what is read (assign, pause, resume) are made between two calls of `consume`, when no message is under
  * way: so every message belongs to the assignment of its time. Only giving partitions up happens at once.
  */
-export class RdkafkaConsumer implements StreamConsumer {
+export class RdkafkaConsumer implements Startable<StreamConsumer> {
   readonly #module: RdkafkaModule;
   readonly #options: KafkaOptions;
-  readonly #admin: RdkafkaAdmin;
+  readonly #admin: KafkaAdmin;
   readonly #settings: ConsumerOptions;
-  readonly #onClosed: () => void;
   readonly #book: PartitionBook;
   readonly #lanes = new WeakMap<OwnedPartition, Lane>();
   readonly #closing = new AbortController();
@@ -42,23 +41,15 @@ export class RdkafkaConsumer implements StreamConsumer {
   #isVerifying = false;
   #verifiedMs = 0;
 
-  constructor(
-    module: RdkafkaModule,
-    options: KafkaOptions,
-    admin: RdkafkaAdmin,
-    settings: ConsumerOptions,
-    onClosed: () => void,
-  ) {
+  constructor(module: RdkafkaModule, options: KafkaOptions, admin: KafkaAdmin, settings: ConsumerOptions) {
     this.#module = module;
     this.#options = options;
     this.#admin = admin;
     this.#settings = settings;
-    this.#onClosed = onClosed;
     this.#book = new PartitionBook({
       handler: settings.handler,
       logger: options.logger,
-      ranges: (topic) => admin.ranges(topic),
-      identity: (topic) => admin.identity(topic),
+      admin,
       onKnown: () => {
         this.#mustAssign = true;
       },
@@ -100,7 +91,6 @@ export class RdkafkaConsumer implements StreamConsumer {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#onClosed();
     await this.#loop;
     await this.#book.close();
     this.#book.revokeAll();
@@ -108,14 +98,15 @@ export class RdkafkaConsumer implements StreamConsumer {
   }
 
   #create(): RdConsumer {
-    const sessionMs = this.#options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS;
+    const { sessionTimeoutMs, heartbeatMs, rebalanceTimeoutMs } = this.#options;
     const config = {
       ...connectionConfig(this.#options),
       'group.id': this.#settings.group,
       'partition.assignment.strategy': ASSIGNMENT_STRATEGY,
-      'session.timeout.ms': sessionMs,
-      'heartbeat.interval.ms': Math.floor(sessionMs / 5),
-      'max.poll.interval.ms': Math.max(60_000, sessionMs),
+      'session.timeout.ms': sessionTimeoutMs,
+      'heartbeat.interval.ms': heartbeatMs,
+      // To the group it is the rebalance timeout.
+      'max.poll.interval.ms': rebalanceTimeoutMs,
       'enable.auto.commit': false,
       'enable.auto.offset.store': false,
       'check.crcs': true,

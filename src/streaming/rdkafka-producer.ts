@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { VedetteError } from '../errors.ts';
 import type { OutgoingRecord, StreamProducer } from './driver.ts';
+import type { Startable } from './kafka.ts';
 import { streamUnavailable, topicMissing } from './kafka-errors.ts';
-import { DELIVERY_TIMEOUT_MS, type KafkaOptions } from './kafka-options.ts';
+import type { KafkaOptions } from './kafka-options.ts';
 import { compressionCodec, connectionConfig } from './rdkafka-config.ts';
 import { RD, RD_EVENT, type RdError, type RdkafkaModule } from './rdkafka-module.ts';
 import { connectProducer, type PolledProducer } from './rdkafka-polled.ts';
@@ -26,21 +27,19 @@ interface Pending {
   topic: string;
 }
 
-export class RdkafkaProducer implements StreamProducer {
+export class RdkafkaProducer implements Startable<StreamProducer> {
   readonly #module: RdkafkaModule;
   readonly #options: KafkaOptions;
-  readonly #onClosed: () => void;
   #current: Promise<PolledProducer> | undefined;
   readonly #pending = new Set<Pending>();
   #isClosed = false;
 
-  constructor(module: RdkafkaModule, options: KafkaOptions, onClosed: () => void) {
+  constructor(module: RdkafkaModule, options: KafkaOptions) {
     this.#module = module;
     this.#options = options;
-    this.#onClosed = onClosed;
   }
 
-  async connect(): Promise<void> {
+  async start(): Promise<void> {
     await this.#connected();
   }
 
@@ -63,7 +62,6 @@ export class RdkafkaProducer implements StreamProducer {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#onClosed();
     const current = this.#current;
     this.#current = undefined;
     // One that never connected has nothing to close.
@@ -79,6 +77,7 @@ export class RdkafkaProducer implements StreamProducer {
   }
 
   async #connect(): Promise<PolledProducer> {
+    const requestMs = Math.max(500, Math.min(this.#options.requestTimeoutMs, this.#timeoutMs / 2));
     const config = {
       ...connectionConfig(this.#options),
       'enable.idempotence': true,
@@ -91,8 +90,8 @@ export class RdkafkaProducer implements StreamProducer {
       'message.max.bytes': 1_000_000,
       'message.timeout.ms': this.#timeoutMs,
       // What is with the broker does not time out before its request does.
-      'socket.timeout.ms': Math.max(1_000, Math.min(10_000, this.#timeoutMs / 2)),
-      'request.timeout.ms': Math.max(1_000, Math.min(10_000, this.#timeoutMs / 2)),
+      'socket.timeout.ms': requestMs,
+      'request.timeout.ms': requestMs,
       'topic.metadata.propagation.max.ms': 5_000,
       dr_cb: true,
     };
@@ -183,6 +182,6 @@ export class RdkafkaProducer implements StreamProducer {
   }
 
   get #timeoutMs(): number {
-    return this.#options.deliveryTimeoutMs ?? DELIVERY_TIMEOUT_MS;
+    return this.#options.deliveryTimeoutMs;
   }
 }

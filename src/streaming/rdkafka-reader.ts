@@ -1,7 +1,7 @@
-import type { PartitionRange, RecordBatch, Stretch } from './driver.ts';
+import type { RecordBatch } from './driver.ts';
 import { streamUnavailable } from './kafka-errors.ts';
 import type { KafkaOptions } from './kafka-options.ts';
-import { clip, type OpenStretch } from './kafka-stretches.ts';
+import type { OpenStretch } from './kafka-stretches.ts';
 import { connectionConfig, FailureLog } from './rdkafka-config.ts';
 import type { RdConsumer, RdError, RdkafkaModule, RdMessage } from './rdkafka-module.ts';
 import { MessagePoll } from './rdkafka-poll.ts';
@@ -16,12 +16,10 @@ export async function* readStretches(
   module: RdkafkaModule,
   options: KafkaOptions,
   topic: string,
-  stretches: readonly Stretch[],
-  ranges: () => Promise<PartitionRange[]>,
+  stretches: readonly OpenStretch[],
   signal: AbortSignal,
 ): AsyncGenerator<RecordBatch> {
-  let open = clip(stretches, await ranges());
-  if (open.length === 0) return;
+  let open = [...stretches];
   const consumer = await connect(module, options, topic);
   try {
     consumer.assign(open.map(({ partition, next }) => ({ topic, partition, offset: next })));

@@ -24,7 +24,11 @@ export function kafkaOptions(bootstrapServers: readonly string[], given: Partial
     compression: 'auto',
     logger: silentLogger,
     sessionTimeoutMs: 3_000,
+    heartbeatMs: 500,
+    rebalanceTimeoutMs: 10_000,
+    requestTimeoutMs: 4_000,
     deliveryTimeoutMs: 10_000,
+    metadataMaxAgeMs: 30_000,
     ...given,
   };
 }

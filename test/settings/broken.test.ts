@@ -45,6 +45,14 @@ test('broken environments and flags', async (t) => {
       ],
     ],
     [
+      'times of a consumer group that do not go together',
+      { env: { VEDETTE_KAFKA_SESSION_TIMEOUT: '3s', VEDETTE_KAFKA_REBALANCE_TIMEOUT: '2s' } },
+      [
+        'kafka.heartbeat: given 2s, accepted: at most half of kafka.session_timeout (3s)',
+        'kafka.rebalance_timeout: given 2s, accepted: at least kafka.session_timeout (3s)',
+      ],
+    ],
+    [
       'a flag that is no setting',
       { env: {}, flags: { 'server.prt': '1' } },
       ['server.prt: given a value (command line), accepted: no such setting; did you mean server.port?'],
