@@ -22,6 +22,8 @@ export const ERRORS = {
   VED_RESET_FORBIDDEN: { statusCode: 403, text: 'Resetting the database is not allowed by the settings.' },
   VED_RESET_UNCONFIRMED: { statusCode: 400, text: 'A reset must name the database it destroys.' },
   VED_DATABASE_UNAVAILABLE: { statusCode: 503, text: 'PostgreSQL cannot be reached; try again.' },
+  VED_DATABASE_FORBIDDEN: { statusCode: 500, text: 'The database user may not do this; the message says who may.' },
+  VED_DATABASE_OCCUPIED: { statusCode: 500, text: 'The schema holds tables of others under names that are needed.' },
   VED_STREAM_UNAVAILABLE: { statusCode: 503, text: 'The stream cannot be reached; try again.' },
   VED_STOPPING: { statusCode: 503, text: 'The server is stopping; ask it later, or another one.' },
   VED_BUSY: { statusCode: 503, text: 'Too much of this is under way already; try again.' },

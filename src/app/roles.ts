@@ -13,7 +13,7 @@ export async function startRoles(ground: Ground): Promise<{ foundation: Foundati
   const { settings, logger, clock, lifecycle, database } = ground;
   if ((await pendingMigrations(database)).length > 0) await migrate(database, { logger });
   const driver = await openStream(settings, ground);
-  const partitionsOf = createTopicRouter(settings, { database, driver });
+  const partitionsOf = createTopicRouter(settings, { database, driver, logger });
   await partitionsOf(settings.topics.results);
   const jobs = openJobs({ settings, clock, database });
   const foundation: Foundation = { ...ground, driver, partitionsOf, jobs };

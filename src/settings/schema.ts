@@ -101,6 +101,9 @@ export const settingsSchema = group('Settings of Vedette', {
       accepted: 'lower-case letters, digits and underscores, at most 48',
       pattern: '^[a-z_][a-z0-9_]{0,47}$',
     }),
+    topic_views: boolean('Whether each topic gets a view of its name: its raw results, in plain units.', {
+      default: true,
+    }),
     retention: group('How long rows are kept', {
       results: retention('Raw results.', { default: 48 * HOUR }),
       minute: retention('Numbers per minute.', { default: 7 * DAY }),

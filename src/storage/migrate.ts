@@ -33,24 +33,58 @@ export async function loadMigrations(folder = FOLDER): Promise<Migration[]> {
 
 /**
  * Applies what is pending, each migration in a transaction of its own under an advisory lock, so that any number of
- * processes may do it at a time. Makes the schema when it is missing. Answers the names applied by this call.
+ * processes may do it at a time. Makes the schema when it is missing. Answers the names applied by this call. Throws
+ * VED_DATABASE_FORBIDDEN when the user may not, and VED_DATABASE_OCCUPIED when others have tables of the same names.
  */
-export async function migrate(database: Database, options: { logger?: Logger } = {}): Promise<string[]> {
-  const migrations = await loadMigrations();
-  const applied: string[] = [];
-  for (;;) {
-    const next = await locked(database, (tx) => applyNext(tx, migrations, database.schema));
-    if (!next) return applied;
-    options.logger?.info({ migration: next.name }, 'database migrated');
-    applied.push(next.name);
-  }
+export function migrate(database: Database, options: { logger?: Logger } = {}): Promise<string[]> {
+  return explained(database, async () => {
+    const migrations = await loadMigrations();
+    const applied: string[] = [];
+    for (;;) {
+      const next = await locked(database, (tx) => applyNext(tx, migrations, database.schema));
+      if (!next) return applied;
+      options.logger?.info({ migration: next.name }, 'database migrated');
+      applied.push(next.name);
+    }
+  });
 }
 
-/** Names of the migrations still to be applied, in their order. Changes nothing. */
-export async function pendingMigrations(database: Database): Promise<string[]> {
-  const migrations = await loadMigrations();
-  const pending = (await isKnown(database, database.schema)) ? await pendingOf(database, migrations) : migrations;
-  return pending.map(({ name }) => name);
+/** Names of the migrations still to be applied, in their order. Changes nothing; throws as `migrate` does. */
+export function pendingMigrations(database: Database): Promise<string[]> {
+  return explained(database, async () => {
+    const migrations = await loadMigrations();
+    const pending = (await isKnown(database, database.schema)) ? await pendingOf(database, migrations) : migrations;
+    return pending.map(({ name }) => name);
+  });
+}
+
+/** Of PostgreSQL: insufficient privilege, and a table that is known to be there but cannot be seen in its schema. */
+const FORBIDDEN = new Set(['42501', '42P01', '3F000']);
+/** Duplicate table, function, type or trigger; a foreign schema_migrations has other columns. */
+const OCCUPIED = new Set(['42P07', '42723', '42710', '42703', '42809']);
+
+/** Runs `work`; an error that somebody can act on says what to do, and as whom. */
+async function explained<T>(database: Database, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { code, message } = error as Error & { code?: string };
+    const place = `${database.databaseName}, schema ${database.schema}`;
+    if (code !== undefined && FORBIDDEN.has(code)) {
+      const { rows } = await database.query<{ user: string }>('SELECT current_user AS user');
+      const text =
+        `The tables in ${place}, are missing or old, and user ${rows[0].user} may not make them (${message}): ` +
+        'run `vedette db migrate` as the user who owns the schema; `vedette db grants` prints the rights of all users';
+      throw new VedetteError('VED_DATABASE_FORBIDDEN', text, { cause: error });
+    }
+    if (code !== undefined && OCCUPIED.has(code)) {
+      const text =
+        `In ${place}, others have tables of the same names (${message}). Theirs were left as they are: ` +
+        'give Vedette a schema of its own with storage.schema (VEDETTE_STORAGE_SCHEMA=vedette)';
+      throw new VedetteError('VED_DATABASE_OCCUPIED', text, { cause: error });
+    }
+    throw error;
+  }
 }
 
 /** Drops what migrations made, and migrates anew. All data is lost; what others keep in the same schema stays. */

@@ -101,7 +101,8 @@ export class GroupMembership {
   async #enter(tx: Transaction): Promise<void> {
     // A lease that is forgotten by a crash of the server is as good as an expired one: no need to wait for the disk.
     await tx.query('SET LOCAL synchronous_commit = off');
-    await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`vedette group ${this.#group}`]);
+    const name = `vedette group ${this.#database.schema} ${this.#group}`;
+    await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [name]);
     await tx.query('DELETE FROM stream_members WHERE consumer_group = $1 AND expires_at < clock_timestamp()', [
       this.#group,
     ]);
