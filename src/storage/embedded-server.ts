@@ -70,14 +70,14 @@ interface ServerState {
 /** Starts the server of a data folder, making its cluster at first. Resolves when it takes connections. */
 export async function startEmbeddedPostgres(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
   const dataDir = resolve(options.dataDir);
-  await mkdir(dataDir, { recursive: true });
   let unlock: () => Promise<void>;
   try {
+    await mkdir(dataDir, { recursive: true });
     unlock = await lockDataFolder(dataDir);
   } catch (error) {
     if (options.join && error instanceof VedetteError && error.code === 'VED_DATA_DIR_IN_USE')
       return joinServer(dataDir);
-    throw error;
+    throw notWritable(dataDir, error) ?? error;
   }
   const lifecycle = new Lifecycle();
   lifecycle.defer(unlock);
@@ -97,6 +97,16 @@ export async function findEmbeddedConnection(dataDir: string): Promise<string | 
   const password = await loadPassword(folder, { create: false });
   const running = await withClient({ password }, state.port, state.database, async () => true).catch(() => false);
   return running ? connectionStringOf(password, state.port, state.database) : null;
+}
+
+/** A container or a host with a read-only tree: what is missing there is a database of its own. */
+function notWritable(dataDir: string, cause: unknown): VedetteError | null {
+  const { code } = cause as NodeJS.ErrnoException;
+  if (!['EROFS', 'EACCES', 'EPERM'].includes(code ?? '')) return null;
+  const message =
+    `The embedded PostgreSQL needs a folder that it can write to, and ${dataDir} is none (${code}): ` +
+    'name a PostgreSQL with DATABASE_URL or DB_HOST, or another folder with VEDETTE_DATA_DIR';
+  return new VedetteError('VED_EMBEDDED_POSTGRES', message, { cause });
 }
 
 async function joinServer(dataDir: string): Promise<EmbeddedServer> {
