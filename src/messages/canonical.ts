@@ -1,16 +1,14 @@
-import { CanonicalTail } from './canonical-tail.ts';
-import { REASONS } from './check-result.ts';
+import { scanTail } from './canonical-tail.ts';
+import { OUTCOMES, REASONS } from './check-result.ts';
 import type { ColumnBuffer } from './column-buffer.ts';
-import { hashByte, hashText, sameText } from './interner.ts';
 import { NO_REASON, NO_STATUS } from './result-columns.ts';
 import {
-  COLON,
-  COMMA,
-  digits5,
-  digits8,
   endOfText,
-  millionths,
-  QUOTE,
+  fiveDigits,
+  Phrase,
+  seconds,
+  sixDigits,
+  threeDigits,
   wholeNumber,
   word2,
   word4,
@@ -27,17 +25,13 @@ export const SCAN_REACH = 1024;
  * What it accepts, parse.ts accepts with the same values.
  */
 export class CanonicalScanner {
-  #bytes: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(new ArrayBuffer(0));
   readonly #columns: ColumnBuffer;
-  readonly #tail = new CanonicalTail();
-  /** Where the text read last ended. */
-  #at = 0;
-  /** The location before and the key after it, as words: it is nearly always the next one too. */
-  readonly #locationWords = new Float64Array(MAX_LOCATION_CHARS / 8 + 2);
-  #locationEnd = 0;
-  #locationLength = 0;
+  /** The location before and the keys around it: it is nearly always the next one too. */
+  #location = NOWHERE;
   #locationId = 0;
+  /** That of each location, by its id. */
+  #phrases: Phrase[] = [];
   #locations: readonly string[] = [];
   /** The stretch of 100 seconds the time before lay in, which is nearly always that of the next one too. */
   #stretch = 0;
@@ -50,220 +44,212 @@ export class CanonicalScanner {
     this.#columns = columns;
   }
 
-  /** Scans read `bytes` from now on. */
-  source(bytes: Uint8Array, view: DataView): void {
-    this.#bytes = bytes;
+  /** Scans read `view` from now on. The columns may have forgotten their texts since the last one. */
+  source(view: DataView): void {
     this.#view = view;
+    const { locations, statuses } = this.#columns;
+    if (locations !== this.#locations) {
+      this.#locations = locations;
+      this.#location = NOWHERE;
+      this.#phrases = [];
+    }
+    if (statuses !== this.#statuses) {
+      this.#statuses = statuses;
+      this.#codes.fill(0);
+    }
   }
 
   /**
-   * Fills row `row` (all but lineStart and lineEnd) from the line at `start`. Answers the position after its closing
-   * brace, or -1 when the line is for the other reader; the row is then void.
+   * Appends a row for each line from `from` on, up to the first one that begins at `stop` or later or is for the other
+   * reader. Answers where that one begins. The record lies from `origin` to `end`. All in one function on purpose: a call
+   * a line costs more than its digits.
    */
-  scan(start: number, row: number): number {
-    const bytes = this.#bytes;
+  scan(from: number, stop: number, origin: number, end: number): number {
     const view = this.#view;
     const columns = this.#columns;
+    let start = from;
+    while (start < stop) {
+      const row = columns.length;
+      if (row === columns.capacity) columns.grow();
 
-    if (view.getFloat64(start, true) !== OPEN || view.getFloat64(start + 8, true) !== JOB_ID) return -1;
-    let at = start + 16;
-    const jobId = wholeNumber(view, at);
-    if (jobId >= 16 && (jobId & 15) < 8) {
-      columns.jobId[row] = jobId >> 4;
-      at += jobId & 15;
-    } else {
-      at = this.#longJobId(at, row);
-      if (at < 0) return -1;
-    }
-
-    if (view.getFloat64(at, true) !== LOCATION || view.getFloat64(at + 5, true) !== LOCATION_END) return -1;
-    const location = this.#scanLocation(at + 13);
-    if (location < 0) return -1;
-    columns.location[row] = location;
-    at = this.#at;
-
-    let epoch = bytes[at] - 0x30;
-    if (epoch >>> 0 <= 9 && bytes[at + 1] === COMMA) {
-      at++;
-    } else {
-      const packed = wholeNumber(view, at);
-      if (packed < 0) return -1;
-      epoch = packed >> 4;
-      at += packed & 15;
-    }
-    columns.epoch[row] = epoch;
-
-    if (view.getFloat64(at, true) !== SLOT) return -1;
-    const slot = digits5(view, at + 16);
-    if (slot < 0 || !this.#sameStretch(at + 8)) return -1;
-    columns.slot[row] = this.#stretchMs + slot;
-    at += 21;
-
-    // Ranges (slots, period) are rare and have rules of their own: the other reader takes them.
-    if (view.getInt32(at, true) !== TS || view.getInt16(at + 4, true) !== KEY_END) return -1;
-    const ts = digits5(view, at + 14);
-    if (ts < 0 || !this.#sameStretch(at + 6)) return -1;
-    columns.slots[row] = 1;
-    columns.periodMs[row] = 0;
-    columns.ts[row] = this.#stretchMs + ts;
-    at += 19;
-
-    if (view.getFloat64(at, true) !== OUTCOME || view.getInt32(at + 8, true) !== OUTCOME_END) return -1;
-    const outcome = scanOutcome(view, at + 12);
-    if (outcome < 0) return -1;
-    columns.outcome[row] = outcome & 15;
-    at += 12 + (outcome >> 4);
-
-    if (view.getFloat64(at, true) === REASON) {
-      if (view.getInt32(at + 7, true) !== REASON_END) return -1;
-      const reason = this.#scanReason(at + 11);
-      if (reason < 0) return -1;
-      columns.reason[row] = reason;
-      at = this.#at;
-    } else {
-      columns.reason[row] = NO_REASON;
-    }
-
-    if (view.getFloat64(at, true) !== STATUS || view.getInt16(at + 8, true) !== KEY_END) return -1;
-    const status = this.#scanStatus(at + 10);
-    if (status === UNREAD) return -1;
-    columns.status[row] = status;
-    at = this.#at;
-
-    if (view.getFloat64(at, true) !== RESPONSE || view.getFloat64(at + 8, true) !== RESPONSE_END) return -1;
-    if (bytes[at + 16] !== COLON) return -1;
-    at += 17;
-    if (view.getInt16(at, true) === ZERO_POINT) {
-      const micros = millionths(view, at + 2);
-      if (micros < 0) return -1;
-      columns.rtMicros[row] = micros >> 4;
-      at += 2 + (micros & 15);
-      if ((outcome & 15) === MISSED) return -1;
-    } else if (view.getInt32(at, true) === NULL) {
-      columns.rtMicros[row] = -1;
-      at += 4;
-    } else {
-      const end = this.#tail.seconds(view, at);
-      if (end < 0 || (outcome & 15) === MISSED) return -1;
-      columns.rtMicros[row] = this.#tail.micros;
-      at = end;
-    }
-    if ((outcome & 15) === MISSED && status !== NO_STATUS) return -1;
-    return this.#tail.scan(bytes, view, at, columns.bytes, row);
-  }
-
-  /** Reads a location and the key `epoch` behind it; where that ends is in #at. Answers the location's id, or -1. */
-  #scanLocation(start: number): number {
-    const table = this.#columns.locationTable;
-    if (table.names === this.#locations) {
-      const view = this.#view;
-      const words = this.#locationWords;
-      const last = this.#locationLength - 8;
-      let at = 0;
-      while (at < last && view.getFloat64(start + at, true) === words[at >> 3]) at += 8;
-      if (at >= last && view.getFloat64(start + last, true) === this.#locationEnd) {
-        this.#at = start + last + 8;
-        return this.#locationId;
+      if (view.getFloat64(start, true) !== OPEN || view.getFloat64(start + 8, true) !== JOB_ID) return start;
+      let at = start + 16;
+      let jobId = view.getUint8(at) - ZERO;
+      if (jobId < 1 || jobId > 9) return start;
+      for (let digit = view.getUint8(++at) - ZERO; digit >>> 0 <= 9; digit = view.getUint8(++at) - ZERO) {
+        if (jobId > MOST_BEFORE_LAST_DIGIT) return start;
+        jobId = jobId * 10 + digit;
       }
+      columns.jobId[row] = jobId;
+
+      if (!this.#location.isAt(view, at) && !this.#newLocation(at)) return start;
+      columns.location[row] = this.#locationId;
+      at += this.#location.length;
+
+      let epoch = view.getInt16(at, true) - EPOCH_0;
+      if (epoch >>> 0 <= 9) {
+        at++;
+      } else {
+        const packed = wholeNumber(view, at);
+        if (packed < 0) return start;
+        epoch = packed >> 4;
+        at += packed & 15;
+      }
+      columns.epoch[row] = epoch;
+
+      if (view.getFloat64(at, true) !== SLOT) return start;
+      if (view.getFloat64(at + 8, true) !== this.#stretch && !this.#newStretch(at + 8)) return start;
+      const slot = fiveDigits(view, at + 16);
+      if (slot < 0) return start;
+      columns.slot[row] = this.#stretchMs + slot;
+      at += 21;
+
+      // Ranges (slots, period) are rare and have rules of their own: the other reader takes them.
+      if (view.getInt32(at, true) !== TS || view.getInt16(at + 4, true) !== KEY_END) return start;
+      if (view.getFloat64(at + 6, true) !== this.#stretch && !this.#newStretch(at + 6)) return start;
+      const ts = fiveDigits(view, at + 14);
+      if (ts < 0) return start;
+      columns.slots[row] = 1;
+      columns.periodMs[row] = 0;
+      columns.ts[row] = this.#stretchMs + ts;
+      at += 19;
+
+      if (view.getFloat64(at, true) !== OUTCOME || view.getInt32(at + 8, true) !== OUTCOME_END) return start;
+      let outcome = 0;
+      at += 15;
+      if (view.getInt32(at - 3, true) !== UP) {
+        outcome = rareOutcome(view, at - 3);
+        if (outcome < 0) return start;
+        at += OUTCOMES[outcome].length - 2;
+      }
+      columns.outcome[row] = outcome;
+
+      if (view.getFloat64(at, true) === REASON) {
+        if (view.getInt32(at + 7, true) !== REASON_END) return start;
+        const reason = reasonAt(view, at + 11);
+        if (reason === NO_REASON) return start;
+        columns.reason[row] = reason;
+        at += 11 + REASON_PHRASES[reason].length;
+      } else {
+        if (view.getFloat64(at, true) !== STATUS || view.getInt16(at + 8, true) !== KEY_END) return start;
+        columns.reason[row] = NO_REASON;
+        at += 10;
+      }
+
+      const word = view.getInt32(at, true);
+      const code = threeDigits(word >>> 8);
+      if (code >= 0 && (word & 0xff) === QUOTE && view.getUint8(at + 4) === QUOTE) {
+        const known = this.#codes[code];
+        columns.status[row] = known === 0 ? this.#newCode(code, at + 1) : known - 1;
+        at += 5;
+      } else if (word === NULL) {
+        columns.status[row] = NO_STATUS;
+        at += 4;
+      } else {
+        at = this.#rareStatus(at, row);
+        if (at < 0) return start;
+      }
+
+      if (view.getFloat64(at, true) !== RESPONSE || view.getFloat64(at + 8, true) !== RESPONSE_END) return start;
+      const micros = view.getInt32(at + 15, true) === UNDER_A_SECOND ? sixDigits(view, at + 19) : -1;
+      if (micros >= 0) {
+        columns.rtMicros[row] = micros;
+        at += 25;
+      } else {
+        at = rareSeconds(view, at + 15, columns.rtMicros, row);
+        if (at < 0) return start;
+      }
+      if (outcome === MISSED && (columns.status[row] !== NO_STATUS || columns.rtMicros[row] !== -1)) return start;
+      at = scanTail(view, at, columns.bytes, row);
+      if (at < 0 || at > end) return start;
+      columns.lineStart[row] = start - origin;
+      columns.lineEnd[row] = at - origin;
+      if (at < end) {
+        if (view.getUint8(at) === NEWLINE) at++;
+        else if (view.getInt16(at, true) === RETURN_NEWLINE && at + 1 < end) at += 2;
+        else return start;
+      }
+      columns.length = row + 1;
+      start = at;
     }
-    return this.#newLocation(start);
+    return start;
   }
 
-  #newLocation(start: number): number {
+  /** Reads a location and the keys around it. */
+  #newLocation(at: number): boolean {
     const view = this.#view;
-    const end = endOfText(this.#bytes, start, MAX_LOCATION_CHARS);
-    if (end <= start || view.getFloat64(end, true) !== EPOCH || view.getInt16(end + 8, true) !== KEY_END) return -1;
-    this.#at = end + 10;
-    const table = this.#columns.locationTable;
-    this.#locationId = table.fromBytes(this.#bytes, start, end);
-    this.#locations = table.names;
-    this.#locationLength = this.#at - start;
-    for (let at = 0; at + 8 < this.#locationLength; at += 8)
-      this.#locationWords[at >> 3] = view.getFloat64(start + at, true);
-    this.#locationEnd = view.getFloat64(this.#at - 8, true);
-    return this.#locationId;
-  }
-
-  /** Whether the first eight digits of a time are known to be those of #stretchMs, or can become it. */
-  #sameStretch(at: number): boolean {
-    const digits = this.#view.getFloat64(at, true);
-    if (digits === this.#stretch) return true;
-    const high = digits8(this.#view, at);
-    // Twelve digits or less, or beyond the accepted range: not for this reader.
-    if (high < 10_000_000 || high * 100_000 + 99_999 > MAX_TIME_MS) return false;
-    this.#stretch = digits;
-    this.#stretchMs = high * 100_000;
+    if (view.getFloat64(at, true) !== LOCATION || view.getFloat64(at + 5, true) !== LOCATION_END) return false;
+    const start = at + 13;
+    const end = endOfText(view, start, MAX_LOCATION_CHARS);
+    if (end <= start || view.getFloat64(end, true) !== EPOCH || view.getInt16(end + 8, true) !== KEY_END) return false;
+    const id = this.#columns.locationTable.fromBytes(view, start, end);
+    this.#phrases[id] ??= new Phrase(`,"location":"${this.#locations[id]}","epoch":`);
+    this.#location = this.#phrases[id];
+    this.#locationId = id;
     return true;
   }
 
-  #scanStatus(start: number): number {
-    const bytes = this.#bytes;
-    const word = this.#view.getInt32(start, true);
-    if (word === NULL) {
-      this.#at = start + 4;
-      return NO_STATUS;
-    }
-    if ((word & 0xff) !== QUOTE) return UNREAD;
-    const table = this.#columns.statusTable;
-    if (table.names !== this.#statuses) {
-      this.#statuses = table.names;
-      this.#codes.fill(0);
-    }
-    const a = ((word >> 8) & 0xff) - 0x30;
-    const b = ((word >> 16) & 0xff) - 0x30;
-    const c = (word >>> 24) - 0x30;
-    if (a >>> 0 <= 9 && b >>> 0 <= 9 && c >>> 0 <= 9 && bytes[start + 4] === QUOTE) {
-      const code = a * 100 + b * 10 + c;
-      this.#at = start + 5;
-      const known = this.#codes[code];
-      if (known > 0) return known - 1;
-      const id = table.fromBytes(bytes, start + 1, start + 4);
-      this.#codes[code] = id + 1;
-      return id;
-    }
-    const end = endOfText(bytes, start + 1, MAX_STATUS_SCAN);
-    if (end <= start + 1) return UNREAD;
-    this.#at = end + 1;
-    return table.fromBytes(bytes, start + 1, end);
+  /** Takes the first eight digits of a time. */
+  #newStretch(at: number): boolean {
+    const digits = wholeNumber(this.#view, at);
+    const stretchMs = (digits >> 4) * 100_000;
+    if ((digits & 15) !== 8 || stretchMs + 99_999 > MAX_TIME_MS) return false;
+    this.#stretch = this.#view.getFloat64(at, true);
+    this.#stretchMs = stretchMs;
+    return true;
   }
 
-  #scanReason(start: number): number {
-    const bytes = this.#bytes;
-    let hash = 0;
-    let end = start;
-    for (; end < start + MAX_REASON_SCAN && bytes[end] !== QUOTE; end++) hash = hashByte(hash, bytes[end]);
-    for (let at = hash & 63; REASON_BY_HASH[at] !== NO_REASON; at = (at + 1) & 63) {
-      const reason = REASON_BY_HASH[at];
-      if (!sameText(REASONS[reason], bytes, start, end)) continue;
-      this.#at = end + 1;
-      return reason;
-    }
-    // What is not in the list may be from a newer writer: the other reader decides.
-    return -1;
+  #newCode(code: number, start: number): number {
+    const id = this.#columns.statusTable.fromBytes(this.#view, start, start + 3);
+    this.#codes[code] = id + 1;
+    return id;
   }
 
-  /** Nine or ten digits, or eight, which `wholeNumber` cannot tell from more. Answers their end. */
-  #longJobId(start: number, row: number): number {
-    let value = 0;
-    let at = start;
-    for (let digit = this.#bytes[at] - 0x30; digit >>> 0 <= 9; digit = this.#bytes[++at] - 0x30) {
-      if (at - start === 10) return -1;
-      value = value * 10 + digit;
-    }
-    if (value > MAX_JOB_ID || value < 10_000_000) return -1;
-    this.#columns.jobId[row] = value;
-    return at;
+  /** A status that is not three digits. Answers where its closing quote was passed, or -1. */
+  #rareStatus(start: number, row: number): number {
+    const view = this.#view;
+    if (view.getUint8(start) !== QUOTE) return -1;
+    const end = endOfText(view, start + 1, MAX_STATUS_SCAN);
+    if (end <= start + 1) return -1;
+    this.#columns.status[row] = this.#columns.statusTable.fromBytes(view, start + 1, end);
+    return end + 1;
   }
 }
 
-/** Which outcome, and * 16 how long its text and closing quote are; -1 for anything else. */
-function scanOutcome(view: DataView, at: number): number {
+/** Which outcome other than `up` and its closing quote are here; -1 for none. */
+function rareOutcome(view: DataView, at: number): number {
   const name = view.getInt32(at, true);
-  if (name === UP) return 3 * 16;
-  if (name === DOWN) return view.getUint8(at + 4) === QUOTE ? 5 * 16 + 2 : -1;
-  if (name === MISS) return view.getInt32(at + 3, true) === SED ? 7 * 16 + MISSED : -1;
-  if (name === DEGR) return view.getInt32(at + 4, true) === ADED && view.getUint8(at + 8) === QUOTE ? 9 * 16 + 1 : -1;
+  if (name === DOWN) return view.getUint8(at + 4) === QUOTE ? 2 : -1;
+  if (name === MISS) return view.getInt32(at + 3, true) === SED ? MISSED : -1;
+  if (name === DEGR) return view.getInt32(at + 4, true) === ADED && view.getUint8(at + 8) === QUOTE ? 1 : -1;
   return -1;
+}
+
+/** Which reason and `"status":` begin here; NO_REASON for any that is not in the list, perhaps from a newer writer. */
+function reasonAt(view: DataView, at: number): number {
+  let place = placeOf(view.getInt32(at, true), view.getInt32(at + 4, true));
+  for (let reason = REASONS_BY_WORDS[place]; reason !== NO_REASON; reason = REASONS_BY_WORDS[place]) {
+    if (REASON_PHRASES[reason].isAt(view, at)) return reason;
+    place = (place + 1) & 63;
+  }
+  return NO_REASON;
+}
+
+function placeOf(word: number, next: number): number {
+  return Math.imul(word ^ Math.imul(next, 0x9e3779b1), 0x85ebca6b) >>> 26;
+}
+
+/** Null, or seconds other than 0 and six decimals, for a key whose closing quote is at `start`. Answers their end, or -1. */
+function rareSeconds(view: DataView, start: number, micros: Float64Array, row: number): number {
+  if (view.getInt16(start, true) !== KEY_END) return -1;
+  if (view.getInt32(start + 2, true) === NULL) {
+    micros[row] = -1;
+    return start + 6;
+  }
+  const value = seconds(view, start + 2);
+  if (value < 0) return -1;
+  micros[row] = Math.floor(value / 16);
+  return start + 2 + (value % 16);
 }
 
 // The keys in words of eight, four and two bytes; where the rest is shorter than a word, the word overlaps the one before.
@@ -271,6 +257,8 @@ const OPEN = word8('{"v":1,"');
 const JOB_ID = word8('job_id":');
 const LOCATION = word8(',"locati');
 const LOCATION_END = word8('ation":"');
+const NOWHERE = new Phrase('');
+const EPOCH_0 = word2('0,');
 const EPOCH = word8('","epoch');
 const SLOT = word8(',"slot":');
 const TS = word4(',"ts');
@@ -288,18 +276,24 @@ const STATUS = word8(',"status');
 const RESPONSE = word8(',"respon');
 const RESPONSE_END = word8('se_time"');
 const KEY_END = word2('":');
-const ZERO_POINT = word2('0.');
+const UNDER_A_SECOND = word4('":0.');
 const NULL = word4('null');
 
+/** The few ids above what may still get another digit take the other way. */
+const MOST_BEFORE_LAST_DIGIT = Math.floor(MAX_JOB_ID / 10) - 1;
+const ZERO = 0x30;
+const QUOTE = 0x22;
+const NEWLINE = 0x0a;
+const RETURN_NEWLINE = word2('\r\n');
 const MISSED = 3;
-const UNREAD = -2;
 const MAX_STATUS_SCAN = 32;
-const MAX_REASON_SCAN = 32;
 
-/** Open addressing, far from full: there are fewer than 32 reasons. */
-const REASON_BY_HASH = new Uint8Array(64).fill(NO_REASON);
-REASONS.forEach((reason, index) => {
-  let at = hashText(reason) & 63;
-  while (REASON_BY_HASH[at] !== NO_REASON) at = (at + 1) & 63;
-  REASON_BY_HASH[at] = index;
+/** Each reason and what always follows it; open addressing by the first eight bytes of both, far from full. */
+const REASON_PHRASES = REASONS.map((reason) => new Phrase(`${reason}","status":`));
+const REASONS_BY_WORDS = new Uint8Array(64).fill(NO_REASON);
+REASONS.forEach((name, reason) => {
+  const text = `${name}","status":`;
+  let place = placeOf(word4(text), word4(text.slice(4)));
+  while (REASONS_BY_WORDS[place] !== NO_REASON) place = (place + 1) & 63;
+  REASONS_BY_WORDS[place] = reason;
 });

@@ -24,17 +24,17 @@ export class Interner {
   }
 
   /** The id of the ASCII bytes from `start` to `end`. Nothing is allocated for one that is known. */
-  fromBytes(bytes: Uint8Array, start: number, end: number): number {
+  fromBytes(view: DataView, start: number, end: number): number {
     let hash = 0;
-    for (let byte = start; byte < end; byte++) hash = hashByte(hash, bytes[byte]);
+    for (let byte = start; byte < end; byte++) hash = hashByte(hash, view.getUint8(byte));
     const mask = this.#table.length - 1;
     let at = mix(hash) & mask;
     for (let entry = this.#table[at]; entry !== 0; entry = this.#table[at]) {
-      if (sameText(this.names[entry - 1], bytes, start, end)) return entry - 1;
+      if (sameText(this.names[entry - 1], view, start, end)) return entry - 1;
       at = (at + 1) & mask;
     }
     let text = '';
-    for (let byte = start; byte < end; byte++) text += String.fromCharCode(bytes[byte]);
+    for (let byte = start; byte < end; byte++) text += String.fromCharCode(view.getUint8(byte));
     const id = this.fromText(text);
     this.#table[at] = id + 1;
     this.#inTable++;
@@ -64,19 +64,19 @@ export class Interner {
   }
 }
 
-export function hashByte(hash: number, byte: number): number {
+function hashByte(hash: number, byte: number): number {
   return (Math.imul(hash, 31) + byte) | 0;
 }
 
-export function hashText(text: string): number {
+function hashText(text: string): number {
   let hash = 0;
   for (let at = 0; at < text.length; at++) hash = hashByte(hash, text.charCodeAt(at));
   return hash;
 }
 
-export function sameText(text: string, bytes: Uint8Array, start: number, end: number): boolean {
+function sameText(text: string, view: DataView, start: number, end: number): boolean {
   if (text.length !== end - start) return false;
-  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) !== bytes[start + at]) return false;
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) !== view.getUint8(start + at)) return false;
   return true;
 }
 

@@ -1,11 +1,5 @@
-// Small readers of the canonical form. Those that answer a value and a length pack both: value * 16 + length.
-
-export const QUOTE = 0x22;
-export const BRACE = 0x7d;
-export const COLON = 0x3a;
-export const COMMA = 0x2c;
-const BACKSLASH = 0x5c;
-const ZERO = 0x30;
+// Small readers of the canonical form. What is read often is compared or converted four or eight bytes at a time and is short
+// enough to become part of its caller; what is rare goes digit by digit.
 
 /** Two ASCII characters as a little-endian read gives them; so do the next ones for four and eight. */
 export function word2(text: string): number {
@@ -21,87 +15,113 @@ export function word8(text: string): number {
   return Buffer.from(text).readDoubleLE();
 }
 
+/** An ASCII text of at least eight characters, compared eight at a time. An empty one is found nowhere. */
+export class Phrase {
+  readonly length: number;
+  readonly #words: Float64Array;
+  /** The last eight characters, of which the words may have had some already. */
+  readonly #end: number;
+
+  constructor(text: string) {
+    this.length = text.length;
+    this.#words = Float64Array.from({ length: (text.length - 1) >> 3 }, (_, n) => word8(text.slice(8 * n)));
+    this.#end = text === '' ? Number.NaN : word8(text.slice(-8));
+  }
+
+  isAt(view: DataView, start: number): boolean {
+    const words = this.#words;
+    for (let n = 0; n < words.length; n++) if (view.getFloat64(start + 8 * n, true) !== words[n]) return false;
+    return view.getFloat64(start + this.length - 8, true) === this.#end;
+  }
+}
+
 /** The position of the closing quote of at most `most` plain ASCII characters; -1 when there is anything else. */
-export function endOfText(bytes: Uint8Array, start: number, most: number): number {
+export function endOfText(view: DataView, start: number, most: number): number {
   const last = start + most;
   for (let at = start; at <= last; at++) {
-    const byte = bytes[at];
+    const byte = view.getUint8(at);
     if (byte === QUOTE) return at;
     if (byte < 0x20 || byte > 0x7e || byte === BACKSLASH) return -1;
   }
   return -1;
 }
 
-/** Eight digits; -1 for anything else. */
-export function digits8(view: DataView, at: number): number {
-  const high = view.getInt32(at, true) ^ ZEROS;
-  const low = view.getInt32(at + 4, true) ^ ZEROS;
-  if ((notDigits(high) | notDigits(low)) !== 0) return -1;
-  return number4(high) * 10_000 + number4(low);
+/** The number that the three digits in the low bytes of a word make; -1 for anything else. */
+export function threeDigits(word: number): number {
+  const digits = word ^ 0x303030;
+  return notDigits(digits) !== 0 ? -1 : (digits & 0xff) * 100 + ((digits >> 8) & 0xff) * 10 + (digits >> 16);
 }
 
 /** Five digits; -1 for anything else. */
-export function digits5(view: DataView, at: number): number {
+export function fiveDigits(view: DataView, at: number): number {
   const high = view.getInt32(at, true) ^ ZEROS;
   const last = view.getUint8(at + 4) - ZERO;
   return notDigits(high) !== 0 || last >>> 0 > 9 ? -1 : number4(high) * 10 + last;
 }
 
-/** A whole number of 1 to 8 digits and how many they are; -1 for anything else, and for leading zeros. */
-export function wholeNumber(view: DataView, at: number): number {
-  const first = view.getInt32(at, true) ^ ZEROS;
-  const stop = notDigits(first);
-  if (stop !== 0) {
-    const length = firstOf(stop);
-    if (length === 0) return -1;
-    if ((first & 0xff) === 0) return length === 1 ? 1 : -1;
-    return number4(first << (32 - 8 * length)) * 16 + length;
-  }
-  if ((first & 0xff) === 0) return -1;
-  const second = view.getInt32(at + 4, true) ^ ZEROS;
-  const end = notDigits(second);
-  if (end === 0) return (number4(first) * 10_000 + number4(second)) * 16 + 8;
-  const length = firstOf(end);
-  if (length === 0) return number4(first) * 16 + 4;
-  return (number4(first) * POWERS[length] + number4(second << (32 - 8 * length))) * 16 + 4 + length;
+/** Six digits and then none; -1 for anything else. */
+export function sixDigits(view: DataView, at: number): number {
+  const high = view.getInt32(at, true) ^ ZEROS;
+  const low = view.getInt32(at + 4, true) ^ ZEROS;
+  if ((notDigits(high) | ((notDigits(low) & 0x808080) ^ 0x800000)) !== 0) return -1;
+  return number4(high) * 100 + (low & 0xff) * 10 + ((low >> 8) & 0xff);
 }
 
-/** One to six decimals as millionths and how many they are; -1 for anything else. */
-export function millionths(view: DataView, at: number): number {
-  const first = view.getInt32(at, true) ^ ZEROS;
-  const stop = notDigits(first);
-  if (stop !== 0) {
-    const length = firstOf(stop);
-    return length === 0 ? -1 : number4(first << (32 - 8 * length)) * POWERS[6 - length] * 16 + length;
-  }
-  const second = view.getInt32(at + 4, true) ^ ZEROS;
-  // Of the second word only two characters may be digits.
-  const end = notDigits(second);
-  const length = end === 0 ? 4 : firstOf(end);
-  if (length > 2) return -1;
-  const rest = second & ((1 << (8 * length)) - 1);
-  return (number4(first) * 100 + (rest & 0xff) * 10 + (rest >> 8)) * 16 + 4 + length;
+/** Whether `sixDigits` would answer a number. */
+export function areSixDigits(view: DataView, at: number): boolean {
+  const low = notDigits(view.getInt32(at + 4, true) ^ ZEROS) & 0x808080;
+  return (notDigits(view.getInt32(at, true) ^ ZEROS) | (low ^ 0x800000)) === 0;
 }
 
-/** Where one to six decimals that begin at `at` end; -1 when there are none or more. */
-export function endOfMillionths(view: DataView, at: number): number {
-  const stop = notDigits(view.getInt32(at, true) ^ ZEROS);
-  if (stop !== 0) return (stop & 0x80) !== 0 ? -1 : at + firstOf(stop);
-  const end = notDigits(view.getInt32(at + 4, true) ^ ZEROS);
-  return (end & 0x808080) === 0 ? -1 : at + 4 + firstOf(end);
+/**
+ * A whole number without leading zeros, of which only eight digits are read, and how many they are: value * 16 + length;
+ * -1 for anything else.
+ */
+export function wholeNumber(view: DataView, start: number): number {
+  let value = view.getUint8(start) - ZERO;
+  if (value >>> 0 > 9) return -1;
+  let length = 1;
+  for (; length < 8; length++) {
+    const digit = view.getUint8(start + length) - ZERO;
+    if (digit >>> 0 > 9) break;
+    if (value === 0) return -1;
+    value = value * 10 + digit;
+  }
+  return value * 16 + length;
+}
+
+/** Seconds with at most six decimals, at most 10^6 of them: microseconds * 16 + length; -1 for anything else. */
+export function seconds(view: DataView, start: number): number {
+  const whole = wholeNumber(view, start);
+  if (whole < 0) return -1;
+  let micros = (whole >> 4) * 1e6;
+  let length = whole & 15;
+  if (view.getUint8(start + length) === POINT) {
+    length++;
+    let unit = 1e5;
+    for (
+      let digit = view.getUint8(start + length) - ZERO;
+      digit >>> 0 <= 9;
+      digit = view.getUint8(start + ++length) - ZERO
+    ) {
+      if (unit < 1) return -1;
+      micros += digit * unit;
+      unit /= 10;
+    }
+    if (unit === 1e5) return -1;
+  }
+  return micros > 1e12 ? -1 : micros * 16 + length;
 }
 
 const ZEROS = 0x30303030;
-const POWERS = new Int32Array([1, 10, 100, 1000, 10_000, 100_000]);
+const ZERO = 0x30;
+const POINT = 0x2e;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 
 /** For four bytes (each already xor '0'): the top bit of each that was no digit; right up to the first one that is set. */
 function notDigits(digits: number): number {
   return ((digits + 0x76767676) | digits) & 0x80808080;
-}
-
-/** Which byte, counted from the lowest, has the first bit set. */
-function firstOf(bits: number): number {
-  return (31 - Math.clz32(bits & -bits)) >> 3;
 }
 
 /** The number that four digits (0..9 a byte, the most significant in the lowest) make. */

@@ -1,9 +1,14 @@
 import fc from 'fast-check';
 import { type CheckResult, OUTCOMES, REASONS } from '../../src/messages/check-result.ts';
 
-const time = fc.integer({ min: 946_684_800_000, max: 4_102_444_800_000 });
+/** Anywhere, or close together as those of one record mostly are: around an end of the 100 s that share their first digits. */
+const time = fc.oneof(
+  fc.integer({ min: 946_684_800_000, max: 4_102_444_800_000 }),
+  fc.integer({ min: 1_749_999_950_000, max: 1_750_000_050_000 }),
+);
 const seconds = fc.oneof(
   fc.integer({ min: 0, max: 2_000_000 }).map((micros) => micros / 1e6),
+  fc.integer({ min: 0, max: 2_000 }).map((millis) => millis / 1e3),
   fc.integer({ min: 0, max: 1e12 }).map((micros) => micros / 1e6),
   fc.constantFrom(0, 1e-6, 0.1, 1, 59.999999, 1e6),
 );
@@ -14,8 +19,15 @@ const fits = (maxLength: number) => (text: string) =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is left out.
   text.length > 0 && text.length <= maxLength && !/[\u0000-\u001f\u007f]|\p{Surrogate}/u.test(text);
 
-const location = fc.oneof(fc.constant('default'), words(64).filter(fits(64)));
-const status = fc.oneof(fc.integer({ min: 100, max: 599 }).map(String), words(32).filter(fits(32)));
+const location = fc.oneof(
+  fc.constantFrom('default', 'defaults', 'defaulter', 'e', 'eu-central-1', 'eu-central-2'),
+  words(64).filter(fits(64)),
+);
+const status = fc.oneof(
+  fc.integer({ min: 100, max: 599 }).map(String),
+  fc.constantFrom('000', '20', '20x', '2000'),
+  words(32).filter(fits(32)),
+);
 const timings = fc.record(
   { dns: seconds, connect: seconds, tls: seconds, ttfb: seconds, transfer: seconds },
   { requiredKeys: [] },
@@ -25,7 +37,11 @@ const timings = fc.record(
 export const checkResult: fc.Arbitrary<CheckResult> = fc
   .record(
     {
-      jobId: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 2_147_483_647 })),
+      jobId: fc.oneof(
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: 1, max: 2_147_483_647 }),
+        fc.integer({ min: 2_147_483_600, max: 2_147_483_647 }),
+      ),
       location,
       epoch: fc.oneof(fc.integer({ min: 0, max: 9 }), fc.maxSafeNat()),
       slot: time,

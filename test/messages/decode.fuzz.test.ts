@@ -30,18 +30,17 @@ test('what a writer encodes is read whole, with the values that went in', async 
   );
 });
 
-/** One change of the bytes: overwritten, left out, doubled, or taken from what JSON is made of. */
+/** One change of the bytes: overwritten, left out, doubled, taken from elsewhere or from what JSON is made of. */
 const damage = fc.record({
   at: fc.nat(),
-  kind: fc.constantFrom('set', 'insert', 'remove', 'repeat', 'cut'),
+  kind: fc.constantFrom('set', 'insert', 'remove', 'repeat', 'copy', 'cut'),
+  from: fc.nat(),
   byte: fc.oneof(fc.constantFrom(...Buffer.from('"{}[]:,.-+eE0123456789\\ \n\r\tnulu')), fc.nat({ max: 255 })),
-  length: fc.integer({ min: 1, max: 8 }),
+  length: fc.integer({ min: 1, max: 40 }),
 });
+type Damage = typeof damage extends fc.Arbitrary<infer T> ? T : never;
 
-function applyDamage(
-  value: Buffer,
-  { at, kind, byte, length }: { at: number; kind: string; byte: number; length: number },
-) {
+function applyDamage(value: Buffer, { at, kind, from, byte, length }: Damage): Buffer {
   if (value.length === 0) return value;
   const start = at % value.length;
   const [head, rest] = [value.subarray(0, start), value.subarray(start)];
@@ -49,6 +48,10 @@ function applyDamage(
   if (kind === 'insert') return Buffer.concat([head, Buffer.of(byte), rest]);
   if (kind === 'remove') return Buffer.concat([head, rest.subarray(length)]);
   if (kind === 'repeat') return Buffer.concat([head, rest.subarray(0, length), rest]);
+  if (kind === 'copy') {
+    const source = from % value.length;
+    return Buffer.concat([head, value.subarray(source, source + length), rest.subarray(length)]);
+  }
   return head;
 }
 
@@ -61,6 +64,20 @@ test('damaged records give the same rows and the same rejections in both readers
       assert.deepEqual(decode(value), decodeByReference(value));
     }),
     { numRuns: 5 * numRuns },
+  );
+});
+
+test('every digit and key of a line may be wrong', async () => {
+  fc.assert(
+    fc.property(fc.tuple(checkResult, checkResult), fc.nat({ max: 255 }), (results, byte) => {
+      const value = Buffer.from(results.map(encodeResult).join('\n'));
+      for (let at = 0; at < value.length; at++) {
+        const damaged = Buffer.from(value);
+        damaged[at] = byte;
+        assert.deepEqual(decode(damaged), decodeByReference(damaged));
+      }
+    }),
+    { numRuns: numRuns / 50 },
   );
 });
 
