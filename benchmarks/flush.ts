@@ -1,13 +1,13 @@
-// Adding rows to metrics: new ones and ones that exist, as shares of a plain COPY of the same bytes into a table without
-// index. Rates by the clock depend on what else the machine does; those by CPU time (of this process and the server's) do not.
+// Adding to rows of metrics: new ones, ones that the writer remembers and ones that it has to read, as shares of a plain COPY
+// of the same bytes, made beforehand, into a table without index. Rates by the clock depend on what else the machine does; those by CPU time (of this process and the server's) do not.
 import { existsSync, readFileSync } from 'node:fs';
 import { Accumulator } from '../src/aggregates/accumulator.ts';
 import type { MetricDeltas } from '../src/aggregates/metric-deltas.ts';
 import { ResultDecoder } from '../src/messages/decode.ts';
+import { TablePartitions } from '../src/processor/table-partitions.ts';
 import type { Transaction } from '../src/storage/database.ts';
-import { listRows, orderByKey } from '../src/storage/metric-order.ts';
-import { copyRows, METRIC_COLUMNS } from '../src/storage/metric-rows.ts';
-import { prepareMetrics, writeMetrics } from '../src/storage/metrics-writer.ts';
+import { METRIC_COLUMNS } from '../src/storage/metric-rows.ts';
+import { MetricsWriter } from '../src/storage/metrics-writer.ts';
 import { createTestDatabase } from '../test/helpers/database.ts';
 import { report, round } from './machine.ts';
 import { blocksOf, resultAt } from './results.ts';
@@ -79,21 +79,49 @@ function summary(
   };
 }
 
+/** Writes the deltas and hands out the bytes that went to PostgreSQL. */
+async function write(tx: Transaction, writer: MetricsWriter, deltas: MetricDeltas): Promise<Buffer[]> {
+  const sent: Buffer[] = [];
+  function* noted(chunks: Iterable<Buffer>) {
+    for (const chunk of chunks) {
+      sent.push(chunk);
+      yield chunk;
+    }
+  }
+  const written = await writer.write(
+    {
+      query: (sql, parameters) => tx.query(sql, parameters),
+      copyFrom: (target, chunks, format) => tx.copyFrom(target, noted(chunks as Iterable<Buffer>), format),
+    },
+    [deltas],
+  );
+  written.remember();
+  return sent;
+}
+
 async function compare(perJob: number): Promise<object> {
   const copies: Cost[] = [];
   const fresh: Cost[] = [];
   const existing: Cost[] = [];
+  const forgotten: Cost[] = [];
   let rows = 0;
   for (let repeat = 0; repeat < 2; repeat++) {
     await database.query('TRUNCATE metrics');
+    const writer = new MetricsWriter();
     for (let flush = 0; flush < ROUNDS; flush++) {
       const deltas = deltasOf(flush, perJob);
       rows = deltas.length;
-      await prepareMetrics(database, deltas);
+      await new TablePartitions(database).prepare([{ metrics: deltas, results: { chunks: [], stretches: [] } }], false);
       await database.query('TRUNCATE plain');
-      const list = listRows([deltas]);
-      copies.push(await cost((tx) => tx.copyFrom('plain', copyRows(list, orderByKey(list)[0]), 'binary')));
-      (flush === 0 ? fresh : existing).push(await cost((tx) => writeMetrics(tx, deltas)));
+      if (flush === ROUNDS - 1) writer.forget();
+      const costs = flush === 0 ? fresh : flush === ROUNDS - 1 ? forgotten : existing;
+      let sent: Buffer[] = [];
+      costs.push(
+        await cost(async (tx) => {
+          sent = await write(tx, writer, deltas);
+        }),
+      );
+      copies.push(await cost((tx) => tx.copyFrom(`plain (${METRIC_COLUMNS.join(', ')})`, sent, 'binary')));
     }
   }
   const copy = summary(copies, rows);
@@ -110,6 +138,7 @@ async function compare(perJob: number): Promise<object> {
     copy_without_index: copy,
     new_rows: share(summary(fresh, rows)),
     existing_rows: share(summary(existing, rows)),
+    existing_rows_not_remembered: share(summary(forgotten, rows)),
   };
 }
 

@@ -9,7 +9,8 @@ import type { ResultColumns } from '../src/messages/result-columns.ts';
 import { createProcessor } from '../src/processor/processor.ts';
 import type { ResultsStore } from '../src/processor/raw-results.ts';
 import { SeriesProgress, type Tally } from '../src/processor/series-progress.ts';
-import { prepareMetrics, writeMetrics } from '../src/storage/metrics-writer.ts';
+import { TablePartitions } from '../src/processor/table-partitions.ts';
+import { MetricsWriter } from '../src/storage/metrics-writer.ts';
 import { createTestDatabase } from '../test/helpers/database.ts';
 import { createFakeDriver } from '../test/processor/fake-driver.ts';
 import { measure, report, round } from './machine.ts';
@@ -115,6 +116,8 @@ async function withoutChecks(rowsPerFlush: number): Promise<object> {
   }
   const decoder = new ResultDecoder();
   const accumulator = new Accumulator();
+  const partitions = new TablePartitions(database);
+  const writer = new MetricsWriter();
   const from = performance.now();
   const cpu = process.cpuUsage();
   let flushes = 0;
@@ -124,8 +127,8 @@ async function withoutChecks(rowsPerFlush: number): Promise<object> {
     for (let row = 0; row < decoder.columns.length; row++) accumulator.add(decoder.columns, row);
     if (accumulator.size < rowsPerFlush && index < blocks.length - 1) continue;
     const deltas = accumulator.take();
-    await prepareMetrics(database, deltas);
-    await database.transaction((tx) => writeMetrics(tx, deltas));
+    await partitions.prepare([{ metrics: deltas, results: { chunks: [], stretches: [] } }], false);
+    (await database.transaction((tx) => writer.write(tx, [deltas]))).remember();
     flushes++;
   }
   const seconds = (performance.now() - from) / 1000;

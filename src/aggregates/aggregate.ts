@@ -9,18 +9,15 @@ export interface Aggregate<State = unknown> {
   readonly name: string;
   /** Fields it can be applied to (`field: response_time`). */
   readonly fields: readonly AggregateField[];
-  /** Column type of its value in PostgreSQL. */
-  readonly sqlType: 'bigint' | 'jsonb';
   /** The state of an empty bucket. */
   create(): State;
   /** Adds row `row` of `columns`, `times` over (a missed range counts many). Answers the new state (numbers are values). */
   add(state: State, columns: ResultColumns, row: number, times: number, field: AggregateField): State;
+  /** Both together. It may change `a` and answer it, but not `b`. */
   merge(a: State, b: State): State;
   /** The stored value: a number, a plain JSON object, or null when nothing was added that counts. */
   toStored(state: State): number | Record<string, number> | null;
   fromStored(value: number | Record<string, number> | null): State;
-  /** SQL expression that merges two stored values of `sqlType`, either of which may be NULL. */
-  mergeSql(stored: string, added: string): string;
 }
 
 export const AGGREGATE_FIELDS = ['response_time', 'bytes', 'status', 'outcome', 'reason', 'result'] as const;

@@ -5,12 +5,10 @@ import { fieldValue } from './field-value.ts';
 export const count: Aggregate<number> = {
   name: 'count',
   fields: ['result', 'response_time', 'bytes'],
-  sqlType: 'bigint',
   create: () => 0,
   add: (state, columns, row, times, field) =>
     field === 'result' || fieldValue(columns, row, field) >= 0 ? state + times : state,
   merge: (a, b) => a + b,
   toStored: (state) => state,
   fromStored: (value) => (value as number | null) ?? 0,
-  mergeSql: (stored, added) => `COALESCE(${stored}, 0) + COALESCE(${added}, 0)`,
 };

@@ -5,7 +5,6 @@ import { fieldValue } from './field-value.ts';
 export const max: Aggregate<number | null> = {
   name: 'max',
   fields: ['response_time', 'bytes'],
-  sqlType: 'bigint',
   create: () => null,
   add: (state, columns, row, _times, field) => {
     const value = fieldValue(columns, row, field);
@@ -14,6 +13,4 @@ export const max: Aggregate<number | null> = {
   merge: (a, b) => (a === null || b === null ? (a ?? b) : Math.max(a, b)),
   toStored: (state) => state,
   fromStored: (value) => value as number | null,
-  // GREATEST skips NULL.
-  mergeSql: (stored, added) => `GREATEST(${stored}, ${added})`,
 };

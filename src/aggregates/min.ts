@@ -5,7 +5,6 @@ import { fieldValue } from './field-value.ts';
 export const min: Aggregate<number | null> = {
   name: 'min',
   fields: ['response_time', 'bytes'],
-  sqlType: 'bigint',
   create: () => null,
   add: (state, columns, row, _times, field) => {
     const value = fieldValue(columns, row, field);
@@ -14,6 +13,4 @@ export const min: Aggregate<number | null> = {
   merge: (a, b) => (a === null || b === null ? (a ?? b) : Math.min(a, b)),
   toStored: (state) => state,
   fromStored: (value) => value as number | null,
-  // LEAST skips NULL.
-  mergeSql: (stored, added) => `LEAST(${stored}, ${added})`,
 };

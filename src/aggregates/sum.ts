@@ -5,7 +5,6 @@ import { fieldValue } from './field-value.ts';
 export const sum: Aggregate<number> = {
   name: 'sum',
   fields: ['response_time', 'bytes'],
-  sqlType: 'bigint',
   create: () => 0,
   add: (state, columns, row, times, field) => {
     const value = fieldValue(columns, row, field);
@@ -14,5 +13,4 @@ export const sum: Aggregate<number> = {
   merge: (a, b) => a + b,
   toStored: (state) => state,
   fromStored: (value) => (value as number | null) ?? 0,
-  mergeSql: (stored, added) => `COALESCE(${stored}, 0) + COALESCE(${added}, 0)`,
 };

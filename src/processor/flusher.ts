@@ -1,6 +1,6 @@
 import { type Clock, sleep } from '../core/clock.ts';
 import { CommitUnknownError, type Database, type Transaction } from '../storage/database.ts';
-import { writeMetrics } from '../storage/metrics-writer.ts';
+import { MetricsWriter, type MetricsWritten, RowsGoneError } from '../storage/metrics-writer.ts';
 import { isRetryable } from '../storage/pool.ts';
 import { insertDeadLetters } from '../storage/processor-dead-letters.ts';
 import { moveOffsets, settleOffsets } from '../storage/processor-offsets.ts';
@@ -42,6 +42,8 @@ export interface FlusherOptions {
   /** Ends every wait for a database that is away. */
   signal: AbortSignal;
   hooks?: ProcessorHooks | undefined;
+  /** How much of the rows written last is remembered at most. */
+  memoryBytes?: number;
 }
 
 export interface FlushOutcome {
@@ -57,10 +59,12 @@ export interface FlushOutcome {
 export class Flusher {
   readonly #options: FlusherOptions;
   readonly #partitions: TablePartitions;
+  readonly #metrics: MetricsWriter;
 
   constructor(options: FlusherOptions) {
     this.#options = options;
     this.#partitions = new TablePartitions(options.database);
+    this.#metrics = new MetricsWriter({ memoryBytes: options.memoryBytes });
   }
 
   async flush(deltas: readonly Delta[]): Promise<FlushOutcome> {
@@ -73,10 +77,14 @@ export class Flusher {
         break;
       } catch (error) {
         if (error instanceof LostError) {
+          // Someone else counts, or the database was set back: what this process wrote last may be another row by now.
+          this.#metrics.forget();
           lost.push(...error.lost);
           rest = rest.filter((delta) => !error.lost.has(delta));
         } else if (error instanceof SeriesMovedError) {
           apart = true;
+        } else if (error instanceof RowsGoneError) {
+          this.#metrics.forget();
         } else if (error instanceof CommitUnknownError && (await this.#settle(rest, error))) {
           break;
         } else if (isRefusal(error)) {
@@ -101,6 +109,10 @@ export class Flusher {
         });
       } catch (error) {
         if (error instanceof RehearsedError || error instanceof LostError) return null;
+        if (error instanceof RowsGoneError) {
+          this.#metrics.forget();
+          continue;
+        }
         if (isRefusal(error)) return error as Error;
         await this.#wait(error, failures++);
       }
@@ -110,14 +122,16 @@ export class Flusher {
   async #write(deltas: readonly Delta[], apart: boolean, again: boolean): Promise<void> {
     await this.#partitions.prepare(deltas, again);
     await this.#at('before-begin');
-    await this.#options.database.transaction(async (tx) => {
-      await this.#apply(tx, deltas, apart);
+    const metrics = await this.#options.database.transaction(async (tx) => {
+      const written = await this.#apply(tx, deltas, apart);
       await this.#at('before-commit');
+      return written;
     });
+    metrics.remember();
     await this.#at('after-commit');
   }
 
-  async #apply(tx: Transaction, deltas: readonly Delta[], apart: boolean): Promise<void> {
+  async #apply(tx: Transaction, deltas: readonly Delta[], apart: boolean): Promise<MetricsWritten> {
     const moved = await moveOffsets(
       tx,
       deltas.map((delta) => delta.step),
@@ -134,7 +148,7 @@ export class Flusher {
       }
     }
     await this.#at('after-series');
-    await writeMetrics(
+    const metrics = await this.#metrics.write(
       tx,
       deltas.map((delta) => delta.metrics),
     );
@@ -145,6 +159,7 @@ export class Flusher {
       deltas.flatMap((delta) => delta.deadLetters),
     );
     await this.#at('after-results');
+    return metrics;
   }
 
   /** Whether the COMMIT whose answer got lost has happened. */

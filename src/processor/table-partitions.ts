@@ -18,7 +18,7 @@ export class TablePartitions {
   }
 
   /** `again`: retention may have dropped what was there before. */
-  async prepare(deltas: readonly Delta[], again: boolean): Promise<void> {
+  async prepare(deltas: ReadonlyArray<Pick<Delta, 'metrics' | 'results'>>, again: boolean): Promise<void> {
     if (again || this.#known.size > MAX_KNOWN) this.#known.clear();
     for (const { metrics, results } of deltas) {
       const { plans, length, level, bucketMs } = metrics.arrays;

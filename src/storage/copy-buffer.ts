@@ -56,6 +56,13 @@ export class CopyBuffer {
     this.#at += value.length;
   }
 
+  /** A value of bytes, one a character. */
+  latin1(value: string): void {
+    this.#int32(value.length);
+    this.#room(value.length);
+    this.#at += this.#bytes.write(value, this.#at, 'latin1');
+  }
+
   /** Begins a JSONB object; the answer is what endObject wants. */
   beginObject(): number {
     const start = this.#at;
@@ -69,17 +76,6 @@ export class CopyBuffer {
   counter(key: Buffer, count: number): void {
     this.#room(key.length + NUMBER_ROOM);
     for (let byte = 0; byte < key.length; byte++) this.#bytes[this.#at++] = key[byte];
-    this.#digits(count);
-    this.#bytes[this.#at++] = COMMA;
-  }
-
-  /** A key that is a whole number, and its count. */
-  numberedCounter(key: number, count: number): void {
-    this.#room(2 * NUMBER_ROOM);
-    this.#bytes[this.#at++] = QUOTE;
-    this.#digits(key);
-    this.#bytes[this.#at++] = QUOTE;
-    this.#bytes[this.#at++] = COLON;
     this.#digits(count);
     this.#bytes[this.#at++] = COMMA;
   }
@@ -142,7 +138,5 @@ const SIGNATURE = Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Bu
 const POSTGRES_EPOCH_MS = 946_684_800_000;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
-const QUOTE = 0x22;
-const COLON = 0x3a;
 const COMMA = 0x2c;
 const ZERO = 0x30;

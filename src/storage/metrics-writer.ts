@@ -1,110 +1,196 @@
-import type { Aggregate } from '../aggregates/aggregate.ts';
-import { mergeOneResultSql } from '../aggregates/counter-map.ts';
-import { aggregates } from '../aggregates/index.ts';
-import { extrasOf, MetricDeltas } from '../aggregates/metric-deltas.ts';
+import type { MetricDeltas } from '../aggregates/metric-deltas.ts';
 import type { Queryable, Transaction } from './database.ts';
-import { listRows, orderByKey } from './metric-order.ts';
-import { copyRows, METRIC_COLUMNS } from './metric-rows.ts';
+import { MetricMemory, type MetricRowValues } from './metric-memory.ts';
+import { orderRows } from './metric-order.ts';
+import { copyRows, KEY_COLUMNS, METRIC_COLUMNS, VALUE_COLUMNS } from './metric-rows.ts';
+import {
+  MetricMerger,
+  type MetricValues,
+  type PreparedDeltas,
+  SELECTED_COLUMNS,
+  type SelectedValues,
+} from './metric-values.ts';
 
-const DAY_MS = 86_400_000;
+/** A row that this process had written is gone: what was remembered must be forgotten, and the transaction done again. */
+export class RowsGoneError extends Error {}
 
-/**
- * Makes the partitions that the rows of `deltas` belong to. To be called before the transaction that writes them, not
- * inside it: others who need a partition wait for whoever is making one.
- */
-export async function prepareMetrics(
-  database: Queryable,
-  deltas: MetricDeltas | readonly MetricDeltas[],
-): Promise<void> {
-  const days = new Map<string, Set<number>>();
-  for (const { arrays, length } of listOf(deltas)) {
-    const daysOf = arrays.plans.map(({ name }) => days.get(name) ?? new Set<number>());
-    for (let row = 0; row < length; row++) daysOf[arrays.level[row]].add(Math.floor(arrays.bucketMs[row] / DAY_MS));
-    for (const [level, { name }] of arrays.plans.entries()) days.set(name, daysOf[level]);
-  }
-  const wanted = [...days].flatMap(([name, numbers]) =>
-    [...numbers].map((day) => ({ name, day: new Date(day * DAY_MS) })),
-  );
-  if (wanted.length === 0) return;
-  await database.query(
-    `SELECT ensure_metric_partition(granularity, day, day + interval '24 hours')
-     FROM unnest($1::text[], $2::timestamptz[]) AS wanted (granularity, day)`,
-    [wanted.map(({ name }) => name), wanted.map(({ day }) => day)],
-  );
+export interface MetricsWritten {
+  rows: number;
+  /** To be called when the transaction is known to be committed, and only then. */
+  remember(): void;
+}
+
+/** A row to be written. */
+interface Target extends MetricRowValues {
+  /** What was there before, as far as known. */
+  base: MetricValues | undefined;
+  /** Rows of deltas that are added to it. */
+  added: Array<{ prepared: PreparedDeltas; row: number }>;
 }
 
 /**
- * Adds every row of `deltas` to `metrics`: a row that exists is increased, never overwritten, so any number of writers may
- * add to it in any order. Rows are written in the order of their keys; give the deltas of one transaction in one call,
- * which keeps that order over all of them. The partitions must be there (prepareMetrics).
+ * Adds deltas to rows of `metrics`. Values are merged here, not in SQL: whole rows replace what was there, on the
+ * condition that `writes` says it is what it was thought to be. Rows that this process wrote before are remembered, others
+ * are read first, and those that somebody else has written meanwhile are read and written again, now locked. So any number
+ * of writers may add to the same rows in any order; what is remembered only saves reading.
  */
-export async function writeMetrics(
-  tx: Transaction,
-  deltas: MetricDeltas | readonly MetricDeltas[],
-): Promise<{ rows: number }> {
-  const list = listRows(listOf(deltas));
-  if (list.row.length === 0) return { rows: 0 };
-  const sql = upsertSql(list.deltas);
-  let rows = 0;
-  for (const part of orderByKey(list)) {
-    await tx.query(EMPTY_TABLE);
-    await tx.copyFrom(`metric_deltas (${METRIC_COLUMNS.join(', ')})`, copyRows(list, part), 'binary');
-    rows += (await tx.query(sql)).rowCount;
+export class MetricsWriter {
+  readonly #memory: MetricMemory;
+  readonly #merger = new MetricMerger();
+  /** Raised by `forget`: what was written before means nothing after it. */
+  #generation = 0;
+
+  /** `memoryBytes`: how much is remembered at most. */
+  constructor({ memoryBytes = 64 * 1024 * 1024 }: { memoryBytes?: number | undefined } = {}) {
+    this.#memory = new MetricMemory(memoryBytes);
   }
-  return { rows };
+
+  /**
+   * Writes all rows of `deltas` in the order of their keys, once per transaction. Their partitions must be there. Throws
+   * RowsGoneError when the transaction is to be done again.
+   */
+  async write(tx: Transaction, deltas: readonly MetricDeltas[]): Promise<MetricsWritten> {
+    const targets = this.#targets(deltas);
+    if (targets.length > 0) {
+      await this.#read(tx, targets);
+      await this.#replace(tx, targets);
+    }
+    const generation = this.#generation;
+    return {
+      rows: targets.length,
+      remember: () => {
+        if (generation === this.#generation) this.#remember(targets);
+      },
+    };
+  }
+
+  /** Forgets all rows. To be called whenever others may have counted what this process counts. */
+  forget(): void {
+    this.#generation++;
+    this.#memory.clear();
+    this.#merger.codes.clear();
+  }
+
+  #remember(targets: readonly Target[]): void {
+    if (this.#merger.codes.size > MAX_TEXTS) this.forget();
+    else this.#memory.remember(targets);
+  }
+
+  #targets(deltas: readonly MetricDeltas[]): Target[] {
+    const prepared = deltas.map((one) => this.#merger.prepare(one));
+    const { source, row, repeated } = orderRows(deltas);
+    const targets: Target[] = [];
+    for (let at = 0; at < row.length; at++) {
+      const added = { prepared: prepared[source[at]], row: row[at] };
+      if (repeated[at] > 0) {
+        targets[targets.length - 1].added.push(added);
+        continue;
+      }
+      const { plans, level, jobId, location, locations, bucketMs } = deltas[source[at]].arrays;
+      const key = {
+        granularity: plans[level[row[at]]].name,
+        jobId: jobId[row[at]],
+        location: locations[location[row[at]]],
+        bucketMs: bucketMs[row[at]],
+      };
+      targets.push({ key, base: this.#memory.get(key), added: [added], values: NONE });
+    }
+    return targets;
+  }
+
+  /** Reads the rows that are not remembered. Those of a bucket that has just begun are hardly ever there. */
+  async #read(tx: Queryable, targets: readonly Target[]): Promise<void> {
+    const unknown = targets.filter(({ base, key }) => !base && !this.#memory.isProbablyNew(key));
+    if (unknown.length === 0) return;
+    const { rows } = await tx.query<SelectedValues & { position: number }>(READ, [
+      unknown.map(({ key }) => key.granularity),
+      unknown.map(({ key }) => key.jobId),
+      unknown.map(({ key }) => key.location),
+      unknown.map(({ key }) => new Date(key.bucketMs).toISOString()),
+    ]);
+    for (const row of rows) unknown[row.position - 1].base = this.#merger.fromSelected(row);
+  }
+
+  async #replace(tx: Transaction, targets: readonly Target[]): Promise<void> {
+    for (let rest = targets; rest.length > 0; ) {
+      await tx.query(EMPTY_TABLE);
+      await tx.copyFrom(
+        `metric_rows (${METRIC_COLUMNS.join(', ')})`,
+        copyRows(this.#merged(rest), this.#merger.codes),
+        'binary',
+      );
+      const { rows } = await tx.query<{ written: number; gone: number }>(UPSERT);
+      const { written, gone } = rows[0];
+      if (gone > 0) throw new RowsGoneError(`${gone} rows of metrics are gone`);
+      if (written === rest.length) return;
+      rest = await this.#readOthers(tx, rest, rest.length - written);
+    }
+  }
+
+  *#merged(targets: readonly Target[]): Generator<Target> {
+    for (const target of targets) {
+      const values = this.#merger.begin(target.base);
+      for (const { prepared, row } of target.added) this.#merger.add(values, prepared, row);
+      this.#merger.end(values);
+      target.values = values;
+      yield target;
+    }
+  }
+
+  /** The targets that were not written, because another transaction had. Their rows are locked by now. */
+  async #readOthers(tx: Queryable, targets: readonly Target[], expected: number): Promise<Target[]> {
+    const { rows } = await tx.query<SelectedValues & { position: number }>(READ_OTHERS);
+    const others = rows.map((row) => {
+      const target = targets[row.position - 1];
+      target.base = this.#merger.fromSelected(row);
+      return target;
+    });
+    if (others.length !== expected)
+      throw new RowsGoneError(`${expected} rows were not written, ${others.length} found`);
+    return others;
+  }
 }
 
-function listOf(deltas: MetricDeltas | readonly MetricDeltas[]): readonly MetricDeltas[] {
-  return deltas instanceof MetricDeltas ? [deltas] : deltas;
-}
+const NONE: MetricValues = new MetricMerger().begin(undefined);
 
-/** A connection keeps its table; what an earlier call in the same transaction left in it has been written. */
-const EMPTY_TABLE = `CREATE TEMP TABLE IF NOT EXISTS metric_deltas (
+/** Distinct statuses: a producer with endless ones must not exhaust memory. */
+const MAX_TEXTS = 10_000;
+
+/** A connection keeps its table; a second round in one transaction finds the rows of the first. */
+const EMPTY_TABLE = `CREATE TEMP TABLE IF NOT EXISTS metric_rows (
   granularity text, job_id integer, location text, dt timestamptz,
   count bigint, up bigint, degraded bigint, down bigint, missed bigint,
   rt_count bigint, rt_min bigint, rt_max bigint, rt_sum bigint,
-  data jsonb, reasons jsonb, rt_hist bytea, extra jsonb
+  data jsonb, reasons jsonb, rt_hist bytea, extra jsonb, writes integer
 ) ON COMMIT DELETE ROWS;
-DELETE FROM metric_deltas`;
+DELETE FROM metric_rows`;
 
-/** The aggregate that a column holds, which knows how two of its values become one. */
-const AGGREGATE_OF = {
-  count: 'count',
-  up: 'count',
-  degraded: 'count',
-  down: 'count',
-  missed: 'count',
-  rt_count: 'count',
-  rt_min: 'min',
-  rt_max: 'max',
-  rt_sum: 'sum',
-  data: 'counters',
-  reasons: 'reasons',
-} as const;
+/**
+ * A row that is to replace one comes with its `writes` negative, and keeps that only when there was nothing to replace. One
+ * that is not replaced stays locked until the transaction ends.
+ */
+const UPSERT = `WITH written AS (
+    INSERT INTO metrics AS m (${METRIC_COLUMNS.join(', ')}) SELECT ${METRIC_COLUMNS.join(', ')} FROM metric_rows
+    ON CONFLICT (${KEY_COLUMNS.join(', ')}) DO UPDATE
+      SET ${VALUE_COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')}, writes = -excluded.writes
+      WHERE m.writes = -excluded.writes - 1
+    RETURNING m.writes
+  )
+  SELECT count(*) AS written, count(*) FILTER (WHERE writes < 0) AS gone FROM written`;
 
-const OBJECTS: ReadonlySet<string> = new Set(['data', 'reasons', 'extra']);
+/** Row by row over the primary key: nothing else would be right for a few rows of many. */
+const selectRows = (from: string, condition = '') => `SELECT k.position, m.* FROM ${from}
+  CROSS JOIN LATERAL (
+    SELECT ${SELECTED_COLUMNS} FROM metrics AS m
+    WHERE ${KEY_COLUMNS.map((column) => `m.${column} = k.${column}`).join(' AND ')} ${condition} OFFSET 0
+  ) AS m`;
 
-function upsertSql(deltas: readonly MetricDeltas[]): string {
-  const merges = Object.entries(AGGREGATE_OF).map(([column, name]) => {
-    const [stored, added] = [`m.${column}`, `excluded.${column}`];
-    const merged = aggregates.get(name).mergeSql(stored, added);
-    if (!OBJECTS.has(column)) return `${column} = ${merged}`;
-    // With flushes every second most rows get a single result.
-    return `${column} = CASE WHEN excluded.count = 1 THEN ${mergeOneResultSql(stored, added)} ELSE ${merged} END`;
-  });
-  const extras = extrasOf(deltas.flatMap(({ arrays }) => arrays.plans)).map(
-    ({ key, aggregate }) => `'${key}', ${mergeExtraSql(key, aggregate)}`,
-  );
-  merges.push('rt_hist = histogram_sum(ARRAY[m.rt_hist, excluded.rt_hist])');
-  if (extras.length > 0) merges.push(`extra = m.extra || jsonb_strip_nulls(jsonb_build_object(${extras.join(', ')}))`);
-  const columns = METRIC_COLUMNS.map((column) => (OBJECTS.has(column) ? `COALESCE(${column}, '{}')` : column));
-  return `INSERT INTO metrics AS m (${METRIC_COLUMNS.join(', ')}) SELECT ${columns.join(', ')} FROM metric_deltas
-    ON CONFLICT (granularity, job_id, location, dt) DO UPDATE SET ${merges.join(', ')}`;
-}
+const READ = selectRows(
+  `unnest($1::text[], $2::int[], $3::text[], $4::timestamptz[]) WITH ORDINALITY AS k (${KEY_COLUMNS.join(', ')}, position)`,
+);
 
-/** Null where neither side has the value, and then left out. Keys are names of functions and fields: plain words. */
-function mergeExtraSql(key: string, aggregate: Aggregate): string {
-  const value = (row: string) =>
-    aggregate.sqlType === 'bigint' ? `(${row}.extra ->> '${key}')::bigint` : `(${row}.extra -> '${key}')`;
-  return aggregate.mergeSql(value('m'), value('excluded'));
-}
+/** Of all versions of rows, those that this transaction has not made. */
+const READ_OTHERS = selectRows(
+  '(SELECT row_number() OVER (ORDER BY ctid)::int AS position, * FROM metric_rows) AS k',
+  'AND m.xmin <> pg_current_xact_id()::xid',
+);

@@ -214,13 +214,11 @@ test('a new aggregate is one object in the registry', async (t) => {
   const slow: Aggregate<number> = {
     name: 'slow',
     fields: ['response_time'],
-    sqlType: 'bigint',
     create: () => 0,
     add: (state, columns, row) => (columns.rtMicros[row] > 1_000_000 ? state + 1 : state),
     merge: (a, b) => a + b,
     toStored: (state) => state,
     fromStored: (value) => Number(value),
-    mergeSql: (stored, added) => `COALESCE(${stored}, 0) + COALESCE(${added}, 0)`,
   };
   const registry = new Registry<Aggregate>('aggregate', [...aggregates.all(), slow]);
   const setting = [{ granularity: 'hour', aggregates: [{ function: 'slow', field: 'response_time' }] }];
