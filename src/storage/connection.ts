@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { OutOfRangeError } from './database.ts';
 
 /** How PostgreSQL is reached. Either `connectionString` or the parts; `tls` wins over what the string says. */
 export interface ConnectionOptions {
@@ -104,7 +105,7 @@ const getTypeParser: typeof pg.types.getTypeParser = (oid: number, format?: 'tex
 
 function toSafeInteger(text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value)) throw new RangeError(`int8 ${text} does not fit a number exactly`);
+  if (!Number.isSafeInteger(value)) throw new OutOfRangeError(`int8 ${text} does not fit a number exactly`);
   return value;
 }
 

@@ -45,3 +45,13 @@ export class CommitUnknownError extends Error {
     this.name = 'CommitUnknownError';
   }
 }
+
+/** A whole number that cannot be held exactly, with the code that PostgreSQL itself gives such an error. */
+export class OutOfRangeError extends RangeError {
+  readonly code = '22003';
+
+  constructor(message: string) {
+    super(message);
+    this.name = 'OutOfRangeError';
+  }
+}

@@ -13,6 +13,7 @@ import {
 } from '../aggregates/metric-deltas.ts';
 import type { GranularityPlan } from '../aggregates/metrics-plan.ts';
 import { REASONS } from '../messages/check-result.ts';
+import { OutOfRangeError } from './database.ts';
 
 /** All columns of a row of `metrics` but its key, whole, and as compact as very many of them need to be. */
 export interface MetricValues {
@@ -77,6 +78,7 @@ export class MetricMerger {
 
   /** A copy of `base` (an empty row when there is none) that was written once more. */
   begin(base: MetricValues | undefined): MetricValues {
+    this.#sum.take(0, Number.POSITIVE_INFINITY); // What a row that could not be ended has left.
     if (!base) return { ...EMPTY, writes: 1 };
     this.#sum.addPacked(base.bins, 0);
     this.#sum.addPacked(base.counters, BINS);
@@ -121,9 +123,11 @@ export class MetricMerger {
     values.extra = JSON.stringify(extra);
   }
 
+  /** Throws OutOfRangeError when a number cannot be held exactly any more. */
   end(values: MetricValues): void {
     values.bins = this.#sum.take(0, BINS);
     values.counters = this.#sum.take(BINS, Number.POSITIVE_INFINITY);
+    if (!Number.isSafeInteger(values.rtSum)) throw new OutOfRangeError(`rt_sum ${values.rtSum} is out of range`);
   }
 
   fromSelected(row: SelectedValues): MetricValues {
