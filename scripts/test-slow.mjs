@@ -5,7 +5,12 @@ import path from 'node:path';
 import { ensureInstalled, root } from './ensure-install.mjs';
 
 ensureInstalled();
-const files = ['test/api/fuzz.test.ts', 'test/messages/decode.fuzz.test.ts', 'test/scheduler/exactly-once.test.ts'];
+const files = [
+  'test/api/fuzz.test.ts',
+  'test/messages/decode.fuzz.test.ts',
+  'test/jobs/forms.test.ts',
+  'test/scheduler/exactly-once.test.ts',
+];
 const { status } = spawnSync(path.join(root, 'node_modules/.bin/tap'), ['--timeout=900', ...files], {
   cwd: root,
   stdio: 'inherit',

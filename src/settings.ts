@@ -30,7 +30,7 @@ export type Settings = Omit<SettingsTree, 'metrics'> & {
   readonly kafkaConnection: KafkaConnection | null;
   /** Whether the API listens on anything but a loopback address. */
   readonly isPublic: boolean;
-  /** Whether the job file was named by somebody, so that it must exist. */
+  /** Whether the job files were named by somebody, so that they must exist. */
   readonly isJobsFileNamed: boolean;
   /** A variable of the environment or of .env: what `${NAME}` in a job file stands for. */
   readonly variable: (name: string) => string | undefined;
@@ -96,7 +96,22 @@ export function examineSettings(options: LoadOptions = {}): ResolvedSettings & {
     isJobsFileNamed: given.has('jobs_file'),
     variable: (name) => env[name] ?? (envFile?.kind === 'env' ? envFile.variables[name] : undefined),
   };
+  checkSites(given, together);
   return { settings: deepFreeze(settings), given, problems };
+}
+
+/** Jobs come from files or from the settings themselves; what is said about sites needs some. */
+function checkSites(given: ReadonlyMap<string, Given>, problems: SettingProblem[]): void {
+  const url = given.get('site.url');
+  const file = given.get('jobs_file');
+  if (url && file) {
+    const both = `a value (${url.source}) beside jobs_file (${file.source})`;
+    problems.push({ path: 'site.url', given: both, accepted: 'one of the two: addresses, or files of jobs' });
+  }
+  for (const path of ['site.seconds', 'site.pattern']) {
+    const source = given.get(path)?.source;
+    if (source && !url) problems.push({ path, given: 'a value', source, accepted: 'nothing without site.url' });
+  }
 }
 
 /** A name other than localhost may mean any address, so it counts as public. */

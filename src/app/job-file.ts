@@ -1,29 +1,45 @@
 import { existsSync } from 'node:fs';
 import { VedetteError } from '../errors.ts';
-import { createJobFileWatcher } from '../jobs/job-file-watcher.ts';
+import { readJobFiles } from '../jobs/job-files.ts';
+import { createJobFilesWatcher } from '../jobs/job-files-watcher.ts';
+import type { JobRules } from '../jobs/job-rules.ts';
+import type { JobDefinition } from '../jobs/job-store.ts';
+import { readSites } from '../jobs/sites.ts';
+import type { Settings } from '../settings.ts';
 import { isRetryable } from '../storage/retryable.ts';
 import type { Foundation } from './foundation.ts';
 
+/** Where the settings have their jobs from. */
+export interface JobSource {
+  /** Files and folders; none when the settings themselves name the sites. */
+  paths: readonly string[];
+  /** Throws VED_JOBS_FILE_INVALID with every problem. */
+  read(): Promise<JobDefinition[]>;
+}
+
+/** null when nothing is named and there is no file of the usual name: jobs come from the API alone. */
+export function jobSourceOf(settings: Settings, rules: JobRules): JobSource | null {
+  const { site, jobsFile: paths, isJobsFileNamed } = settings;
+  const options = { rules, resolve: settings.variable };
+  if (site.url.length > 0) return { paths: [], read: async () => readSites(site, options) };
+  if (!isJobsFileNamed && !paths.some((path) => existsSync(path))) return null;
+  return { paths, read: () => readJobFiles({ ...options, paths }) };
+}
+
 /**
- * Applies the job file now and whenever it changes. A wrong file changes nothing: what it did before goes on. Only a
- * start without any job fails on it.
+ * Applies the jobs of the settings now and whenever their files change. A wrong file changes nothing: what it did before
+ * goes on. Only a start without any job fails on it.
  */
 export async function followJobFile({ settings, logger, clock, lifecycle, jobs }: Foundation): Promise<void> {
-  const path = settings.jobsFile;
-  if (!existsSync(path) && !settings.isJobsFileNamed) {
-    logger.info({ path }, 'no job file, jobs come from the API alone');
+  const source = jobSourceOf(settings, jobs.rules);
+  if (!source) {
+    logger.info({ paths: settings.jobsFile }, 'no job file, jobs come from the API alone');
     return;
   }
-  const watcher = createJobFileWatcher({
-    path,
-    store: jobs.store,
-    clock,
-    logger,
-    validate: jobs.rules.validate,
-    resolve: settings.variable,
-    isRetryable,
-  });
+  const watcher = createJobFilesWatcher({ ...source, store: jobs.store, clock, logger, isRetryable });
   lifecycle.defer(() => watcher.stop());
   const applied = await watcher.start();
-  if (applied instanceof VedetteError && (await jobs.store.list({ limit: 1 })).length === 0) throw applied;
+  if (!(applied instanceof VedetteError)) return;
+  const isFixed = source.paths.length === 0;
+  if (isFixed || (await jobs.store.list({ limit: 1 })).length === 0) throw applied;
 }

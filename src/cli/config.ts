@@ -21,7 +21,7 @@ export function configCommand(cli: Cli): Command {
       const { loadJobRules, loadJobFile } = await import('./job-rules.ts');
       const jobs = await loadJobFile(settings, await loadJobRules(settings));
       cli.stdout.line(`${given.size} settings given, all of them right`);
-      cli.stdout.line(jobs ? `${jobs.length} jobs in ${settings.jobsFile}, all of them right` : 'no job file');
+      cli.stdout.line(jobs ? `${jobs.length} jobs, all of them right` : 'no job file');
     });
 
   config

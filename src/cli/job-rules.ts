@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { formatProblem } from '../core/validation.ts';
 import { VedetteError } from '../errors.ts';
 import type { Job } from '../jobs/job.ts';
@@ -22,11 +21,9 @@ export function readDefinition(rules: JobRules, given: unknown): JobDefinition {
   throw new VedetteError('VED_USAGE', [`${count} in the job:`, ...lines].join('\n'));
 }
 
-/** The jobs of the job file; null when there is no file and nobody named one. Throws VED_JOBS_FILE_INVALID. */
+/** The jobs that the settings name; null when there is no file and nobody named one. Throws VED_JOBS_FILE_INVALID. */
 export async function loadJobFile(settings: Settings, rules: JobRules): Promise<Job[] | null> {
-  const { jobsFile: path } = settings;
-  if (!settings.isJobsFileNamed && !existsSync(path)) return null;
-  const { readJobFile } = await import('../jobs/job-file.ts');
-  const definitions = await readJobFile({ path, validate: rules.validate, resolve: settings.variable });
-  return definitions.map((definition) => rules.toJob(definition, definition.job_id as number));
+  const { jobSourceOf } = await import('../app/job-file.ts');
+  const definitions = await jobSourceOf(settings, rules)?.read();
+  return definitions?.map((definition) => rules.toJob(definition, definition.job_id as number)) ?? null;
 }

@@ -1,7 +1,7 @@
+import { formatDuration } from '../core/duration.ts';
 import type { StoredJob } from '../jobs/job.ts';
 import type { JobRules } from '../jobs/job-rules.ts';
 import { redactSecrets } from '../jobs/secrets.ts';
-import { formatDuration } from '../settings/leaf.ts';
 import type { JobState } from '../storage/queries.ts';
 import type { Cli } from './context.ts';
 import { formatCount, formatSeconds, formatTable } from './output.ts';

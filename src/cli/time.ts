@@ -1,5 +1,5 @@
+import { parseDuration } from '../core/duration.ts';
 import { VedetteError } from '../errors.ts';
-import { parseDuration } from '../settings/leaf.ts';
 
 export interface TimeRange {
   fromMs: number;

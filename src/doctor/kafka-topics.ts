@@ -1,4 +1,5 @@
-import { formatBytes, formatDuration } from '../settings/leaf.ts';
+import { formatDuration } from '../core/duration.ts';
+import { formatBytes } from '../settings/leaf.ts';
 import type { Settings } from '../settings.ts';
 import type { KafkaSurvey, TopicSurvey } from '../streaming/kafkajs-survey.ts';
 import { type Examination, type Finding, ok, problem, warning } from './examination.ts';

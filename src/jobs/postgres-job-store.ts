@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { VedetteError } from '../errors.ts';
 import type { Database, Queryable } from '../storage/database.ts';
+import { FIRST_DERIVED_ID } from './derived-id.ts';
 import type { Job, StoredJob } from './job.ts';
 import { listStatement } from './job-list.ts';
 import type { FileChanges, JobDefinition, JobFilter, JobPage, JobStore } from './job-store.ts';
@@ -237,9 +238,12 @@ async function findJob(database: Queryable, jobId: number): Promise<JobRow | nul
   return rows[0] ?? null;
 }
 
-/** Ids of removed jobs are not given out again: their history is still there. */
+/** Ids of removed jobs are not given out again: their history is still there. Ids made of names leave no room above. */
 async function nextJobId(tx: Queryable): Promise<number> {
-  const { rows } = await tx.query<{ job_id: number }>('SELECT coalesce(max(job_id), 0) + 1 AS job_id FROM jobs');
+  const { rows } = await tx.query<{ job_id: number }>(
+    'SELECT coalesce(max(job_id), 0) + 1 AS job_id FROM jobs WHERE job_id < $1',
+    [FIRST_DERIVED_ID],
+  );
   return rows[0].job_id;
 }
 

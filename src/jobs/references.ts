@@ -36,3 +36,11 @@ export function resolveReferences(value: unknown, resolve?: (name: string) => st
   };
   return { value: resolve ? walk(value, '') : value, missing, replaced };
 }
+
+/** A copy whose texts mean themselves: resolveReferences makes the value of it again. */
+export function escapeReferences<T>(value: T): T {
+  if (typeof value === 'string') return value.replace(REFERENCE, (reference) => `$${reference}`) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(escapeReferences) as T;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, escapeReferences(item)])) as T;
+}

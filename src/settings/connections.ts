@@ -1,4 +1,5 @@
-import { formatDuration, type SettingsOf } from './leaf.ts';
+import { formatDuration } from '../core/duration.ts';
+import type { SettingsOf } from './leaf.ts';
 import type { SettingProblem } from './problems.ts';
 import type { Given } from './resolve.ts';
 import type { settingsSchema } from './schema.ts';

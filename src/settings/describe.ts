@@ -1,4 +1,5 @@
-import { formatBytes, formatDuration, type LeafMeta, metaOf } from './leaf.ts';
+import { formatDuration } from '../core/duration.ts';
+import { formatBytes, type LeafMeta, metaOf } from './leaf.ts';
 import { type Given, settingLeaves } from './resolve.ts';
 import { mask } from './values.ts';
 
@@ -59,6 +60,6 @@ function showSetting(meta: LeafMeta, value: unknown): string {
   if (meta.kind === 'duration' && typeof shown === 'number') return formatDuration(shown);
   if (meta.kind === 'bytes' && typeof shown === 'number') return formatBytes(shown);
   if (meta.kind === 'pem') return shown === '***' ? '***' : `PEM text, ${String(shown).length} characters`;
-  if (meta.kind === 'list' && Array.isArray(shown)) return shown.join(',');
+  if (Array.isArray(shown) && (meta.kind === 'list' || meta.kind === 'paths')) return shown.join(',');
   return typeof shown === 'string' ? shown : JSON.stringify(shown);
 }

@@ -1,4 +1,5 @@
 import { type Static, type TObject, type TSchema, Type } from 'typebox';
+import { formatDuration } from '../core/duration.ts';
 
 /**
  * What a leaf of the settings is, beyond its JSON schema: how text becomes its value and how it is shown. The command
@@ -14,6 +15,7 @@ export type LeafKind =
   | 'list'
   | 'pem'
   | 'path'
+  | 'paths'
   | 'data';
 
 export interface LeafMeta {
@@ -28,6 +30,8 @@ export interface LeafMeta {
   secret?: boolean | 'url';
   /** For lists: the choices of an item. */
   items?: { enum?: readonly string[] };
+  /** For lists as text: what stands between two items; a comma unless given. */
+  separator?: RegExp;
 }
 
 interface Common<T> {
@@ -130,6 +134,7 @@ interface ListOptions<T> extends Common<readonly T[]> {
   accepted: string;
   minItems?: number;
   secret?: boolean;
+  separator?: RegExp;
 }
 
 /** In YAML a list; in text separated by commas. */
@@ -155,6 +160,12 @@ export function pem(description: string, options: { env?: readonly string[]; sec
 /** A path, made absolute when the settings are loaded. */
 export function path<T extends string>(description: string, options: Common<T>): LeafOf<string, 'path'> {
   return leaf(Type.String({ minLength: 1 }), { kind: 'path', description, accepted: 'a path', ...options });
+}
+
+/** One path or several, made absolute when the settings are loaded; in text separated by commas. */
+export function paths(description: string, options: Common<readonly string[]>): LeafOf<readonly string[], 'paths'> {
+  const schema = Type.Array(Type.String({ minLength: 1 }), { minItems: 1 });
+  return leaf(schema, { kind: 'paths', description, accepted: 'a path, or a list of paths', ...options });
 }
 
 /** Structured data: only in a settings file, or as JSON text. */
@@ -191,30 +202,6 @@ export function programKey(key: string, schema: TSchema): string {
   if (isGroup(schema)) return camel;
   const { kind } = metaOf(schema);
   return kind === 'duration' ? `${camel}Ms` : kind === 'bytes' ? `${camel}Bytes` : camel;
-}
-
-const DURATIONS = [
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['m', 60_000],
-  ['s', 1_000],
-  ['ms', 1],
-] as const;
-
-/** `5400000` -> `90m`: the largest unit that shows it as a whole number. */
-export function formatDuration(ms: number): string {
-  if (ms === 0) return '0';
-  const [unit, size] = DURATIONS.find(([, size]) => ms % size === 0) ?? ['ms', 1];
-  return `${ms / size}${unit}`;
-}
-
-/** `1.5h` -> 5400000; null when the text is no duration. A plain 0 needs no unit. */
-export function parseDuration(text: string): number | null {
-  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)$/.exec(text.trim());
-  if (!match) return text.trim() === '0' ? 0 : null;
-  const unit = match[2] === 'min' ? 'm' : match[2];
-  const size = DURATIONS.find(([name]) => name === unit)![1];
-  return Math.round(Number(match[1]) * size);
 }
 
 const SIZES = [

@@ -148,7 +148,9 @@ function isWithin(path: string, parent: string): boolean {
 function valueAt(leaf: SettingLeaf, entry: Given | undefined, cwd: string): unknown {
   if (entry) return entry.value;
   const meta = metaOf(leaf.schema);
-  return meta.kind === 'path' ? path.resolve(cwd, String(meta.default)) : meta.default;
+  return meta.kind === 'path' || meta.kind === 'paths'
+    ? toProgramValue(meta, meta.default, cwd, cwd).value
+    : meta.default;
 }
 
 function toTree(schema: TSchema, prefix: string, value: (leaf: SettingLeaf) => unknown): unknown {

@@ -1,6 +1,6 @@
 import type { TSchema } from 'typebox';
 import { Type } from 'typebox';
-import { boolean, bytes, choice, data, duration, group, integer, list, path, retention, text } from './leaf.ts';
+import { boolean, bytes, choice, data, duration, group, integer, list, path, paths, retention, text } from './leaf.ts';
 import { database } from './schema-database.ts';
 import { kafka, publisher, stream, topics } from './schema-stream.ts';
 
@@ -191,9 +191,24 @@ export const settingsSchema = group('Settings of Vedette', {
     ),
   }),
   data_dir: path('Folder of the embedded PostgreSQL.', { default: './data' }),
-  jobs_file: path('File of jobs, applied at start and whenever it changes.', {
-    default: 'jobs.json',
+  jobs_file: paths('Files of jobs, or folders of them (docs/jobs.md), applied at start and whenever they change.', {
+    default: ['jobs.json'],
     env: ['JOBS_FILE'],
+  }),
+  site: group('Sites to check, named here instead of in job files', {
+    url: list('Addresses.', {
+      default: [],
+      pattern: '^[hH][tT][tT][pP][sS]?://[^/?#\\s]\\S*$',
+      accepted: 'http:// or https:// addresses',
+      // Addresses may contain commas.
+      separator: /[\s,]+(?=https?:\/\/)/i,
+    }),
+    seconds: text('Seconds from one check to the next, or a duration such as 5m.', {
+      default: '60',
+      pattern: '^\\s*[0-9]+(\\.[0-9]+)?\\s*(ms|s|m|min|h|d)?\\s*$',
+      accepted: 'seconds such as 30, or a duration such as 5m',
+    }),
+    pattern: text('Regular expression (RE2) that each body must match.', { default: null }),
   }),
 });
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { type LeafMeta, parseBytes, parseDuration } from './leaf.ts';
+import { parseDuration } from '../core/duration.ts';
+import { type LeafMeta, parseBytes } from './leaf.ts';
 
 /** `undefined` as value: the input is not what the leaf accepts. */
 export interface Parsed {
@@ -22,8 +23,9 @@ export function parseText(meta: LeafMeta, text: string): unknown {
       if (/^(true|yes|on|1)$/i.test(trimmed)) return true;
       return /^(false|no|off|0)$/i.test(trimmed) ? false : text;
     case 'list':
+    case 'paths':
       return trimmed
-        .split(',')
+        .split(meta.separator ?? ',')
         .map((item) => item.trim())
         .filter((item) => item !== '');
     case 'data':
@@ -48,6 +50,12 @@ export function toProgramValue(meta: LeafMeta, given: unknown, folder: string, c
       return fromUnits(given, parseBytes);
     case 'path':
       return typeof given === 'string' ? { value: path.resolve(cwd, given) } : REFUSED;
+    case 'paths': {
+      const list = [given].flat();
+      return list.every((item) => typeof item === 'string')
+        ? { value: list.map((item) => path.resolve(cwd, item)) }
+        : REFUSED;
+    }
     case 'pem':
       return typeof given === 'string' ? readPem(given, folder) : REFUSED;
     case 'text':

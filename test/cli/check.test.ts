@@ -124,9 +124,12 @@ test('once checks the jobs of the job file', async (t) => {
   t.equal(broken.code, 1);
   t.match(
     broken.stderr,
-    /^error: broken\.json: \[0\]\.uri: given "ftp:\/\/x", accepted: an http:\/\/ or https:\/\/ address\n/,
+    /^error: broken\.json: line 1: \[0\]\.uri: given "ftp:\/\/x", accepted: an http:\/\/ or https:\/\/ address\n/,
   );
-  t.match(broken.stderr, /\nbroken\.json: \[0\]\.job_id: given nothing, accepted: a number of its own/);
-  t.match(broken.stderr, /\nbroken\.json: \[2\]\.methd: .*did you mean method/);
-  t.match(broken.stderr, /\nbroken\.json: \[2\]\.job_id: given 1, accepted: a number of its own, \[1\] has it/);
+  t.match(broken.stderr, /\nbroken\.json: line 1: \[0\]\.job_id: given nothing, accepted: a number of its own/);
+  t.match(broken.stderr, /\nbroken\.json: line 1: \[2\]\.methd: .*did you mean method/);
+  t.match(
+    broken.stderr,
+    /\nbroken\.json: line 1: \[2\]\.job_id: given 1, accepted: a number of its own, \[1\] \(line 1\) has it/,
+  );
 });

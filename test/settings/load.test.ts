@@ -27,7 +27,7 @@ test('with nothing given: embedded database, embedded stream, loopback', async (
     databaseServer: null,
     kafkaConnection: null,
     dataDir: path.join(cwd, 'data'),
-    jobsFile: path.join(cwd, 'jobs.json'),
+    jobsFile: [path.join(cwd, 'jobs.json')],
     isJobsFileNamed: false,
   });
   t.ok(

@@ -1,0 +1,30 @@
+const DURATIONS = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1_000],
+  ['ms', 1],
+] as const;
+
+/** `5400000` -> `90m`: the largest unit that shows it as a whole number. */
+export function formatDuration(ms: number): string {
+  if (ms === 0) return '0';
+  const [unit, size] = DURATIONS.find(([, size]) => ms % size === 0) ?? ['ms', 1];
+  return `${ms / size}${unit}`;
+}
+
+/** `1.5h` -> 5400000; null when the text is no duration. A plain 0 needs no unit. */
+export function parseDuration(text: string): number | null {
+  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)$/.exec(text.trim());
+  if (!match) return text.trim() === '0' ? 0 : null;
+  const unit = match[2] === 'min' ? 'm' : match[2];
+  const size = DURATIONS.find(([name]) => name === unit)![1];
+  return Math.round(Number(match[1]) * size);
+}
+
+/** `30` or `2.5` -> as many seconds, `5m` -> 300; null when the text is neither. */
+export function parseSeconds(text: string): number | null {
+  if (/^\s*\d+(\.\d+)?\s*$/.test(text)) return Number(text);
+  const ms = parseDuration(text);
+  return ms === null ? null : ms / 1000;
+}

@@ -1,0 +1,121 @@
+import { nearest } from '../../core/nearest.ts';
+import type { FieldSchemas } from './field-schemas.ts';
+import { type FormProblem, firstLine, type JobForm } from './form.ts';
+import { shortNames, type TextField, textEntry, textFields, wireNameOf } from './text-entry.ts';
+
+interface Cell {
+  text: string;
+  line: number;
+}
+
+/** A header row that names the fields of a job, then a row for each. */
+export const csv: JobForm = {
+  name: 'csv',
+  description: 'CSV, a row for each site, under a header: url, name, interval, pattern and every other field',
+  extensions: ['.csv', '.tsv'],
+  isLike: (text) => /(^|[,;\t"])\s*(url|uri)\s*($|[,;\t"])/i.test(firstLine(text)),
+  read(text, schemas) {
+    const { rows, problems } = readRows(text, delimiterOf(text));
+    const [header = [], ...body] = rows;
+    if (header.length === 0) {
+      problems.push({ path: '', given: undefined, accepted: 'a header row that names the fields', line: 1 });
+    }
+    const names = header.map(({ text: name }) => name.trim());
+    const refused = refusedColumns(header, names, schemas);
+    problems.push(...refused.values());
+    const entries = body.map((cells) => {
+      const line = cells[0]!.line;
+      const fields = cells.flatMap((cell, index): TextField[] => {
+        const name = names[index];
+        if (cell.text === '' || refused.has(index)) return [];
+        if (name) return [{ name, ...cell }];
+        const accepted = names.length > index ? 'a name in the header' : `no more than ${names.length} cells`;
+        problems.push({ path: `cell ${index + 1}`, line: cell.line, found: 'a value', accepted });
+        return [];
+      });
+      const { entry, problems: faults } = textEntry(fields, { place: '', line, schemas });
+      problems.push(...faults);
+      return entry;
+    });
+    return { entries, problems };
+  },
+  write(definitions, schemas) {
+    const rows = definitions.map((definition) => new Map(textFields(definition, schemas)));
+    const names = [...new Set(rows.flatMap((row) => [...row.keys()]))];
+    const lines = [names, ...rows.map((row) => names.map((name) => row.get(name) ?? ''))];
+    return lines.map((cells) => `${cells.map(quote).join(',')}\n`).join('');
+  },
+};
+
+/** Columns whose names mean nothing, by index. */
+function refusedColumns(
+  header: readonly Cell[],
+  names: readonly string[],
+  schemas: FieldSchemas,
+): Map<number, FormProblem> {
+  const known = [...schemas.names, ...shortNames()];
+  const problems = new Map<number, FormProblem>();
+  header.forEach(({ line }, index) => {
+    const name = names[index]!;
+    const twin = names.findIndex((other) => wireNameOf(other) === wireNameOf(name));
+    const refuse = (accepted: string) => problems.set(index, { path: name, line, given: name, accepted });
+    if (name === '') return;
+    if (twin < index) refuse(`a field once, column ${twin + 1} has it`);
+    if (known.includes(wireNameOf(name).replace(/\..*/s, ''))) return;
+    const meant = nearest(name, known);
+    refuse(meant ? `no such field; did you mean ${meant}?` : `one of ${known.join(', ')}`);
+  });
+  return problems;
+}
+
+/** Spreadsheets write what their country is used to. */
+function delimiterOf(text: string): string {
+  const counts = [',', ';', '\t'].map((sign) => [sign, firstLine(text).split(sign).length] as const);
+  return counts.reduce((best, other) => (other[1] > best[1] ? other : best))[0];
+}
+
+/** RFC 4180, and spaces around what is not quoted are nobody's. Rows without any text are left out. */
+function readRows(text: string, delimiter: string): { rows: Cell[][]; problems: FormProblem[] } {
+  const problems: FormProblem[] = [];
+  const rows: Cell[][] = [];
+  let row: Cell[] = [];
+  let line = 1;
+  for (let at = 0; at < text.length; ) {
+    const begin = line;
+    const { content, next, isClosed } = readCell(text, at, delimiter);
+    if (!isClosed) {
+      const accepted = 'a quote at the end of the cell, and quotes within it doubled';
+      problems.push({ path: `cell ${row.length + 1}`, line: begin, found: 'text that begins with a quote', accepted });
+    }
+    line += text.slice(at, next).split(/\r\n|\r|\n/).length - 1;
+    row.push({ text: content, line: begin });
+    at = next;
+    if (text[at] === delimiter) at++;
+    else {
+      if (text.startsWith('\r\n', at)) at++;
+      at++;
+      line++;
+      if (row.some((cell) => cell.text !== '')) rows.push(row);
+      row = [];
+    }
+  }
+  if (row.some((cell) => cell.text !== '')) rows.push(row);
+  return { rows, problems };
+}
+
+/** `next`: where the delimiter or the end of the line stands. */
+function readCell(text: string, from: number, delimiter: string) {
+  const quoted = /[^\S\r\n\t]*"((?:[^"]|"")*)"[^\S\r\n\t]*/y;
+  quoted.lastIndex = from;
+  const match = quoted.exec(text);
+  const ends = (at: number) => at >= text.length || text[at] === delimiter || text[at] === '\r' || text[at] === '\n';
+  if (match && ends(quoted.lastIndex)) {
+    return { content: match[1]!.replaceAll('""', '"'), next: quoted.lastIndex, isClosed: true };
+  }
+  let next = from;
+  while (!ends(next)) next++;
+  const content = text.slice(from, next).trim();
+  return { content, next, isClosed: !content.startsWith('"') };
+}
+
+const quote = (text: string): string => (/[",;\t\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

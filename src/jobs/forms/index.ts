@@ -1,0 +1,28 @@
+import { extname } from 'node:path';
+import { Registry } from '../../core/registry.ts';
+import { csv } from './csv.ts';
+import type { JobForm } from './form.ts';
+import { ini } from './ini.ts';
+import { json } from './json.ts';
+import { targets } from './targets.ts';
+import { yaml } from './yaml.ts';
+
+/** Every form of job files, one line each. The first that a text looks like is taken. */
+export const forms = new Registry<JobForm>('form of job files', [json, yaml, targets, ini, csv]);
+
+/** Whether a file of a folder is one of jobs: by its ending, and neither hidden nor an editor's copy. */
+export function isJobFileName(name: string): boolean {
+  return !name.startsWith('.') && formsOf(name).length > 0;
+}
+
+/** The form of a text: what its name says, where that is ambiguous what it looks like; undefined if neither tells. */
+export function guessForm(name: string, text: string): JobForm | undefined {
+  const named = formsOf(name);
+  return (named.length > 0 ? named : forms.all()).find((form) => form.isLike(text)) ?? named[0];
+}
+
+/** The forms of a name's ending, the usual one first. */
+export function formsOf(name: string): JobForm[] {
+  const ending = extname(name).toLowerCase();
+  return forms.all().filter(({ extensions }) => extensions.includes(ending));
+}

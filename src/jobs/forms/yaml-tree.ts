@@ -1,0 +1,89 @@
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, stringify } from 'yaml';
+import type { FormProblem } from './form.ts';
+
+/** A YAML or JSON text as a value that knows its lines. */
+export interface Tree {
+  value: unknown;
+  /** The line of a dotted path (`checks[2].url`), or of what comes nearest to it. */
+  lineOf(path: string): number;
+}
+
+/** Reads YAML with anchors and merge keys. What is no YAML is answered as problems, and then there is no tree. */
+export function parseYaml(text: string): { tree: Tree; problems: [] } | { tree: null; problems: FormProblem[] } {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
+  if (document.errors.length === 0) {
+    try {
+      return { tree: { value: document.toJS(), lineOf: (path) => lineAt(document, lines, path) }, problems: [] };
+    } catch (error) {
+      // Aliases that multiply beyond all measure are found only now.
+      return { tree: null, problems: [{ path: '', found: 'a text', accepted: `YAML: ${(error as Error).message}` }] };
+    }
+  }
+  // The errors after the first are mostly its consequences.
+  const {
+    message,
+    pos: [at],
+  } = document.errors[0]!;
+  const { line, col: column } = lines.linePos(at);
+  const found = at < text.length ? JSON.stringify(text[at]) : 'the end of the file';
+  const accepted = `YAML: ${message.split('\n')[0]}`;
+  return { tree: null, problems: [{ line, column, path: '', found, accepted }] };
+}
+
+/** YAML that parseYaml reads as the same value. Block texts are not used: they lose spaces of lines without letters. */
+export function writeYaml(value: unknown): string {
+  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false, blockQuote: false });
+}
+
+/** Lines of a JSON text that is known to be good; looked up only when somebody asks. */
+export function linesOfJson(text: string): (path: string) => number {
+  let find: ((path: string) => number) | undefined;
+  return (path) => {
+    if (!find) {
+      const lines = new LineCounter();
+      const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
+      find = (wanted) => lineAt(document, lines, wanted);
+    }
+    return find(path);
+  };
+}
+
+function lineAt(document: Document, lines: LineCounter, path: string): number {
+  let node = document.contents as Node | null;
+  let offset = node?.range?.[0] ?? 0;
+  for (let rest = path; rest !== ''; ) {
+    const step = stepInto(node, rest, document);
+    if (!step) break;
+    [node, rest] = [step.node, step.rest];
+    offset = step.offset ?? offset;
+  }
+  return lines.linePos(offset).line;
+}
+
+interface Step {
+  node: Node | null;
+  rest: string;
+  offset: number | undefined;
+}
+
+/** Keys may contain dots: the longest that fits is meant. */
+function stepInto(node: Node | null, path: string, document: Document): Step | undefined {
+  const at = isAlias(node) ? (node.resolve(document) as Node | undefined) : node;
+  if (isSeq(at)) {
+    const [all, index] = /^\[(\d+)\]\.?/.exec(path) ?? [];
+    const item = all === undefined ? undefined : (at.items[Number(index)] as Node | undefined);
+    return item && { node: item, rest: path.slice(all!.length), offset: item.range?.[0] };
+  }
+  if (!isMap(at)) return undefined;
+  let best: (Step & { length: number }) | undefined;
+  for (const { key, value } of at.items) {
+    if (!isScalar(key)) continue;
+    const name = String(key.value);
+    const fits = path === name || path.startsWith(`${name}.`) || path.startsWith(`${name}[`);
+    if (!fits || (best && best.length >= name.length)) continue;
+    const rest = path.slice(name.length).replace(/^\./, '');
+    best = { node: value as Node | null, rest, offset: key.range?.[0], length: name.length };
+  }
+  return best;
+}

@@ -1,0 +1,65 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { forms, guessForm, isJobFileName } from './forms/index.ts';
+import { JobSet, type JobSetOptions } from './job-set.ts';
+import type { JobDefinition } from './job-store.ts';
+
+export interface JobFilesOptions extends JobSetOptions {
+  /** Files in any form, and folders of such files. */
+  paths: readonly string[];
+  /** The form of all of them; unless given each file's ending and content say it. */
+  form?: string | undefined;
+}
+
+/**
+ * The definitions of all the files, as one set. Throws VED_JOBS_FILE_INVALID with every problem of every file, one line
+ * each: file, line, path, what is given, what is accepted.
+ */
+export async function readJobFiles(options: JobFilesOptions): Promise<JobDefinition[]> {
+  const set = new JobSet(options);
+  const listed = await Promise.all(options.paths.map(listJobFiles));
+  const files = listed.flatMap((list) => ('files' in list ? list.files : []));
+  for (const list of listed) if ('fault' in list) set.refuse(list.path, list.fault);
+  for (const file of files) {
+    const name = shortName(file, files);
+    const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => error);
+    if (typeof text === 'string') addText(set, name, text, options.form);
+    else set.refuse(file, faultOf(text));
+  }
+  return set.definitions();
+}
+
+/** Adds a text whose form may have to be guessed. */
+export function addText(set: JobSet, name: string, text: string, form: string | undefined): void {
+  const found = form === undefined ? guessForm(name, text) : forms.get(form);
+  if (found) set.add(name, found, text);
+  else
+    set.refuse(name, `its form is not clear, accepted: one of ${forms.names().join(', ')}, by its ending or --format`);
+}
+
+/** The job files of a path: itself, or those of the folder that it is, in order of their names. */
+export async function listJobFiles(
+  path: string,
+): Promise<{ path: string; files: string[] } | { path: string; fault: string }> {
+  try {
+    if (!(await stat(path)).isDirectory()) return { path, files: [path] };
+    const files = (await readdir(path)).filter(isJobFileName).sort();
+    // A folder that is not mounted yet looks like this: no reason to remove every job.
+    if (files.length === 0) return { path, fault: `there is no job file in this folder, accepted: ${endings()}` };
+    return { path, files: files.map((name) => join(path, name)) };
+  } catch (error) {
+    return { path, fault: faultOf(error as NodeJS.ErrnoException) };
+  }
+}
+
+const endings = (): string =>
+  `files that end in ${[...new Set(forms.all().flatMap(({ extensions }) => extensions))].join(', ')}`;
+
+const faultOf = ({ code, message }: NodeJS.ErrnoException): string =>
+  code === 'ENOENT' ? 'there is no such file' : message;
+
+/** The name alone where that is clear. */
+function shortName(file: string, files: readonly string[]): string {
+  const name = basename(file);
+  return files.filter((other) => basename(other) === name).length === 1 ? name : file;
+}
