@@ -1,4 +1,5 @@
 import type { Database } from '../../src/storage/database.ts';
+import type { ForeignLine } from './strangers.ts';
 import { servingMs } from './target-log.ts';
 
 /** What the target says it served: per `<job_id>/<slot>` the statuses sent, 0 for a request whose client went away. */
@@ -56,9 +57,14 @@ interface MinuteRow {
 /**
  * Holds the promise against what an independent target saw: every slot of every closed span is exactly one counted
  * result; every answered result was served, with that status; what was served beyond that belongs to missed slots; and
- * every aggregate row is the sum of its raw results. Needs `results.store: all`.
+ * every aggregate row is the sum of its raw results, or of the `foreign` lines of a job that only others check. Needs
+ * `results.store: all`.
  */
-export async function audit(database: Database, served: ServedLog): Promise<Audit> {
+export async function audit(
+  database: Database,
+  served: ServedLog,
+  foreign: readonly ForeignLine[] = [],
+): Promise<Audit> {
   const spans = (
     await database.query<Span>('SELECT job_id, location, from_slot, to_slot, period_ms FROM schedule_spans')
   ).rows;
@@ -71,7 +77,7 @@ export async function audit(database: Database, served: ServedLog): Promise<Audi
   const counted = countSlots(results, report);
   compareWithSpans(spans, counted, report);
   compareWithTarget(counted, served, report);
-  await compareWithAggregates(database, results, report);
+  await compareWithAggregates(database, [...results, ...foreign.map(asResult)], report);
   return report;
 }
 
@@ -128,13 +134,23 @@ function compareWithTarget(counted: ReadonlyMap<string, RawResult>, served: Serv
   }
 }
 
+/** A foreign line belongs to the bucket of its `ts`. */
+function asResult({ job_id, ts, response_time, status }: ForeignLine): RawResult {
+  const outcome = Number(status) >= 200 && Number(status) < 400 ? 'up' : 'down';
+  const one = { slots: 1, period_ms: null, reason: null, rt: Math.round(response_time * 1e6) };
+  return { job_id, location: 'default', slot: ts, outcome, status, ...one };
+}
+
 async function compareWithAggregates(database: Database, results: RawResult[], report: Audit): Promise<void> {
   const rows = (
-    await database.query<MinuteRow>(`
+    await database.query<MinuteRow>(
+      `
       SELECT job_id, location, granularity, (extract(epoch FROM dt) * 1000)::bigint AS dt_ms,
         count, up, degraded, down, missed, rt_count, rt_min, rt_max, rt_sum, data
       FROM metrics
-      WHERE granularity IN ('minute', 'hour', 'day') AND job_id IN (SELECT job_id FROM schedule_spans)`)
+      WHERE granularity IN ('minute', 'hour', 'day') AND job_id = ANY ($1)`,
+      [[...new Set(results.map((result) => result.job_id))]],
+    )
   ).rows;
   const expected = sumByBucket(results);
   for (const row of rows) {

@@ -15,6 +15,8 @@ export interface VedetteOptions {
   command?: readonly [program: string, ...args: string[]];
   cwd?: string;
   account?: { uid: number; gid: number } | undefined;
+  /** When it ends by itself with an error it is started again, as a service manager does. */
+  supervised?: boolean;
   /** Its output goes here. */
   logFile: string;
 }
@@ -23,6 +25,7 @@ export interface VedetteOptions {
 export interface VedetteProcess {
   readonly name: string;
   readonly port: number;
+  readonly pid: number | undefined;
   start(): Promise<void>;
   kill(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void;
   /** Waits until a process that was killed is gone. */
@@ -30,37 +33,59 @@ export interface VedetteProcess {
   /** SIGTERM; answers the exit code. Throws when it takes longer than `limitMs`. */
   stop(limitMs?: number): Promise<number | null>;
   readonly running: boolean;
+  /** How often it ended by itself, with an error. */
+  readonly failures: number;
 }
 
 export function createVedette(options: VedetteOptions): VedetteProcess {
+  const { command = [process.execPath, 'dist/cli.js', 'serve'], flags = [] } = options;
   const port = Number(options.env.PORT);
   let child: ChildProcess | undefined;
+  let failures = 0;
+  let isWanted = false;
   const running = () => child !== undefined && child.exitCode === null && child.signalCode === null;
+  const launch = () => {
+    const log = createWriteStream(options.logFile, { flags: 'a' });
+    const [program, ...args] = command;
+    child = spawn(program, [...args, ...flags], {
+      cwd: options.cwd ?? root,
+      ...options.account,
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout?.pipe(log, { end: false });
+    child.stderr?.pipe(log, { end: false });
+    child.once('exit', (code) => {
+      if (!isWanted || code === 0) return;
+      failures++;
+      if (options.supervised) setTimeout(() => isWanted && launch(), 1_000);
+    });
+  };
   return {
     name: options.name,
     port,
+    get pid() {
+      return child?.pid;
+    },
     get running() {
       return running();
     },
+    get failures() {
+      return failures;
+    },
     async start() {
-      const log = createWriteStream(options.logFile, { flags: 'a' });
-      const [program, ...args] = options.command ?? [process.execPath, 'dist/cli.js', 'serve'];
-      child = spawn(program, [...args, ...(options.flags ?? [])], {
-        cwd: options.cwd ?? root,
-        ...options.account,
-        env: { PATH: process.env.PATH, HOME: process.env.HOME, ...options.env },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
-      child.stdout?.pipe(log, { end: false });
-      child.stderr?.pipe(log, { end: false });
+      isWanted = true;
+      launch();
     },
     kill(signal) {
+      if (signal === 'SIGKILL') isWanted = false;
       child?.kill(signal);
     },
     async gone() {
       if (running()) await once(child as ChildProcess, 'exit');
     },
     async stop(limitMs = 15_000) {
+      isWanted = false;
       if (!child || !running()) return child?.exitCode ?? null;
       const exited = once(child, 'exit');
       child.kill('SIGCONT');

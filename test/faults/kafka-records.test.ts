@@ -4,6 +4,7 @@ import { type Test, test } from 'tap';
 import { whyNoRdkafka } from '../../src/streaming/rdkafka.ts';
 import { noBroker, startKafka } from '../kafka/broker.ts';
 import { until } from './fleet.ts';
+import { readAll } from './log-records.ts';
 import { createScene, isReady, openDatabase, reportAudit, startServer } from './scene.ts';
 
 const SPECIAL = 7;
@@ -46,7 +47,7 @@ async function meetStrangers(t: Test, driver: string): Promise<void> {
   const producer = client.producer();
   await producer.connect();
   t.teardown(() => producer.disconnect());
-  const records = await readAll(t, client, 'checks');
+  const records = await readAll(client, 'checks');
   t.ok(records.length > 10, 'a stock consumer reads the records');
   const lines = records.flatMap(({ text }) => text.trim().split('\n')).map((line) => JSON.parse(line));
   t.ok(
@@ -86,41 +87,7 @@ async function meetStrangers(t: Test, driver: string): Promise<void> {
     `SELECT count, rt_count, rt_min, rt_max, data FROM metrics WHERE granularity = 'day' AND job_id = 5001`,
   );
   t.match(rows, [{ count: 2, rt_count: 2, rt_min: 250_000, rt_max: 250_000, data: { 200: 1, 503: 1 } }]);
-  const failures = await readAll(t, client, 'failures');
+  const failures = await readAll(client, 'failures');
   const outcomes = failures.flatMap(({ text }) => text.trim().split('\n')).map((line) => JSON.parse(line).outcome);
   t.ok(outcomes.length > 0 && outcomes.every((outcome) => outcome !== 'up'), 'failures have a topic of their own');
-}
-
-interface Text {
-  partition: number;
-  text: string;
-}
-
-/** All records that the topic holds now, with a plain consumer. */
-async function readAll(t: Test, client: Kafka, topic: string): Promise<Text[]> {
-  const admin = client.admin();
-  await admin.connect();
-  const offsets = await admin.fetchTopicOffsets(topic);
-  await admin.disconnect();
-  const wanted = new Map(
-    offsets.filter(({ high }) => high !== '0').map(({ partition, high }) => [partition, Number(high)]),
-  );
-  const texts: Text[] = [];
-  const consumer = client.consumer({ groupId: `stock-${topic}-${Date.now()}` });
-  await consumer.connect();
-  t.teardown(() => consumer.disconnect());
-  await consumer.subscribe({ topic, fromBeginning: true });
-  await new Promise<void>((resolve, reject) => {
-    consumer
-      .run({
-        eachMessage: async ({ partition, message }) => {
-          texts.push({ partition, text: String(message.value) });
-          if (Number(message.offset) + 1 >= (wanted.get(partition) ?? 0)) wanted.delete(partition);
-          if (wanted.size === 0) resolve();
-        },
-      })
-      .catch(reject);
-  });
-  await consumer.stop();
-  return texts;
 }

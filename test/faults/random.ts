@@ -4,6 +4,8 @@ export interface Random {
   next(): number;
   between(low: number, high: number): number;
   pick<T>(items: readonly T[]): T;
+  /** The items in another order. */
+  shuffle<T>(items: readonly T[]): T[];
 }
 
 export function createRandom(seed: number): Random {
@@ -17,6 +19,10 @@ export function createRandom(seed: number): Random {
   return {
     next,
     between: (low, high) => low + next() * (high - low),
+    shuffle(items) {
+      const drawn = items.map((item) => ({ item, lot: next() }));
+      return drawn.sort((a, b) => a.lot - b.lot).map(({ item }) => item);
+    },
     pick: (items) => items[Math.floor(next() * items.length)],
   };
 }

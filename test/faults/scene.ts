@@ -9,8 +9,9 @@ import type { Database } from '../../src/storage/database.ts';
 import { type EmbeddedServer, startEmbeddedPostgres } from '../../src/storage/embedded-server.ts';
 import { createDatabase } from '../../src/storage/pool.ts';
 import { type Audit, audit } from './audit.ts';
-import { createVedette, until, type VedetteProcess } from './fleet.ts';
+import { createVedette, until, type VedetteOptions, type VedetteProcess } from './fleet.ts';
 import { createRandom, type Random } from './random.ts';
+import type { ForeignLine } from './strangers.ts';
 import { startTarget, type Target } from './target-log.ts';
 
 /** A stage for one fault run: a folder, a counting target, a job file and as many Vedette processes as wanted. */
@@ -19,10 +20,15 @@ export interface Scene {
   readonly folder: string;
   readonly target: Target;
   readonly jobsFile: string;
-  vedette(name: string, env?: Record<string, string>, flags?: readonly string[]): Promise<VedetteProcess>;
+  vedette(
+    name: string,
+    env?: Record<string, string>,
+    flags?: readonly string[],
+    how?: Partial<VedetteOptions>,
+  ): Promise<VedetteProcess>;
   /** Stops all jobs through the API of `at`, waits until every span is closed and everything published is counted. */
   settle(at: VedetteProcess, database: Database): Promise<void>;
-  audit(database: Database): Promise<Audit>;
+  audit(database: Database, foreign?: readonly ForeignLine[]): Promise<Audit>;
 }
 
 export interface SceneOptions {
@@ -66,8 +72,9 @@ export async function createScene(t: Test, options: SceneOptions): Promise<Scene
     folder,
     target,
     jobsFile,
-    async vedette(name, env = {}, flags = []) {
+    async vedette(name, env = {}, flags = [], how = {}) {
       const process = createVedette({
+        ...how,
         name,
         flags,
         logFile: join(folder, `${name}.log`),
@@ -87,18 +94,22 @@ export async function createScene(t: Test, options: SceneOptions): Promise<Scene
       for (let jobId = 1; jobId <= options.jobs; jobId++) {
         await until(`stop of job ${jobId}`, () => changeJob(at, jobId, 'stop'));
       }
-      await until('every span to be closed', async () => {
-        const open = await database.query<{ n: number }>(
-          'SELECT count(*) AS n FROM schedule_spans WHERE to_slot IS NULL',
-        );
-        return open.rows[0].n === 0;
-      });
-      await until('every published result to be counted', () => isDrained(at));
+      await until(
+        'every span to be closed',
+        async () => {
+          const open = await database.query<{ n: number }>(
+            'SELECT count(*) AS n FROM schedule_spans WHERE to_slot IS NULL',
+          );
+          return open.rows[0].n === 0;
+        },
+        90_000,
+      );
+      await until('every published result to be counted', () => isDrained(at), 90_000);
     },
-    async audit(database) {
+    async audit(database, foreign) {
       // The last results may still be on their way to the tables; what stays wrong is wrong.
       for (let patience = 20; ; patience--) {
-        const report = await audit(database, await target.served());
+        const report = await audit(database, await target.served(), foreign);
         if (report.problems.length === 0 || patience === 0) return report;
         await sleep(1_000);
       }

@@ -21,12 +21,19 @@ export interface FaultProxy {
   cut(): Promise<void>;
   /** Resets a connection as soon as the client sends bytes for which `matches` says yes, before (or after) they are passed on. */
   cutWhen(matches: (chunk: Buffer) => boolean, when?: 'before' | 'after'): void;
+  /**
+   * Until `heal`, faults touch only connections whose first bytes hold `text`, such as the name a client gives itself.
+   * New connections are then taken even by `refuse` and `cut`, and those aimed at reset when they say who they are.
+   */
+  aim(text: string): void;
   /** Everything passes again, connections made meanwhile included; swallowed bytes stay lost. */
   heal(): Promise<void>;
 }
 
 interface Faults {
   delayMs: number;
+  aim: string | null;
+  refuseAimed: boolean;
   swallow: 'none' | 'both' | 'toServer' | 'toClient';
   cutWhen: { matches: (chunk: Buffer) => boolean; when: 'before' | 'after' } | null;
 }
@@ -34,6 +41,8 @@ interface Faults {
 interface Connection {
   /** Answers are swallowed. */
   muted: boolean;
+  /** The first bytes of the client, once there are any. */
+  hello: Buffer | null;
   drop: () => void;
 }
 
@@ -43,8 +52,8 @@ export async function createFaultProxy(
   target: { host: string; port: number },
   listenPort = 0,
 ): Promise<FaultProxy> {
-  const faults: Faults = { delayMs: 0, swallow: 'none', cutWhen: null };
-  const clients = new Set<Socket>();
+  const faults: Faults = { delayMs: 0, aim: null, refuseAimed: false, swallow: 'none', cutWhen: null };
+  const clients = new Map<Socket, Connection>();
   const host = '127.0.0.1';
   let server = serve();
   const port = await listen(server, listenPort);
@@ -55,12 +64,13 @@ export async function createFaultProxy(
       const upstream = connect({ ...target, allowHalfOpen: true, noDelay: true });
       const connection: Connection = {
         muted: false,
+        hello: null,
         drop: () => {
           client.resetAndDestroy();
           upstream.resetAndDestroy();
         },
       };
-      clients.add(client);
+      clients.set(client, connection);
       client.on('error', connection.drop).on('close', () => {
         clients.delete(client);
         upstream.destroy();
@@ -71,9 +81,16 @@ export async function createFaultProxy(
     });
   }
 
+  function isMeant({ hello }: Connection): boolean {
+    return faults.aim === null || (hello?.includes(faults.aim) ?? false);
+  }
+
   function pass(direction: 'toServer' | 'toClient', connection: Connection): Transform {
     return new Transform({
       transform(chunk: Buffer, _encoding, done) {
+        if (direction === 'toServer') connection.hello ??= chunk;
+        if (!isMeant(connection)) return done(null, chunk);
+        if (faults.refuseAimed) return connection.drop();
         if (faults.swallow === 'both' || faults.swallow === direction) return done();
         if (connection.muted && direction === 'toClient') return done();
         const { cutWhen } = faults;
@@ -91,6 +108,8 @@ export async function createFaultProxy(
   }
 
   async function refuse(): Promise<void> {
+    faults.refuseAimed = faults.aim !== null;
+    if (faults.refuseAimed) return;
     // close() calls back only when the connections are gone, too; no longer listening is at once.
     server.close();
     await new Promise((resolve) => setImmediate(resolve));
@@ -110,10 +129,10 @@ export async function createFaultProxy(
     },
     refuse,
     reset: () => {
-      for (const client of clients) client.resetAndDestroy();
+      for (const [client, connection] of clients) if (isMeant(connection)) client.resetAndDestroy();
     },
     close: () => {
-      for (const client of clients) client.end();
+      for (const [client, connection] of clients) if (isMeant(connection)) client.end();
     },
     cut: async () => {
       await refuse();
@@ -122,8 +141,11 @@ export async function createFaultProxy(
     cutWhen: (matches, when = 'before') => {
       faults.cutWhen = { matches, when };
     },
+    aim: (text) => {
+      faults.aim = text;
+    },
     heal: async () => {
-      Object.assign(faults, { delayMs: 0, swallow: 'none', cutWhen: null });
+      Object.assign(faults, { delayMs: 0, aim: null, refuseAimed: false, swallow: 'none', cutWhen: null });
       if (server.listening) return;
       server = serve();
       await listen(server, port);
