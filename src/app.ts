@@ -4,6 +4,7 @@ import { openDatabase } from './app/connections.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { Lifecycle } from './core/lifecycle.ts';
 import type { Logger } from './core/logger.ts';
+import type { ProcessorHooks } from './processor/hooks.ts';
 import type { Settings } from './settings.ts';
 
 export interface StartInfo {
@@ -28,6 +29,8 @@ export interface AppOptions {
   logger: Logger;
   version: string;
   clock?: Clock;
+  /** Called within the flushes of the role `processor`. */
+  hooks?: ProcessorHooks;
 }
 
 export function createApp(settings: Settings, options: AppOptions): App {
@@ -52,7 +55,7 @@ export function createApp(settings: Settings, options: AppOptions): App {
 /** Opens from the ground up; `lifecycle` releases in the opposite order, so that what is above stops first. */
 async function start(
   settings: Settings,
-  { logger, version, clock = systemClock }: AppOptions,
+  { logger, version, clock = systemClock, hooks }: AppOptions,
   lifecycle: Lifecycle,
   signal: AbortSignal,
 ): Promise<StartInfo> {
@@ -64,6 +67,7 @@ async function start(
     version,
     lifecycle,
     signal,
+    hooks,
     instanceId: `${name}-${randomBytes(3).toString('hex')}`,
   };
   const isApi = settings.roles.includes('api');

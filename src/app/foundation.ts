@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
+import type { ProcessorHooks } from '../processor/hooks.ts';
 import type { Publisher } from '../scheduler/publisher.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import type { Settings } from '../settings.ts';
@@ -26,6 +27,7 @@ export interface Ground {
 /** What every role of a process stands on. */
 export interface Foundation extends Ground {
   driver: StreamDriver;
+  hooks: ProcessorHooks | undefined;
   /** The fixed number of partitions of a topic, which is made when it is missing. */
   partitionsOf(topic: string): Promise<number>;
   jobs: Jobs;

@@ -6,7 +6,7 @@ import type { Foundation } from './foundation.ts';
 
 /** Starts the role `processor`: results are counted, and what is older than its retention goes. */
 export async function startCounting(foundation: Foundation): Promise<Counting> {
-  const { settings, logger, clock, lifecycle, database, driver, partitionsOf, instanceId } = foundation;
+  const { settings, logger, clock, lifecycle, database, driver, partitionsOf, instanceId, hooks } = foundation;
   const { retention } = settings.storage;
   const plans = planMetrics(settings.metrics);
   const counting = createCounting({
@@ -27,6 +27,7 @@ export async function startCounting(foundation: Foundation): Promise<Counting> {
         flushIntervalMs: settings.processor.flushIntervalMs,
         limits: { rows: settings.processor.flushRows },
         instanceId,
+        ...(hooks ? { hooks } : {}),
       });
     },
   });

@@ -1,0 +1,102 @@
+import { existsSync } from 'node:fs';
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { type Test, test } from 'tap';
+import { FLUSH_STEPS, type FlushStep } from '../../src/processor/hooks.ts';
+import type { Database } from '../../src/storage/database.ts';
+import { whyNoRdkafka } from '../../src/streaming/rdkafka.ts';
+import { noBroker, startKafka } from '../kafka/broker.ts';
+import { until, type VedetteProcess } from './fleet.ts';
+import { countedSlots, createScene, isReady, openDatabase, reportAudit, type Scene, startServer } from './scene.ts';
+
+const JOBS = 80;
+const PARTITIONS = 8;
+const HOOKED = fileURLToPath(new URL('hooked.ts', import.meta.url));
+/** Longer than leases of partitions and sessions of consumers: others take over. */
+const PAUSE_MS = 13_000;
+/** How long no partition may stand still, from the end of the process that counted it. */
+const TAKEOVER_MS = 25_000;
+
+test('embedded: processes die and freeze at every step of a flush', (t) => stopEverywhere(t, 'embedded'));
+
+for (const driver of ['kafkajs', 'rdkafka']) {
+  const missing = noBroker() || (driver === 'rdkafka' && whyNoRdkafka());
+  const name = `${driver}: processors die and freeze at every step of a flush`;
+  test(name, { skip: missing ? String(missing) : false }, (t) => stopEverywhere(t, driver));
+}
+
+interface HookedProcess {
+  vedette: VedetteProcess;
+  /** Resolves when the process has come to `step` and got the signal. */
+  stopAt(step: FlushStep, signal: 'SIGKILL' | 'SIGSTOP'): Promise<void>;
+}
+
+async function stopEverywhere(t: Test, driver: string): Promise<void> {
+  const scene = await createScene(t, { jobs: JOBS });
+  const env: Record<string, string> = { VEDETTE_STREAM_DRIVER: driver, VEDETTE_STREAM_PARTITIONS: String(PARTITIONS) };
+  if (driver !== 'embedded') env.KAFKA_BOOTSTRAP_SERVERS = (await startKafka(t)).bootstrapServers.join();
+  const server = await startServer(t, scene);
+  env.DATABASE_URL = server.connectionString;
+  const steady = await scene.vedette('steady', env);
+  const hooked: HookedProcess[] = [];
+  for (let n = 0; n < 3; n++) hooked.push(await hookedProcess(scene, `hooked-${n}`, env));
+  await steady.start();
+  await until('readiness', () => isReady(steady), 60_000);
+  for (const { vedette } of hooked) await vedette.start();
+  const database = await openDatabase(t, server.connectionString);
+
+  for (const step of FLUSH_STEPS) {
+    const { vedette, stopAt } = hooked[0];
+    await stopAt(step, 'SIGKILL');
+    await vedette.gone();
+    await vedette.start();
+  }
+  // Three freeze at a time, each with its transaction open at another step.
+  const steps = scene.random.shuffle(FLUSH_STEPS);
+  while (steps.length > 0) {
+    const frozen = await Promise.all(
+      steps.splice(0, hooked.length).map(async (step, index) => {
+        await hooked[index].stopAt(step, 'SIGSTOP');
+        return { step, vedette: hooked[index].vedette };
+      }),
+    );
+    const since = Date.now();
+    await sleep(1_000);
+    const known = await offsetsOf(database);
+    await sleep(PAUSE_MS - 1_000);
+    const allMoved = async () =>
+      [...(await offsetsOf(database))].every(([partition, next]) => next > (known.get(partition) ?? 0));
+    await until('every partition to be counted by others', allMoved, 90_000);
+    const tookMs = Date.now() - since;
+    const where = frozen.map(({ step }) => step).join(', ');
+    t.ok(tookMs < TAKEOVER_MS, `others went on ${tookMs} ms after processes froze ${where}`);
+    for (const { vedette } of frozen) vedette.kill('SIGCONT');
+  }
+  const before = await countedSlots(database);
+  await until('counting to go on', async () => (await countedSlots(database)) > before + JOBS, 60_000);
+  await scene.settle(steady, database);
+  reportAudit(t, await scene.audit(database));
+}
+
+async function hookedProcess(scene: Scene, name: string, env: Record<string, string>): Promise<HookedProcess> {
+  const file = join(scene.folder, `${name}.step`);
+  const own = { ...env, STEP_FILE: file, VEDETTE_ROLES: 'processor' };
+  const vedette = await scene.vedette(name, own, [], { entry: ['--import=tsx', HOOKED] });
+  return {
+    vedette,
+    async stopAt(step, signal) {
+      await writeFile(`${file}.new`, `${step} ${signal}`);
+      await rename(`${file}.new`, file);
+      await until(`${name} to flush`, async () => !existsSync(file), 60_000);
+    },
+  };
+}
+
+async function offsetsOf(database: Database): Promise<Map<number, number>> {
+  const { rows } = await database.query<{ partition: number; next: number }>(
+    "SELECT partition, coalesce(next_offset, 0) AS next FROM stream_offsets WHERE topic = 'checks'",
+  );
+  return new Map(rows.map(({ partition, next }) => [partition, next]));
+}
