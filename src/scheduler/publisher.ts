@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Clock, sleep } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import { retry } from '../core/retry.ts';
@@ -96,6 +97,8 @@ class StreamPublisher implements Publisher {
       failuresTopic: null,
       ...options,
     };
+    // While the stream is away every partition waits to try again, and all of them for this.
+    setMaxListeners(0, this.#abort.signal);
   }
 
   get full(): boolean {

@@ -59,8 +59,8 @@ export function toClientConfig(options: ConnectionOptions): ClientConfig {
     `SET search_path = ${pg.escapeIdentifier(schema)}`,
     "SET TIME ZONE 'UTC'",
     `SET statement_timeout = ${Math.trunc(statementTimeoutMs)}`,
-    // A process that hangs inside a transaction must not hold its locks for ever.
-    'SET idle_in_transaction_session_timeout = 60000',
+    // A process that freezes inside a transaction must not hold up those who take its work over.
+    'SET idle_in_transaction_session_timeout = 10000',
   ].join('; ');
   return { config, place: `${host}:${port}/${database}`, schema, session, statementTimeoutMs, graceMs };
 }

@@ -33,6 +33,18 @@ export interface StoredOffset {
 }
 
 /**
+ * Ends the sessions that hold these rows in an open transaction and wait for a client that has said nothing for a while.
+ * A client that froze in the middle of a COPY would hold them for ever: PostgreSQL's own timeouts do not count there.
+ */
+const END_FROZEN = `
+  SELECT pg_terminate_backend(a.pid)
+  FROM stream_offsets o
+  JOIN pg_locks l ON l.locktype = 'transactionid' AND l.granted AND l.transactionid = o.xmax
+  JOIN pg_stat_activity a ON a.pid = l.pid
+  WHERE o.topic = $1 AND o.partition = ANY ($2::int[]) AND a.usename = current_user
+    AND a.wait_event_type = 'Client' AND a.state_change < clock_timestamp() - interval '5 seconds'`;
+
+/**
  * Makes `owner` the owner of the partitions and answers where each is to be read from. `topicId`: which topic of that name
  * there is now; a partition of which nothing has been counted takes it over, any other keeps the one it has.
  */
@@ -43,6 +55,7 @@ export async function claimPartitions(
   owner: string,
   topicId: string | null = null,
 ): Promise<ClaimedPartition[]> {
+  await database.query(END_FROZEN, [topic, partitions]);
   const { rows } = await database.query<ClaimedPartition>(
     `INSERT INTO stream_offsets AS o (topic, partition, epoch, owner, topic_id)
      SELECT $1, partition, 1, $3, $4 FROM unnest($2::int[]) AS p (partition) ORDER BY partition

@@ -99,8 +99,11 @@ export class GroupMembership {
 
   /** One member at a time, and no longer than a few milliseconds each. */
   async #enter(tx: Transaction): Promise<void> {
-    // A lease that is forgotten by a crash of the server is as good as an expired one: no need to wait for the disk.
-    await tx.query('SET LOCAL synchronous_commit = off');
+    // A lease that is forgotten by a crash of the server is as good as an expired one: no need to wait for the disk. And a
+    // member that freezes in here holds up all others.
+    await tx.query(
+      `SET LOCAL synchronous_commit = off; SET LOCAL idle_in_transaction_session_timeout = ${Math.trunc(this.#ttlMs)}`,
+    );
     const name = `vedette group ${this.#database.schema} ${this.#group}`;
     await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [name]);
     await tx.query('DELETE FROM stream_members WHERE consumer_group = $1 AND expires_at < clock_timestamp()', [

@@ -83,7 +83,7 @@ async function stopEverywhere(t: Test, driver: string): Promise<void> {
 async function hookedProcess(scene: Scene, name: string, env: Record<string, string>): Promise<HookedProcess> {
   const file = join(scene.folder, `${name}.step`);
   const own = { ...env, STEP_FILE: file, VEDETTE_ROLES: 'processor' };
-  const vedette = await scene.vedette(name, own, [], { entry: ['--import=tsx', HOOKED] });
+  const vedette = await scene.vedette(name, own, [], { command: [process.execPath, '--import=tsx', HOOKED] });
   return {
     vedette,
     async stopAt(step, signal) {

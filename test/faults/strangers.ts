@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
 import type { Test } from 'tap';
 import { type Fault, fault } from './conductor.ts';
+import { until } from './fleet.ts';
 import { readAll } from './log-records.ts';
 import type { Random } from './random.ts';
 
@@ -46,7 +47,7 @@ export async function inviteStrangers(
   /** Sends what `make` makes of some records of a stretch of the log, each to its own partition. */
   const resend = (make: (text: string, random: Random) => string) => {
     return async ({ name }: { name: string }, random: Random) => {
-      const records = await readAll(client, name);
+      const records = await until('the log to be read', () => readAll(client, name), 60_000);
       const own = records.filter(({ text }) => text.includes('"epoch"') && !text.includes('poison'));
       const start = random.next() < 0.5 ? own.length - 40 : random.between(0, own.length);
       for (const { partition, text } of random.shuffle(own.slice(Math.max(0, Math.floor(start))).slice(0, 40))) {
