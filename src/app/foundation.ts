@@ -21,13 +21,13 @@ export interface Ground {
   lifecycle: Lifecycle;
   /** Aborts when the process is to end. */
   signal: AbortSignal;
+  hooks: ProcessorHooks | undefined;
   database: Database;
 }
 
 /** What every role of a process stands on. */
 export interface Foundation extends Ground {
   driver: StreamDriver;
-  hooks: ProcessorHooks | undefined;
   /** The fixed number of partitions of a topic, which is made when it is missing. */
   partitionsOf(topic: string): Promise<number>;
   jobs: Jobs;
