@@ -43,7 +43,7 @@ async function stopEverywhere(t: Test, driver: string): Promise<void> {
   const hooked: HookedProcess[] = [];
   for (let n = 0; n < 3; n++) hooked.push(await hookedProcess(scene, `hooked-${n}`, env));
   await steady.start();
-  await until('readiness', () => isReady(steady), 60_000);
+  await until('readiness', () => isReady(steady), 120_000);
   for (const { vedette } of hooked) await vedette.start();
   const database = await openDatabase(t, server.connectionString);
 
@@ -75,7 +75,7 @@ async function stopEverywhere(t: Test, driver: string): Promise<void> {
     for (const { vedette } of frozen) vedette.kill('SIGCONT');
   }
   const before = await countedSlots(database);
-  await until('counting to go on', async () => (await countedSlots(database)) > before + JOBS, 60_000);
+  await until('counting to go on', async () => (await countedSlots(database)) > before + JOBS, 120_000);
   await scene.settle(steady, database);
   reportAudit(t, await scene.audit(database));
 }
@@ -89,7 +89,7 @@ async function hookedProcess(scene: Scene, name: string, env: Record<string, str
     async stopAt(step, signal) {
       await writeFile(`${file}.new`, `${step} ${signal}`);
       await rename(`${file}.new`, file);
-      await until(`${name} to flush`, async () => !existsSync(file), 60_000);
+      await until(`${name} to flush`, async () => !existsSync(file), 150_000);
     },
   };
 }

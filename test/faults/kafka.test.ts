@@ -69,9 +69,9 @@ async function surviveFaults(t: Test, driver: string): Promise<void> {
   const processors = await fleet('processor', 3);
   const api = await scene.vedette('api', env, ['--roles', 'api']);
   for (const vedette of [api, ...schedulers, ...processors]) await vedette.start();
-  await until('readiness of the API', () => isReady(api), 60_000);
+  await until('readiness of the API', () => isReady(api), 120_000);
   const database = await openDatabase(t, server.connectionString);
-  await until('the first numbers', async () => (await countedSlots(database)) > JOBS, 60_000);
+  await until('the first numbers', async () => (await countedSlots(database)) > JOBS, 120_000);
 
   const strangers = await inviteStrangers(t, { servers: kafka.bootstrapServers, topics: ['checks', 'special'] });
   const faults = [

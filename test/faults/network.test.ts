@@ -1,9 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Test, test } from 'tap';
 import { whyNoRdkafka } from '../../src/streaming/rdkafka.ts';
 import { createFaultProxy, type FaultProxy } from '../helpers/fault-proxy.ts';
 import { noBroker, startKafka } from '../kafka/broker.ts';
+import { conduct } from './conductor.ts';
 import { until } from './fleet.ts';
+import { commitFaults, networkFaults } from './network-faults.ts';
 import { countedSlots, createScene, isReady, openDatabase, reportAudit, type Scene, startServer } from './scene.ts';
 
 const FAULTS = Number(process.env.VEDETTE_FAULTS ?? 16);
@@ -46,63 +47,13 @@ async function sufferNetwork(t: Test, scene: Scene, env: Record<string, string>,
   const database = await openDatabase(t, server.connectionString);
   await until('the first numbers', async () => (await countedSlots(database)) > JOBS, 60_000);
 
-  const faults = [...faultsOf('PostgreSQL', postgres), ...commitFaults(postgres)];
-  if (broker) faults.push(...faultsOf('Kafka', broker));
-  for (let fault = 0; fault < FAULTS; fault++) {
-    await sleep(scene.random.between(200, 1_500));
-    const [title, inject] = scene.random.pick(faults);
-    t.comment(`fault ${fault + 1}: ${title}`);
-    await inject(scene);
-    await postgres.heal();
-    await broker?.heal();
-  }
+  const faults = (peer: string, proxy: FaultProxy) => networkFaults(peer, [{ name: 'both', proxy }]);
+  const kinds = [...faults('PostgreSQL', postgres), ...commitFaults([{ name: 'both', proxy: postgres }])];
+  if (broker) kinds.push(...faults('Kafka', broker));
+  await conduct(t, kinds, { random: scene.random, count: FAULTS, pauseMs: [200, 1_500], atOnce: 1 });
   for (const vedette of pair) await until('readiness', () => isReady(vedette), 120_000);
   const before = await countedSlots(database);
   await until('counting to go on', async () => (await countedSlots(database)) > before + JOBS, 90_000);
   await scene.settle(pair[0], database);
   reportAudit(t, await scene.audit(database));
-}
-
-type Fault = [title: string, inject: (scene: Scene) => Promise<void>];
-
-function faultsOf(peer: string, proxy: FaultProxy): Fault[] {
-  const last = (scene: Scene, upTo: number) => sleep(scene.random.between(200, upTo));
-  return [
-    [
-      `${peer} answers slowly`,
-      async (scene) => {
-        proxy.delay(scene.random.between(50, 800));
-        await last(scene, 4_000);
-      },
-    ],
-    [
-      `${peer} is silent, then gone`,
-      async (scene) => {
-        proxy.swallow(scene.random.pick(['both', 'toServer', 'toClient'] as const));
-        await last(scene, 7_000);
-        proxy.reset();
-      },
-    ],
-    [
-      `${peer} is cut off`,
-      async (scene) => {
-        await proxy.cut();
-        await last(scene, 5_000);
-      },
-    ],
-    [`connections to ${peer} are reset`, async () => proxy.reset()],
-    [`connections to ${peer} are closed`, async () => proxy.close()],
-  ];
-}
-
-function commitFaults(proxy: FaultProxy): Fault[] {
-  return (['after', 'before'] as const).map((when) => [
-    `a COMMIT is lost ${when} the server has it`,
-    async (scene) => {
-      for (let times = 0; times < 3; times++) {
-        proxy.cutWhen((chunk) => chunk.includes('COMMIT'), when);
-        await sleep(scene.random.between(500, 1_500));
-      }
-    },
-  ]);
 }

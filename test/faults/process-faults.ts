@@ -39,7 +39,7 @@ export function processFaults(role: string, processes: readonly VedetteProcess[]
 export function departures(role: string, processes: readonly VedetteProcess[]): Fault[] {
   return [0, 2_000].map((atMostMs) =>
     fault(`${role} leaves and comes back ${atMostMs > 0 ? 'later' : 'at once'}`, processes, async (member, random) => {
-      await member.stop(30_000);
+      await member.stop(60_000);
       await sleep(random.between(0, atMostMs));
       await member.start();
     }),
