@@ -1,8 +1,9 @@
 // Compiles node-rdkafka, the optional native Kafka client. npm installs it without running its scripts, so that nobody's
 // first start waits for a compiler. The result is kept outside of node_modules and put back after the next `npm ci`.
-//   npm run rdkafka:build [-- --force]
+//   npm run rdkafka:build [-- --force] [--strip]
+// --strip removes what is not needed to load it: the sources of both, for images.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolder } from './cache-folder.mjs';
@@ -17,6 +18,9 @@ const INTERMEDIATE = [
   'build/deps/librdkafka++.a',
 ];
 
+/** What is loaded, beside the artifacts. */
+const RUNTIME = ['package.json', 'LICENSE.txt', 'lib', 'librdkafka.js', 'build'];
+
 const root = join(import.meta.dirname, '..');
 const folder = join(root, 'node_modules/node-rdkafka');
 const force = process.argv.includes('--force');
@@ -29,11 +33,13 @@ const cache = join(
   `rdkafka-${version}-abi${process.versions.modules}-${process.platform}-${process.arch}-${libc}`,
 );
 
-if (!force && (report() || (restore() && report()))) process.exit(0);
-installPackages();
-compile();
-if (!report()) fail(`it compiled, but does not load:\n${loaded().error}`);
-keep();
+if (force || !(report() || (restore() && report()))) {
+  installPackages();
+  compile();
+  if (!report()) fail(`it compiled, but does not load:\n${loaded().error}`);
+  keep();
+}
+if (process.argv.includes('--strip')) strip();
 
 /** Loads the module in a process of its own: a failed load must not stay in this one. */
 function loaded() {
@@ -62,6 +68,20 @@ function keep() {
   for (const path of ARTIFACTS) cpSync(join(folder, path), join(partial, path), { verbatimSymlinks: true });
   rmSync(cache, { recursive: true, force: true });
   renameSync(partial, cache);
+}
+
+function strip() {
+  for (const name of readdirSync(folder)) {
+    if (!RUNTIME.includes(name)) rmSync(join(folder, name), { recursive: true, force: true });
+  }
+  for (const name of readdirSync(join(folder, 'build'), { recursive: true, withFileTypes: true })) {
+    const path = join(name.parentPath, name.name);
+    if (name.isDirectory() || ARTIFACTS.some((artifact) => path.endsWith(artifact))) continue;
+    rmSync(path);
+  }
+  if (!report()) fail(`stripped, it does not load any more:\n${loaded().error}`);
+  const kib = Number(execFileSync('du', ['-sk', folder], { encoding: 'utf8' }).split('\t')[0]);
+  console.log(`stripped to ${(kib / 1024).toFixed(1)} MiB`);
 }
 
 function installPackages() {

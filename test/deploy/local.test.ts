@@ -87,7 +87,7 @@ test('with Kafka: a scheduler and a processor are killed and come back, and the 
   t.same(local.pids().filter(isAlive), [], 'with every process');
 });
 
-test('without Java it says so, and runs on PostgreSQL alone; when it is killed, nothing stays behind', async (t) => {
+test('without Java it says so, and runs on PostgreSQL alone; killed, it starts again', async (t) => {
   const scene = await createScene(t, { jobs: 5 });
   const bin = t.testdir({ java: '#!/bin/sh\nexit 127\n' });
   chmodSync(join(bin, 'java'), 0o755);
@@ -106,6 +106,12 @@ test('without Java it says so, and runs on PostgreSQL alone; when it is killed, 
   local.child.kill('SIGKILL');
   await local.exited;
   for (const pid of pids) await until(`the end of ${pid}`, async () => !isAlive(pid), 20_000);
+
+  // PostgreSQL outlives its owner, as it outlives any kill of Vedette; the next start takes care of it.
+  const again = startLocal(t, scene, ['--schedulers', '1', '--processors', '1'], { PATH: path });
+  await again.printed(/processor-1 +pid/);
+  again.child.kill('SIGTERM');
+  t.same(await again.exited, [0, null]);
 });
 
 test('what cannot be is said at once', async (t) => {
