@@ -47,6 +47,54 @@ export function dbCommand(cli: Cli): Command {
       });
     });
 
+  db.command('grants')
+    .description('print the SQL that gives three users their rights: who migrates, who runs Vedette, who reads')
+    .option('--migrator <name>', 'owns the tables, makes and migrates them', 'vedette_migrator')
+    .option('--writer <name>', 'runs Vedette: rows only', 'vedette_writer')
+    .option('--reader <name>', 'sees numbers, but no secrets of jobs: for Grafana', 'vedette_reader')
+    .option('--apply', 'run it instead, as the user of the settings: a superuser or the owner of the database')
+    .addHelpText(
+      'after',
+      examples(
+        ['vedette db grants | psql "$ADMIN_URL"', 'once, before or after the tables are made'],
+        ['DATABASE_URL=$ADMIN_URL vedette db grants --apply', 'the same'],
+        ['DATABASE_URL=$MIGRATOR_URL vedette db migrate', 'at first and with each new version'],
+        ['DATABASE_URL=$WRITER_URL vedette serve', 'no more rights are needed than that'],
+      ),
+    )
+    .action(
+      async (
+        { apply, ...names }: { migrator: string; writer: string; reader: string; apply?: boolean },
+        command: Command,
+      ) => {
+        const { grantsSql } = await import('../storage/grants.ts');
+        const settings = settingsFor(cli, command);
+        checkRoleNames(Object.values(names));
+        const { migrator, writer, reader } = names;
+        const sql = grantsSql(settings.storage.schema, { migrator, writers: [writer], readers: [reader] });
+        if (!apply) {
+          cli.stdout.line(
+            `-- Rights of Vedette's users in the schema ${settings.storage.schema} of the database this is`,
+          );
+          cli.stdout.line('-- run in, by a superuser or the owner of the database. It may be repeated.');
+          return cli.stdout.line(`BEGIN;\n${sql}COMMIT;`);
+        }
+        await withDatabase(cli, settings, { tables: 'anything' }, async ({ database }) => {
+          const { pendingMigrations } = await import('../storage/migrate.ts');
+          await database.transaction((tx) => tx.query(sql));
+          cli.stdout.line(`${migrator}, ${writer} and ${reader} have their rights in schema ${database.schema}`);
+          if ((await pendingMigrations(database)).length > 0) {
+            cli.stdout.line(`Now make the tables: run \`vedette db migrate\` as ${migrator}`);
+          }
+          const { rows } = await database.query<{ name: string }>(
+            'SELECT rolname AS name FROM pg_roles WHERE rolname = ANY($1) AND NOT rolcanlogin',
+            [Object.values(names)],
+          );
+          for (const { name } of rows) cli.stderr.line(`${name} may not log in: ALTER ROLE "${name}" LOGIN`);
+        });
+      },
+    );
+
   db.command('url')
     .description('print a connection string for psql and other tools (it holds the password)')
     .addHelpText(
@@ -70,4 +118,16 @@ export function dbCommand(cli: Cli): Command {
     });
 
   return db;
+}
+
+/** As PostgreSQL takes them: anything but an empty name, one it would cut off, and its own. */
+function checkRoleNames(names: readonly string[]): void {
+  for (const name of names) {
+    if (name === '' || name.includes('\0') || Buffer.byteLength(name) > 63 || /^(pg_|(public|none)$)/.test(name)) {
+      throw new VedetteError('VED_USAGE', `${JSON.stringify(name)} cannot be the name of a user of PostgreSQL`);
+    }
+  }
+  if (new Set(names).size < names.length) {
+    throw new VedetteError('VED_USAGE', 'Migrator, writer and reader must be three different users');
+  }
 }

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Logger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
 import type { Database, Queryable, Transaction } from './database.ts';
+import { keepGrants } from './grants.ts';
 
 /** One numbered file of migrations/, e.g. `0001-initial.sql`. */
 export interface Migration {
@@ -112,7 +113,7 @@ async function locked<T>(database: Database, work: (tx: Transaction) => Promise<
 async function applyNext(tx: Transaction, migrations: readonly Migration[], schema: string) {
   // Looked at first, so that a user who may not create anything can still start when there is nothing to do.
   if (!(await isKnown(tx, schema))) await createHistory(tx, schema);
-  const migration = (await pendingOf(tx, migrations))[0];
+  const [migration, ...further] = await pendingOf(tx, migrations);
   if (!migration) return;
   const before = new Set(await listObjects(tx));
   await tx.query(migration.sql);
@@ -123,6 +124,7 @@ async function applyNext(tx: Transaction, migrations: readonly Migration[], sche
     migration.checksum,
     objects,
   ]);
+  if (further.length === 0) await keepGrants(tx, schema);
   return migration;
 }
 
