@@ -96,8 +96,20 @@ export function examineSettings(options: LoadOptions = {}): ResolvedSettings & {
     isJobsFileNamed: given.has('jobs_file'),
     variable: (name) => env[name] ?? (envFile?.kind === 'env' ? envFile.variables[name] : undefined),
   };
+  checkTopics(tree, given, together);
   checkSites(given, together);
   return { settings: deepFreeze(settings), given, problems };
+}
+
+/** What is counted must not be mixed with its own copies. */
+function checkTopics({ topics }: SettingsTree, given: ReadonlyMap<string, Given>, problems: SettingProblem[]): void {
+  for (const name of ['success', 'failures'] as const) {
+    const path = `topics.${name}`;
+    const source = given.get(path)?.source;
+    if (topics[name] !== topics.results) continue;
+    const accepted = `another topic than topics.results (${given.get('topics.results')?.source ?? 'default'})`;
+    problems.push({ path, given: `"${topics[name]}"`, ...(source ? { source } : {}), accepted });
+  }
 }
 
 /** Jobs come from files or from the settings themselves; what is said about sites needs some. */

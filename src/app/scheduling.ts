@@ -14,6 +14,7 @@ export async function startScheduling(foundation: Foundation): Promise<Schedulin
     lingerMs: settings.publisher.lingerMs,
     maxBlockBytes: settings.publisher.blockSizeBytes,
     maxQueueBytes: settings.publisher.queueSizeBytes,
+    successTopic: settings.topics.success,
     failuresTopic: settings.topics.failures,
   });
   lifecycle.defer(() => publisher.close());

@@ -17,7 +17,7 @@ export function createTopicRouter(
     let pinned = known.get(topic);
     if (pinned === undefined) {
       pinned = await pinPartitions(database, topic, {
-        counted: topic !== settings.topics.failures,
+        counted: topic !== settings.topics.success && topic !== settings.topics.failures,
         make: async () => {
           const spec = {
             topic,

@@ -18,9 +18,9 @@ export const kafkaTopics: Examination = {
   async examine(patient) {
     const survey = await patient.kafka();
     if (!survey) return [];
-    const { results, failures } = patient.settings.topics;
+    const { results, success, failures } = patient.settings.topics;
     const pinned = await readPinned(patient);
-    const names = new Set([results, ...(failures === null ? [] : [failures]), ...pinned.keys()]);
+    const names = new Set([...[results, success, failures].filter((name) => name !== null), ...pinned.keys()]);
     const findings = await Promise.all([...names].map((name) => examineTopic(name, survey, patient.settings, pinned)));
     return findings.flat();
   },
@@ -129,7 +129,7 @@ function judgeRetention(
   alter: (entry: string) => string,
 ): Finding[] {
   const retentionMs = Number(values.get('retention.ms'));
-  const isCounted = name !== topics.failures;
+  const isCounted = name !== topics.success && name !== topics.failures;
   if (isCounted && retentionMs >= 0 && retentionMs < VERIFY_MS) {
     const found = `${name} is kept ${formatDuration(retentionMs)}`;
     const advice = alter(`retention.ms=${2 * 24 * HOUR_MS}`);

@@ -21,7 +21,9 @@ export interface PublisherOptions {
   maxBlockBytes?: number;
   /** Bound of what waits for the log, in bytes of lines. */
   maxQueueBytes?: number;
-  /** Gets a copy of every result that is not `up`, best effort. */
+  /** Gets a copy of every result that is `up`, best effort. */
+  successTopic?: string | null;
+  /** Gets a copy of every other result, best effort. */
   failuresTopic?: string | null;
   /** The pinned number of partitions of a topic, which is made when it is missing. Asked again until it answers. */
   partitionsOf(topic: string): Promise<number>;
@@ -34,7 +36,7 @@ export interface PublisherStats {
   queuedBytes: number;
   /** Wall time in ms since which the log has not taken some partition's results; null when all is well. */
   failingSince: number | null;
-  /** Copies for topics.failures that were given up. */
+  /** Copies for topics.success and topics.failures that were given up. */
   droppedCopies: number;
 }
 
@@ -71,7 +73,7 @@ interface Route {
 }
 
 class StreamPublisher implements Publisher {
-  readonly #options: Required<Omit<PublisherOptions, 'failuresTopic'>> & { failuresTopic: string | null };
+  readonly #options: Required<PublisherOptions>;
   readonly #routes = new Map<string, Route>();
   readonly #abort = new AbortController();
   readonly #roomCallbacks: Array<() => void> = [];
@@ -94,6 +96,7 @@ class StreamPublisher implements Publisher {
       lingerMs: 50,
       maxBlockBytes: 512 * 1024,
       maxQueueBytes: 64 * 1024 * 1024,
+      successTopic: null,
       failuresTopic: null,
       ...options,
     };
@@ -115,10 +118,9 @@ class StreamPublisher implements Publisher {
     this.#queuedBytes += byteLength + 1;
     this.#queuedResults++;
     this.#add(this.#route(topic, false), topic, line, byteLength, result, receipt);
-    const { failuresTopic } = this.#options;
-    if (failuresTopic !== null && result.outcome !== 'up' && result.slots !== 0) {
-      this.#copy(failuresTopic, line, byteLength, result);
-    }
+    const { successTopic, failuresTopic } = this.#options;
+    const copyTopic = result.outcome === 'up' ? successTopic : failuresTopic;
+    if (copyTopic !== null && result.slots !== 0) this.#copy(copyTopic, line, byteLength, result);
     return true;
   }
 
@@ -285,7 +287,7 @@ class StreamPublisher implements Publisher {
     } catch (error) {
       // Copies are best effort, by contract. A pause keeps a broken topic from being hammered.
       this.#droppedCopies += shipment.block.lines;
-      this.#options.logger.debug({ err: error }, 'copies of failures not sent');
+      this.#options.logger.debug({ err: error }, 'copies of results not sent');
       await sleep(this.#options.clock, COPY_PAUSE_MS, this.#abort.signal);
     }
     this.#copyBytes -= shipment.block.bytes;

@@ -1,4 +1,6 @@
 import { formatDuration } from '../core/duration.ts';
+import { CERTIFICATE_USER } from './aliases.ts';
+import { parseConnectionString, URL_FORMS } from './connection-string.ts';
 import type { SettingsOf } from './leaf.ts';
 import type { SettingProblem } from './problems.ts';
 import type { Given } from './resolve.ts';
@@ -57,6 +59,8 @@ const SSL_MODES = {
   'verify-ca': 'verify_ca',
   'verify-full': 'verify_full',
 } as const;
+/** What a connection string may say, beside sslmode. */
+const KEYWORDS = new Set(['host', 'hostaddr', 'port', 'dbname', 'user', 'password', 'application_name']);
 const PARTS = ['database.host', 'database.port', 'database.user', 'database.password', 'database.name'] as const;
 
 /** The server that url or parts name; null when neither does, and the embedded server is to be used. */
@@ -101,37 +105,31 @@ function fromUrl(
     problems.push({ path: 'database.url', given, source, accepted });
     return null;
   };
-  let url: URL;
-  try {
-    url = new URL(database.url!);
-    decodeURIComponent(url.username + url.password + url.pathname);
-  } catch {
-    return refuse(
-      'an unreadable URL',
-      'postgres://user:password@host:port/database, special characters written as %xx',
-    );
-  }
+  const parsed = parseConnectionString(database.url!);
+  if (typeof parsed === 'string') return refuse('an unreadable text', parsed);
   let mode = database.tls.mode;
-  let socket: string | null = null;
-  for (const [name, value] of url.searchParams) {
+  for (const [name, value] of parsed) {
     if (name === 'sslmode' && Object.hasOwn(SSL_MODES, value)) {
       if (mode === 'auto') mode = SSL_MODES[value as keyof typeof SSL_MODES];
     } else if (name === 'sslmode') {
       refuse(`sslmode=${value}`, `sslmode one of ${Object.keys(SSL_MODES).join(', ')}`);
-    } else if (name === 'host') socket = value;
-    else if (name !== 'application_name') {
-      refuse(`parameter ${name}`, 'sslmode and host in the URL; certificates go to database.tls');
+    } else if (!KEYWORDS.has(name)) {
+      refuse(`parameter ${name}`, `${[...KEYWORDS].join(', ')} and sslmode; certificates go to database.tls`);
     }
   }
-  const host = socket ?? url.hostname.replace(/^\[|\]$/g, '');
-  if (host === '') return refuse('no host', 'postgres://user:password@host:port/database');
-  const name = decodeURIComponent(url.pathname.slice(1));
-  if (name === '') return refuse('no database', 'postgres://user:password@host:port/database');
+  const host = parsed.get('host') || parsed.get('hostaddr');
+  const name = parsed.get('dbname');
+  const port = parsed.get('port') || '5432';
+  if (!host) return refuse('no host', URL_FORMS);
+  if (!name) return refuse('no database', URL_FORMS);
+  if (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535)
+    return refuse(`port ${port}`, 'a port from 1 to 65535');
+  const password = parsed.get('password');
   return {
-    host: decodeURIComponent(host),
-    port: Number(url.port || 5432),
-    user: decodeURIComponent(url.username) || 'postgres',
-    ...(url.password === '' ? {} : { password: decodeURIComponent(url.password) }),
+    host,
+    port: Number(port),
+    user: parsed.get('user') || 'postgres',
+    ...(password ? { password } : {}),
     database: name,
     ...databaseTls(database, mode, problems),
   };
@@ -180,7 +178,11 @@ export function kafkaConnection(
     });
   }
   const { mechanism, user, password } = kafka.sasl;
-  const saslGiven = ['user', 'password', 'mechanism'].filter((name) => isGiven(given, `kafka.sasl.${name}`));
+  const isOwner =
+    given.get('kafka.sasl.user')?.variable === CERTIFICATE_USER && certificate !== null && password === null;
+  const saslGiven = ['user', 'password', 'mechanism'].filter(
+    (name) => isGiven(given, `kafka.sasl.${name}`) && !(isOwner && name === 'user'),
+  );
   if (saslGiven.length > 0 && saslGiven.length < 3) {
     for (const name of ['mechanism', 'user', 'password'].filter((name) => !saslGiven.includes(name))) {
       problems.push({ path: `kafka.sasl.${name}`, accepted: `a value, because kafka.sasl.${saslGiven[0]} is given` });

@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { TSchema } from 'typebox';
 import { nearest } from '../core/nearest.ts';
 import { createValidator } from '../core/validation.ts';
+import { ALIASES } from './aliases.ts';
 import { isGroup, type LeafMeta, metaOf, programKey } from './leaf.ts';
 import { type SettingProblem, showValue } from './problems.ts';
 import { envName, type SettingLeaf, settingsSchema } from './schema.ts';
@@ -14,15 +15,23 @@ export interface Given {
   /** As it stood there, before parsing. */
   raw: unknown;
   source: string;
+  /** The name in the environment that gave it. */
+  variable?: string;
 }
 
 /** Every leaf of the schema, in its order. */
 export function settingLeaves(schema: TSchema = settingsSchema, prefix = ''): SettingLeaf[] {
-  if (!isGroup(schema)) return [{ path: prefix, schema, env: [...(metaOf(schema).env ?? []), envName(prefix)] }];
+  if (!isGroup(schema)) return [{ path: prefix, schema, env: envNames(prefix, schema) }];
   return Object.entries(schema.properties).flatMap(([key, property]) =>
     settingLeaves(property, prefix === '' ? key : `${prefix}.${key}`),
   );
 }
+
+const envNames = (path: string, schema: TSchema): string[] => [
+  ...(metaOf(schema).env ?? []),
+  ...(ALIASES[path] ?? []),
+  envName(path),
+];
 
 /** What the schema says of one setting. */
 export function settingMeta(path: string): LeafMeta {
@@ -37,10 +46,11 @@ export function collect(sources: readonly Source[], cwd: string, problems: Setti
   const byPath = new Map(leaves.map((leaf) => [leaf.path, leaf]));
   const given = new Map<string, Given>();
 
-  const take = (leaf: SettingLeaf, raw: unknown, source: string, folder: string) => {
+  const take = (leaf: SettingLeaf, raw: unknown, source: string, folder: string, variable?: string) => {
     const meta = metaOf(leaf.schema);
     const parsed = toProgramValue(meta, raw, folder, cwd);
-    if (parsed.value !== undefined) return given.set(leaf.path, { value: parsed.value, raw, source });
+    if (parsed.value !== undefined)
+      return given.set(leaf.path, { value: parsed.value, raw, source, ...(variable ? { variable } : {}) });
     problems.push({ path: leaf.path, given: showGiven(meta, raw), source, accepted: parsed.accepted ?? meta.accepted });
     return given.set(leaf.path, { value: meta.default, raw, source });
   };
@@ -91,7 +101,7 @@ export function collect(sources: readonly Source[], cwd: string, problems: Setti
           accepted: 'one of the two',
         });
       const raw = parseText(metaOf(leaf.schema), source.variables[first]!);
-      take(leaf, raw, `${first} in ${source.name}`, path.join(cwd, 'settings'));
+      take(leaf, raw, `${first} in ${source.name}`, path.join(cwd, 'settings'), first);
     }
     for (const [name, value] of Object.entries(source.variables)) {
       if (!value || names.has(name) || !isOurs(name, source.isOwnFile)) continue;

@@ -1,12 +1,12 @@
 import { boolean, choice, duration, group, integer, pem, text } from './leaf.ts';
 
 export const database = group('PostgreSQL. With neither url nor host, an embedded server under data_dir', {
-  url: text('Where PostgreSQL is, as one URL.', {
+  url: text('Where PostgreSQL is, as one URL or as `host=... dbname=...`.', {
     default: null,
     env: ['DATABASE_URL'],
     secret: 'url',
-    pattern: '^postgres(ql)?://',
-    accepted: 'postgres://user:password@host:port/database',
+    pattern: '^\\s*(postgres(ql)?://|[a-z_]+\\s*=)',
+    accepted: 'postgres://user:password@host:port/database, or host=... port=... dbname=... user=... password=...',
   }),
   host: text('Host of PostgreSQL, or the folder of its socket.', { default: null, env: ['DB_HOST'] }),
   port: integer('Port of PostgreSQL; 5432 unless given.', {

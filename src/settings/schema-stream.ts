@@ -44,7 +44,12 @@ export const topics = group('Topics', {
     pattern: TOPIC,
     accepted: topicAccepted,
   }),
-  failures: text('If set, gets a copy of every result that is not up. Never counted.', {
+  success: text('If set, gets a copy of every result that is up, for those who read it. Never counted.', {
+    default: null,
+    pattern: TOPIC,
+    accepted: topicAccepted,
+  }),
+  failures: text('If set, gets a copy of every result that is not up, for those who read it. Never counted.', {
     default: null,
     pattern: TOPIC,
     accepted: topicAccepted,

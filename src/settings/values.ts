@@ -93,6 +93,6 @@ export function mask(meta: Pick<LeafMeta, 'secret'>, value: unknown): unknown {
   if (meta.secret === 'url')
     return String(value)
       .replace(/^([^:]*:\/\/[^:@/]*):.*@/, '$1:***@')
-      .replace(/password=[^&]*/g, 'password=***');
+      .replace(/password\s*=\s*('(\\.|[^'\\])*'?|(\\.|[^&\s\\])*)/g, 'password=***');
   return '***';
 }

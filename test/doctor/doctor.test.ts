@@ -64,7 +64,7 @@ test('a broken job file: all problems at once', async (t) => {
   });
   const wrong = (await findings(t, PORT, cwd)).filter(({ name }) => name === 'jobs.file');
   t.ok(wrong.length >= 3);
-  t.match(wrong, [{ verdict: 'problem', found: /^jobs\.json: \[0\]/, advice: /Put it right/ }]);
+  t.match(wrong, [{ verdict: 'problem', found: /^jobs\.json: line 1: \[0\]/, advice: /Put it right/ }]);
   t.match(await vedette(t, ['doctor'], { env: PORT, cwd }), { code: 1 });
 });
 

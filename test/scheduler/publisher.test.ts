@@ -206,6 +206,24 @@ test('copies of failures are best effort', async (t) => {
   t.match(publisher.stats(), { droppedCopies: 1, queuedResults: 0, failingSince: null });
 });
 
+test('with a topic for successes too every result is copied to one of the two, and counted in its own', async (t) => {
+  const { clock, publisher, sends } = setUp({ successTopic: 'good', failuresTopic: 'bad' });
+  const outcomes = ['up', 'degraded', 'down', 'missed', 'up'] as const;
+  outcomes.forEach((outcome, index) => {
+    publisher.publish(result(1, index + 1, { outcome }), 'checks');
+  });
+  await clock.advance(50);
+  const linesOf = (topic: string) =>
+    sends
+      .flatMap(({ records }) => records)
+      .filter((record) => record.topic === topic)
+      .flatMap(({ value }) => value.toString().trimEnd().split('\n'))
+      .map((line) => JSON.parse(line).outcome);
+  t.strictSame(linesOf('checks'), outcomes);
+  t.strictSame(linesOf('good'), ['up', 'up']);
+  t.strictSame(linesOf('bad'), ['degraded', 'down', 'missed']);
+});
+
 test('flush sends at once; close gives up after its grace', async (t) => {
   const { clock, publisher, sends } = setUp({ manual: true });
   publisher.publish(result(1, 1), 'checks');

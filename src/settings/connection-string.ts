@@ -1,0 +1,37 @@
+export const URL_FORMS =
+  'postgres://user:password@host:port/database, special characters written as %xx, or host=... port=... dbname=... user=... password=...';
+
+/**
+ * The keywords of a connection string, as libpq reads them: a URL, or `host=db dbname='my db'` with quotes around values
+ * that are empty or have spaces, and a backslash before quotes and backslashes. A text for people when it is neither.
+ */
+export function parseConnectionString(text: string): Map<string, string> | string {
+  return /^\s*postgres(ql)?:\/\//.test(text) ? fromUrl(text) : fromKeywords(text);
+}
+
+function fromUrl(text: string): Map<string, string> | string {
+  try {
+    const url = new URL(text.trim());
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const parts = { host, port: url.port, user: url.username, password: url.password, dbname: url.pathname.slice(1) };
+    const given = Object.entries(parts).filter(([, value]) => value !== '');
+    const keywords = new Map(given.map(([name, value]) => [name, decodeURIComponent(value)]));
+    // What comes as a parameter counts, as for libpq: that is how the folder of a socket is named.
+    for (const [name, value] of url.searchParams) keywords.set(name, value);
+    return keywords;
+  } catch {
+    return URL_FORMS;
+  }
+}
+
+function fromKeywords(text: string): Map<string, string> | string {
+  const keywords = new Map<string, string>();
+  const pair = /\s*([a-z_]+)\s*=\s*(?:'((?:\\.|[^'\\])*)'|((?:\\.|[^\s'\\])*))(?=\s|$)/gsy;
+  const end = text.trimEnd().length;
+  while (pair.lastIndex < end) {
+    const match = pair.exec(text);
+    if (!match) return URL_FORMS;
+    keywords.set(match[1]!, (match[2] ?? match[3]!).replace(/\\(.)/gs, '$1'));
+  }
+  return keywords;
+}
