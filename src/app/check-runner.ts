@@ -8,7 +8,11 @@ export type CheckByHand = (job: Job, signal: AbortSignal) => Promise<ProbeResult
 export function createCheckRunner(prepare: (job: Job) => Probe, clock: Clock): CheckByHand {
   return async (job, signal) => {
     const startedAt = clock.wallMs();
-    const result = await prepare(job)({ timeoutMs: job.timeoutMs, signal });
-    return { startedAt, ...result };
+    const probe = prepare(job);
+    try {
+      return { startedAt, ...(await probe({ timeoutMs: job.timeoutMs, signal })) };
+    } finally {
+      probe.close?.();
+    }
   };
 }

@@ -12,9 +12,13 @@ export interface CheckOutcome extends ProbeResult {
 /** Checks a job once, as a scheduler would for one slot: further tries after one that failed, if the job has them. */
 export async function runCheck(rules: JobRules, job: Job, signal: AbortSignal): Promise<CheckOutcome> {
   const probe = rules.prepare(job);
-  for (let attempt = 1; ; attempt++) {
-    const result = await probe({ timeoutMs: job.timeoutMs, signal });
-    if (result.outcome === 'up' || attempt > job.retries || signal.aborted) return { ...result, attempt };
+  try {
+    for (let attempt = 1; ; attempt++) {
+      const result = await probe({ timeoutMs: job.timeoutMs, signal });
+      if (result.outcome === 'up' || attempt > job.retries || signal.aborted) return { ...result, attempt };
+    }
+  } finally {
+    probe.close?.();
   }
 }
 

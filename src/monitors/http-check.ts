@@ -74,6 +74,12 @@ export class HttpCheck {
     }
   }
 
+  /** Closes the connection that is kept. */
+  close(): void {
+    this.#lane?.close();
+    this.#lane = null;
+  }
+
   /** The last response of the redirects. Throws a ProbeFailure. */
   async #follow(trip: Trip, plan: HttpPlan, first: HttpRequest, limit: TimeLimit): Promise<HttpResponse> {
     const { redirects } = plan;

@@ -1,7 +1,7 @@
 import { HttpCheck } from './http-check.ts';
 import { type HttpOptions, httpOptions, httpSecrets } from './http-options.ts';
 import { httpProblems } from './http-problems.ts';
-import type { MonitorType } from './monitor.ts';
+import type { MonitorType, ProbeRequest } from './monitor.ts';
 import { sharedNames } from './names.ts';
 
 /** Checks a website: one request (and the redirects it leads to), judged by status, headers, body and time. */
@@ -14,6 +14,6 @@ export const http: MonitorType<HttpOptions> = {
   host: ({ uri }) => new URL(uri).hostname,
   prepare(options, { gate, userAgent, names = sharedNames() }) {
     const check = new HttpCheck(options, { gate, names, userAgent });
-    return (request) => check.run(request);
+    return Object.assign((request: ProbeRequest) => check.run(request), { close: () => check.close() });
   },
 };

@@ -62,9 +62,14 @@ export interface ConnectionGate {
 
 /**
  * Performs one try. A failing target is a value, never an exception. It ends after `request.timeoutMs` at the latest and
- * when `request.signal` aborts, and leaves nothing open. It cannot know where its result goes.
+ * when `request.signal` aborts, and leaves nothing open but what it keeps for the next one. It cannot know where its result
+ * goes.
  */
-export type Probe = (request: ProbeRequest) => Promise<ProbeResult>;
+export interface Probe {
+  (request: ProbeRequest): Promise<ProbeResult>;
+  /** Closes what is kept; called when no further try is expected. One that comes all the same opens it anew. */
+  close?(): void;
+}
 
 export interface ProbeRequest {
   /** How long the try may take, in ms. */

@@ -195,7 +195,7 @@ export class Engine {
       const latest = last + this.#lateLimitMs(series);
       if (now > latest) this.miss(series, last, this.#reasonOf(series));
       else if (!this.#options.mayCheck(series)) this.ticker.set(id, Math.min(now + LEASE_POLL_MS, latest + 1));
-      else if (this.#options.publisher.full || series.missed || series.stuck) this.miss(series, last, 'overload');
+      else if (series.missed || series.stuck || this.#isRefused(series)) this.miss(series, last, 'overload');
       else if (this.#limiter.acquire(series, this.#hostOf(series))) this.#begin(series, now);
       else {
         series.waiting = true;
@@ -316,10 +316,11 @@ export class Engine {
   }
 
   #publishAllPending(): void {
-    for (const series of this.#unpublished) {
-      // After a refusal the publisher says when there is room again, and only then.
-      if (!this.#publishPending(series)) return;
-    }
+    for (const series of this.#unpublished) if (!this.#isRefused(series)) this.#publishPending(series);
+  }
+
+  #isRefused({ span }: Series): boolean {
+    return this.#options.publisher.isFull(span.topic);
   }
 
   /** Missed slots before the fence: a fence stands for everything that was handled. */

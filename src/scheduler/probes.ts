@@ -34,7 +34,9 @@ export class Probes {
   }
 
   drop(series: Series): void {
-    if (series.probe) this.#kept--;
+    if (!series.probe) return;
+    this.#kept--;
+    series.probe.close?.();
     series.probe = null;
   }
 }

@@ -19,7 +19,7 @@ export interface PublisherOptions {
   /** How long lines are collected before they are sent. */
   lingerMs?: number;
   maxBlockBytes?: number;
-  /** Bound of what waits for the log, in bytes of lines. */
+  /** Bound of what waits for the log, in bytes of lines. No topic alone can use it up. */
   maxQueueBytes?: number;
   /** Gets a copy of every result that is `up`, best effort. */
   successTopic?: string | null;
@@ -46,13 +46,13 @@ export interface PublisherStats {
  */
 export interface Publisher {
   /**
-   * Takes the result, or answers false when the queue is full. `receipt` hears of it when it is in the log; receipts of
+   * Takes the result, or answers false when there is no room for its topic. `receipt` hears of it when it is in the log; receipts of
    * one job and topic come in the order of its results.
    */
   publish(result: CheckResult, topic: string, receipt?: Receipt): boolean;
-  /** Whether a result would be refused now. */
-  readonly full: boolean;
-  /** Calls back each time there is room again after a refusal. */
+  /** Whether a result for the topic would be refused now. */
+  isFull(topic: string): boolean;
+  /** Calls back each time there is room again for a topic whose results were refused. */
   onRoom(callback: () => void): void;
   /** Sends what waits without lingering; answers whether everything is in the log, false when `signal` aborts first. */
   flush(signal?: AbortSignal): Promise<boolean>;
@@ -67,6 +67,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
 interface Route {
   queues: PartitionQueue[] | null;
+  /** What of it waits for the log. */
+  bytes: number;
   /** Lines that wait for the number of partitions. */
   waiting: Array<{ line: string; byteLength: number; jobId: number; slot: number; receipt: Receipt | undefined }>;
   copies: boolean;
@@ -81,7 +83,8 @@ class StreamPublisher implements Publisher {
   #producer: Promise<StreamProducer> | undefined;
   #lingering = false;
   #closed: Promise<void> | undefined;
-  #refused = false;
+  /** Topics for which there was no room. */
+  readonly #refused = new Set<Route>();
   #queuedBytes = 0;
   #queuedResults = 0;
   #copyBytes = 0;
@@ -104,20 +107,22 @@ class StreamPublisher implements Publisher {
     setMaxListeners(0, this.#abort.signal);
   }
 
-  get full(): boolean {
-    return this.#closed !== undefined || this.#queuedBytes >= this.#options.maxQueueBytes;
+  isFull(topic: string): boolean {
+    return this.#closed !== undefined || (this.#routes.get(topic)?.bytes ?? 0) >= this.#boundOfOne();
   }
 
   publish(result: CheckResult, topic: string, receipt?: Receipt): boolean {
-    if (this.full) {
-      this.#refused = true;
+    if (this.#closed) return false;
+    const route = this.#route(topic, false);
+    if (route.bytes >= this.#boundOfOne()) {
+      this.#refused.add(route);
       return false;
     }
     const line = encodeResult(result);
     const byteLength = Buffer.byteLength(line);
     this.#queuedBytes += byteLength + 1;
     this.#queuedResults++;
-    this.#add(this.#route(topic, false), topic, line, byteLength, result, receipt);
+    this.#add(route, line, byteLength, result, receipt);
     const { successTopic, failuresTopic } = this.#options;
     const copyTopic = result.outcome === 'up' ? successTopic : failuresTopic;
     if (copyTopic !== null && result.slots !== 0) this.#copy(copyTopic, line, byteLength, result);
@@ -159,6 +164,11 @@ class StreamPublisher implements Publisher {
     };
   }
 
+  /** What may wait for one topic: so many times what is free that topics that are not taken leave room for the others. */
+  #boundOfOne(): number {
+    return SHARE_OF_FREE * (this.#options.maxQueueBytes - this.#queuedBytes);
+  }
+
   async #close(graceMs: number): Promise<void> {
     const { clock, logger } = this.#options;
     const grace = new AbortController();
@@ -181,14 +191,14 @@ class StreamPublisher implements Publisher {
       return;
     }
     this.#copyBytes += byteLength + 1;
-    this.#add(this.#route(topic, true), topic, line, byteLength, result, undefined);
+    this.#add(this.#route(topic, true), line, byteLength, result, undefined);
   }
 
   #route(topic: string, copies: boolean): Route {
     const key = copies ? `copies ${topic}` : topic;
     let route = this.#routes.get(key);
     if (!route) {
-      route = { queues: null, waiting: [], copies };
+      route = { queues: null, bytes: 0, waiting: [], copies };
       this.#routes.set(key, route);
       void this.#resolve(topic, route);
     }
@@ -209,12 +219,12 @@ class StreamPublisher implements Publisher {
 
   #add(
     route: Route,
-    _topic: string,
     line: string,
     byteLength: number,
     { jobId, slot }: CheckResult,
     receipt: Receipt | undefined,
   ): void {
+    route.bytes += byteLength + 1;
     if (!route.queues) {
       route.waiting.push({ line, byteLength, jobId, slot, receipt });
       return;
@@ -241,20 +251,20 @@ class StreamPublisher implements Publisher {
   /** Sends one block of every partition that has one ready and none on its way. */
   #pump(): void {
     if (this.#abort.signal.aborted) return;
-    const counted: Shipment[] = [];
-    for (const { queues, copies } of this.#routes.values()) {
-      for (const queue of queues ?? []) {
+    for (const route of this.#routes.values()) {
+      const shipments: Shipment[] = [];
+      for (const queue of route.queues ?? []) {
         const block = queue.ready ? queue.take() : undefined;
         if (!block) continue;
         queue.sending = true;
-        if (copies) void this.#sendCopies({ queue, block });
-        else counted.push({ queue, block });
+        if (route.copies) void this.#sendCopies({ route, queue, block });
+        else shipments.push({ route, queue, block });
       }
+      if (shipments.length > 0) void this.#send(shipments);
     }
-    if (counted.length > 0) void this.#send(counted);
   }
 
-  /** All together first; when that fails, each partition for itself, so that one broken partition holds up no other. */
+  /** All of a topic together first; when that fails, each partition for itself, so that a broken one holds up no other. */
   async #send(shipments: Shipment[]): Promise<void> {
     try {
       await this.#sendOnce(shipments);
@@ -291,6 +301,7 @@ class StreamPublisher implements Publisher {
       await sleep(this.#options.clock, COPY_PAUSE_MS, this.#abort.signal);
     }
     this.#copyBytes -= shipment.block.bytes;
+    shipment.route.bytes -= shipment.block.bytes;
     shipment.queue.sending = false;
     this.#pump();
   }
@@ -313,8 +324,9 @@ class StreamPublisher implements Publisher {
     return this.#producer;
   }
 
-  #acknowledge({ queue, block }: Shipment): void {
+  #acknowledge({ route, queue, block }: Shipment): void {
     queue.sending = false;
+    route.bytes -= block.bytes;
     this.#queuedBytes -= block.bytes;
     this.#queuedResults -= block.lines;
     this.#published += block.lines;
@@ -324,9 +336,9 @@ class StreamPublisher implements Publisher {
   #settled(): void {
     this.#pump();
     if (this.#queuedResults === 0) for (const callback of [...this.#idleCallbacks]) callback();
-    if (!this.#refused || this.#queuedBytes > this.#options.maxQueueBytes * ROOM) return;
-    this.#refused = false;
-    for (const callback of this.#roomCallbacks) callback();
+    const eased = [...this.#refused].filter(({ bytes }) => bytes <= ROOM * this.#boundOfOne());
+    for (const route of eased) this.#refused.delete(route);
+    if (eased.length > 0) for (const callback of this.#roomCallbacks) callback();
   }
 
   /** Repeats `work` until it succeeds; undefined when the publisher closes first. Logged once per outage, not per try. */
@@ -352,11 +364,14 @@ class StreamPublisher implements Publisher {
 }
 
 interface Shipment {
+  route: Route;
   queue: PartitionQueue;
   block: Block;
 }
 
 const HEADERS = { 'content-type': RESULT_CONTENT_TYPE, schema: RESULT_SCHEMA };
-/** How empty the queue must be before those who were refused are called again. */
+/** One topic alone may take three quarters, two a little less than half each. */
+const SHARE_OF_FREE = 3;
+/** How empty a topic's share must be before those who were refused are called again. */
 const ROOM = 0.9;
 const COPY_PAUSE_MS = 1000;

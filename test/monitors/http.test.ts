@@ -168,4 +168,6 @@ test('a connection is kept when asked for, and opened anew when the site had clo
     ['up', 'up'],
     'two at a time do not share it',
   );
+  probe.close?.();
+  await site.quiet();
 });
