@@ -1,3 +1,4 @@
+import { countRunningJobs } from '../storage/queries.ts';
 import type { ApiDependencies, InstanceStats, LiveInstance } from './ports.ts';
 
 /** What all live instances together do, for one answer. */
@@ -7,6 +8,7 @@ export interface FleetStatus {
   problems: string[];
   /** ms since the epoch at which the longest running scheduler began; null when none runs. */
   schedulerStartedAt: number | null;
+  /** One that runs at several locations is one. */
   runningJobs: number;
   produced: number;
   consumed: number;
@@ -21,8 +23,12 @@ export interface FleetStatus {
 export async function readFleetStatus(dependencies: ApiDependencies): Promise<FleetStatus> {
   const problems: string[] = [];
   let instances: LiveInstance[] = [];
+  let jobsOfLocations: number | null = null;
   try {
     instances = await dependencies.liveInstances();
+    const locations = new Set(instances.filter(isScheduler).map(({ location }) => location));
+    // At one location each job is in one scheduler's hands, and their own numbers are the newest.
+    if (locations.size > 1) jobsOfLocations = await countRunningJobs(dependencies.database, [...locations]);
   } catch (error) {
     dependencies.logger.debug({ err: error }, 'live instances could not be read');
     problems.push('PostgreSQL cannot be reached: only this process is counted');
@@ -31,9 +37,7 @@ export async function readFleetStatus(dependencies: ApiDependencies): Promise<Fl
   const own = ownStats(dependencies);
   const others = instances.filter((instance) => !speaksForThisProcess(instance, dependencies));
   const all: InstanceStats[] = [...others.map((instance) => instance.stats), own];
-  const schedulers = others
-    .filter((instance) => instance.roles.includes('scheduler'))
-    .map(({ startedAt }) => +startedAt);
+  const schedulers = others.filter(isScheduler).map(({ startedAt }) => +startedAt);
   if (scheduler) schedulers.push(scheduler.stats().startedAt);
   const processors = others.filter((instance) => instance.roles.includes('processor')).length + (processor ? 1 : 0);
   const seesAll = problems.length === 0;
@@ -43,7 +47,7 @@ export async function readFleetStatus(dependencies: ApiDependencies): Promise<Fl
     status: problems.length === 0 ? 'ok' : 'degraded',
     problems,
     schedulerStartedAt: schedulers.length === 0 ? null : Math.min(...schedulers),
-    runningJobs: sum(all, 'runningJobs'),
+    runningJobs: jobsOfLocations ?? sum(all, 'runningJobs'),
     produced: sum(all, 'produced'),
     consumed: sum(all, 'consumed'),
     lag: sum(all, 'lag'),
@@ -62,6 +66,10 @@ function ownStats({ scheduler, processor }: ApiDependencies): InstanceStats {
     Object.assign(stats, { consumed, lag });
   }
   return stats;
+}
+
+function isScheduler({ roles }: LiveInstance): boolean {
+  return roles.includes('scheduler');
 }
 
 function speaksForThisProcess(instance: LiveInstance, { instanceId }: ApiDependencies): boolean {

@@ -1,7 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import type { ApiDependencies, InstanceStats, ReadinessCheck, SchedulerPort } from '../api/ports.ts';
 import { createServer } from '../api/server.ts';
-import type { LatenessStats } from '../scheduler/lateness.ts';
 import { countCronSlots } from '../scheduler/slots.ts';
 import { readLiveInstances } from '../storage/instances.ts';
 import { migrate, reset } from '../storage/migrate.ts';
@@ -71,20 +70,10 @@ function schedulerPort({ scheduler, publisher, startedAt }: Scheduling): Schedul
         missedByReason: missed,
         inFlight,
         queuedBytes,
-        latenessMs: { p50: boundOf(lateness, 0.5), p99: boundOf(lateness, 0.99), max: lateness.maxMs },
+        latenessMs: lateness.recent,
       };
     },
   };
-}
-
-/** The upper bound of the bucket in which a share of all checks has begun. */
-function boundOf({ boundsMs, counts, count, maxMs }: LatenessStats, share: number): number {
-  let seen = 0;
-  for (let bucket = 0; bucket < boundsMs.length; bucket++) {
-    seen += counts[bucket];
-    if (seen >= share * count) return Math.min(boundsMs[bucket], maxMs);
-  }
-  return maxMs;
 }
 
 function processorStats(counting: Counting) {

@@ -55,6 +55,16 @@ export async function readOpenSpans(database: Queryable, jobIds: readonly number
   return rows;
 }
 
+/** How many jobs run at these locations; one that runs at several is one. */
+export async function countRunningJobs(database: Queryable, locations: readonly string[]): Promise<number> {
+  const { rows } = await database.query<{ jobs: number }>(
+    `SELECT count(*)::integer AS jobs
+     FROM (SELECT DISTINCT job_id FROM schedule_spans WHERE to_slot IS NULL AND location = ANY($1::text[])) AS running`,
+    [locations],
+  );
+  return rows[0].jobs;
+}
+
 /**
  * How many slots of the spans were due in the range, up to `nowMs`. Slots lie on phase + k * period; those of a cron
  * expression are counted by `cronSlots`.

@@ -62,6 +62,25 @@ test('GET / sums over live instances and speaks for itself with its newest numbe
   ]);
 });
 
+test('a job that runs at two locations is one running job', async (t) => {
+  const database = await createTestDatabase(t);
+  const open = (jobId: number, location: string, toSlot: number | null = null) =>
+    database.query(
+      `INSERT INTO schedule_spans (job_id, location, version, period_ms, phase_ms, topic, epoch, from_slot, to_slot, slot_count)
+       VALUES ($1, $2, 1, 1000, 0, 'checks', 1, $3, $4, $5)`,
+      [jobId, location, NOW, toSlot, toSlot === null ? null : 1],
+    );
+  for (const location of ['berlin', 'tokyo']) await open(1, location);
+  await open(2, 'tokyo');
+  await open(3, 'berlin', NOW);
+  await open(4, 'where no scheduler is alive');
+  const app = await createTestServer(t, {
+    ...{ database, clock: createFakeClock({ wallMs: NOW }) },
+    liveInstances: async () => ['berlin', 'tokyo'].map((location) => instance({ instanceId: location, location })),
+  });
+  t.equal((await app.inject('/')).json().number_of_running_jobs, 2);
+});
+
 test('GET / works without the database, and says what is missing', async (t) => {
   const app = await createTestServer(t, {
     ...{ scheduler, clock: createFakeClock({ wallMs: NOW }) },

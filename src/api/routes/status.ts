@@ -17,7 +17,7 @@ const StatusSchema = Type.Object(
         description: 'Seconds since the longest running scheduler began; null when none runs.',
       }),
     ),
-    number_of_running_jobs: count('Jobs in the hands of schedulers, per location.'),
+    number_of_running_jobs: count('Jobs that run; one that runs at several locations is one.'),
     number_of_produced_messages: count('Results acknowledged by the stream since the live instances began.'),
     number_of_consumed_messages: count('Results counted since the live instances began.'),
     lag: count('Records of the stream that are not counted yet.'),
