@@ -9,10 +9,10 @@ export class CellSum {
   #counts: Float64Array = new Float64Array(4096);
   /** A bit for each code that was added. */
   #marks: Int32Array = new Int32Array(4096 / 32);
-  /** No word of #marks beyond has a bit. */
-  #words = 0;
+  /** Only words of #marks from the first on and before the end have bits. */
+  #firstWord = Number.POSITIVE_INFINITY;
+  #endWord = 0;
   #bytes = Buffer.allocUnsafe(4096);
-  #length = 0;
 
   add(code: number, count: number): void {
     while (code >= this.#counts.length) {
@@ -22,7 +22,8 @@ export class CellSum {
     this.#counts[code] += count;
     const word = code >> 5;
     this.#marks[word] |= 1 << (code & 31);
-    if (word >= this.#words) this.#words = word + 1;
+    if (word < this.#firstWord) this.#firstWord = word;
+    if (word >= this.#endWord) this.#endWord = word + 1;
   }
 
   /** Adds what `take` handed out for the same `from`. */
@@ -32,28 +33,24 @@ export class CellSum {
 
   /** Takes out, packed, what was added under codes in [from, to), which must be multiples of 32. */
   take(from: number, to: number): string {
-    const end = Math.min(this.#words, to / 32);
+    const end = Math.min(this.#endWord, to / 32);
     let last = from;
-    this.#length = 0;
-    for (let word = from / 32; word < end; word++) {
+    let at = 0;
+    for (let word = Math.max(this.#firstWord, from / 32); word < end; word++) {
       for (let bits = this.#marks[word]; bits !== 0; bits &= bits - 1) {
         const code = (word << 5) + 31 - Math.clz32(bits & -bits);
-        if (this.#length + 2 * NUMBER_BYTES > this.#bytes.length) this.#grow();
-        this.#write(code - last);
-        this.#write(this.#counts[code]);
+        if (at + 2 * NUMBER_BYTES > this.#bytes.length) this.#grow();
+        at = write(this.#bytes, at, code - last);
+        at = write(this.#bytes, at, this.#counts[code]);
         this.#counts[code] = 0;
         last = code;
       }
       this.#marks[word] = 0;
     }
-    if (end === this.#words) this.#words = Math.min(this.#words, from / 32);
-    return this.#length === 0 ? '' : this.#bytes.toString('latin1', 0, this.#length);
-  }
-
-  #write(value: number): void {
-    let rest = value;
-    for (; rest > 127; rest = Math.floor(rest / 128)) this.#bytes[this.#length++] = 128 + (rest % 128);
-    this.#bytes[this.#length++] = rest;
+    if (end === this.#endWord) this.#endWord = Math.min(end, from / 32);
+    if (from / 32 <= this.#firstWord)
+      this.#firstWord = this.#endWord === 0 ? Number.POSITIVE_INFINITY : Math.max(this.#firstWord, end);
+    return at === 0 ? '' : this.#bytes.toString('latin1', 0, at);
   }
 
   #grow(): void {
@@ -61,6 +58,15 @@ export class CellSum {
     this.#bytes.copy(longer);
     this.#bytes = longer;
   }
+}
+
+/** Writes a number at `at`; answers where it ends. */
+function write(bytes: Buffer, at: number, value: number): number {
+  let end = at;
+  let rest = value;
+  for (; rest > 127; rest = Math.floor(rest / 128)) bytes[end++] = 128 + (rest % 128);
+  bytes[end++] = rest;
+  return end;
 }
 
 /** 2^53 has 54 bits. */

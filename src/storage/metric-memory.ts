@@ -9,8 +9,7 @@ export interface MetricKey {
 }
 
 /** A row, whole. */
-export interface MetricRowValues {
-  key: MetricKey;
+export interface WholeRow extends MetricKey {
   values: MetricValues;
 }
 
@@ -60,16 +59,15 @@ export class MetricMemory {
   }
 
   /** Takes over what was committed. */
-  remember(rows: readonly MetricRowValues[]): void {
+  remember(rows: readonly WholeRow[]): void {
     this.#writes++;
     const latest = new Map<string, number>();
-    for (const { key, values } of rows) {
-      this.#put(key, values);
-      latest.set(key.granularity, Math.max(key.bucketMs, latest.get(key.granularity) ?? key.bucketMs));
+    for (const row of rows) {
+      this.#put(row);
+      const { granularity, bucketMs } = row;
+      if (!this.#newFromMs.has(granularity)) latest.set(granularity, Math.max(bucketMs, latest.get(granularity) ?? 0));
     }
-    for (const [granularity, bucketMs] of latest) {
-      if (!this.#newFromMs.has(granularity)) this.#newFromMs.set(granularity, bucketMs + 1);
-    }
+    for (const [granularity, bucketMs] of latest) this.#newFromMs.set(granularity, bucketMs + 1);
     for (const bucket of this.#order) {
       if (bucket.writtenIn > this.#writes - IDLE_WRITES) break;
       this.#drop(bucket);
@@ -83,7 +81,7 @@ export class MetricMemory {
     this.#bytes = 0;
   }
 
-  #put({ granularity, bucketMs, location, jobId }: MetricKey, values: MetricValues): void {
+  #put({ granularity, bucketMs, location, jobId, values }: WholeRow): void {
     const bucket = this.#touch(granularity, bucketMs);
     let rows = bucket.rows.get(location);
     if (!rows) {

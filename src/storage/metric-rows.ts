@@ -1,7 +1,7 @@
 import { PackedCells } from '../aggregates/cell-sum.ts';
 import { BINS } from '../aggregates/histogram.ts';
 import { CopyBuffer } from './copy-buffer.ts';
-import type { MetricRowValues } from './metric-memory.ts';
+import type { WholeRow } from './metric-memory.ts';
 import type { CounterCodes } from './metric-values.ts';
 
 export const KEY_COLUMNS = ['granularity', 'job_id', 'location', 'dt'] as const;
@@ -30,7 +30,7 @@ export const METRIC_COLUMNS = [...KEY_COLUMNS, ...VALUE_COLUMNS, 'writes'] as co
  * Rows as chunks for a binary COPY into METRIC_COLUMNS. `writes` is that of the values, and negative for a row that is to
  * replace one.
  */
-export function* copyRows(rows: Iterable<MetricRowValues>, codes: CounterCodes): Generator<Buffer> {
+export function* copyRows(rows: Iterable<WholeRow>, codes: CounterCodes): Generator<Buffer> {
   const buffer = new CopyBuffer();
   const texts = new Map<string, Buffer>();
   const textOf = (text: string): Buffer => {
@@ -41,13 +41,13 @@ export function* copyRows(rows: Iterable<MetricRowValues>, codes: CounterCodes):
     }
     return bytes;
   };
-  for (const { key, values } of rows) {
+  for (const { granularity, jobId, location, bucketMs, values } of rows) {
     const full = buffer.row(METRIC_COLUMNS.length);
     if (full) yield full;
-    buffer.bytes(textOf(key.granularity));
-    buffer.int4(key.jobId);
-    buffer.bytes(textOf(key.location));
-    buffer.timestamp(key.bucketMs);
+    buffer.bytes(textOf(granularity));
+    buffer.int4(jobId);
+    buffer.bytes(textOf(location));
+    buffer.timestamp(bucketMs);
     buffer.int8(values.up + values.degraded + values.down + values.missed);
     buffer.int8(values.up);
     buffer.int8(values.degraded);

@@ -11,7 +11,7 @@ import {
   STATUS_CODE,
   STRIDE,
 } from '../aggregates/metric-deltas.ts';
-import type { GranularityPlan } from '../aggregates/metrics-plan.ts';
+import type { GranularityPlan, OptionalColumn } from '../aggregates/metrics-plan.ts';
 import { REASONS } from '../messages/check-result.ts';
 import { OutOfRangeError } from './database.ts';
 
@@ -62,6 +62,8 @@ export interface PreparedDeltas {
   /** By status number of the deltas. */
   readonly statusCodes: readonly number[];
   readonly extras: GranularityPlan['extras'];
+  /** By level: which columns are kept. */
+  readonly kept: ReadonlyArray<Record<OptionalColumn, boolean>>;
 }
 
 /** Makes the new values of rows from the ones they had and what is to be added: begin, add (as often as needed), end. */
@@ -72,45 +74,52 @@ export class MetricMerger {
 
   prepare(deltas: MetricDeltas): PreparedDeltas {
     const { statuses, plans } = deltas.arrays;
+    const statusCodes = statuses.map((status) => this.codes.of(status, true));
     this.#reasonCodes = REASONS.map((reason) => this.codes.of(reason, false));
-    return { deltas, statusCodes: statuses.map((status) => this.codes.of(status, true)), extras: extrasOf(plans) };
+    const kept = plans.map(({ columns }) => ({
+      ...{ rt_count: columns.has('rt_count'), rt_min: columns.has('rt_min'), rt_max: columns.has('rt_max') },
+      ...{ rt_sum: columns.has('rt_sum'), rt_hist: columns.has('rt_hist') },
+      ...{ data: columns.has('data'), reasons: columns.has('reasons') },
+    }));
+    return { deltas, statusCodes, extras: extrasOf(plans), kept };
   }
 
   /** A copy of `base` (an empty row when there is none) that was written once more. */
   begin(base: MetricValues | undefined): MetricValues {
     this.#sum.take(0, Number.POSITIVE_INFINITY); // What a row that could not be ended has left.
-    if (!base) return { ...EMPTY, writes: 1 };
+    if (!base) return copyOf(EMPTY);
     this.#sum.addPacked(base.bins, 0);
     this.#sum.addPacked(base.counters, BINS);
-    return { ...base, writes: base.writes + 1 };
+    return copyOf(base);
   }
 
-  add(values: MetricValues, { deltas, statusCodes, extras }: PreparedDeltas, row: number): void {
+  add(values: MetricValues, { deltas, statusCodes, extras, kept }: PreparedDeltas, row: number): void {
     const { plans, level, values: numbers, cellStart, cellEnd, cellCode, cellCount } = deltas.arrays;
-    const { columns, extras: wanted } = plans[level[row]];
+    const keeps = kept[level[row]];
     const at = row * STRIDE;
     values.up += numbers[at];
     values.degraded += numbers[at + 1];
     values.down += numbers[at + 2];
     values.missed += numbers[at + 3];
     if (numbers[at + RT_COUNT] > 0) {
-      const [least, greatest] = [numbers[at + RT_MIN], numbers[at + RT_MAX]];
-      if (columns.has('rt_count')) values.rtCount += numbers[at + RT_COUNT];
-      if (columns.has('rt_min') && (values.rtMin < 0 || least < values.rtMin)) values.rtMin = least;
-      if (columns.has('rt_max') && greatest > values.rtMax) values.rtMax = greatest;
-      if (columns.has('rt_sum')) values.rtSum += numbers[at + RT_SUM];
+      const least = numbers[at + RT_MIN];
+      const greatest = numbers[at + RT_MAX];
+      if (keeps.rt_count) values.rtCount += numbers[at + RT_COUNT];
+      if (keeps.rt_min && (values.rtMin < 0 || least < values.rtMin)) values.rtMin = least;
+      if (keeps.rt_max && greatest > values.rtMax) values.rtMax = greatest;
+      if (keeps.rt_sum) values.rtSum += numbers[at + RT_SUM];
     }
-    const [bins, reasons, statuses] = [columns.has('rt_hist'), columns.has('reasons'), columns.has('data')];
     for (let cell = cellStart[row]; cell < cellEnd[row]; cell++) {
       const code = cellCode[cell];
       if (code < REASON_CODE) {
-        if (bins) this.#sum.add(code, cellCount[cell]);
+        if (keeps.rt_hist) this.#sum.add(code, cellCount[cell]);
       } else if (code < STATUS_CODE) {
-        if (reasons) this.#sum.add(this.#reasonCodes[code - REASON_CODE], cellCount[cell]);
-      } else if (statuses) {
+        if (keeps.reasons) this.#sum.add(this.#reasonCodes[code - REASON_CODE], cellCount[cell]);
+      } else if (keeps.data) {
         this.#sum.add(statusCodes[code - STATUS_CODE], cellCount[cell]);
       }
     }
+    const wanted = plans[level[row]].extras;
     if (wanted.length === 0) return;
     const extra = JSON.parse(values.extra) as Record<string, number | Record<string, number>>;
     for (const { key } of wanted) {
@@ -148,6 +157,24 @@ const EMPTY: MetricValues = {
   ...{ writes: 0, up: 0, degraded: 0, down: 0, missed: 0, rtCount: 0, rtMin: -1, rtMax: -1, rtSum: 0 },
   ...{ bins: '', counters: '', extra: '{}' },
 };
+
+/** With one write more. Written out: a spread costs several times as much. */
+function copyOf(values: MetricValues): MetricValues {
+  return {
+    writes: values.writes + 1,
+    up: values.up,
+    degraded: values.degraded,
+    down: values.down,
+    missed: values.missed,
+    rtCount: values.rtCount,
+    rtMin: values.rtMin,
+    rtMax: values.rtMax,
+    rtSum: values.rtSum,
+    bins: values.bins,
+    counters: values.counters,
+    extra: values.extra,
+  };
+}
 
 /** Gives each reason and each status a code from BINS on, and knows their keys in a JSON object. */
 export class CounterCodes {

@@ -1,7 +1,7 @@
 import type { MetricDeltas } from '../aggregates/metric-deltas.ts';
 import type { Queryable, Transaction } from './database.ts';
-import { MetricMemory, type MetricRowValues } from './metric-memory.ts';
-import { orderRows } from './metric-order.ts';
+import { MetricMemory, type WholeRow } from './metric-memory.ts';
+import { orderRows, type RowList } from './metric-order.ts';
 import { copyRows, KEY_COLUMNS, METRIC_COLUMNS, VALUE_COLUMNS } from './metric-rows.ts';
 import {
   MetricMerger,
@@ -21,11 +21,17 @@ export interface MetricsWritten {
 }
 
 /** A row to be written. */
-interface Target extends MetricRowValues {
+interface Target extends WholeRow {
   /** What was there before, as far as known. */
   base: MetricValues | undefined;
-  /** Rows of deltas that are added to it. */
-  added: Array<{ prepared: PreparedDeltas; row: number }>;
+  /** What is added to it: entries [from, to) of the list. */
+  from: number;
+  to: number;
+}
+
+/** What one write adds. */
+interface Additions extends RowList {
+  prepared: readonly PreparedDeltas[];
 }
 
 /**
@@ -50,11 +56,10 @@ export class MetricsWriter {
    * RowsGoneError when the transaction is to be done again.
    */
   async write(tx: Transaction, deltas: readonly MetricDeltas[]): Promise<MetricsWritten> {
-    const targets = this.#targets(deltas);
-    if (targets.length > 0) {
-      await this.#read(tx, targets);
-      await this.#replace(tx, targets);
-    }
+    const additions = { ...orderRows(deltas), prepared: deltas.map((one) => this.#merger.prepare(one)) };
+    const targets = this.#targets(additions);
+    await this.#read(tx, targets);
+    await this.#replace(tx, targets, additions);
     const generation = this.#generation;
     return {
       rows: targets.length,
@@ -76,47 +81,50 @@ export class MetricsWriter {
     else this.#memory.remember(targets);
   }
 
-  #targets(deltas: readonly MetricDeltas[]): Target[] {
-    const prepared = deltas.map((one) => this.#merger.prepare(one));
-    const { source, row, repeated } = orderRows(deltas);
+  #targets({ prepared, source, row, repeated }: Additions): Target[] {
     const targets: Target[] = [];
     for (let at = 0; at < row.length; at++) {
-      const added = { prepared: prepared[source[at]], row: row[at] };
       if (repeated[at] > 0) {
-        targets[targets.length - 1].added.push(added);
+        targets[targets.length - 1].to++;
         continue;
       }
-      const { plans, level, jobId, location, locations, bucketMs } = deltas[source[at]].arrays;
-      const key = {
-        granularity: plans[level[row[at]]].name,
-        jobId: jobId[row[at]],
-        location: locations[location[row[at]]],
-        bucketMs: bucketMs[row[at]],
+      const { plans, level, jobId, location, locations, bucketMs } = prepared[source[at]].deltas.arrays;
+      const index = row[at];
+      const target: Target = {
+        granularity: plans[level[index]].name,
+        jobId: jobId[index],
+        location: locations[location[index]],
+        bucketMs: bucketMs[index],
+        from: at,
+        to: at + 1,
+        base: undefined,
+        values: NONE,
       };
-      targets.push({ key, base: this.#memory.get(key), added: [added], values: NONE });
+      target.base = this.#memory.get(target);
+      targets.push(target);
     }
     return targets;
   }
 
   /** Reads the rows that are not remembered. Those of a bucket that has just begun are hardly ever there. */
   async #read(tx: Queryable, targets: readonly Target[]): Promise<void> {
-    const unknown = targets.filter(({ base, key }) => !base && !this.#memory.isProbablyNew(key));
+    const unknown = targets.filter((target) => !target.base && !this.#memory.isProbablyNew(target));
     if (unknown.length === 0) return;
     const { rows } = await tx.query<SelectedValues & { position: number }>(READ, [
-      unknown.map(({ key }) => key.granularity),
-      unknown.map(({ key }) => key.jobId),
-      unknown.map(({ key }) => key.location),
-      unknown.map(({ key }) => new Date(key.bucketMs).toISOString()),
+      unknown.map(({ granularity }) => granularity),
+      unknown.map(({ jobId }) => jobId),
+      unknown.map(({ location }) => location),
+      unknown.map(({ bucketMs }) => new Date(bucketMs).toISOString()),
     ]);
     for (const row of rows) unknown[row.position - 1].base = this.#merger.fromSelected(row);
   }
 
-  async #replace(tx: Transaction, targets: readonly Target[]): Promise<void> {
+  async #replace(tx: Transaction, targets: readonly Target[], additions: Additions): Promise<void> {
     for (let rest = targets; rest.length > 0; ) {
       await tx.query(EMPTY_TABLE);
       await tx.copyFrom(
         `metric_rows (${METRIC_COLUMNS.join(', ')})`,
-        copyRows(this.#merged(rest), this.#merger.codes),
+        copyRows(this.#merged(rest, additions), this.#merger.codes),
         'binary',
       );
       const { rows } = await tx.query<{ written: number; gone: number }>(UPSERT);
@@ -127,12 +135,11 @@ export class MetricsWriter {
     }
   }
 
-  *#merged(targets: readonly Target[]): Generator<Target> {
+  *#merged(targets: readonly Target[], { prepared, source, row }: Additions): Generator<Target> {
     for (const target of targets) {
-      const values = this.#merger.begin(target.base);
-      for (const { prepared, row } of target.added) this.#merger.add(values, prepared, row);
-      this.#merger.end(values);
-      target.values = values;
+      target.values = this.#merger.begin(target.base);
+      for (let at = target.from; at < target.to; at++) this.#merger.add(target.values, prepared[source[at]], row[at]);
+      this.#merger.end(target.values);
       yield target;
     }
   }

@@ -134,12 +134,12 @@ test('memory of rows is bounded, and forgets buckets that are over', (t) => {
   const values = new MetricMerger().begin(undefined);
   const rowsOf = (bucketMs: number, jobs: number) =>
     Array.from({ length: jobs }, (_, at) => ({
-      key: { granularity: 'minute', jobId: at + 1, location: 'default', bucketMs },
+      ...{ granularity: 'minute', jobId: at + 1, location: 'default', bucketMs },
       values,
     }));
   const memory = new MetricMemory(25_000);
-  const knows = (bucketMs: number, jobId = 1) => memory.get(rowsOf(bucketMs, jobId).at(-1)!.key) !== undefined;
-  const isNew = (bucketMs: number) => memory.isProbablyNew(rowsOf(bucketMs, 1)[0].key);
+  const knows = (bucketMs: number, jobId = 1) => memory.get(rowsOf(bucketMs, jobId).at(-1)!) !== undefined;
+  const isNew = (bucketMs: number) => memory.isProbablyNew(rowsOf(bucketMs, 1)[0]);
   t.equal(isNew(0), false, 'nothing is known about any bucket');
   memory.remember(rowsOf(0, 50));
   t.strictSame([knows(0), isNew(0), isNew(60_000)], [true, false, true]);
