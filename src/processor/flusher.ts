@@ -230,6 +230,9 @@ function concat(parts: readonly SeriesDelta[]): SeriesDelta {
     lastRt: join((part) => part.lastRt),
     sinceSlot: join((part) => part.sinceSlot),
     outcomes: parts[0].outcomes.map((_, outcome) => join((part) => part.outcomes[outcome])),
+    oldCount: join((part) => part.oldCount),
+    oldCodes: join((part) => part.oldCodes),
     codes: join((part) => part.codes),
+    allCodes: join((part) => part.allCodes),
   };
 }

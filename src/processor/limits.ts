@@ -8,8 +8,10 @@ export interface ProcessorLimits {
   bytes: number;
   /** A partition is caught up with while its newest record is older than this. Default 10,000. */
   catchUpAfterMs: number;
-  /** While catching up, rows are held longer, so that those of hours and days are merged seldom. Default 200,000. */
+  /** While catching up, rows are held longer, so that those of hours and days are written seldom. Default 200,000. */
   catchUpRows: number;
+  /** And so many results. Default 1,000,000. */
+  catchUpResults: number;
   /** The flush interval while catching up. Default 5,000. */
   catchUpIntervalMs: number;
   /** Series kept in memory per partition. Default 500,000. */
@@ -24,6 +26,7 @@ export const DEFAULT_LIMITS: ProcessorLimits = {
   bytes: 16 * 1024 * 1024,
   catchUpAfterMs: 10_000,
   catchUpRows: 200_000,
+  catchUpResults: 1_000_000,
   catchUpIntervalMs: 5_000,
   series: 500_000,
   stopMs: 5_000,

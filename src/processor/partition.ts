@@ -185,6 +185,8 @@ export class AssignedPartition {
   seal(): Delta {
     const moves = this.progress.seal();
     const metrics = this.#metrics.take();
+    const series = withTotals(moves, metrics);
+    this.progress.setTotals(series);
     if (this.#ids.size > this.#maxSeries || this.progress.texts > MAX_TEXTS) this.progress.forgetIdle(moves);
     const tally = this.#tally;
     const delta: Delta = {
@@ -199,7 +201,7 @@ export class AssignedPartition {
         deadLetters: this.#deadLetters.length,
       },
       records: this.#records,
-      series: withTotals(moves, metrics),
+      series,
       metrics,
       results: this.#raw.take(),
       deadLetters: this.#deadLetters,

@@ -230,12 +230,13 @@ class CountingProcessor implements Processor, ConsumerHandler {
 
   #full(): boolean {
     const limits = this.#limits;
+    const catchingUp = this.#catchingUp();
     const all = this.#assignments.all();
     const sum = (of: (owned: AssignedPartition) => number) => all.reduce((total, owned) => total + of(owned), 0);
     return (
       sum((owned) => owned.bytes) >= limits.bytes ||
-      sum((owned) => owned.results) >= limits.results ||
-      sum((owned) => owned.rows) >= (this.#catchingUp() ? limits.catchUpRows : limits.rows)
+      sum((owned) => owned.results) >= (catchingUp ? limits.catchUpResults : limits.results) ||
+      sum((owned) => owned.rows) >= (catchingUp ? limits.catchUpRows : limits.rows)
     );
   }
 

@@ -2,7 +2,7 @@ import type { SeriesIds } from '../aggregates/series-ids.ts';
 import { doubled } from '../aggregates/series-index.ts';
 import { OUTCOMES, REASONS } from '../messages/check-result.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from '../messages/result-columns.ts';
-import type { SeriesKey, SeriesMoves, SeriesState } from '../storage/processor-series.ts';
+import type { SeriesDelta, SeriesKey, SeriesMoves, SeriesState } from '../storage/processor-series.ts';
 import { Names } from './names.ts';
 
 /** How many slots of a block were counted, and why the others were not. */
@@ -59,6 +59,11 @@ export class SeriesProgress {
   readonly #ids: SeriesIds;
   #statuses = new Names();
   #touched: number[] = [];
+  /** Totals by series: results counted, and their statuses as JSON text. */
+  #counts = new Float64Array(64);
+  #codes: string[] = [];
+  /** The series of the last seal, in its order. */
+  #sealed: number[] = [];
 
   /** `ids` may be shared, but only `forgetIdle` clears them. */
   constructor(ids: SeriesIds) {
@@ -98,6 +103,8 @@ export class SeriesProgress {
       const rows = this.#rows;
       this.#baseEpoch[index] = rows[at + EPOCH] = state.epoch;
       this.#baseSlot[index] = rows[at + SLOT] = state.slot;
+      this.#counts[index] = state.count;
+      this.#codes[index] = state.codes;
       rows[at + STATE] = IS_STORED;
       rows[at + LAST_TS] = state.lastTs ?? -1;
       rows[at + LAST_RT] = state.lastRt ?? -1;
@@ -176,6 +183,8 @@ export class SeriesProgress {
       lastStatus: kinds.map((kind) => this.#statuses.names[(kind >> STATUS_SHIFT) - 1] ?? null),
       lastRt: nullable(LAST_RT),
       sinceSlot: nullable(SINCE),
+      oldCount: order.map((index) => this.#counts[index]),
+      oldCodes: order.map((index) => this.#codes[index]),
     };
     for (const index of order) {
       const at = index * STRIDE;
@@ -184,14 +193,24 @@ export class SeriesProgress {
       rows[at + STATE] = IS_STORED;
     }
     this.#touched = [];
+    this.#sealed = order;
     return moves;
+  }
+
+  /** What the totals are after the delta that was sealed last. */
+  setTotals({ oldCount, outcomes, allCodes }: SeriesDelta): void {
+    for (const [position, index] of this.#sealed.entries()) {
+      this.#counts[index] = outcomes.reduce((sum, counts) => sum + counts[position], oldCount[position]);
+      this.#codes[index] = allCodes[position];
+    }
   }
 
   /**
    * Forgets every series but those of `keep`, the delta that was sealed last and may not be in the database yet. To be
-   * called straight after `seal`. What is forgotten is read again when it is seen again.
+   * called straight after `seal` and `setTotals`. What is forgotten is read again when it is seen again.
    */
   forgetIdle(keep: SeriesMoves): void {
+    const [counts, codes] = [this.#sealed.map((at) => this.#counts[at]), this.#sealed.map((at) => this.#codes[at])];
     this.#ids.clear();
     this.#statuses = new Names();
     this.#size = 0;
@@ -199,6 +218,9 @@ export class SeriesProgress {
     this.#rows = new Float64Array(64 * STRIDE);
     this.#baseEpoch = new Float64Array(64);
     this.#baseSlot = new Float64Array(64);
+    this.#counts = new Float64Array(64);
+    this.#codes = [];
+    this.#sealed = [];
     this.load(
       Array.from({ length: keep.length }, (_, row) => ({
         jobId: keep.jobId[row],
@@ -211,6 +233,8 @@ export class SeriesProgress {
         lastStatus: keep.lastStatus[row],
         lastRt: keep.lastRt[row],
         sinceSlot: keep.sinceSlot[row],
+        count: counts[row],
+        codes: codes[row],
       })),
     );
   }
@@ -282,6 +306,7 @@ export class SeriesProgress {
       this.#rows = doubled(this.#rows);
       this.#baseEpoch = doubled(this.#baseEpoch);
       this.#baseSlot = doubled(this.#baseSlot);
+      this.#counts = doubled(this.#counts);
     }
     for (; this.#size < size; this.#size++) {
       const start = this.#size * STRIDE;
@@ -290,6 +315,8 @@ export class SeriesProgress {
       this.#rows[start + LAST_KIND] = 0;
       this.#baseEpoch[this.#size] = -1;
       this.#baseSlot[this.#size] = -1;
+      this.#counts[this.#size] = 0;
+      this.#codes[this.#size] = '{}';
     }
   }
 

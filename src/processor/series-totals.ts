@@ -27,7 +27,12 @@ export function withTotals(moves: SeriesMoves, { arrays }: MetricDeltas): Series
     }
   }
   const names = statuses.map((status) => JSON.stringify(status));
-  return { ...moves, outcomes, codes: Array.from(codes, (counts) => toJson(counts, names)) };
+  return {
+    ...moves,
+    outcomes,
+    codes: Array.from(codes, (counts) => toJson(counts, names)),
+    allCodes: Array.from(codes, (counts, position) => addCodes(moves.oldCodes[position], counts, statuses)),
+  };
 }
 
 function positionsOf(moves: SeriesMoves, locations: readonly string[]): Map<number, number> {
@@ -50,4 +55,12 @@ function toJson(counts: Map<number, number> | undefined, names: readonly string[
   let json = '';
   for (const [status, count] of counts) json += `${json === '' ? '' : ','}${names[status]}:${count}`;
   return `{${json}}`;
+}
+
+/** The counters of JSON text with others added. */
+function addCodes(old: string, counts: Map<number, number> | undefined, statuses: readonly string[]): string {
+  if (counts === undefined) return old;
+  const sums = new Map(Object.entries(JSON.parse(old) as Record<string, number>));
+  for (const [status, count] of counts) sums.set(statuses[status], (sums.get(statuses[status]) ?? 0) + count);
+  return JSON.stringify(Object.fromEntries(sums));
 }

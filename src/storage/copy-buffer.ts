@@ -35,8 +35,17 @@ export class CopyBuffer {
     this.#int32(value);
   }
 
+  boolean(value: boolean): void {
+    this.#int32(1);
+    this.#bytes[this.#at++] = value ? 1 : 0;
+  }
+
   /** A whole number, exact up to 2^53 either way. */
-  int8(value: number): void {
+  int8(value: number | null): void {
+    if (value === null) {
+      this.null();
+      return;
+    }
     this.#int32(8);
     const high = Math.floor(value / 4294967296);
     this.#int32(high);
@@ -46,6 +55,18 @@ export class CopyBuffer {
   /** A timestamptz, from ms since the epoch. */
   timestamp(ms: number): void {
     this.int8((ms - POSTGRES_EPOCH_MS) * 1000);
+  }
+
+  /** Any text; `bytes` is faster for one that comes often. */
+  text(value: string | null): void {
+    if (value === null) this.null();
+    else this.bytes(Buffer.from(value));
+  }
+
+  /** JSONB, from JSON text. */
+  json(value: string): void {
+    if (value === '{}') this.bytes(EMPTY_OBJECT);
+    else this.bytes(Buffer.from(`\u0001${value}`));
   }
 
   /** A value whose bytes are known: text, or JSONB with its version before it. */
@@ -136,6 +157,8 @@ const NUMBER_ROOM = 24;
 const SIGNATURE = Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8)]);
 /** 2000-01-01, from which PostgreSQL counts microseconds. */
 const POSTGRES_EPOCH_MS = 946_684_800_000;
+/** JSONB begins with its version. */
+const EMPTY_OBJECT = Buffer.from('\u0001{}');
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const COMMA = 0x2c;

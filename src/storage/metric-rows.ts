@@ -62,8 +62,7 @@ export function* copyRows(rows: Iterable<WholeRow>, codes: CounterCodes): Genera
     counters(buffer, values.counters, codes, true);
     counters(buffer, values.counters, codes, false);
     buffer.latin1(values.bins);
-    if (values.extra === '{}') buffer.bytes(EMPTY_OBJECT);
-    else buffer.bytes(Buffer.from(`\u0001${values.extra}`));
+    buffer.json(values.extra);
     buffer.int4(values.writes > 1 ? -values.writes : values.writes);
   }
   yield buffer.end();
@@ -77,6 +76,3 @@ function counters(buffer: CopyBuffer, packed: string, codes: CounterCodes, statu
   }
   buffer.endObject(start);
 }
-
-/** JSONB begins with its version. */
-const EMPTY_OBJECT = Buffer.from('\u0001{}');

@@ -1,5 +1,6 @@
 import type { Outcome, Reason } from '../messages/check-result.ts';
-import type { Queryable } from './database.ts';
+import { CopyBuffer } from './copy-buffer.ts';
+import type { Queryable, Transaction } from './database.ts';
 
 export interface SeriesKey {
   jobId: number;
@@ -16,6 +17,9 @@ export interface SeriesState extends SeriesKey {
   lastStatus: string | null;
   lastRt: number | null;
   sinceSlot: number | null;
+  /** Results counted so far, and how many had which status, as JSON text. */
+  count: number;
+  codes: string;
 }
 
 /** Changes of many series of one topic, as columns of equal length: from where to where each went, and its last result. */
@@ -36,14 +40,18 @@ export interface SeriesMoves {
   /** Microseconds. */
   readonly lastRt: ReadonlyArray<number | null>;
   readonly sinceSlot: ReadonlyArray<number | null>;
+  /** The totals before, as SeriesState has them. */
+  readonly oldCount: readonly number[];
+  readonly oldCodes: readonly string[];
 }
 
 /** The same with what is added to their totals. */
 export interface SeriesDelta extends SeriesMoves {
   /** What is added, per outcome in the order of OUTCOMES. */
   readonly outcomes: ReadonlyArray<readonly number[]>;
-  /** Status counters to add, as JSON text. */
+  /** Status counters to add, as JSON text, and what they are together with the old ones. */
   readonly codes: readonly string[];
+  readonly allCodes: readonly string[];
 }
 
 export async function readSeries(
@@ -53,7 +61,8 @@ export async function readSeries(
 ): Promise<SeriesState[]> {
   const { rows } = await database.query<SeriesState>(
     `SELECT s.job_id AS "jobId", s.location, s.epoch, s.slot, s.last_ts AS "lastTs", s.last_outcome AS "lastOutcome",
-       s.last_reason AS "lastReason", s.last_status AS "lastStatus", s.last_rt AS "lastRt", s.since_slot AS "sinceSlot"
+       s.last_reason AS "lastReason", s.last_status AS "lastStatus", s.last_rt AS "lastRt", s.since_slot AS "sinceSlot", s.count,
+       s.codes::text AS codes
      FROM unnest($2::int[], $3::text[]) AS k (job_id, location)
      JOIN series_progress s ON s.job_id = k.job_id AND s.location = k.location AND s.topic = $1`,
     [topic, keys.map((key) => key.jobId), keys.map((key) => key.location)],
@@ -61,69 +70,97 @@ export async function readSeries(
   return rows;
 }
 
-const COLUMNS = `$2::int[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[],
-  $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[],
-  $18::text[]`;
-const NAMES = `job_id, location, old_epoch, old_slot, epoch, slot, last_ts, last_outcome, last_reason, last_status, last_rt,
-  since_slot, up, degraded, down, missed, codes`;
+/** The columns of copyMoves, in their order, and the type of each. */
+const COLUMNS = {
+  is_new: 'boolean',
+  job_id: 'integer',
+  location: 'text',
+  old_epoch: 'bigint',
+  old_slot: 'bigint',
+  epoch: 'bigint',
+  slot: 'bigint',
+  last_ts: 'bigint',
+  last_outcome: 'text',
+  last_reason: 'text',
+  last_status: 'text',
+  last_rt: 'bigint',
+  since_slot: 'bigint',
+  up: 'bigint',
+  degraded: 'bigint',
+  down: 'bigint',
+  missed: 'bigint',
+  codes: 'jsonb',
+  old_count: 'bigint',
+  all_codes: 'jsonb',
+} as const;
+const NAMES = Object.keys(COLUMNS);
+
+/** A connection keeps its table; another topic in the same transaction finds the rows of the one before. */
+const EMPTY_TABLE = `CREATE TEMP TABLE IF NOT EXISTS series_moves (
+  ${Object.entries(COLUMNS).map(([name, type]) => `${name} ${type}`)}
+) ON COMMIT DELETE ROWS;
+DELETE FROM series_moves`;
 
 const INSERT = `INSERT INTO series_progress (job_id, location, topic, epoch, slot, last_ts, last_outcome, last_reason,
     last_status, last_rt, since_slot, count, up, degraded, down, missed, codes)
   SELECT job_id, location, $1, epoch, slot, last_ts, last_outcome, last_reason, last_status, last_rt, since_slot,
-    up + degraded + down + missed, up, degraded, down, missed, codes::jsonb
-  FROM unnest(${COLUMNS}) AS d (${NAMES})
+    up + degraded + down + missed, up, degraded, down, missed, codes
+  FROM series_moves WHERE is_new
   ON CONFLICT (job_id, location, topic) DO NOTHING`;
 
+/**
+ * A row with the count that the mover knows has the codes it knows, so that they can be replaced; only where others have
+ * added to it (foreign lines in two partitions) they are merged here.
+ */
 const UPDATE = `UPDATE series_progress s SET epoch = d.epoch, slot = d.slot,
     last_ts = d.last_ts, last_outcome = d.last_outcome, last_reason = d.last_reason, last_status = d.last_status,
     last_rt = d.last_rt, since_slot = d.since_slot,
     count = s.count + d.up + d.degraded + d.down + d.missed, up = s.up + d.up, degraded = s.degraded + d.degraded,
     down = s.down + d.down, missed = s.missed + d.missed,
-    codes = CASE WHEN d.codes = '{}' THEN s.codes ELSE (
+    codes = CASE WHEN d.codes = '{}' THEN s.codes WHEN s.count = d.old_count THEN d.all_codes ELSE (
       SELECT jsonb_object_agg(key, n) FROM (
         SELECT key, sum(value::bigint) AS n
-        FROM (SELECT * FROM jsonb_each_text(s.codes) UNION ALL SELECT * FROM jsonb_each_text(d.codes::jsonb)) AS pair
+        FROM (SELECT * FROM jsonb_each_text(s.codes) UNION ALL SELECT * FROM jsonb_each_text(d.codes)) AS pair
         GROUP BY key) AS merged) END
-  FROM unnest(${COLUMNS}) AS d (${NAMES})
+  FROM series_moves AS d
   WHERE s.job_id = d.job_id AND s.location = d.location AND s.topic = $1
-    AND s.epoch = d.old_epoch AND s.slot = d.old_slot`;
+    AND s.epoch = d.old_epoch AND s.slot = d.old_slot AND NOT d.is_new`;
 
 /**
  * Compare-and-set of every series, with its totals and last result. Answers false when any of them is not as it was read:
  * someone else counts it, and the transaction must be rolled back.
  */
-export async function moveSeries(tx: Queryable, topic: string, delta: SeriesDelta): Promise<boolean> {
-  const fresh: number[] = [];
-  const known: number[] = [];
-  for (let row = 0; row < delta.length; row++) (delta.isNew[row] ? fresh : known).push(row);
-  return (await run(tx, INSERT, topic, delta, fresh)) && (await run(tx, UPDATE, topic, delta, known));
+export async function moveSeries(tx: Transaction, topic: string, delta: SeriesDelta): Promise<boolean> {
+  if (delta.length === 0) return true;
+  const fresh = delta.isNew.reduce((sum, isNew) => sum + (isNew ? 1 : 0), 0);
+  await tx.query(EMPTY_TABLE);
+  await tx.copyFrom(`series_moves (${NAMES.join(', ')})`, copyMoves(delta), 'binary');
+  if (fresh > 0 && (await tx.query(INSERT, [topic])).rowCount !== fresh) return false;
+  return fresh === delta.length || (await tx.query(UPDATE, [topic])).rowCount === delta.length - fresh;
 }
 
-/** Rows per statement: enough to make the round trip cheap, few enough to keep its text small. */
-const CHUNK = 5_000;
-
-async function run(tx: Queryable, sql: string, topic: string, delta: SeriesDelta, rows: number[]): Promise<boolean> {
-  for (let start = 0; start < rows.length; start += CHUNK) {
-    const part = rows.slice(start, start + CHUNK);
-    const pick = <Value>(column: readonly Value[]) => part.map((row) => column[row]);
-    const { rowCount } = await tx.query(sql, [
-      topic,
-      pick(delta.jobId),
-      pick(delta.location),
-      pick(delta.oldEpoch),
-      pick(delta.oldSlot),
-      pick(delta.epoch),
-      pick(delta.slot),
-      pick(delta.lastTs),
-      pick(delta.lastOutcome),
-      pick(delta.lastReason),
-      pick(delta.lastStatus),
-      pick(delta.lastRt),
-      pick(delta.sinceSlot),
-      ...delta.outcomes.map(pick),
-      pick(delta.codes),
-    ]);
-    if (rowCount !== part.length) return false;
+function* copyMoves(delta: SeriesDelta): Generator<Buffer> {
+  const buffer = new CopyBuffer();
+  for (let row = 0; row < delta.length; row++) {
+    const full = buffer.row(NAMES.length);
+    if (full) yield full;
+    buffer.boolean(delta.isNew[row]);
+    buffer.int4(delta.jobId[row]);
+    buffer.text(delta.location[row]);
+    buffer.int8(delta.oldEpoch[row]);
+    buffer.int8(delta.oldSlot[row]);
+    buffer.int8(delta.epoch[row]);
+    buffer.int8(delta.slot[row]);
+    buffer.int8(delta.lastTs[row]);
+    buffer.text(delta.lastOutcome[row]);
+    buffer.text(delta.lastReason[row]);
+    buffer.text(delta.lastStatus[row]);
+    buffer.int8(delta.lastRt[row]);
+    buffer.int8(delta.sinceSlot[row]);
+    for (const counts of delta.outcomes) buffer.int8(counts[row]);
+    buffer.json(delta.codes[row]);
+    buffer.int8(delta.oldCount[row]);
+    buffer.json(delta.allCodes[row]);
   }
-  return true;
+  yield buffer.end();
 }

@@ -214,6 +214,21 @@ test('a series whose results come through two partitions is counted exactly', as
   t.ok(counted > 0 && counted <= 201, String(counted));
 });
 
+test('foreign lines of one series through two partitions and two processors: every total is exact', async (t) => {
+  const rig = await createRig(t, { checks: 2 });
+  await rig.start();
+  await rig.start();
+  rig.driver.consumers[0].revoke([{ topic: 'checks', partition: 1 }]);
+  rig.driver.consumers[1].revoke([{ topic: 'checks', partition: 0 }]);
+  for (let at = 0; at < 200; at++) {
+    const own = foreignLine(2 + (at % 2), at, String(200 + (at % 5)));
+    rig.driver.append('checks', at % 2, foreignLine(1, at, String(200 + (at % 3))), own);
+    if (at % 10 === 0) await delay(7);
+  }
+  await rig.settle(60_000);
+  await rig.exact(t);
+});
+
 test('two partitions of one series in one processor', async (t) => {
   const rig = await createRig(t, { checks: 2 });
   rig.driver.batchRecords = 3;

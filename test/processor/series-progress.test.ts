@@ -151,6 +151,8 @@ function store(stored: Map<string, SeriesState>, delta: SeriesMoves): void {
       lastStatus: delta.lastStatus[row],
       lastRt: delta.lastRt[row],
       sinceSlot: delta.sinceSlot[row],
+      count: delta.oldCount[row],
+      codes: delta.oldCodes[row],
     });
   }
 }
