@@ -1,13 +1,14 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { systemClock } from '../core/clock.ts';
 import { VedetteError } from '../errors.ts';
 import type { Job } from '../jobs/job.ts';
 import type { JobRules } from '../jobs/job-rules.ts';
 import type { Settings } from '../settings.ts';
 import { toJson } from './check.ts';
-import { type Cli, EXIT, examples, settingOption, settingsFor } from './context.ts';
+import { type Cli, EXIT, examples, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
 import { loadJobFile, loadJobRules } from './job-rules.ts';
+import { addJobSourceOptions } from './job-source-options.ts';
 import { formatSeconds, formatTable } from './output.ts';
 import { parseCount, parseIds } from './parse.ts';
 import { outcomeStyle } from './result-line.ts';
@@ -20,17 +21,25 @@ interface OnceOptions {
 }
 
 export function onceCommand(cli: Cli): Command {
-  return new Command('once')
+  const once = new Command('once')
     .description('check each job once, now, and show a table; nothing is stored or counted')
-    .argument('[ids]', 'only these jobs, by id, separated by commas', parseIds)
-    .addOption(settingOption('--jobs <file>', 'jobs_file'))
-    .option('--stored', 'the jobs of the database instead of the job file')
+    .argument('[ids]', 'only these jobs, by id, separated by commas', parseIds);
+  return addJobSourceOptions(once)
+    .addOption(
+      new Option('--stored', 'the jobs of the database instead of the job files').conflicts([
+        'jobs',
+        'targetsFile',
+        'url',
+      ]),
+    )
     .option('--concurrency <count>', 'checks under way at a time', parseCount(1), 50)
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
       `\nExit code: 0 all are up, 1 some are down, 3 some are degraded and none is down.\n${examples(
         ['vedette once', 'the jobs of jobs.json'],
+        ['vedette once --targets-file sites.yaml', 'those of another file, in any form'],
+        ['vedette once --url https://example.com --pattern Example', 'one site'],
         ['vedette once 1,2 --stored', 'two jobs of the database'],
       )}`,
     )

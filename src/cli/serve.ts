@@ -1,20 +1,29 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { StartInfo } from '../app.ts';
 import type { Logger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
 import { type Cli, examples, settingOption, settingsFor } from './context.ts';
+import { addJobSourceOptions } from './job-source-options.ts';
 import { version } from './version.ts';
 
+/** What `--mode` says, as roles. */
+const MODES: Readonly<Record<string, string>> = { producer: 'scheduler', consumer: 'processor' };
+
 export function serveCommand(cli: Cli): Command {
-  return new Command('serve')
+  const serve = new Command('serve')
     .description('run Vedette: API and page, scheduler and processor, or some of them')
     .addOption(
       settingOption('--roles <roles>', 'roles', 'what this process does: api, scheduler, processor; all unless given'),
     )
+    .addOption(
+      new Option('--mode <mode>', 'producer: --roles scheduler, consumer: --roles processor')
+        .choices(Object.keys(MODES))
+        .conflicts('roles'),
+    )
     .addOption(settingOption('-p, --port <port>', 'server.port'))
-    .addOption(settingOption('--host <host>', 'server.host'))
-    .addOption(settingOption('--jobs <file>', 'jobs_file'))
+    .addOption(settingOption('--host <host>', 'server.host'));
+  return addJobSourceOptions(serve)
     .addOption(settingOption('--location <name>', 'location'))
     .addOption(settingOption('--instance <name>', 'instance'))
     .option('--join', 'use the embedded server that another process on the same data folder runs (database.join)')
@@ -23,14 +32,17 @@ export function serveCommand(cli: Cli): Command {
       'after',
       examples(
         ['vedette serve', 'everything in one process, on http://127.0.0.1:8080'],
-        ['vedette serve --port 9000 --jobs my-jobs.json', 'another port, other jobs'],
+        ['vedette serve --port 9000 --jobs my-jobs.yaml', 'another port, other jobs'],
+        ['vedette serve --url http://www.example.com --seconds 30 --pattern "Yes"', 'one site and no file'],
+        ['vedette serve --mode producer --targets-file sites.yaml', 'only the checks; --mode consumer counts'],
         ['vedette serve --roles scheduler,processor -e prod.env', 'some roles, with the database of prod.env'],
         ['vedette serve --roles processor --join', 'a second process beside one on the same data folder'],
       ),
     )
-    .action((options: { join?: boolean }, command: Command) =>
-      runMain(cli, settingsFor(cli, command, options.join ? { 'database.join': 'true' } : {})),
-    );
+    .action(({ join, mode }: { join?: boolean; mode?: string }, command: Command) => {
+      const implied = { ...(join ? { 'database.join': 'true' } : {}), ...(mode ? { roles: MODES[mode]! } : {}) };
+      return runMain(cli, settingsFor(cli, command, implied));
+    });
 }
 
 export function processCommand(cli: Cli): Command {
