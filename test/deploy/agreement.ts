@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseEnv } from 'node:util';
 import type { Command } from 'commander';
 import { settingsFor } from '../../src/cli/context.ts';
 import { createOutput } from '../../src/cli/output.ts';
@@ -25,12 +26,22 @@ export interface Started {
   secrets?: readonly string[];
 }
 
+export interface Read {
+  /** `serve`, `db migrate`. */
+  name: string;
+  settings: Settings;
+  /** Certificates that have to be there, by their absolute paths. */
+  files: string[];
+}
+
 /**
  * Reads what a deployment gives Vedette as Vedette itself does: its command line parser and its settings schema, with
  * nothing started. Throws, naming what is wrong: an unknown command, flag or variable, a value that is not accepted.
  */
-export function readStarted({ command, env, secrets = [] }: Started): { name: string; settings: Settings } {
+export function readStarted({ command, env, secrets = [] }: Started): Read {
   const whole = { ...env, ...Object.fromEntries(secrets.map((name) => [name, exampleOf(name)])) };
+  const files = Object.entries(env).filter(([name, value]) => isPem(name) && value.startsWith('/'));
+  for (const [name] of files) whole[name] = PEM;
   for (const name of Object.keys(whole)) {
     if (!leafOf.has(name) && !FOREIGN.has(name) && !POINTERS.has(name))
       throw new Error(`${name} is no variable of Vedette`);
@@ -40,7 +51,7 @@ export function readStarted({ command, env, secrets = [] }: Started): { name: st
   const argv = command.slice(at + 1);
   const cwd = mkdtempSync(join(tmpdir(), 'vedette-settings-'));
   try {
-    return parse(argv, whole, cwd);
+    return { ...parse(argv, whole, cwd), files: files.map(([, path]) => path) };
   } finally {
     rmSync(cwd, { recursive: true });
   }
@@ -68,6 +79,13 @@ function parse(argv: readonly string[], env: Record<string, string>, cwd: string
   }
   if (!found) throw new Error(`vedette ${argv.join(' ')} runs nothing`);
   return found;
+}
+
+const isPem = (name: string): boolean => metaOf(leafOf.get(name)?.schema ?? {}).kind === 'pem';
+
+/** The variables of an env file, as compose, systemd and shells read it when nothing is quoted. */
+export function readEnvFile(path: string): Record<string, string> {
+  return { ...parseEnv(readFileSync(path, 'utf8')) } as Record<string, string>;
 }
 
 /** A value that the setting behind a variable accepts. */

@@ -70,7 +70,7 @@ test('with Kafka: a scheduler and a processor are killed and come back, and the 
     process.kill(local.pid(name), 'SIGKILL');
     await local.printed(new RegExp(`${name} +\\| ENDED \\(SIGKILL\\), is started again in 0\\.5 s`));
     const [, pid] = await local.printed(new RegExp(`${name} +\\| started again, pid (\\d+)`));
-    await local.printed(new RegExp(`${name} +\\| started again[^]*${name} +\\| \\S+ ready `));
+    await local.printed(new RegExp(`${name} +\\| started again[\\s\\S]*${name} +\\| \\S+ ready `));
     t.ok(isAlive(Number(pid)), `${name} is back`);
     await sleep(2_000);
   }
