@@ -47,6 +47,7 @@ export const RELATIONS: Readonly<Record<string, Rights>> = {
   stats: shared('SELECT'),
   check_results: shared('SELECT'),
   job_checks: shared('SELECT'),
+  job_names: shared('SELECT'),
 };
 
 /** Every function of Vedette, and who calls it; the others are called by these, with the rights of their owner. */
