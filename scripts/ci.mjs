@@ -1,5 +1,7 @@
-// Runs the stages of .ci/run one after the other, adds up the totals that tap prints, and ends with one line of them.
+// Runs the stages of .ci/run one after the other, adds up the totals that tap prints, names what failed, and ends with
+// one line of the totals.
 import { spawn } from 'node:child_process';
+import { TapReader } from './tap-reader.mjs';
 
 // It should take less than 40 minutes; a busy machine may need more, and is not a failure.
 const LIMIT_MS = 80 * 60_000;
@@ -12,29 +14,39 @@ const stages = [
 ];
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
+const summary = [];
+const failures = [];
 const started = Date.now();
 
-for (const stage of stages) {
+for (const { name, command } of stages) {
   const begun = Date.now();
-  console.log(`\n=== ${stage.name}`);
-  const { code, counted } = await run(stage.command, LIMIT_MS - (begun - started));
-  totals.passed += counted.passed;
-  totals.failed += counted.failed;
-  totals.skipped += counted.skipped;
+  console.log(`\n=== ${name}`);
+  const { code, tap } = await run(command, LIMIT_MS - (begun - started));
   // A stage that ends badly without a failed assertion (lint, types, a crash, the time limit) is one failure.
-  if (code !== 0 && counted.failed === 0) totals.failed++;
-  console.log(`=== ${stage.name}: exit ${code} after ${Math.round((Date.now() - begun) / 1000)} s`);
+  if (code !== 0 && tap.counted.failed === 0) {
+    tap.counted.failed = 1;
+    tap.failures.push(`exit ${code}`);
+  }
+  for (const kind of Object.keys(totals)) totals[kind] += tap.counted[kind];
+  failures.push(...tap.failures.map((failure) => `${name} > ${failure}`));
+  summary.push(`${name}: ${show(tap.counted)}, ${Math.round((Date.now() - begun) / 1000)} s`);
+  console.log(`=== ${name}: exit ${code}`);
 }
 
-console.log(`\n${Math.round((Date.now() - started) / 60_000)} minutes in all`);
-const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : '';
-console.log(`${totals.passed} passed, ${totals.failed} failed${skipped}`);
+console.log(`\n${summary.join('\n')}`);
+console.log(`${Math.round((Date.now() - started) / 60_000)} minutes in all`);
+if (failures.length > 0) console.log(`\nfailed:\n${failures.map((failure) => `  ${failure}`).join('\n')}`);
+console.log(show(totals));
 process.exitCode = totals.failed > 0 || totals.passed === 0 ? 1 : 0;
 
-/** Streams the output through; tap's last lines hold `# { total: 9, pass: 8, fail: 1, skip: 0 }`. */
+function show({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+}
+
+/** Streams the output through. */
 function run([program, ...args], limitMs) {
   return new Promise((resolve) => {
-    const counted = { passed: 0, failed: 0, skipped: 0 };
+    const tap = new TapReader();
     const child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'inherit'],
       detached: true,
@@ -52,21 +64,12 @@ function run([program, ...args], limitMs) {
       process.stdout.write(chunk);
       const lines = (rest + chunk).split('\n');
       rest = lines.pop() ?? '';
-      for (const line of lines) count(line, counted);
+      for (const line of lines) tap.line(line);
     });
     child.on('close', (code) => {
       clearTimeout(timer);
-      count(rest, counted);
-      resolve({ code, counted });
+      tap.line(rest);
+      resolve({ code, tap });
     });
   });
-}
-
-function count(line, counted) {
-  const match = /^# \{ total: \d+,?(.*)\}/.exec(line);
-  if (!match) return;
-  const read = (name) => Number(new RegExp(`\\b${name}: (\\d+)`).exec(match[1])?.[1] ?? 0);
-  counted.passed += read('pass');
-  counted.failed += read('fail');
-  counted.skipped += read('skip') + read('todo');
 }
