@@ -219,15 +219,18 @@ export class PartitionBook {
   async #findLost(partitions: readonly OwnedPartition[]): Promise<Map<OwnedPartition, unknown>> {
     const { admin } = this.#options;
     const lost = new Map<OwnedPartition, unknown>();
+    // Reading goes on while the log is asked: where it comes to meanwhile may lie behind the end that is answered.
+    const askedAt = new Map(partitions.map((partition) => [partition, partition.next]));
     for (const topic of new Set(partitions.map((partition) => partition.topic))) {
       const identity = await admin.identity(topic);
       const ranges = new Map((await admin.ranges(topic)).map((range) => [range.partition, range]));
       for (const owned of partitions) {
         const range = ranges.get(owned.partition);
         if (owned.topic !== topic || !range) continue;
-        if (owned.isFresh) owned.next = range.low;
-        const { partition, next } = owned;
-        const replaced = this.#replacement(owned, identity);
+        const { partition } = owned;
+        const next = owned.isFresh ? range.low : (askedAt.get(owned) as number);
+        if (owned.isFresh) owned.next = next;
+        const replaced = this.#replacement(owned, next, identity);
         if (replaced) lost.set(owned, replaced);
         else if (next < range.low || next > range.high) {
           lost.set(owned, offsetLost(topic, partition, next, range.low, range.high));
@@ -238,7 +241,11 @@ export class PartitionBook {
   }
 
   /** Says when the topic is not the one in which this consumer read the partition so far. */
-  #replacement({ topic, partition, next, isFresh }: OwnedPartition, identity: string | null): Error | undefined {
+  #replacement(
+    { topic, partition, isFresh }: OwnedPartition,
+    next: number,
+    identity: string | null,
+  ): Error | undefined {
     if (identity === null) return undefined;
     const key = keyOf(topic, partition);
     const before = this.#identities.get(key);
