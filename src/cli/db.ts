@@ -109,8 +109,8 @@ export function dbCommand(cli: Cli): Command {
         cli,
         settingsFor(cli, command),
         { tables: 'anything' },
-        async ({ connectionString, isTemporary }) => {
-          cli.stdout.line(connectionString);
+        async ({ connectionString, database, isTemporary }) => {
+          cli.stdout.line(inSchema(connectionString, database.schema));
           if (isTemporary)
             cli.stderr.line('The embedded server runs only while Vedette does: start `vedette serve` to connect.');
         },
@@ -118,6 +118,12 @@ export function dbCommand(cli: Cli): Command {
     });
 
   return db;
+}
+
+/** So that `TABLE stats` is found there too; public is where everybody looks anyway. */
+function inSchema(connectionString: string, schema: string): string {
+  if (schema === 'public') return connectionString;
+  return `${connectionString}${connectionString.includes('?') ? '&' : '?'}options=-csearch_path%3D${schema}`;
 }
 
 /** As PostgreSQL takes them: anything but an empty name, one it would cut off, and its own. */

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { test } from 'tap';
 import { createTestDatabaseUrl } from '../helpers/database.ts';
 import { vedette } from './run.ts';
@@ -27,6 +28,10 @@ test('db migrate, init and url on a PostgreSQL of one’s own', async (t) => {
   const { stdout } = await vedette(t, ['db', 'url'], { env });
   const printed = new URL(stdout.trim());
   t.same([printed.host, printed.username, printed.pathname], [new URL(url).host, new URL(url).username, `/${name}`]);
+  const client = new pg.Client({ connectionString: stdout.trim() });
+  await client.connect();
+  const { rowCount } = await client.query('TABLE stats').finally(() => client.end());
+  t.equal(rowCount, 0, 'the schema is where tools look');
 });
 
 test('a database that is not there: said in one line', async (t) => {
