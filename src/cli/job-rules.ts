@@ -3,6 +3,7 @@ import { VedetteError } from '../errors.ts';
 import type { Job } from '../jobs/job.ts';
 import type { JobRules } from '../jobs/job-rules.ts';
 import type { JobDefinition } from '../jobs/job-store.ts';
+import { resolveReferences } from '../jobs/references.ts';
 import type { Settings } from '../settings.ts';
 
 /** What is known of job definitions, with the settings' gate and user agent. */
@@ -11,11 +12,16 @@ export async function loadJobRules(settings: Settings): Promise<JobRules> {
   return createRules(settings);
 }
 
-/** Checks a definition from the command line; throws VED_USAGE with every problem. */
-export function readDefinition(rules: JobRules, given: unknown): JobDefinition {
-  const checked = rules.validate(given);
-  if (checked.ok) return checked.value;
-  const { problems } = checked;
+/** Checks a definition from the command line, or from a file whose `${NAME}` `resolve` knows; throws VED_USAGE with every problem. */
+export function readDefinition(
+  rules: JobRules,
+  given: unknown,
+  resolve?: (name: string) => string | undefined,
+): JobDefinition {
+  const { value, missing } = resolveReferences(given, resolve);
+  const checked = rules.validate(value);
+  if (checked.ok && missing.length === 0) return checked.value;
+  const problems = [...missing, ...(checked.ok ? [] : checked.problems)];
   const count = problems.length === 1 ? 'One problem' : `${problems.length} problems`;
   const lines = problems.map((problem) => `  ${formatProblem(problem)}`);
   throw new VedetteError('VED_USAGE', [`${count} in the job:`, ...lines].join('\n'));

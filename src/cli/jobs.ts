@@ -7,18 +7,21 @@ import type { StoredJob } from '../jobs/job.ts';
 import type { JobRules } from '../jobs/job-rules.ts';
 import type { JobDefinition, JobFilter, JobStore } from '../jobs/job-store.ts';
 import { OUTCOMES } from '../messages/check-result.ts';
+import type { Settings } from '../settings.ts';
 import type { Database } from '../storage/database.ts';
 import { type Cli, examples, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
 import { addJobOptions, type JobOptions, toJobFields } from './job-options.ts';
 import { loadJobRules, readDefinition } from './job-rules.ts';
 import { showJobs } from './job-table.ts';
+import { addExport, addImport } from './jobs-transfer.ts';
 import { parseId, parseIds, parseName, parseSeconds } from './parse.ts';
 
-interface Work {
+export interface Work {
   store: JobStore;
   rules: JobRules;
   database: Database;
+  settings: Settings;
 }
 
 export function jobsCommand(cli: Cli): Command {
@@ -28,7 +31,7 @@ export function jobsCommand(cli: Cli): Command {
     const rules = await loadJobRules(settings);
     const { createJobStore } = await import('../jobs/postgres-job-store.ts');
     await withDatabase(cli, settings, { tables: 'ready' }, ({ database }) =>
-      work({ database, rules, store: createJobStore({ database, clock: systemClock, toJob: rules.toJob }) }),
+      work({ settings, database, rules, store: createJobStore({ database, clock: systemClock, toJob: rules.toJob }) }),
     );
   };
   addList(cli, jobs, run);
@@ -49,34 +52,13 @@ export function jobsCommand(cli: Cli): Command {
       }),
     );
 
-  jobs
-    .command('export')
-    .description('print the jobs in the form of jobs.json')
-    .option('--secrets', 'with passwords and keys, which are masked otherwise')
-    .addHelpText(
-      'after',
-      examples(
-        ['vedette jobs export > jobs.json', 'for reading'],
-        ['vedette jobs export --secrets > backup.json', 'to be used again'],
-      ),
-    )
-    .action((options: { secrets?: boolean }, command: Command) =>
-      run(command, async ({ store, rules }) => {
-        const { redactSecrets, MASK } = await import('../jobs/secrets.ts');
-        const stored = await store.list();
-        const definitions = stored.map(({ job, running }) => ({ ...rules.toDefinition(job), enabled: running }));
-        const shown = options.secrets
-          ? definitions
-          : definitions.map((definition, index) => redactSecrets(definition, rules.secretsOf(stored[index]!.job.type)));
-        const text = JSON.stringify(shown, null, 2);
-        if (text.includes(MASK)) cli.stderr.line(`Secrets are masked as ${MASK}; --secrets prints them.`);
-        cli.stdout.line(text);
-      }),
-    );
+  addExport(cli, jobs, run);
+  addImport(cli, jobs, run);
   return jobs;
 }
 
-type Run = (command: Command, work: (open: Work) => Promise<void>) => Promise<void>;
+/** Runs `work` on the jobs of the database that the settings name. */
+export type Run = (command: Command, work: (open: Work) => Promise<void>) => Promise<void>;
 
 interface ListOptions {
   query?: string;
@@ -158,7 +140,7 @@ interface AddOptions extends JobOptions {
 function addAdd(cli: Cli, jobs: Command, run: Run): void {
   const add = jobs
     .command('add')
-    .description('add a job, or those of a file in the form of jobs.json')
+    .description('add a job, or those of a JSON file; `import` reads every form and says what it will do')
     .argument('[url]', 'what to check')
     .option('--file <file>', 'a JSON file with a job or a list of them; - is standard input')
     .option('--id <id>', 'job_id; the next free one unless given', parseId)
@@ -175,7 +157,6 @@ function addAdd(cli: Cli, jobs: Command, run: Run): void {
       examples(
         ['vedette jobs add https://example.com --name Example --period 30', 'one job'],
         ['vedette jobs add --file more-jobs.json', 'many'],
-        ['vedette jobs export --secrets | vedette -e other.env jobs add --file -', 'from one database to another'],
       ),
     )
     .action(async (url: string | undefined, options: AddOptions, command: Command) => {
@@ -183,9 +164,10 @@ function addAdd(cli: Cli, jobs: Command, run: Run): void {
         throw new VedetteError('VED_USAGE', 'Give an address or --file, one of the two');
       }
       const given = options.file === undefined ? [describe(url!, options)] : readJobs(cli, options.file);
-      await run(command, async ({ store, rules }) => {
+      await run(command, async ({ store, rules, settings }) => {
+        const resolve = options.file === undefined ? undefined : settings.variable;
         // All are checked before the first is added.
-        const definitions = given.map((job) => readDefinition(rules, job));
+        const definitions = given.map((job) => readDefinition(rules, job, resolve));
         for (const definition of definitions) report(cli, await store.create(definition));
       });
     });

@@ -17,16 +17,21 @@ export interface JobFilesOptions extends JobSetOptions {
  */
 export async function readJobFiles(options: JobFilesOptions): Promise<JobDefinition[]> {
   const set = new JobSet(options);
-  const listed = await Promise.all(options.paths.map(listJobFiles));
+  await addFiles(set, options.paths, options.form);
+  return set.definitions();
+}
+
+/** Adds the jobs of files and folders to a set. */
+export async function addFiles(set: JobSet, paths: readonly string[], form: string | undefined): Promise<void> {
+  const listed = await Promise.all(paths.map(listJobFiles));
   const files = listed.flatMap((list) => ('files' in list ? list.files : []));
   for (const list of listed) if ('fault' in list) set.refuse(list.path, list.fault);
   for (const file of files) {
     const name = shortName(file, files);
     const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => error);
-    if (typeof text === 'string') addText(set, name, text, options.form);
+    if (typeof text === 'string') addText(set, name, text, form);
     else set.refuse(file, faultOf(text));
   }
-  return set.definitions();
 }
 
 /** Adds a text whose form may have to be guessed. */

@@ -23,8 +23,20 @@ export interface JobStore {
   setRunning(jobId: number, running: boolean): Promise<StoredJob>;
   /** Makes the jobs of source `file` equal to `definitions` in one transaction; jobs of the API are left alone. */
   applyFile(definitions: readonly JobDefinition[]): Promise<FileChanges>;
+  /**
+   * All of it or nothing, in one transaction: jobs of source `api`, each running as its `enabled` says. Throws
+   * VED_VERSION_CONFLICT when a job is not as it was when the import was planned.
+   */
+  applyImport(changes: JobImport): Promise<void>;
   /** Calls back after changes (and now and then without any); the answer stops it. */
   watch(onChange: () => void): Promise<() => Promise<void>>;
+}
+
+/** Definitions have their job_id; versions are those that the jobs must be at. */
+export interface JobImport {
+  created: readonly JobDefinition[];
+  changed: ReadonlyArray<{ definition: JobDefinition; version: number }>;
+  removed: ReadonlyArray<{ jobId: number; version: number }>;
 }
 
 /** One page of changes: at most `limit`, those of `revision` itself only from jobs with a greater id on. */

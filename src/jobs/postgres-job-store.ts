@@ -4,7 +4,7 @@ import type { Database, Queryable } from '../storage/database.ts';
 import { FIRST_DERIVED_ID } from './derived-id.ts';
 import type { Job, StoredJob } from './job.ts';
 import { listStatement } from './job-list.ts';
-import type { FileChanges, JobDefinition, JobFilter, JobPage, JobStore } from './job-store.ts';
+import type { FileChanges, JobDefinition, JobFilter, JobImport, JobPage, JobStore } from './job-store.ts';
 
 export interface JobStoreOptions {
   database: Database;
@@ -170,6 +170,44 @@ class PostgresJobStore implements JobStore {
         removed: removed.rows.map((row) => row.job_id),
         unchanged: ids.filter((jobId) => !touched.has(jobId)),
       };
+    });
+  }
+
+  applyImport({ created, changed, removed }: JobImport): Promise<void> {
+    const definitions = [...created, ...changed.map(({ definition }) => definition)];
+    const expected = [
+      ...created.map(({ job_id }) => ({ jobId: job_id as number, version: null })),
+      ...changed.map(({ definition, version }) => ({ jobId: definition.job_id as number, version })),
+      ...removed,
+    ];
+    return this.#change(async (tx, revision) => {
+      const { rows } = await tx.query<{ job_id: number }>(
+        `SELECT given.job_id FROM unnest($1::int[], $2::int[]) AS given (job_id, version)
+         LEFT JOIN jobs ON jobs.job_id = given.job_id AND deleted_at IS NULL
+         WHERE jobs.version IS DISTINCT FROM given.version OR jobs.source = 'file' ORDER BY 1`,
+        [expected.map(({ jobId }) => jobId), expected.map(({ version }) => version)],
+      );
+      if (rows.length > 0) {
+        const list = rows.map(({ job_id }) => job_id).join(', ');
+        throw new VedetteError(
+          'VED_VERSION_CONFLICT',
+          `Jobs were changed by someone else meanwhile: ${list}; try again`,
+        );
+      }
+      await tx.query(
+        `INSERT INTO jobs AS job (job_id, definition, version, running, source, revision)
+         SELECT job_id, definition, 1, coalesce((definition ->> 'enabled')::boolean, true), 'api', $3
+         FROM (SELECT job_id, definition::jsonb FROM unnest($1::int[], $2::text[]) AS given (job_id, definition)) AS given
+         ORDER BY job_id
+         ON CONFLICT (job_id) DO UPDATE SET definition = excluded.definition, version = job.version + 1, source = 'api',
+           running = excluded.running, revision = excluded.revision, updated_at = now(), deleted_at = NULL,
+           created_at = CASE WHEN job.deleted_at IS NULL THEN job.created_at ELSE now() END`,
+        [definitions.map(({ job_id }) => job_id), definitions.map((each) => JSON.stringify(each)), revision],
+      );
+      await tx.query(
+        `UPDATE jobs SET running = false, deleted_at = now(), updated_at = now(), revision = $2 WHERE job_id = ANY($1)`,
+        [removed.map(({ jobId }) => jobId), revision],
+      );
     });
   }
 

@@ -75,6 +75,8 @@ export class MemoryJobStore implements JobStore {
     return { created: [], changed: [], removed: [], unchanged: [] };
   }
 
+  async applyImport(): Promise<void> {}
+
   async watch(): Promise<() => Promise<void>> {
     return async () => undefined;
   }

@@ -46,9 +46,14 @@ test('jobs: add, list, stop, export, remove', async (t) => {
   );
   t.match(await run('list', '--outcome', 'dwon'), { code: 2, stderr: /Did you mean down\?/ });
 
-  const masked = await run('export');
+  t.match(await run('export'), {
+    code: 2,
+    stdout: '',
+    stderr: /job 1: headers holds a secret\n.*--secrets writes them/,
+  });
+  const masked = await run('export', '--masked');
   t.notMatch(masked.stdout, 's3cret');
-  t.match(masked.stderr, /Secrets are masked/);
+  t.match(masked.stdout, '********');
   const exported = JSON.parse((await run('export', '--secrets')).stdout);
   t.match(exported, [
     { job_id: 1, headers: { Authorization: 'Bearer s3cret' } },
