@@ -1,5 +1,6 @@
 import closeWithGrace from 'close-with-grace';
 import { createApp, type StartInfo } from './app.ts';
+import { growHeapSparingly } from './core/heap.ts';
 import { createLogger, type Logger } from './core/logger.ts';
 import type { Settings } from './settings.ts';
 
@@ -23,6 +24,7 @@ export interface MainOptions {
 export async function main({ settings, version, signal, isTerminal, announce }: MainOptions): Promise<void> {
   const level = settings.logging.level === 'auto' ? (isTerminal ? 'warn' : 'info') : settings.logging.level;
   const logger = createLogger({ level, fd: isTerminal ? 2 : 1 });
+  if (settings.roles.includes('scheduler')) growHeapSparingly();
   const app = createApp(settings, { logger, version });
   const grace = closeWithGrace(
     {
