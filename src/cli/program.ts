@@ -9,6 +9,7 @@ import { onInterrupt } from './interrupt.ts';
 import { jobsCommand } from './jobs.ts';
 import { onceCommand } from './once.ts';
 import { createOutput, type OutputStream } from './output.ts';
+import { replayCommand } from './replay.ts';
 import { processCommand, serveCommand } from './serve.ts';
 import { statsCommand } from './stats.ts';
 import { tailCommand } from './tail.ts';
@@ -24,6 +25,7 @@ const COMMANDS: ReadonlyArray<(cli: Cli) => Command> = [
   jobsCommand,
   tailCommand,
   verifyCommand,
+  replayCommand,
   dbCommand,
   configCommand,
   doctorCommand,

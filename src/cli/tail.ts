@@ -1,17 +1,14 @@
 import { Command } from 'commander';
 import { Lifecycle } from '../core/lifecycle.ts';
 import { OUTCOMES } from '../messages/check-result.ts';
-import type { AnyResult } from '../messages/decode.ts';
 import type { RecordBatch, StreamDriver } from '../streaming/driver.ts';
 import { type Cli, examples, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
 import { parseCount, parseIds, parseNames } from './parse.ts';
 import { formatResult } from './result-line.ts';
+import type { ResultFilter, ResultLine } from './result-lines.ts';
 
-interface TailOptions {
-  job?: number[];
-  outcome?: string[];
-  failures?: boolean;
+interface TailOptions extends ResultFilter {
   topic?: string;
   last: number;
   count?: number;
@@ -60,38 +57,19 @@ async function follow(
   options: TailOptions,
   isEnded: boolean,
 ): Promise<void> {
-  const { parseResult, BadLineError } = await import('../messages/decode.ts');
-  const { createDeduplicator } = await import('./deduplicate.ts');
-  const wanted = createFilter(options);
+  const { createLineReader } = await import('./result-lines.ts');
   const backlog = await Promise.all(
     (await driver.ranges(topic)).map((range) => backlogOf(driver, topic, range, options.last)),
   );
   // What is there already is put in order of time over all partitions; what comes later is in the order of its coming.
-  const isNew = createDeduplicator();
-  const lines: Line[] = [];
+  const read = createLineReader(cli, options);
+  const lines: ResultLine[] = [];
   let left = options.count ?? Number.POSITIVE_INFINITY;
-  const print = ({ text, result }: Line) => {
+  const print = ({ text, result }: ResultLine) => {
     if (left-- > 0) cli.stdout.line(options.json ? text : formatResult(result, cli.stdout.style));
   };
-  const read = (batch: RecordBatch): Line[] => {
-    const found: Line[] = [];
-    for (const record of batch.records) {
-      for (const text of record.value.toString('utf8').split('\n')) {
-        if (text.trim() === '') continue;
-        try {
-          const result = parseResult(text);
-          if (isNew(result) && wanted(result)) found.push({ text, result });
-        } catch (error) {
-          // A processor puts such lines into dead_letters; here they are only told of.
-          if (!(error instanceof BadLineError)) throw error;
-          cli.stderr.line(`${topic}[${batch.partition}] offset ${record.offset}: ${error.message}`);
-        }
-      }
-    }
-    return found;
-  };
   for (const { batches } of backlog) for (const batch of batches) lines.push(...read(batch));
-  lines.sort((a, b) => timeOf(a.result) - timeOf(b.result));
+  lines.sort((a, b) => a.atMs - b.atMs);
   for (const line of options.last === 0 ? [] : lines.slice(-options.last)) print(line);
   if (isEnded || left <= 0) return;
   const stop = new AbortController();
@@ -102,13 +80,6 @@ async function follow(
     if (left <= 0) stop.abort();
   }
 }
-
-interface Line {
-  text: string;
-  result: AnyResult;
-}
-
-const timeOf = (result: AnyResult): number => result.slot ?? result.ts;
 
 /** The records at the end of a partition: enough of them to hold `last` results, as a record holds at least one. */
 async function backlogOf(
@@ -123,15 +94,4 @@ async function backlogOf(
     for await (const batch of driver.read(topic, [{ partition, from, to: high }])) batches.push(batch);
   }
   return { partition, next: high, batches };
-}
-
-function createFilter({ job, outcome, failures }: TailOptions): (result: AnyResult) => boolean {
-  const jobs = job && new Set(job);
-  const outcomes = outcome && new Set(outcome);
-  return (result) => {
-    if (jobs && !jobs.has(result.jobId)) return false;
-    // A fence is between programs.
-    if (result.slots === 0) return false;
-    return !(failures && result.outcome === 'up') && (!outcomes || outcomes.has(result.outcome));
-  };
 }

@@ -65,7 +65,7 @@ export function verifyCommand(cli: Cli): Command {
 }
 
 /** Since when rows of each granularity must still be there. */
-function keptFrom({ storage }: Settings): Record<string, number> {
+export function keptFrom({ storage }: Settings): Record<string, number> {
   const now = Date.now();
   const { minuteMs, hourMs, dayMs } = storage.retention;
   const lengths = Object.entries({ minute: minuteMs, hour: hourMs, day: dayMs });
@@ -90,14 +90,22 @@ function show({ stdout }: Cli, report: VerifyReport): void {
     `${formatCount(coverage.series)} series: ${formatCount(coverage.counted)} of ${formatCount(coverage.due)} slots counted` +
       (coverage.pending > 0 ? `, ${formatCount(coverage.pending)} under way` : ''),
   );
-  for (const difference of report.differences) stdout.line(`${style.red('differs')}  ${describe(difference)}`);
+  for (const difference of report.differences)
+    stdout.line(`${style.red('differs')}  ${describeDifference(difference)}`);
   if (report.differenceCount > report.differences.length) {
     stdout.line(`... and ${formatCount(report.differenceCount - report.differences.length)} more`);
   }
   for (const { jobId, location, due, counted } of coverage.gaps) {
     stdout.line(`${style.red('gap')}  job ${jobId} at ${location}: ${counted} of ${due} slots counted`);
   }
-  for (const difference of report.unprovable) stdout.line(`${style.yellow('unprovable')}  ${describe(difference)}`);
+  for (const difference of report.unprovable)
+    stdout.line(`${style.yellow('unprovable')}  ${describeDifference(difference)}`);
+  for (const { topic, partition, counted, found } of report.unequalPartitions) {
+    stdout.line(
+      `${style.yellow('not whole')}  ${formatCount(counted)} results were counted from ${topic}[${partition}], which holds ` +
+        `${formatCount(found)}: was the topic deleted and made again?`,
+    );
+  }
   for (const { jobId, location, why } of coverage.unknown) {
     stdout.line(`${style.yellow('not judged')}  coverage of job ${jobId} at ${location}: ${why}`);
   }
@@ -108,7 +116,16 @@ function show({ stdout }: Cli, report: VerifyReport): void {
   }
 }
 
-function describe({ granularity, jobId, location, dtMs, kind, column, stored, expected }: Difference): string {
+export function describeDifference({
+  granularity,
+  jobId,
+  location,
+  dtMs,
+  kind,
+  column,
+  stored,
+  expected,
+}: Difference): string {
   const row = `${granularity} ${formatInstant(dtMs)} of job ${jobId} at ${location}`;
   if (column === null) return `${row}: ${kind}`;
   return `${row}: ${column} is ${JSON.stringify(stored)}, the stream says ${JSON.stringify(expected)}`;

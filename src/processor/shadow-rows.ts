@@ -32,6 +32,13 @@ export interface Difference {
   expected: unknown;
 }
 
+/** A row that is not what the log says: at least one of the two is there. */
+export interface Mismatch {
+  stored: StoredMetricRow | null;
+  expected: StoredMetricRow | null;
+  differences: Difference[];
+}
+
 /** The columns of `metrics`, as people know them. */
 const COLUMNS = {
   count: 'count',
@@ -69,13 +76,16 @@ export class ShadowRows {
     }
   }
 
-  /** What is wrong with a stored row. It counts as seen: `rest` no longer has it. */
-  compare(stored: StoredMetricRow): Difference[] {
+  /** What is wrong with a stored row, or null. It counts as seen: `rest` no longer has it. */
+  compare(stored: StoredMetricRow): Mismatch | null {
     const key = keyOf(stored);
     const expected = this.#rows.get(key);
     this.#rows.delete(key);
     const place = placeOf(stored);
-    if (!expected) return [{ ...place, kind: 'extra row', column: null, stored: summary(stored), expected: null }];
+    if (!expected) {
+      const extra = { ...place, kind: 'extra row', column: null, stored: summary(stored), expected: null } as const;
+      return { stored, expected: null, differences: [extra] };
+    }
     const row = finished(expected);
     const differences: Difference[] = [];
     for (const [property, column] of Object.entries(COLUMNS)) {
@@ -83,14 +93,21 @@ export class ShadowRows {
       if (canonical(is) === canonical(ought)) continue;
       differences.push({ ...place, kind: 'value', column, stored: is, expected: ought });
     }
-    return differences;
+    return differences.length === 0 ? null : { stored, expected: row, differences };
   }
 
   /** Rows that no stored one was compared with. */
-  *rest(): Generator<Difference> {
+  *rest(): Generator<Mismatch> {
     for (const expected of this.#rows.values()) {
       const row = finished(expected);
-      yield { ...placeOf(row), kind: 'missing row', column: null, stored: null, expected: summary(row) };
+      const missing = {
+        ...placeOf(row),
+        kind: 'missing row',
+        column: null,
+        stored: null,
+        expected: summary(row),
+      } as const;
+      yield { stored: null, expected: row, differences: [missing] };
     }
   }
 
@@ -136,7 +153,7 @@ type Place = Pick<StoredMetricRow, 'granularity' | 'jobId' | 'location' | 'dtMs'
 
 function emptyRow(place: Place): StoredMetricRow {
   const counts = { count: 0, up: 0, degraded: 0, down: 0, missed: 0, rtCount: 0, rtMin: null, rtMax: null, rtSum: 0 };
-  return { ...place, ...counts, data: counters(), reasons: counters(), rtHist: '', extra: {} };
+  return { ...place, ...counts, data: counters(), reasons: counters(), rtHist: '', extra: {}, writes: 0 };
 }
 
 /** Without a prototype: a status may be any text. */

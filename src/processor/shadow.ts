@@ -33,6 +33,8 @@ export class Shadow {
   readonly series = new Map<string, ShadowSeries>();
   /** Slots and foreign lines counted. */
   results = 0;
+  /** The same, by `topic partition`. */
+  readonly resultsOf = new Map<string, number>();
   readonly #options: ShadowOptions;
   readonly #decoder = new ResultDecoder();
 
@@ -47,10 +49,13 @@ export class Shadow {
     const { columns } = this.#decoder;
     const refused = this.#options.refused.get(`${topic} ${partition} ${record.offset}`);
     const left = refused && new Set(splitLines(record.value).flatMap((at) => (refused.has(at.line) ? [at.start] : [])));
+    const before = this.results;
     for (let row = 0; row < columns.length; row++) {
       if (!this.#options.includes(columns.jobId[row]) || left?.has(columns.lineStart[row])) continue;
       this.#addRow(topic, partition, columns, row);
     }
+    const key = `${topic} ${partition}`;
+    this.resultsOf.set(key, (this.resultsOf.get(key) ?? 0) + this.results - before);
   }
 
   #addRow(topic: string, partition: number, columns: ResultColumns, row: number): void {

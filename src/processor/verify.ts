@@ -16,10 +16,10 @@ import type { StreamDriver } from '../streaming/driver.ts';
 import { type CoverageReport, checkCoverage } from './coverage.ts';
 import { Retained } from './retained.ts';
 import { Shadow } from './shadow.ts';
-import { type Difference, type ShadowRange, ShadowRows } from './shadow-rows.ts';
+import { type Difference, type Mismatch, type ShadowRange, ShadowRows } from './shadow-rows.ts';
 
 export type { CoverageReport, SeriesCoverage } from './coverage.ts';
-export type { Difference } from './shadow-rows.ts';
+export type { Difference, Mismatch } from './shadow-rows.ts';
 
 export interface VerifyOptions {
   database: Database;
@@ -33,6 +33,8 @@ export interface VerifyOptions {
   /** Rows of older buckets than this may have been dropped, by granularity, ms since the epoch. */
   keptFromMs?: Readonly<Record<string, number>>;
   onProgress?: (progress: VerifyProgress) => void;
+  /** Told of every row that is not what the log says, and whether the log proves it. */
+  onMismatch?: (mismatch: Mismatch, isProvable: boolean) => void;
   /** Rows compared in one reading of the log; a range with more takes several. Default 200,000. */
   maxRows?: number;
   /** How many differences are listed. Default 1,000; all are counted. */
@@ -44,6 +46,14 @@ export interface VerifyProgress {
   /** Records of the log read so far, of `total` about, over all readings. */
   records: number;
   total: number;
+}
+
+/** A partition from which more (or less) was counted than its log, seemingly whole, holds: its topic was replaced. */
+export interface UnequalPartition {
+  topic: string;
+  partition: number;
+  counted: number;
+  found: number;
 }
 
 /** A stretch of which nothing is claimed. */
@@ -70,6 +80,11 @@ export interface VerifyReport {
   unprovable: Difference[];
   unprovableCount: number;
   notCovered: NotCovered[];
+  unequalPartitions: UnequalPartition[];
+  /** Series that are counted further than their offset says: a record of very long gaps is being counted in parts. */
+  aheadSeries: number;
+  /** Until when the log lacks results, ms since the epoch; null when it has all of the range. */
+  removedUntilMs: number | null;
   coverage: CoverageReport;
 }
 
@@ -87,10 +102,12 @@ class Verification {
   readonly #options: VerifyOptions;
   readonly #tx: Transaction;
   readonly #report: VerifyReport;
-  #offsets: StoredOffset[] = [];
+  #offsets: Array<StoredOffset & { counted: number }> = [];
   #progress: CountedSeries[] = [];
   readonly #counted = new Map<string, number>();
   readonly #foreign = new Set<string>();
+  /** Counted anew, by `topic partition`. */
+  readonly #found = new Map<string, number>();
   #readRecords = 0;
   #totalRecords = 0;
 
@@ -109,6 +126,9 @@ class Verification {
       unprovable: [],
       unprovableCount: 0,
       notCovered: [],
+      unequalPartitions: [],
+      aheadSeries: 0,
+      removedUntilMs: null,
       coverage: { series: 0, due: 0, counted: 0, pending: 0, gaps: [], unknown: [] },
     };
   }
@@ -128,9 +148,10 @@ class Verification {
       const includes = parts === 1 ? () => true : (jobId: number) => jobId % parts === part;
       const shadow = new Shadow({ rows: shadowRows, includes, refused });
       const retained = await this.#readLog(shadow, parts);
-      this.#noteForeign(shadow);
+      this.#note(shadow, includes, retained);
       await this.#compare(ranges, { part, parts }, shadow, shadowRows, retained);
       if (part === 0) this.#nameRemoved(ranges, retained);
+      if (part === parts - 1) this.#nameUnequal(retained);
     }
     await this.#checkCoverage(ranges);
     const report = this.#report;
@@ -197,10 +218,12 @@ class Verification {
     retained: Retained,
   ): Promise<void> {
     const ambiguous = this.#ambiguous(shadow, retained);
-    const judge = (difference: Difference) => {
-      if (difference.dtMs < retained.fromMs(difference.jobId)) return;
-      const until = ambiguous.get(`${difference.jobId} ${difference.location}`) ?? Number.NEGATIVE_INFINITY;
-      this.#list(difference, difference.dtMs > until);
+    const judge = (mismatch: Mismatch) => {
+      const [{ dtMs, jobId, location }] = mismatch.differences;
+      if (dtMs < retained.fromMs(jobId)) return;
+      const isProvable = dtMs > (ambiguous.get(`${jobId} ${location}`) ?? Number.NEGATIVE_INFINITY);
+      for (const difference of mismatch.differences) this.#list(difference, isProvable);
+      this.#options.onMismatch?.(mismatch, isProvable);
     };
     const [shortest] = ranges;
     for (const range of ranges) {
@@ -210,14 +233,13 @@ class Verification {
             const key = `${stored.jobId} ${stored.location}`;
             this.#counted.set(key, (this.#counted.get(key) ?? 0) + stored.count);
           }
-          const differences = rows.compare(stored);
-          if (stored.dtMs < retained.fromMs(stored.jobId)) continue;
-          if (differences.length === 0) this.#report.equalRows++;
-          differences.forEach(judge);
+          const mismatch = rows.compare(stored);
+          if (mismatch) judge(mismatch);
+          else if (stored.dtMs >= retained.fromMs(stored.jobId)) this.#report.equalRows++;
         }
       }
     }
-    for (const difference of rows.rest()) judge(difference);
+    for (const mismatch of rows.rest()) judge(mismatch);
   }
 
   /**
@@ -253,6 +275,7 @@ class Verification {
     for (const { plan, fromMs, toMs } of ranges) {
       if (latest <= fromMs) continue;
       const until = Math.min(toMs, -bucketStart(-latest, plan.durationMs));
+      this.#report.removedUntilMs = latest;
       this.#notCovered(
         plan,
         fromMs,
@@ -276,9 +299,22 @@ class Verification {
     });
   }
 
-  #noteForeign(shadow: Shadow): void {
+  #note(shadow: Shadow, includes: (jobId: number) => boolean, retained: Retained): void {
+    for (const [key, results] of shadow.resultsOf) this.#found.set(key, (this.#found.get(key) ?? 0) + results);
     for (const { jobId, location, foreign } of shadow.series.values()) {
       if (foreign > 0) this.#foreign.add(`${jobId} ${location}`);
+    }
+    for (const { jobId, location, topic, slot } of this.#progress) {
+      if (!includes(jobId) || slot < retained.fromMs(jobId)) continue;
+      if (slot > (shadow.series.get(`${jobId} ${topic} ${location}`)?.slot ?? -1)) this.#report.aheadSeries++;
+    }
+  }
+
+  #nameUnequal(retained: Retained): void {
+    for (const { topic, partition, counted } of this.#offsets) {
+      const found = this.#found.get(`${topic} ${partition}`) ?? 0;
+      if (counted === found || !retained.isWhole(topic, partition)) continue;
+      this.#report.unequalPartitions.push({ topic, partition, counted, found });
     }
   }
 

@@ -114,10 +114,14 @@ export async function settleOffsets(tx: Queryable, steps: readonly OffsetStep[])
   return rows;
 }
 
-/** All stored offsets of the topics, as the transaction's snapshot has them. */
-export async function readOffsets(database: Queryable, topics: readonly string[]): Promise<StoredOffset[]> {
-  const { rows } = await database.query<StoredOffset>(
-    `SELECT topic, partition, epoch, next_offset AS "nextOffset" FROM stream_offsets
+/** All stored offsets of the topics, as the transaction's snapshot has them, with how many results were counted ever. */
+export async function readOffsets(
+  database: Queryable,
+  topics: readonly string[],
+): Promise<Array<StoredOffset & { counted: number }>> {
+  const { rows } = await database.query<StoredOffset & { counted: number }>(
+    `SELECT topic, partition, epoch, next_offset AS "nextOffset", results + foreign_results AS counted
+     FROM stream_offsets
      WHERE topic = ANY ($1) ORDER BY topic, partition`,
     [topics],
   );

@@ -21,6 +21,8 @@ export interface StoredMetricRow {
   /** The bytes as hexadecimal digits. */
   rtHist: string;
   extra: Record<string, unknown>;
+  /** Raised by every write: the same number is the same row. */
+  writes: number;
 }
 
 export interface MetricRange {
@@ -74,7 +76,7 @@ export async function* readMetricRows(
     const { rows } = await tx.query<StoredMetricRow>(
       `SELECT granularity, job_id AS "jobId", location, (extract(epoch FROM dt) * 1000)::bigint AS "dtMs", count, up,
          degraded, down, missed, rt_count AS "rtCount", rt_min AS "rtMin", rt_max AS "rtMax", rt_sum AS "rtSum", data,
-         reasons, encode(rt_hist, 'hex') AS "rtHist", extra
+         reasons, encode(rt_hist, 'hex') AS "rtHist", extra, writes
        FROM metrics
        WHERE granularity = $1 AND dt >= $2 AND dt < $3 AND job_id % $4 = $5
          AND ($6::int IS NULL OR (job_id, location, dt) > ($6, $7, $8::timestamptz))

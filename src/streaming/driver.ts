@@ -22,6 +22,12 @@ export interface StreamDriver {
    */
   identity?(topic: string): Promise<string | null>;
 
+  /**
+   * Per partition: the first offset whose record is stamped at or after `timestampMs`, or else the end of the partition.
+   * Absent: the log has to be read from its beginning.
+   */
+  offsetsAt?(topic: string, timestampMs: number): Promise<Map<number, number>>;
+
   createProducer(): Promise<StreamProducer>;
 
   /** Joins `group`; delivery starts when the promise resolves. */

@@ -138,6 +138,21 @@ export class EmbeddedLog {
     return rows;
   }
 
+  /** Per partition: the first offset of records from `timestampMs` on, or else the end. */
+  async offsetsAt(topic: string, timestampMs: number): Promise<Map<number, number>> {
+    const { rows } = await this.#database.query<{ partition: number; first: number }>(
+      `SELECT h.partition, coalesce(r.first, h.next_offset) AS first
+       FROM stream_heads h
+       LEFT JOIN LATERAL (
+         SELECT record_offset AS first FROM stream_records
+         WHERE topic = h.topic AND partition = h.partition AND at >= $2 ORDER BY record_offset LIMIT 1
+       ) r ON true
+       WHERE h.topic = $1`,
+      [topic, new Date(timestampMs)],
+    );
+    return new Map(rows.map(({ partition, first }) => [partition, first]));
+  }
+
   /** One transaction: all records or none. */
   async append(records: readonly OutgoingRecord[]): Promise<void> {
     if (records.length === 0) return;

@@ -96,6 +96,8 @@ export function createEmbeddedDriver(options: EmbeddedDriverOptions): StreamDriv
 
     ranges: (topic) => coded(() => log.ranges(topic)),
 
+    offsetsAt: (topic, timestampMs) => coded(() => log.offsetsAt(topic, timestampMs)),
+
     async createProducer() {
       keepHouse.start();
       const producer = new EmbeddedProducer(log);

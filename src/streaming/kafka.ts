@@ -16,6 +16,7 @@ export interface KafkaAdmin {
   ensureTopics(topics: readonly TopicSpec[], options: { create: boolean }): Promise<Map<string, number>>;
   ranges(topic: string): Promise<PartitionRange[]>;
   identity(topic: string): Promise<string | null>;
+  offsetsAt(topic: string, timestampMs: number): Promise<Map<number, number>>;
   close(): Promise<void>;
 }
 
@@ -54,6 +55,10 @@ export class KafkaDriver implements StreamDriver {
 
   identity(topic: string): Promise<string | null> {
     return this.#client.admin.identity(topic);
+  }
+
+  offsetsAt(topic: string, timestampMs: number): Promise<Map<number, number>> {
+    return this.#client.admin.offsetsAt(topic, timestampMs);
   }
 
   async createProducer(): Promise<StreamProducer> {

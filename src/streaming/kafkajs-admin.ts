@@ -43,6 +43,13 @@ export class KafkajsAdmin implements KafkaAdmin {
     });
   }
 
+  async offsetsAt(topic: string, timestampMs: number): Promise<Map<number, number>> {
+    return this.#ask('offsets by time', async (admin) => {
+      const offsets = await admin.fetchTopicOffsetsByTimestamp(topic, Math.max(0, timestampMs));
+      return new Map(offsets.map(({ partition, offset }) => [partition, Number(offset)]));
+    });
+  }
+
   async identity(topic: string): Promise<string | null> {
     try {
       this.#cluster ??= this.#connectCluster();

@@ -18,8 +18,8 @@ export class RdkafkaAdmin implements KafkaAdmin {
   readonly #module: RdkafkaModule;
   readonly #options: KafkaOptions;
   #current: Promise<PolledProducer> | undefined;
-  /** node-rdkafka does not hand out the ids of topics. */
-  #ids: Promise<KafkajsAdmin> | undefined;
+  /** For what node-rdkafka does not have: ids of topics, and offsets by time without a consumer. */
+  #other: Promise<KafkajsAdmin> | undefined;
 
   constructor(module: RdkafkaModule, options: KafkaOptions) {
     this.#module = module;
@@ -50,17 +50,25 @@ export class RdkafkaAdmin implements KafkaAdmin {
   }
 
   async identity(topic: string): Promise<string | null> {
-    this.#ids ??= loadKafkajs().then((kafkajs) => new KafkajsAdmin(kafkajs, this.#options));
-    return (await this.#ids).identity(topic);
+    return (await this.#kafkajs()).identity(topic);
+  }
+
+  async offsetsAt(topic: string, timestampMs: number): Promise<Map<number, number>> {
+    return (await this.#kafkajs()).offsetsAt(topic, timestampMs);
   }
 
   async close(): Promise<void> {
-    const [current, ids] = [this.#current, this.#ids];
+    const [current, other] = [this.#current, this.#other];
     this.#current = undefined;
-    this.#ids = undefined;
+    this.#other = undefined;
     // One that never connected has nothing to close.
     await current?.then((polled) => polled.close(0)).catch(() => undefined);
-    await (await ids)?.close();
+    await (await other)?.close();
+  }
+
+  #kafkajs(): Promise<KafkajsAdmin> {
+    this.#other ??= loadKafkajs().then((kafkajs) => new KafkajsAdmin(kafkajs, this.#options));
+    return this.#other;
   }
 
   async #partitions(specs: ReadonlyArray<Pick<TopicSpec, 'topic'>>): Promise<Map<string, number>> {
