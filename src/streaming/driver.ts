@@ -116,8 +116,9 @@ export interface ConsumerOptions {
 export interface ConsumerHandler {
   /**
    * The partitions are now this consumer's. Answers the offset each is to be read from (`null`: from the first retained
-   * one, and so for an offset that is gone or beyond the end); nothing of a partition is delivered before. If it rejects, the driver gives the partitions up and tries again;
-   * with VED_OFFSET_LOST they are lost, and it asks again seldom.
+   * one); nothing of a partition is delivered before. If it rejects, the driver gives the partitions up and tries again;
+   * with VED_OFFSET_LOST they are lost, and it asks again seldom. An offset that is gone or beyond the end is lost too:
+   * reading on anywhere else would leave results out, or count those of another topic of the same name.
    */
   onAssigned(partitions: readonly TopicPartition[]): Promise<Array<number | null>>;
   /** The partitions are gone. Must return at once: nothing may be awaited inside a revoke. */

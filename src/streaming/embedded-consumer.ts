@@ -4,6 +4,7 @@ import { VedetteError } from '../errors.ts';
 import type { ConsumerHandler, RecordBatch, StreamConsumer, TopicPartition } from './driver.ts';
 import type { GroupMembership } from './embedded-group.ts';
 import type { EmbeddedLog, Head, Position } from './embedded-log.ts';
+import { offsetLost } from './offset-lost.ts';
 
 export interface EmbeddedConsumerOptions {
   log: EmbeddedLog;
@@ -26,6 +27,8 @@ interface Assignment extends TopicPartition {
   head: Head | null;
   /** Revoked or reset: nothing more is delivered under it. */
   over: boolean;
+  /** Begins at the first retained record, whichever that is by then. */
+  isFresh: boolean;
   /** Its first offset was beyond the end that was known. */
   doubtful: boolean;
   /** Runs while there is something to deliver. */
@@ -37,6 +40,8 @@ interface Assignment extends TopicPartition {
 /** Fetches under way at a time, so that one consumer does not take the whole pool. */
 const MAX_FETCHES = 3;
 const CLOSE_TIMEOUT_MS = 3_000;
+/** How often it is asked whether somebody has set a lost offset anew. */
+const LOST_AGAIN_MS = 30_000;
 
 /**
  * One member of a group. Two loops: the beat keeps the leases and follows what they say; the look asks for the heads of
@@ -191,6 +196,7 @@ export class EmbeddedConsumer implements StreamConsumer {
       position: null,
       head: null,
       over: false,
+      isFresh: false,
       doubtful: false,
       delivering: null,
       running,
@@ -207,6 +213,7 @@ export class EmbeddedConsumer implements StreamConsumer {
       this.#failedAssignments = 0;
       assignments.forEach((assignment, index) => {
         const { topic, partition } = assignment;
+        assignment.isFresh = (offsets[index] ?? null) === null;
         assignment.position = { topic, partition, offset: offsets[index] ?? 0, seenAt: null };
       });
       this.look();
@@ -246,8 +253,7 @@ export class EmbeddedConsumer implements StreamConsumer {
   #advance(head: Head): void {
     const assignment = this.#assignments.get(keyOf(head));
     if (!assignment?.position || assignment.over) return;
-    if (assignment.position.offset > head.nextOffset && !this.#isBeyondEnd(assignment, assignment.position, head))
-      return;
+    if (assignment.position.offset > head.nextOffset) return this.#doubt(assignment, assignment.position, head);
     assignment.head = head;
     if (assignment.delivering || assignment.position.offset >= head.nextOffset) return;
     assignment.delivering = this.#deliver(assignment).finally(() => {
@@ -255,21 +261,26 @@ export class EmbeddedConsumer implements StreamConsumer {
     });
   }
 
-  /** Whether the answer of onAssigned names an offset that does not exist. Then reading begins at the first retained one. */
-  #isBeyondEnd(assignment: Assignment, position: Position, head: Head): boolean {
+  /** The answer of onAssigned names an offset beyond the end. */
+  #doubt(assignment: Assignment, position: Position, head: Head): void {
     // A head may have been read before the record that was delivered last, or before the answer was given: the next
     // look is certain.
-    if (position.seenAt !== null) return false;
-    if (!assignment.doubtful) {
-      assignment.doubtful = true;
-      this.look();
-      return false;
-    }
+    if (position.seenAt !== null) return;
+    if (assignment.doubtful) return this.#lose(assignment, position.offset, head.nextOffset, head.nextOffset);
+    assignment.doubtful = true;
+    this.look();
+  }
+
+  /** The log does not hold what is to be read next. Nothing is delivered until onAssigned answers another offset. */
+  #lose(assignment: Assignment, offset: number, low: number, high: number): void {
+    const { clock, handler } = this.#options;
     const { topic, partition } = assignment;
-    const message = `Offset ${position.offset} of ${topic}/${partition} is beyond its end, ${head.nextOffset}: reading from the first retained one`;
-    this.#options.handler.onError(new VedetteError('VED_STREAM_UNAVAILABLE', message));
-    assignment.position = { topic, partition, offset: 0, seenAt: null };
-    return true;
+    assignment.over = true;
+    const lost = this.#add({ topic, partition }, assignment.running);
+    handler.onError(offsetLost(topic, partition, offset, low, high), { topic, partition });
+    void sleep(clock, LOST_AGAIN_MS, this.#abort.signal).then(() => {
+      if (!lost.over && !this.#abort.signal.aborted) void this.#assign([lost]);
+    });
   }
 
   async #deliver(assignment: Assignment): Promise<void> {
@@ -288,8 +299,16 @@ export class EmbeddedConsumer implements StreamConsumer {
       }
       if (assignment.over || clock.monotonicMs() >= this.#leasedUntil) return;
       const { records, next } = fetched;
+      const first = records[0]?.offset ?? head.nextOffset;
+      // Everything below the head is visible and offsets have no gaps: what is not there was dropped by retention.
+      if (first > position.offset && !assignment.isFresh) {
+        if (position.seenAt === null) return this.#lose(assignment, position.offset, first, head.nextOffset);
+        // Or the clock was set back, and what was looked for by its time is there all the same.
+        assignment.position = { ...position, seenAt: null };
+        continue;
+      }
+      assignment.isFresh = false;
       if (records.length === 0) {
-        // Everything below the head is visible, so what is not there was dropped by retention.
         assignment.position = { ...position, offset: head.nextOffset, seenAt: null };
         continue;
       }

@@ -24,6 +24,8 @@ export interface EmbeddedDriverOptions {
 }
 
 const HOUSEKEEPING_MS = 60_000;
+/** What was left uncounted when the machine was switched off for long is counted before it may expire. */
+const EXPIRE_AFTER_MS = 10 * 60_000;
 
 /** The stream as an append-only log in PostgreSQL: durable, ordered per partition, no broker needed. */
 export function createEmbeddedDriver(options: EmbeddedDriverOptions): StreamDriver {
@@ -185,10 +187,11 @@ function startHousekeeping(log: EmbeddedLog, logger: Logger, clock: Clock, reten
   const abort = new AbortController();
   let running: Promise<void> | undefined;
   const run = async () => {
+    const startMs = clock.monotonicMs();
     while (!abort.signal.aborted) {
       try {
         await log.prepareAhead();
-        const keepMs = retentionMs();
+        const keepMs = clock.monotonicMs() - startMs < EXPIRE_AFTER_MS ? undefined : retentionMs();
         const dropped = keepMs === undefined ? [] : await log.expire(keepMs);
         if (dropped.length > 0) logger.info({ dropped }, 'old records of the stream dropped');
       } catch (error) {

@@ -10,27 +10,6 @@ export function streamUnavailable(options: KafkaOptions, what: string, cause?: u
   return new VedetteError('VED_STREAM_UNAVAILABLE', `Kafka at ${at}: ${what}${hintFor(what)}`, { cause });
 }
 
-/** The place where reading stopped is not in the log any more. Going on anywhere else would make the numbers wrong. */
-export function offsetLost(topic: string, partition: number, offset: number, low: number, high: number): VedetteError {
-  const why =
-    offset > high
-      ? 'the topic was deleted and made again, or lost its end'
-      : 'records expired before they were read, or the topic was deleted and made again';
-  return new VedetteError(
-    'VED_OFFSET_LOST',
-    `Partition ${partition} of topic ${topic} is to be read from offset ${offset}, but holds ${low} to ${high}: ${why}. ` +
-      'It is not read until the stored offset is set anew.',
-  );
-}
-
-export function topicReplaced(topic: string, before: string, now: string): VedetteError {
-  return new VedetteError(
-    'VED_OFFSET_LOST',
-    `Topic ${topic} was deleted and made again (id ${before} before, ${now} now): its stored offsets belong to the old ` +
-      'one. It is not read until they are set anew.',
-  );
-}
-
 /** What the texts of TLS and SASL failures mean for the person who has to act. */
 function hintFor(text: string): string {
   if (/certificate verify failed|unable to (get|verify)|self.signed|SELF_SIGNED/i.test(text)) {

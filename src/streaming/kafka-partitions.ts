@@ -2,7 +2,7 @@ import { sleep, systemClock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { ConsumerHandler, RecordBatch, StreamRecord, TopicPartition } from './driver.ts';
 import type { KafkaAdmin } from './kafka.ts';
-import { offsetLost, topicReplaced } from './kafka-errors.ts';
+import { offsetLost, topicReplaced } from './offset-lost.ts';
 
 /**
  * `asking`: the handler is asked for the offset; `known`: it has answered, reading has to begin there; `active`: being
@@ -102,6 +102,17 @@ export class PartitionBook {
       this.#options.logger.debug({ err: error }, 'offsets could not be compared with the log');
       return false;
     }
+  }
+
+  /**
+   * Whether the topic still is the one that the partition is read from: what was fetched before the question is of that
+   * one then. Rejects when nobody answers.
+   */
+  async isSameTopic(partition: OwnedPartition): Promise<boolean> {
+    const identity = await this.#options.admin.identity(partition.topic);
+    const replaced = this.#replacement(partition, identity);
+    if (replaced) this.#lose(partition, replaced);
+    return !replaced && this.owns(partition);
   }
 
   /** Takes records of an active partition: those before the wanted offset are dropped, the others handed over in turn. */

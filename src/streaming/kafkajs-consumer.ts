@@ -30,6 +30,9 @@ export class KafkajsConsumer implements Startable<StreamConsumer> {
   #current: Consumer | undefined;
   #restart: Promise<void> | undefined;
   readonly #pausedAt = new WeakMap<OwnedPartition, number>();
+  /** When a fetch was answered last, and when each topic was asked for its id last: an answer tells about older fetches. */
+  #fetchedMs = 0;
+  readonly #identifiedMs = new Map<string, number>();
   /** In a row; a single one, such as a coordinator that has just moved, heals within a second. */
   #crashes = 0;
   #isCommitting = false;
@@ -119,7 +122,10 @@ export class KafkajsConsumer implements Startable<StreamConsumer> {
   }
 
   #listen(consumer: Consumer): void {
-    const { GROUP_JOIN, REBALANCING, CRASH, START_BATCH_PROCESS } = consumer.events;
+    const { GROUP_JOIN, REBALANCING, CRASH, FETCH, START_BATCH_PROCESS } = consumer.events;
+    consumer.on(FETCH, () => {
+      this.#fetchedMs = performance.now();
+    });
     consumer.on(GROUP_JOIN, (event) => this.#joined(event));
     consumer.on(REBALANCING, () => this.#book.revokeAll());
     // Batches of nothing but the marks of foreign transactions are skipped by kafkajs without a call.
@@ -191,6 +197,7 @@ export class KafkajsConsumer implements Startable<StreamConsumer> {
     if (owned?.state !== 'active' || isStale()) return;
     const from = Number((batch as unknown as { fetchedOffset: string }).fetchedOffset);
     if (from !== owned.next) return this.#misplaced(owned);
+    if (!(await this.#isOfSameTopic(owned))) return;
     const lastOffset = batch.lastOffset();
     this.#book.push(owned, batch.messages.map(toRecord), Number(batch.highWatermark));
     // The last offset may be one of a mark that is no message.
@@ -199,6 +206,28 @@ export class KafkajsConsumer implements Startable<StreamConsumer> {
     if (owned.waitingBytes <= MAX_WAITING_BYTES) return;
     this.#pausedAt.set(owned, performance.now());
     this.#pause([owned]);
+  }
+
+  /**
+   * Fetches of kafkajs name topics, and never say which topic of that name has answered: so its id is asked for behind
+   * each fetch. Without an answer the batch is fetched again.
+   */
+  async #isOfSameTopic(owned: OwnedPartition): Promise<boolean> {
+    const { topic } = owned;
+    if ((this.#identifiedMs.get(topic) ?? -1) >= this.#fetchedMs) return true;
+    const askedMs = performance.now();
+    try {
+      if (!(await this.#book.isSameTopic(owned))) {
+        this.#pause([owned]);
+        return false;
+      }
+    } catch (error) {
+      this.#options.logger.debug({ err: error, topic }, 'which topic a batch is of was not told');
+      await sleep(systemClock, FETCH_WAIT_MS, this.#closing.signal);
+      return false;
+    }
+    this.#identifiedMs.set(topic, askedMs);
+    return owned.state === 'active';
   }
 
   /** While a partition was paused nobody would have noticed that its topic was replaced. */

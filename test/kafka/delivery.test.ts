@@ -19,7 +19,6 @@ else {
         return { driver, die: () => network.cut() };
       },
       forget: (topic, partition, offset) => deleteRecords(cluster.bootstrapServers, topic, partition, offset),
-      refusesLostOffsets: true,
     });
   }
 }
