@@ -253,7 +253,10 @@ export class EmbeddedConsumer implements StreamConsumer {
   #advance(head: Head): void {
     const assignment = this.#assignments.get(keyOf(head));
     if (!assignment?.position || assignment.over) return;
-    if (assignment.position.offset > head.nextOffset) return this.#doubt(assignment, assignment.position, head);
+    if (assignment.position.offset > head.nextOffset) {
+      this.#doubt(assignment, assignment.position, head);
+      return;
+    }
     assignment.head = head;
     if (assignment.delivering || assignment.position.offset >= head.nextOffset) return;
     assignment.delivering = this.#deliver(assignment).finally(() => {
@@ -266,9 +269,12 @@ export class EmbeddedConsumer implements StreamConsumer {
     // A head may have been read before the record that was delivered last, or before the answer was given: the next
     // look is certain.
     if (position.seenAt !== null) return;
-    if (assignment.doubtful) return this.#lose(assignment, position.offset, head.nextOffset, head.nextOffset);
-    assignment.doubtful = true;
-    this.look();
+    if (assignment.doubtful) {
+      this.#lose(assignment, position.offset, head.nextOffset, head.nextOffset);
+    } else {
+      assignment.doubtful = true;
+      this.look();
+    }
   }
 
   /** The log does not hold what is to be read next. Nothing is delivered until onAssigned answers another offset. */
