@@ -110,7 +110,7 @@ export class PartitionBook {
    */
   async isSameTopic(partition: OwnedPartition): Promise<boolean> {
     const identity = await this.#options.admin.identity(partition.topic);
-    const replaced = this.#replacement(partition, identity);
+    const replaced = this.#replacement(partition, partition.next, identity);
     if (replaced) this.#lose(partition, replaced);
     return !replaced && this.owns(partition);
   }
