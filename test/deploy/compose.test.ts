@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { parse } from 'yaml';
 import { exampleOf, readEnvFile, readStarted } from './agreement.ts';
+import { imageEnv } from './dockerfile.ts';
 import { root, temporaryFolder } from './production-tree.ts';
 
 interface Service {
@@ -74,11 +75,9 @@ for (const folder of FOLDERS) {
   });
 }
 
-const IMAGE_ENV = { NODE_ENV: 'production', HOST: '0.0.0.0', PORT: '8080', VEDETTE_SERVER_PROBES: 'true' };
-
 function checkRole(t: Test, folder: string, name: string, service: Service): void {
   const { command = [], environment = {}, volumes = [], ports = [] } = service;
-  const read = readStarted({ command: ['vedette', ...command], env: { ...IMAGE_ENV, ...environment } });
+  const read = readStarted({ command: ['vedette', ...command], env: { ...imageEnv(), ...environment } });
   t.equal(read.name, name === 'migrate' ? 'db migrate' : 'serve', name);
   if (name !== 'migrate') t.same(read.settings.roles, [name.replace(/-\d$/, '')], `${name} has the role of its name`);
   t.ok(read.settings.databaseServer && read.settings.kafkaConnection, `${name} knows PostgreSQL and Kafka`);

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, statSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { checkoutFiles, copyFiles, runIn } from './production-tree.ts';
+import { checkoutFiles, copyFiles, root, runIn } from './production-tree.ts';
 
 export interface Instruction {
   name: string;
@@ -63,7 +63,7 @@ export function buildStages(
     const stage = stages.at(-1) as Stage;
     if (name === 'FROM') stages.push(begin(rest, stages, folder));
     else if (name === 'WORKDIR') mkdirSync(join(stage.folder, rest), { recursive: true });
-    else if (name === 'ENV') for (const [, key, value] of rest.matchAll(/(\w+)=(\S+)/g)) stage.env[key] = value;
+    else if (name === 'ENV') Object.assign(stage.env, parseEnv(rest));
     else if (name === 'COPY') copy(stage, rest, stages, source);
     else if (name === 'RUN' && rest.includes('apt-get')) stage.packages.push(...packagesOf(rest));
     else if (name === 'RUN') {
@@ -106,3 +106,13 @@ function packagesOf(command: string): string[] {
   const [, list = ''] = /apt-get install ([^&]*)/.exec(command) ?? [];
   return list.split(/ +/).filter((word) => word !== '' && !word.startsWith('-'));
 }
+
+/** What the image gives every container by itself. */
+export function imageEnv(): Record<string, string> {
+  const instructions = parseDockerfile(readFileSync(join(root, 'Dockerfile'), 'utf8'));
+  const last = instructions.slice(instructions.findLastIndex(({ name }) => name === 'FROM'));
+  return Object.assign({}, ...last.filter(({ name }) => name === 'ENV').map(({ rest }) => parseEnv(rest)));
+}
+
+const parseEnv = (rest: string): Record<string, string> =>
+  Object.fromEntries([...rest.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name, value]));

@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { type Test, test } from 'tap';
 import { parseAllDocuments } from 'yaml';
 import { readStarted } from './agreement.ts';
+import { imageEnv } from './dockerfile.ts';
 import { root } from './production-tree.ts';
 import { routesOf } from './routes.ts';
 
@@ -45,7 +46,6 @@ const read = (text: string): Manifest[] => parseAllDocuments(text).map((document
 const kubectl = spawnSync('kubectl', ['version', '--client'], { stdio: 'ignore' }).status === 0;
 const skip = kubectl ? false : 'NOT DONE: kubectl is not installed here';
 const rendered = new Map<string, Manifest[]>();
-const IMAGE_ENV = { NODE_ENV: 'production', HOST: '0.0.0.0', PORT: '8080', VEDETTE_SERVER_PROBES: 'true' };
 const example = read(readFileSync(join(folder, 'overlays/production/secret.example.yaml'), 'utf8'));
 
 function render(overlay: string): Manifest[] {
@@ -143,7 +143,7 @@ function checkWorkload(t: Test, { kind, metadata, spec }: Manifest, manifests: M
   const own = (container.env ?? []).map(({ name }) => name);
   const { name, settings, files } = readStarted({
     command: ['vedette', ...container.args],
-    env: { ...IMAGE_ENV, ...plain },
+    env: { ...imageEnv(), ...plain },
     secrets: [...secrets, ...own],
   });
   t.equal(name, kind === 'Job' ? 'db migrate' : 'serve', metadata.name);

@@ -1,14 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, readdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { createValidator, formatProblem } from '../../src/core/validation.ts';
-import { readEnvFile, readStarted } from './agreement.ts';
+import { exampleOf, readEnvFile, readStarted } from './agreement.ts';
+import { imageEnv } from './dockerfile.ts';
 import { root, temporaryFolder } from './production-tree.ts';
 import { routesOf } from './routes.ts';
 
 const ROLES = ['api', 'processor', 'scheduler'];
-const IMAGE_ENV = { NODE_ENV: 'production', HOST: '0.0.0.0', PORT: '8080', VEDETTE_SERVER_PROBES: 'true' };
 const ecs = join(root, 'deploy/ecs');
 const systemd = join(root, 'deploy/systemd');
 
@@ -36,7 +36,7 @@ test('ECS: a task definition for each role and for the tables, as ECS and Vedett
     const validation = validate(definition);
     t.same(validation.ok ? [] : validation.problems.map(formatProblem), [], file);
     const [{ command, environment, secrets, portMappings, healthCheck, user }] = definition.containerDefinitions;
-    const env = { ...IMAGE_ENV, ...Object.fromEntries(environment.map(({ name, value }) => [name, value])) };
+    const env = { ...imageEnv(), ...Object.fromEntries(environment.map(({ name, value }) => [name, value])) };
     const read = readStarted({ command: ['vedette', ...command], env, secrets: secrets.map(({ name }) => name) });
     t.ok(read.settings.databaseServer?.tls && read.settings.kafkaConnection?.tls, `${file}: both by TLS`);
     t.match(dockerfile, `USER ${user}`);
@@ -134,4 +134,25 @@ test('every file under deploy/ is read by one of these tests', async (t) => {
       .filter((file) => !known.some((pattern) => pattern.test(file))),
     [],
   );
+});
+
+test('docs/deploy.md names files, scripts, targets and commands that there are', async (t) => {
+  const text = readFileSync(join(root, 'docs/deploy.md'), 'utf8');
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  // What a person puts there, and what a shell loop stands for.
+  const paths = [...text.matchAll(/(?:deploy\/|\bapp[\w-]*\.yaml)[\w./@-]*\w/g)].map(([path]) => path);
+  const theirs = /^deploy\/prod\/(certificates|jobs)|^deploy\/(ecs|systemd)$/;
+  t.ok(paths.length > 10);
+  for (const path of new Set(paths)) t.ok(theirs.test(path) || existsSync(join(root, path)), path);
+  for (const [, name] of text.matchAll(/npm run ([\w:]+)/g)) t.ok(scripts[name], `npm run ${name}`);
+  const makefile = readFileSync(join(root, 'Makefile'), 'utf8');
+  for (const [, name] of text.matchAll(/^ {4}make (\w+)/gm))
+    t.match(makefile, new RegExp(`^${name}:`, 'm'), `make ${name}`);
+  for (const [, line] of text.matchAll(/`vedette ((?:[a-z]+ ?)+)/g)) {
+    const env = { DATABASE_URL: 'postgres://localhost/vedette' };
+    t.equal(readStarted({ command: ['vedette', ...line.trim().split(' ')], env }).name, line.trim());
+  }
+  for (const [, name] of text.matchAll(/\b(VEDETTE_[A-Z_]+|[A-Z]+_CA(?:_FILE)?|DATABASE_URL)\b/g)) {
+    t.doesNotThrow(() => exampleOf(name), name);
+  }
 });
