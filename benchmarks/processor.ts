@@ -6,6 +6,7 @@ import { systemClock } from '../src/core/clock.ts';
 import { silentLogger } from '../src/core/logger.ts';
 import { ResultDecoder } from '../src/messages/decode.ts';
 import type { ResultColumns } from '../src/messages/result-columns.ts';
+import type { FlushStep, ProcessorHooks } from '../src/processor/hooks.ts';
 import { createProcessor } from '../src/processor/processor.ts';
 import type { ResultsStore } from '../src/processor/raw-results.ts';
 import { SeriesProgress, type Tally } from '../src/processor/series-progress.ts';
@@ -66,26 +67,60 @@ function counting({ checks, accumulate }: { checks: boolean; accumulate: boolean
   };
 }
 
-async function throughProcessor(store: ResultsStore): Promise<object> {
+/** How long the statements of flushes take: those that make counting exactly once, and the others. */
+class StepTimes implements ProcessorHooks {
+  readonly #sums: Partial<Record<FlushStep, number>> = {};
+  #last = 0;
+
+  at(step: FlushStep): void {
+    const now = performance.now();
+    if (step !== 'before-begin') this.#sums[step] = (this.#sums[step] ?? 0) + now - this.#last;
+    this.#last = now;
+  }
+
+  report(totalMs: number): object {
+    const checks = (this.#sums['after-offsets'] ?? 0) + (this.#sums['after-series'] ?? 0);
+    const all = Object.values(this.#sums).reduce((sum, ms) => sum + ms, 0);
+    const rounded = Object.fromEntries(Object.entries(this.#sums).map(([step, ms]) => [step, round(ms)]));
+    return {
+      statements_ms: rounded,
+      checks_share: { of_flushes: round(checks / all, 3), of_all: round(checks / totalMs, 3) },
+    };
+  }
+}
+
+async function throughProcessor(store: ResultsStore, { lean = false } = {}): Promise<object> {
   const teardowns: Array<() => unknown> = [];
   const database = await createTestDatabase({ teardown: (undo: () => unknown) => void teardowns.unshift(undo) });
   const partitions = 4;
   const driver = createFakeDriver({ checks: partitions });
   driver.now = () => 0; // Old records: the processor catches up.
-  for (let at = 0; at < RESULTS; at += SAMPLE) {
-    const results = Array.from({ length: SAMPLE }, (_, n) => resultAt(at + n, JOBS));
+  let appended = 0;
+  const append = () => {
+    const results = Array.from({ length: SAMPLE }, (_, n) => resultAt(appended + n, JOBS));
     for (let partition = 0; partition < partitions; partition++) {
       const own = results.filter(({ jobId }) => jobId % partitions === partition);
       driver.append('checks', partition, ...blocksOf(own, 1_000));
     }
-  }
+    appended += SAMPLE;
+  };
+  while (!lean && appended < RESULTS) append();
+  const steps = new StepTimes();
   const from = performance.now();
   const cpu = process.cpuUsage();
   const base = { database, driver, logger: silentLogger, clock: systemClock, group: 'benchmark', topics: ['checks'] };
-  const processor = createProcessor({ ...base, instanceId: 'benchmark', resultsStore: store });
+  const processor = createProcessor({ ...base, instanceId: 'benchmark', resultsStore: store, hooks: steps });
   await processor.start();
+  let rss = 0;
   while (processor.stats().results < RESULTS) {
+    // A log that holds no more than what is under way leaves only the processor's own memory to be seen.
+    for (; lean && appended < RESULTS && appended - processor.stats().results < 2 * SAMPLE * 50; append()) {
+      for (const { partition, nextOffset } of processor.stats().partitions)
+        driver.trim('checks', partition, nextOffset ?? 0);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     await new Promise((resolve) => setTimeout(resolve, 20));
+    rss = Math.max(rss, process.memoryUsage.rss());
     if (processor.stats().lag === 0) await processor.flush();
   }
   const seconds = (performance.now() - from) / 1000;
@@ -93,11 +128,13 @@ async function throughProcessor(store: ResultsStore): Promise<object> {
   const { flushes, totalFlushMs, maxFlushMs } = processor.stats();
   await processor.stop();
   for (const undo of teardowns) await undo();
+  if (lean) return { results: RESULTS, peak_rss_mb: Math.round(rss / 2 ** 20) };
   return {
     results_per_second: Math.round(RESULTS / seconds),
     cpu_ns_per_result: round(((user + system) * 1000) / RESULTS),
     flushes,
     flush_ms: { mean: round(totalFlushMs / flushes), max: round(maxFlushMs) },
+    ...steps.report(seconds * 1000),
   };
 }
 
@@ -164,5 +201,6 @@ report('processor', {
         without_checks: await withoutChecks(200_000),
         with_checks: await throughProcessor('none'),
         with_raw_results: await throughProcessor('all'),
+        memory: await throughProcessor('none', { lean: true }),
       },
 });

@@ -35,8 +35,6 @@ export class MetricMemory {
   readonly #buckets = new Map<string, Map<number, Bucket>>();
   /** All buckets, the one written longest ago first. */
   readonly #order = new Set<Bucket>();
-  /** By granularity: rows from this instant on that are not here were never written, as far as known. */
-  readonly #newFromMs = new Map<string, number>();
   #bytes = 0;
   #writes = 0;
 
@@ -53,21 +51,10 @@ export class MetricMemory {
     return this.#buckets.get(granularity)?.get(bucketMs)?.rows.get(location)?.get(jobId);
   }
 
-  /** Whether a row that is not here is probably not in the database either: its bucket began while this process wrote. */
-  isProbablyNew({ granularity, bucketMs }: MetricKey): boolean {
-    return bucketMs >= (this.#newFromMs.get(granularity) ?? Number.POSITIVE_INFINITY);
-  }
-
   /** Takes over what was committed. */
   remember(rows: readonly WholeRow[]): void {
     this.#writes++;
-    const latest = new Map<string, number>();
-    for (const row of rows) {
-      this.#put(row);
-      const { granularity, bucketMs } = row;
-      if (!this.#newFromMs.has(granularity)) latest.set(granularity, Math.max(bucketMs, latest.get(granularity) ?? 0));
-    }
-    for (const [granularity, bucketMs] of latest) this.#newFromMs.set(granularity, bucketMs + 1);
+    for (const row of rows) this.#put(row);
     for (const bucket of this.#order) {
       if (bucket.writtenIn > this.#writes - IDLE_WRITES) break;
       this.#drop(bucket);
@@ -77,7 +64,6 @@ export class MetricMemory {
   clear(): void {
     this.#buckets.clear();
     this.#order.clear();
-    this.#newFromMs.clear();
     this.#bytes = 0;
   }
 
@@ -95,7 +81,6 @@ export class MetricMemory {
     } else {
       rows.delete(jobId);
       growth = before ? -sizeOf(before) : 0;
-      this.#noLongerNew(bucket);
     }
     bucket.bytes += growth;
     this.#bytes += growth;
@@ -132,12 +117,6 @@ export class MetricMemory {
     this.#order.delete(bucket);
     this.#buckets.get(bucket.granularity)?.delete(bucket.bucketMs);
     this.#bytes -= bucket.bytes;
-    this.#noLongerNew(bucket);
-  }
-
-  #noLongerNew({ granularity, bucketMs }: Bucket): void {
-    const fromMs = this.#newFromMs.get(granularity);
-    if (fromMs === undefined || fromMs <= bucketMs) this.#newFromMs.set(granularity, bucketMs + 1);
   }
 }
 

@@ -36,9 +36,9 @@ interface Additions extends RowList {
 
 /**
  * Adds deltas to rows of `metrics`. Values are merged here, not in SQL: whole rows replace what was there, on the
- * condition that `writes` says it is what it was thought to be. Rows that this process wrote before are remembered, others
- * are read first, and those that somebody else has written meanwhile are read and written again, now locked. So any number
- * of writers may add to the same rows in any order; what is remembered only saves reading.
+ * condition that `writes` says it is what it was thought to be. Rows that this process wrote before are remembered, any
+ * other is thought to be new; those of which that is not true are locked by the attempt, read, and written again. So any
+ * number of writers may add to the same rows in any order; what is remembered only saves reading.
  */
 export class MetricsWriter {
   readonly #memory: MetricMemory;
@@ -58,7 +58,6 @@ export class MetricsWriter {
   async write(tx: Transaction, deltas: readonly MetricDeltas[]): Promise<MetricsWritten> {
     const additions = { ...orderRows(deltas), prepared: deltas.map((one) => this.#merger.prepare(one)) };
     const targets = this.#targets(additions);
-    await this.#read(tx, targets);
     await this.#replace(tx, targets, additions);
     const generation = this.#generation;
     return {
@@ -104,19 +103,6 @@ export class MetricsWriter {
       targets.push(target);
     }
     return targets;
-  }
-
-  /** Reads the rows that are not remembered. Those of a bucket that has just begun are hardly ever there. */
-  async #read(tx: Queryable, targets: readonly Target[]): Promise<void> {
-    const unknown = targets.filter((target) => !target.base && !this.#memory.isProbablyNew(target));
-    if (unknown.length === 0) return;
-    const { rows } = await tx.query<SelectedValues & { position: number }>(READ, [
-      unknown.map(({ granularity }) => granularity),
-      unknown.map(({ jobId }) => jobId),
-      unknown.map(({ location }) => location),
-      unknown.map(({ bucketMs }) => new Date(bucketMs).toISOString()),
-    ]);
-    for (const row of rows) unknown[row.position - 1].base = this.#merger.fromSelected(row);
   }
 
   async #replace(tx: Transaction, targets: readonly Target[], additions: Additions): Promise<void> {
@@ -185,19 +171,14 @@ const UPSERT = `WITH written AS (
   )
   SELECT count(*) AS written, count(*) FILTER (WHERE writes < 0) AS gone FROM written`;
 
-/** Row by row over the primary key: nothing else would be right for a few rows of many. */
-const selectRows = (from: string, condition = '') => `SELECT k.position, m.* FROM ${from}
+/**
+ * Of all versions of rows, those that this transaction has not made. Row by row over the primary key: nothing else would be
+ * right for a few rows of many.
+ */
+const READ_OTHERS = `SELECT k.position, m.*
+  FROM (SELECT row_number() OVER (ORDER BY ctid)::int AS position, * FROM metric_rows) AS k
   CROSS JOIN LATERAL (
     SELECT ${SELECTED_COLUMNS} FROM metrics AS m
-    WHERE ${KEY_COLUMNS.map((column) => `m.${column} = k.${column}`).join(' AND ')} ${condition} OFFSET 0
+    WHERE ${KEY_COLUMNS.map((column) => `m.${column} = k.${column}`).join(' AND ')}
+      AND m.xmin <> pg_current_xact_id()::xid OFFSET 0
   ) AS m`;
-
-const READ = selectRows(
-  `unnest($1::text[], $2::int[], $3::text[], $4::timestamptz[]) WITH ORDINALITY AS k (${KEY_COLUMNS.join(', ')}, position)`,
-);
-
-/** Of all versions of rows, those that this transaction has not made. */
-const READ_OTHERS = selectRows(
-  '(SELECT row_number() OVER (ORDER BY ctid)::int AS position, * FROM metric_rows) AS k',
-  'AND m.xmin <> pg_current_xact_id()::xid',
-);
