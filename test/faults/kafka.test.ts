@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { type Test, test } from 'tap';
 import type { Database } from '../../src/storage/database.ts';
 import { whyNoRdkafka } from '../../src/streaming/rdkafka.ts';
@@ -116,14 +117,22 @@ interface Totals {
   fenced: number;
   dead_letters: number;
   foreign_results: number;
+  /** Missed slots by reason. */
+  missed: Record<string, number>;
 }
 
 async function readTotals(database: Database): Promise<Totals> {
   const { rows } = await database.query<Totals>(`
     SELECT sum(results)::bigint AS results, sum(duplicates)::bigint AS duplicates, sum(fenced)::bigint AS fenced,
-      sum(dead_letters)::bigint AS dead_letters, sum(foreign_results)::bigint AS foreign_results
+      sum(dead_letters)::bigint AS dead_letters, sum(foreign_results)::bigint AS foreign_results,
+      (SELECT jsonb_object_agg(reason, n) FROM (
+        SELECT reason, sum(slots) AS n FROM results WHERE outcome = 'missed' GROUP BY reason) AS reasons) AS missed
     FROM stream_offsets`);
   return rows[0];
+}
+
+function commit(): string {
+  return spawnSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).stdout?.trim() || 'unknown';
 }
 
 /** What docs/faults.md keeps of a long run. */
@@ -131,7 +140,8 @@ function recordOf(driver: string, kinds: ReadonlyMap<string, number>, report: Au
   const { due, counted, answered, missed, problems } = report;
   return [
     `RECORD ${driver}: ${problems.length === 0 ? 'exact' : `${problems.length} PROBLEMS`}`,
-    `slots due ${due}, counted ${counted}: ${answered} answered, ${missed} missed`,
+    `at commit ${commit()}, ${new Date().toISOString().slice(0, 16)}Z`,
+    `slots due ${due}, counted ${counted}: ${answered} checked, ${missed} missed ${JSON.stringify(totals.missed)}`,
     `foreign results ${totals.foreign_results}, lines kept as dead letters ${totals.dead_letters}`,
     `dropped: ${totals.duplicates} duplicates, ${totals.fenced} fenced`,
     ...[...kinds].sort(([a], [b]) => (a < b ? -1 : 1)).map(([kind, times]) => `| ${kind} | ${times} |`),
