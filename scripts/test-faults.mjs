@@ -1,5 +1,5 @@
 // `npm run test:faults`: whole processes that are killed, paused and cut off. Arguments go to tap.
-// VEDETTE_FAULT_SEED repeats an earlier run, VEDETTE_FAULTS says how many faults each test injects (default 10 to 30).
+// VEDETTE_FAULT_SEED repeats an earlier run, VEDETTE_FAULTS says how many faults each test injects (default 3 to 40).
 import './check-node.mjs';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -15,7 +15,10 @@ if (!existsSync('/usr/bin/faketime') && process.getuid?.() === 0 && existsSync('
     spawnSync('apt-get', ['-qq', ...args], { stdio: ['ignore', 'ignore', 'inherit'] }).status === 0;
   if (!apt('install', '-y', 'faketime') && apt('update')) apt('install', '-y', 'faketime');
 }
-const { status } = spawnSync(path.join(root, 'node_modules/.bin/tap'), process.argv.slice(2), {
+// A long run may take as long as it needs.
+const faults = Number(process.env.VEDETTE_FAULTS ?? 0);
+const timeout = faults > 40 ? [`--timeout=${1_500 + faults * 30}`] : [];
+const { status } = spawnSync(path.join(root, 'node_modules/.bin/tap'), [...timeout, ...process.argv.slice(2)], {
   cwd: root,
   stdio: 'inherit',
   env: { ...process.env, TAP_RCFILE: '.taprc-faults.yaml' },

@@ -6,7 +6,7 @@ import { withAdmin } from '../kafka/topics.ts';
 import { until } from './fleet.ts';
 import { countedSlots, createScene, isReady, openDatabase, reportAudit, startServer } from './scene.ts';
 
-const KILLS = Number(process.env.VEDETTE_FAULTS ?? 4);
+const KILLS = Number(process.env.VEDETTE_FAULTS ?? 3);
 const JOBS = 60;
 
 for (const driver of ['kafkajs', 'rdkafka']) {

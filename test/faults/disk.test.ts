@@ -6,7 +6,7 @@ import { type Test, test } from 'tap';
 import { until } from './fleet.ts';
 import { countedSlots, createScene, isReady, openDatabase, reportAudit, startServer } from './scene.ts';
 
-const ROUNDS = 3;
+const ROUNDS = 2;
 const JOBS = 100;
 const SIZE_MB = 400;
 

@@ -15,7 +15,7 @@ const JOBS = 80;
 const PARTITIONS = 8;
 const HOOKED = fileURLToPath(new URL('hooked.ts', import.meta.url));
 /** Longer than leases of partitions and sessions of consumers: others take over. */
-const PAUSE_MS = 13_000;
+const PAUSE_MS = 9_000;
 /** How long no partition may stand still, from the end of the process that counted it. */
 const TAKEOVER_MS = 25_000;
 
@@ -35,7 +35,11 @@ interface HookedProcess {
 
 async function stopEverywhere(t: Test, driver: string): Promise<void> {
   const scene = await createScene(t, { jobs: JOBS });
-  const env: Record<string, string> = { VEDETTE_STREAM_DRIVER: driver, VEDETTE_STREAM_PARTITIONS: String(PARTITIONS) };
+  const env: Record<string, string> = {
+    VEDETTE_STREAM_DRIVER: driver,
+    VEDETTE_STREAM_PARTITIONS: String(PARTITIONS),
+    VEDETTE_KAFKA_SESSION_TIMEOUT: '6s',
+  };
   if (driver !== 'embedded') env.KAFKA_BOOTSTRAP_SERVERS = (await startKafka(t)).bootstrapServers.join();
   const server = await startServer(t, scene);
   env.DATABASE_URL = server.connectionString;

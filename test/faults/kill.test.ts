@@ -6,7 +6,7 @@ import { until, type VedetteProcess } from './fleet.ts';
 import { createScene, isReady, openDatabase, reportAudit } from './scene.ts';
 
 const run = promisify(execFile);
-const KILLS = Number(process.env.VEDETTE_FAULTS ?? 30);
+const KILLS = Number(process.env.VEDETTE_FAULTS ?? 14);
 
 async function databaseUrl(process_: VedetteProcess, folder: string): Promise<string> {
   const { stdout } = await run(process.execPath, ['bin/vedette.js', 'db', 'url'], {
@@ -29,7 +29,9 @@ test('without faults the numbers equal what the target served', async (t) => {
   t.ok(report.missed <= report.due * 0.01, 'next to nothing was missed');
 });
 
-test(`exact through ${KILLS} kill -9 of the process, database included`, { timeout: 600_000 }, async (t) => {
+test(`exact through ${KILLS} kill -9 of the process, database included`, {
+  timeout: 300_000 + KILLS * 10_000,
+}, async (t) => {
   const scene = await createScene(t, { jobs: 300 });
   const vedette = await scene.vedette('vedette');
   await vedette.start();

@@ -7,7 +7,7 @@ import { until } from './fleet.ts';
 import { commitFaults, networkFaults } from './network-faults.ts';
 import { countedSlots, createScene, isReady, openDatabase, reportAudit, type Scene, startServer } from './scene.ts';
 
-const FAULTS = Number(process.env.VEDETTE_FAULTS ?? 16);
+const FAULTS = Number(process.env.VEDETTE_FAULTS ?? 10);
 const JOBS = 100;
 
 test(`a bad network to PostgreSQL: exact through ${FAULTS} faults`, async (t) => {

@@ -6,7 +6,7 @@ import { until, type VedetteProcess } from './fleet.ts';
 import { departures, processFaults } from './process-faults.ts';
 import { countedSlots, createScene, isReady, openDatabase, reportAudit, startServer } from './scene.ts';
 
-const CHANGES = Number(process.env.VEDETTE_FAULTS ?? 16);
+const CHANGES = Number(process.env.VEDETTE_FAULTS ?? 14);
 const JOBS = 80;
 
 for (const driver of ['kafkajs', 'rdkafka']) {

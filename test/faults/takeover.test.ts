@@ -3,7 +3,7 @@ import { test } from 'tap';
 import { until } from './fleet.ts';
 import { createScene, isReady, openDatabase, reportAudit, startServer } from './scene.ts';
 
-const FAULTS = Number(process.env.VEDETTE_FAULTS ?? 10);
+const FAULTS = Number(process.env.VEDETTE_FAULTS ?? 6);
 const LEASE = { VEDETTE_SCHEDULER_LEASE: '3s' };
 
 test('two processes on one database: killed, paused beyond their lease, and resumed', async (t) => {
