@@ -33,20 +33,16 @@ export async function loadMigrations(folder = FOLDER): Promise<Migration[]> {
 }
 
 /**
- * Applies what is pending, each migration in a transaction of its own under an advisory lock, so that any number of
+ * Applies what is pending, all of it or nothing: in one transaction under an advisory lock, so that any number of
  * processes may do it at a time. Makes the schema when it is missing. Answers the names applied by this call. Throws
  * VED_DATABASE_FORBIDDEN when the user may not, and VED_DATABASE_OCCUPIED when others have tables of the same names.
  */
 export function migrate(database: Database, options: { logger?: Logger } = {}): Promise<string[]> {
   return explained(database, async () => {
     const migrations = await loadMigrations();
-    const applied: string[] = [];
-    for (;;) {
-      const next = await locked(database, (tx) => applyNext(tx, migrations, database.schema));
-      if (!next) return applied;
-      options.logger?.info({ migration: next.name }, 'database migrated');
-      applied.push(next.name);
-    }
+    const applied = await locked(database, (tx) => applyPending(tx, migrations, database.schema));
+    for (const migration of applied) options.logger?.info({ migration }, 'database migrated');
+    return applied;
   });
 }
 
@@ -80,7 +76,7 @@ async function explained<T>(database: Database, work: () => Promise<T>): Promise
     }
     if (code !== undefined && OCCUPIED.has(code)) {
       const text =
-        `In ${place}, others have tables of the same names (${message}). Theirs were left as they are: ` +
+        `In ${place}, others have tables of the same names (${message}). Nothing was changed: ` +
         'give Vedette a schema of its own with storage.schema (VEDETTE_STORAGE_SCHEMA=vedette)';
       throw new VedetteError('VED_DATABASE_OCCUPIED', text, { cause: error });
     }
@@ -110,22 +106,20 @@ async function locked<T>(database: Database, work: (tx: Transaction) => Promise<
   return database.transaction(inTransaction, { statementTimeoutMs: 0 });
 }
 
-async function applyNext(tx: Transaction, migrations: readonly Migration[], schema: string) {
+async function applyPending(tx: Transaction, migrations: readonly Migration[], schema: string): Promise<string[]> {
   // Looked at first, so that a user who may not create anything can still start when there is nothing to do.
   if (!(await isKnown(tx, schema))) await createHistory(tx, schema);
-  const [migration, ...further] = await pendingOf(tx, migrations);
-  if (!migration) return;
-  const before = new Set(await listObjects(tx));
-  await tx.query(migration.sql);
-  const objects = (await listObjects(tx)).filter((object) => !before.has(object));
-  await tx.query('INSERT INTO schema_migrations (number, name, checksum, objects) VALUES ($1, $2, $3, $4)', [
-    migration.number,
-    migration.name,
-    migration.checksum,
-    objects,
-  ]);
-  if (further.length === 0) await keepGrants(tx, schema);
-  return migration;
+  const pending = await pendingOf(tx, migrations);
+  for (const { number, name, checksum, sql } of pending) {
+    const before = new Set(await listObjects(tx));
+    await tx.query(sql);
+    const objects = (await listObjects(tx)).filter((object) => !before.has(object));
+    await tx.query('INSERT INTO schema_migrations (number, name, checksum, objects) VALUES ($1, $2, $3, $4)', [
+      ...[number, name, checksum, objects],
+    ]);
+  }
+  if (pending.length > 0) await keepGrants(tx, schema);
+  return pending.map(({ name }) => name);
 }
 
 async function createHistory(tx: Transaction, schema: string): Promise<void> {
