@@ -28,7 +28,7 @@ const expression = (description: string) =>
 
 export const httpOptions = Type.Object({
   uri: Type.String({
-    pattern: '^[hH][tT][tT][pP][sS]?://[^/?#\\\\s]',
+    pattern: '^[hH][tT][tT][pP][sS]?://[^/?#\\\\\\s]',
     maxLength: 8_192,
     description: 'an http:// or https:// address',
     examples: ['https://example.com/health'],

@@ -171,6 +171,16 @@ test('what is wrong with a definition, all at once, each with path, value and wh
   t.notMatch(TABLE.flatMap(([definition]) => problemsOf(definition)).join(), /s3cret/);
 });
 
+test('addresses begin with any letter, neither with a space nor with a backslash', async (t) => {
+  for (const letter of 'abcdefghijklmnopqrstuvwxyzSZ0[é') {
+    const host = letter === '[' ? '[::1]' : `${letter}hop.test`;
+    t.same(problemsOf({ uri: `HTTPS://${host}/` }), [], host);
+  }
+  for (const refused of ['http:// a.test/', 'http://\\a.test/', 'http:///a', 'http://?a']) {
+    t.equal(problemsOf({ uri: refused }).length, 1, refused);
+  }
+});
+
 test('a good definition is mapped with its defaults, and back', async (t) => {
   const job = rules.toJob({ job_id: 3, uri, check_period_seconds: 1, method: 'get' }, 3);
   t.match(job, {
