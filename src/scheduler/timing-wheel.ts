@@ -1,5 +1,5 @@
 /**
- * A hashed timing wheel: at most one timer for each id (a small integer), buckets of 5 ms, intrusive lists in typed
+ * A hashed timing wheel: at most one timer for each id (a small integer), buckets of 1 ms, intrusive lists in typed
  * arrays, no object and no closure per timer. A timer further away than one turn stays in its bucket and is passed over.
  * Timers never fire early. It knows no clock: `advance` is told the time.
  */
@@ -18,7 +18,7 @@ export class TimingWheel {
   #size = 0;
 
   /** `buckets` must be a power of two. */
-  constructor(nowMs: number, { capacity = 1024, buckets = 65_536 } = {}) {
+  constructor(nowMs: number, { capacity = 1024, buckets = 262_144 } = {}) {
     this.#heads = new Int32Array(buckets).fill(NONE);
     this.#mask = buckets - 1;
     this.#next = new Int32Array(capacity);
@@ -137,6 +137,6 @@ export class TimingWheel {
   }
 }
 
-export const TICK_MS = 5;
+export const TICK_MS = 1;
 const NONE = -1;
 const always = () => true;
