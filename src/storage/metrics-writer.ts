@@ -139,7 +139,7 @@ export class MetricsWriter {
       return target;
     });
     if (others.length !== expected)
-      throw new RowsGoneError(`${expected} rows were not written, ${others.length} found`);
+      throw new Error(`${expected} rows of metrics were not written, ${others.length} found`);
     return others;
   }
 }
