@@ -1,0 +1,207 @@
+import { COSTS, type Curve } from './costs.ts';
+import { GRANULARITIES, type Granularity, type Workload } from './workload.ts';
+
+const SECOND_MS = 1_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+
+/** Half a core: the other half is for peaks, and for catching up after an outage. */
+const TARGET_CORES = 0.5;
+/** More than this from one PostgreSQL, and the stream should not be in it too. */
+const POSTGRES_CORES = 1;
+
+const BUCKET_MS: Readonly<Record<Granularity, number>> = { minute: 60_000, hour: HOUR_MS, day: DAY_MS };
+/** Retention drops whole partitions, so rows stay up to the length of one longer: see migrations/0002-partitions.sql. */
+const PARTITION_MS = { minute: DAY_MS, hour: 31 * DAY_MS, day: 366 * DAY_MS, results: 4 * HOUR_MS, stream: HOUR_MS };
+
+export interface TablePlan {
+  name: string;
+  /** Where it lies: with `kafka`, all copies of it. */
+  place: 'postgres' | 'kafka';
+  keptMs: number | null;
+  rows: number;
+  bytes: number;
+}
+
+export interface ProcessPlan {
+  role: 'all' | 'api' | 'scheduler' | 'processor';
+  /** How many, the spare one included. */
+  count: number;
+  /** CPU of each of those that work, in cores. */
+  cores: number;
+  memoryBytes: number;
+}
+
+export interface Plan {
+  jobs: number;
+  checksPerSecond: number;
+  resultsPerDay: number;
+  checksUnderWay: number;
+  tables: TablePlan[];
+  /** On the disk of PostgreSQL, and over all brokers of Kafka. */
+  diskBytes: { postgres: number; kafka: number };
+  postgres: { cores: number; rowsPerSecond: number; walBytesPerSecond: number; walBytesPerDay: number };
+  network: { checksBytesPerSecond: number; streamBytesPerSecond: number };
+  partitions: { given: number; needed: number };
+  processes: ProcessPlan[];
+  /** The smallest way of running that carries it. */
+  shape: 'one process' | 'roles apart' | 'roles apart, on Kafka';
+}
+
+/** The arithmetic of sizes; nothing is asked of any machine. */
+export function plan(workload: Workload): Plan {
+  const { groups, responseSeconds, partitions } = workload;
+  const jobs = sum(groups, (group) => group.jobs);
+  const checksPerSecond = sum(groups, ({ jobs, periodMs }) => (jobs * SECOND_MS) / periodMs);
+  const tables = planTables(workload, checksPerSecond);
+  const postgres = planPostgres(workload, checksPerSecond);
+  const { processes, shape } = planProcesses(workload, jobs, checksPerSecond, postgres.cores);
+  const processors = processes.find(({ role }) => role === 'processor')?.count ?? 1;
+  const placed = (place: TablePlan['place']) => sum(tables, (table) => (table.place === place ? table.bytes : 0));
+  return {
+    jobs,
+    checksPerSecond,
+    resultsPerDay: (checksPerSecond * DAY_MS) / SECOND_MS,
+    checksUnderWay: Math.ceil(checksPerSecond * responseSeconds),
+    tables,
+    diskBytes: { postgres: placed('postgres'), kafka: placed('kafka') },
+    postgres,
+    network: {
+      checksBytesPerSecond: checksPerSecond * (workload.responseBytes + COSTS.checkTraffic.value),
+      streamBytesPerSecond: checksPerSecond * recordBytes(workload, checksPerSecond),
+    },
+    // Three to a processor: then the work can be shared evenly, and by more of them later.
+    partitions: { given: partitions, needed: Math.max(12, 12 * Math.ceil((3 * processors) / 12)) },
+    processes,
+    shape,
+  };
+}
+
+function planTables(workload: Workload, checksPerSecond: number): TablePlan[] {
+  const { groups, retention, store, stream, failureShare, replication } = workload;
+  const jobs = sum(groups, (group) => group.jobs);
+  const stored = { all: 1, failures: failureShare, none: 0 }[store];
+  const results = (checksPerSecond * stored * held(workload, 'results')) / SECOND_MS;
+  const records = (checksPerSecond * held(workload, 'stream')) / SECOND_MS;
+  const copies = stream === 'kafka' ? replication : 1;
+  return [
+    ...GRANULARITIES.map((granularity) => planMetrics(workload, granularity)),
+    {
+      name: 'results',
+      place: 'postgres',
+      keptMs: retention.results,
+      rows: results,
+      bytes: results * COSTS.resultRow.value,
+    },
+    {
+      name: stream === 'kafka' ? `topic, ${replication} copies` : 'stream',
+      place: stream === 'kafka' ? 'kafka' : 'postgres',
+      keptMs: retention.stream,
+      rows: records,
+      bytes: records * recordBytes(workload, checksPerSecond) * copies,
+    },
+    {
+      name: 'jobs and their progress',
+      place: 'postgres',
+      keptMs: null,
+      rows: jobs,
+      bytes: jobs * (COSTS.jobRow.value + COSTS.seriesRow.value),
+    },
+  ];
+}
+
+function planMetrics(workload: Workload, granularity: Granularity): TablePlan {
+  const bucketMs = BUCKET_MS[granularity];
+  const heldMs = held(workload, granularity);
+  // A bucket that has only begun has a row too, and a job that is slower than the buckets has one only where it has a result.
+  const sizes = workload.groups.map(({ jobs, periodMs }) => {
+    const rows = jobs * Math.max(1, heldMs / Math.max(bucketMs, periodMs));
+    return { rows, bytes: rows * at(COSTS.metricRow.value, Math.max(1, Math.min(bucketMs, heldMs) / periodMs)) };
+  });
+  return {
+    name: `numbers per ${granularity}`,
+    place: 'postgres',
+    keptMs: workload.retention[granularity],
+    rows: sum(sizes, ({ rows }) => rows),
+    bytes: sum(sizes, ({ bytes }) => bytes),
+  };
+}
+
+/** How much time is on disk just before the oldest partition goes. */
+function held({ retention, afterMs }: Workload, what: keyof typeof PARTITION_MS): number {
+  const kept = retention[what];
+  return kept === null ? afterMs : Math.min(afterMs, kept + PARTITION_MS[what]);
+}
+
+function planPostgres(workload: Workload, checksPerSecond: number): Plan['postgres'] {
+  const { groups, stream, flushIntervalMs, lingerMs, store, failureShare } = workload;
+  const writesRaw = { all: 1, failures: failureShare, none: 0 }[store];
+  // Below one result an interval there are fewer flushes than intervals.
+  const flushes = Math.min(checksPerSecond, SECOND_MS / flushIntervalMs);
+  const sends = stream === 'embedded' ? Math.min(checksPerSecond, SECOND_MS / lingerMs) : 0;
+  const { postgresFlush, postgresResult, embeddedSend, walFlush, walResult } = COSTS;
+  const micros = flushes * postgresFlush.value + checksPerSecond * postgresResult.value + sends * embeddedSend.value;
+  const streamBytes = stream === 'embedded' ? checksPerSecond * recordBytes(workload, checksPerSecond) : 0;
+  const walBytesPerSecond = flushes * walFlush.value + checksPerSecond * walResult.value + streamBytes;
+  return {
+    cores: micros / 1e6,
+    // A row of each granularity, one of the job's progress, and the raw result.
+    rowsPerSecond: sum(groups, ({ jobs, periodMs }) => (jobs * SECOND_MS) / periodMs) * (4 + writesRaw),
+    walBytesPerSecond,
+    walBytesPerDay: (walBytesPerSecond * DAY_MS) / SECOND_MS,
+  };
+}
+
+function planProcesses(workload: Workload, jobs: number, checksPerSecond: number, postgresCores: number) {
+  const { stream } = workload;
+  const { schedulerBase, schedulerCheck, processorFlush, processorResult } = COSTS;
+  const { schedulerMemory, schedulerJobMemory, processorMemory, processorSeriesMemory, apiMemory } = COSTS;
+  const flushes = Math.min(checksPerSecond, SECOND_MS / workload.flushIntervalMs);
+  const checking = schedulerBase.value + (checksPerSecond * schedulerCheck.value) / 1e6;
+  const counting = (flushes * processorFlush.value + checksPerSecond * processorResult.value) / 1e6;
+  if (stream === 'embedded' && checking + counting <= TARGET_CORES && postgresCores <= TARGET_CORES) {
+    const memoryBytes =
+      processorMemory.value + apiMemory.value + jobs * (schedulerJobMemory.value + processorSeriesMemory.value);
+    const all: ProcessPlan = { role: 'all', count: 1, cores: checking + counting, memoryBytes };
+    return { processes: [all], shape: 'one process' as const };
+  }
+  const schedulers = Math.ceil((checksPerSecond * schedulerCheck.value) / 1e6 / (TARGET_CORES - schedulerBase.value));
+  const processors = Math.ceil(counting / TARGET_CORES);
+  const processes: ProcessPlan[] = [
+    { role: 'api', count: 2, cores: COSTS.apiBase.value, memoryBytes: apiMemory.value },
+    {
+      role: 'scheduler',
+      count: Math.max(1, schedulers) + 1,
+      cores: schedulerBase.value + (checksPerSecond * schedulerCheck.value) / 1e6 / Math.max(1, schedulers),
+      memoryBytes: schedulerMemory.value + (jobs / Math.max(1, schedulers)) * schedulerJobMemory.value,
+    },
+    {
+      role: 'processor',
+      count: Math.max(1, processors) + 1,
+      cores: counting / Math.max(1, processors),
+      memoryBytes: processorMemory.value + (jobs / Math.max(1, processors)) * processorSeriesMemory.value,
+    },
+  ];
+  const wantsKafka = stream === 'kafka' || postgresCores > POSTGRES_CORES;
+  return { processes, shape: wantsKafka ? ('roles apart, on Kafka' as const) : ('roles apart' as const) };
+}
+
+/** Bytes of a result in the stream, by how many share a block. */
+function recordBytes({ stream, lingerMs, partitions }: Workload, checksPerSecond: number): number {
+  const lines = (checksPerSecond * lingerMs) / SECOND_MS / partitions;
+  return at(stream === 'kafka' ? COSTS.kafkaRecord.value : COSTS.embeddedRecord.value, Math.max(1, lines));
+}
+
+/** The cost at `count`: between two measured points along the logarithm, beyond them that of the outermost. */
+export function at(curve: Curve, count: number): number {
+  const after = curve.findIndex(([known]) => known >= count);
+  if (after === 0) return (curve[0] as Curve[number])[1];
+  if (after < 0) return (curve.at(-1) as Curve[number])[1];
+  const [fromCount, from] = curve[after - 1] as Curve[number];
+  const [toCount, to] = curve[after] as Curve[number];
+  return from + ((to - from) * Math.log(count / fromCount)) / Math.log(toCount / fromCount);
+}
+
+function sum<Item>(items: readonly Item[], value: (item: Item) => number): number {
+  return items.reduce((total, item) => total + value(item), 0);
+}
