@@ -9,6 +9,7 @@ import { onInterrupt } from './interrupt.ts';
 import { jobsCommand } from './jobs.ts';
 import { onceCommand } from './once.ts';
 import { createOutput, type OutputStream } from './output.ts';
+import { planCommand } from './plan.ts';
 import { replayCommand } from './replay.ts';
 import { processCommand, serveCommand } from './serve.ts';
 import { statsCommand } from './stats.ts';
@@ -29,6 +30,7 @@ const COMMANDS: ReadonlyArray<(cli: Cli) => Command> = [
   dbCommand,
   configCommand,
   doctorCommand,
+  planCommand,
 ];
 
 export interface CliOptions extends Pick<Cli, 'env' | 'cwd'> {

@@ -1,6 +1,6 @@
 /**
- * What one of each costs, as measured: the only numbers that `vedette plan` and the guide compute with. Times are CPU time
- * of one core of a 2-core AMD EPYC (Node.js 20.20, PostgreSQL 18.4); measure again where it matters.
+ * What one of each costs, as measured: the only numbers that `vedette plan` and the guide compute with. CPU is that of one
+ * core of a 2-core AMD EPYC (Node.js 20.20, PostgreSQL 18.4 with its usual settings); measure again where it matters.
  */
 
 /** A cost that depends on how many share it: measured points, ascending; between them it changes with the logarithm. */
@@ -13,25 +13,28 @@ export interface MeasuredCost<Value> {
   measured: string;
 }
 
-const ROW_SIZES = 'benchmarks/row-sizes.ts, 2026-11-21';
-const SCHEDULER = 'benchmarks/scheduler-100k.ts with 5 000 and 50 000 jobs, 2026-11-21';
-
 const cost = <Value>(value: Value, unit: string, measured: string): MeasuredCost<Value> => ({ value, unit, measured });
 
+const ROW_SIZES = 'benchmarks/row-sizes.ts, 2026-11-21';
+/** A line through the two runs: what grows with the number, and what does not. */
+const ROW_SIZES_TWICE = 'benchmarks/row-sizes.ts with 20 and with 500 jobs, 2026-11-21';
+const SCHEDULER_TWICE = 'benchmarks/scheduler-100k.ts with 5 000 and with 50 000 jobs, 2026-11-21';
+const API = 'GET / asked once a second of a process with the role api alone, 2026-11-21';
+
 export const COSTS = {
-  /** With index and room for updates; a row grows with its histogram of response times. */
+  // Disk.
   metricRow: cost<Curve>(
     [
       [1, 403],
       [60, 1_024],
       [1_440, 5_734],
     ],
-    'bytes on disk of a row of metrics, by the results in it',
+    'bytes of a row of metrics with its index and room for updates, by the results in it',
     ROW_SIZES,
   ),
-  resultRow: cost(283, 'bytes on disk of a raw result', ROW_SIZES),
-  seriesRow: cost(700, 'bytes on disk of the progress of a job at a location', ROW_SIZES),
-  jobRow: cost(940, 'bytes on disk of a job: its definition, version and span', ROW_SIZES),
+  resultRow: cost(283, 'bytes of a raw result with its index', ROW_SIZES),
+  seriesRow: cost(700, 'bytes of the progress of a job at a location', ROW_SIZES),
+  jobRow: cost(940, 'bytes of a job: its definition, version and span', ROW_SIZES),
   embeddedRecord: cost<Curve>(
     [
       [1, 486],
@@ -39,7 +42,7 @@ export const COSTS = {
       [100, 67],
       [1_000, 36],
     ],
-    'bytes on disk of a result in the embedded stream, by the results in a block',
+    'bytes of a result in the embedded stream, by the results in a block',
     ROW_SIZES,
   ),
   kafkaRecord: cost<Curve>(
@@ -49,7 +52,33 @@ export const COSTS = {
       [100, 52],
       [1_000, 48],
     ],
-    'bytes in the log of Kafka (lz4) of a result, by the results in a block',
+    'bytes of a result in the log of Kafka (lz4), by the results in a block',
     ROW_SIZES,
+  ),
+
+  // PostgreSQL.
+  postgresFlush: cost(14_000, 'CPU microseconds of PostgreSQL for a flush of a processor', ROW_SIZES_TWICE),
+  postgresResult: cost(80, 'CPU microseconds of PostgreSQL for each result in a flush', ROW_SIZES_TWICE),
+  embeddedSend: cost(500, 'CPU microseconds of PostgreSQL for a block that is appended and read', ROW_SIZES),
+  walFlush: cost(10_000, 'bytes of WAL for a flush', ROW_SIZES_TWICE),
+  walResult: cost(1_200, 'bytes of WAL for each result in a flush', ROW_SIZES_TWICE),
+
+  // Processes of Vedette.
+  schedulerBase: cost(0.07, 'cores of a scheduler that does little', SCHEDULER_TWICE),
+  schedulerCheck: cost(253, 'CPU microseconds of a scheduler for an HTTP check, published', SCHEDULER_TWICE),
+  schedulerMemory: cost(144e6, 'bytes of memory of a scheduler with no jobs', SCHEDULER_TWICE),
+  schedulerJobMemory: cost(1_980, 'bytes of memory of a scheduler for each job', SCHEDULER_TWICE),
+  processorFlush: cost(5_000, 'CPU microseconds of a processor for a flush', ROW_SIZES_TWICE),
+  processorResult: cost(60, 'CPU microseconds of a processor for each result', ROW_SIZES_TWICE),
+  processorMemory: cost(120e6, 'bytes of memory of a processor with no jobs', ROW_SIZES),
+  processorSeriesMemory: cost(1_000, 'bytes of memory of a processor for each job it counts', ROW_SIZES),
+  apiBase: cost(0.02, 'cores of a process that only answers', API),
+  apiMemory: cost(120e6, 'bytes of memory of a process that only answers', API),
+
+  // Network.
+  checkTraffic: cost(
+    658,
+    'bytes of a plain HTTP check over a fresh connection beside its answer',
+    'benchmarks/check-traffic.ts, 2026-11-21',
   ),
 } as const;

@@ -10,6 +10,9 @@ const TARGET_CORES = 0.5;
 /** More than this from one PostgreSQL, and the stream should not be in it too. */
 const POSTGRES_CORES = 1;
 
+/** PostgreSQL writes a page whole when it changes for the first time after a checkpoint (checkpoint_timeout). */
+const CHECKPOINT_MS = 300_000;
+
 const BUCKET_MS: Readonly<Record<Granularity, number>> = { minute: 60_000, hour: HOUR_MS, day: DAY_MS };
 /** Retention drops whole partitions, so rows stay up to the length of one longer: see migrations/0002-partitions.sql. */
 const PARTITION_MS = { minute: DAY_MS, hour: 31 * DAY_MS, day: 366 * DAY_MS, results: 4 * HOUR_MS, stream: HOUR_MS };
@@ -142,7 +145,8 @@ function planPostgres(workload: Workload, checksPerSecond: number): Plan['postgr
   const { postgresFlush, postgresResult, embeddedSend, walFlush, walResult } = COSTS;
   const micros = flushes * postgresFlush.value + checksPerSecond * postgresResult.value + sends * embeddedSend.value;
   const streamBytes = stream === 'embedded' ? checksPerSecond * recordBytes(workload, checksPerSecond) : 0;
-  const walBytesPerSecond = flushes * walFlush.value + checksPerSecond * walResult.value + streamBytes;
+  const changes = flushes * walFlush.value + checksPerSecond * walResult.value + streamBytes;
+  const walBytesPerSecond = changes + wholePagesPerSecond(workload);
   return {
     cores: micros / 1e6,
     // A row of each granularity, one of the job's progress, and the raw result.
@@ -150,6 +154,15 @@ function planPostgres(workload: Workload, checksPerSecond: number): Plan['postgr
     walBytesPerSecond,
     walBytesPerDay: (walBytesPerSecond * DAY_MS) / SECOND_MS,
   };
+}
+
+/** Of the rows that change again and again: those of the current hour and day, and of the jobs' progress. */
+function wholePagesPerSecond({ groups }: Workload): number {
+  return sum(groups, ({ jobs, periodMs }) => {
+    const rows = [HOUR_MS, DAY_MS].map((bucketMs) => at(COSTS.metricRow.value, Math.max(1, bucketMs / periodMs)));
+    const bytes = jobs * (sum(rows, (row) => row) + COSTS.seriesRow.value);
+    return (bytes * SECOND_MS) / Math.max(CHECKPOINT_MS, periodMs);
+  });
 }
 
 function planProcesses(workload: Workload, jobs: number, checksPerSecond: number, postgresCores: number) {
