@@ -52,6 +52,7 @@ export async function fillDatabase(database: Database, filling: Filling): Promis
     }
     results += filling.jobs;
     while (processor.stats().results < results) {
+      if (processor.stats().deadLetters > 0) throw new Error('A result of the filling cannot be read');
       await new Promise((resolve) => setTimeout(resolve, 1));
       if (processor.stats().lag === 0) await processor.flush();
     }
