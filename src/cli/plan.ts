@@ -1,7 +1,8 @@
 import { Command } from 'commander';
+import { parseDuration, parseSeconds } from '../core/duration.ts';
 import { VedetteError } from '../errors.ts';
 import type { Workload } from '../plan/workload.ts';
-import { formatDuration, parseBytes, parseDuration } from '../settings/leaf.ts';
+import { parseBytes } from '../settings/leaf.ts';
 import type { Settings } from '../settings.ts';
 import { type Cli, examples, settingsFor } from './context.ts';
 import { loadJobFile, loadJobRules } from './job-rules.ts';
@@ -109,7 +110,8 @@ async function jobsOfFile(settings: Settings): Promise<Workload['groups']> {
 }
 
 function periodOf({ period }: PlanOptions): number {
-  return /^[\d.]+$/.test(period) ? time('--period', `${period}s`) : time('--period', period);
+  const seconds = parseSeconds(period);
+  return seconds !== null && seconds > 0 ? seconds * 1000 : refuse('--period', period, '60, 30s, 5m');
 }
 
 function parseRetention(text: string): Partial<Workload['retention']> {
@@ -125,7 +127,7 @@ function parseRetention(text: string): Partial<Workload['retention']> {
 
 function time(option: string, text: string): number {
   const ms = parseDuration(text);
-  return ms !== null && ms > 0 ? ms : refuse(option, text, `${formatDuration(30_000)}, 5m, 12h, 7d`);
+  return ms !== null && ms > 0 ? ms : refuse(option, text, '300ms, 30s, 12h, 7d');
 }
 
 function refuse(option: string, given: string, accepted: string): never {

@@ -1,22 +1,20 @@
 import { VedetteError } from '../errors.ts';
 import type { Database } from '../storage/database.ts';
+import { FUNCTIONS, RELATIONS } from '../storage/grants.ts';
 import { pendingMigrations } from '../storage/migrate.ts';
 import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
 
-/** What a process needs: it reads and writes every table, and partitions are made by functions of their owner. */
+/** Of those that are given and exist. */
 const MISSING_RIGHTS = `
-  WITH wanted AS (
-    SELECT c.oid, c.relname AS name, p AS privilege
-    FROM pg_class c
-      CROSS JOIN unnest(CASE c.relname WHEN 'schema_migrations' THEN ARRAY['SELECT'] ELSE ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] END) AS p
-    WHERE c.relnamespace = quote_ident($1)::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-      AND EXISTS (SELECT FROM schema_migrations WHERE 'TABLE IF EXISTS ' || c.oid::regclass = ANY (objects))
-  )
-  SELECT name || ' (' || string_agg(privilege, ', ' ORDER BY privilege) || ')' AS missing
-  FROM wanted WHERE NOT has_table_privilege(oid, privilege) GROUP BY name
+  SELECT name || ' (' || string_agg(privilege, ', ') || ')' AS missing
+  FROM unnest($1::text[], $2::text[]) AS wanted (name, privilege)
+  WHERE NOT has_table_privilege(to_regclass(name), privilege) GROUP BY name
   UNION ALL
-  SELECT proname || ' (EXECUTE)' FROM pg_proc
-  WHERE pronamespace = quote_ident($1)::regnamespace AND prosecdef AND NOT has_function_privilege(oid, 'EXECUTE')`;
+  SELECT signature || ' (EXECUTE)' FROM unnest($3::text[]) AS signature
+  WHERE NOT has_function_privilege(to_regprocedure(signature), 'EXECUTE')
+  UNION ALL
+  SELECT 'the database (TEMPORARY)' WHERE NOT has_database_privilege(current_database(), 'TEMPORARY')
+  ORDER BY missing`;
 
 const MAY_CREATE = `
   SELECT current_user AS "user", CASE WHEN EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)
@@ -35,10 +33,23 @@ export const postgresRights: Examination = {
       return [unreadable(error)];
     }
     if (pending.length > 0) return [await judgePending(database, pending)];
-    const { rows } = await database.query<{ missing: string }>(MISSING_RIGHTS, [database.schema]);
+    const { rows } = await database.query<{ missing: string }>(MISSING_RIGHTS, neededRights());
     return [ok('postgres.migrations', `all applied, in schema ${database.schema}`), judgeRights(rows)];
   },
 };
+
+/** Those of the user that Vedette is run with. */
+function neededRights(): [names: string[], privileges: string[], signatures: string[]] {
+  const pairs = Object.entries(RELATIONS).flatMap(([name, { writer }]) =>
+    (writer?.split(', ') ?? []).map((privilege) => ({ name, privilege })),
+  );
+  const called = Object.entries(FUNCTIONS).filter(([, caller]) => caller !== null);
+  return [
+    pairs.map(({ name }) => name),
+    pairs.map(({ privilege }) => privilege),
+    called.map(([signature]) => signature),
+  ];
+}
 
 async function judgePending(database: Database, pending: readonly string[]): Promise<Finding> {
   const { rows } = await database.query<{ user: string; may: boolean }>(MAY_CREATE, [database.schema]);
@@ -52,19 +63,15 @@ async function judgePending(database: Database, pending: readonly string[]): Pro
 
 function judgeRights(rows: ReadonlyArray<{ missing: string }>): Finding {
   if (rows.length === 0) return ok('postgres.rights', 'all that a process needs');
-  const missing = rows
-    .map((row) => row.missing)
-    .sort()
-    .join(', ');
+  const missing = rows.map((row) => row.missing).join(', ');
   return problem('postgres.rights', `missing: ${missing}`, 'Let its owner run what `vedette db grants` prints.');
 }
 
 /** A newer Vedette was here, a migration was edited, or not even the list of them may be read. */
 function unreadable(error: unknown): Finding {
-  if (error instanceof VedetteError) {
-    return problem('postgres.migrations', error.message, 'Run the version of Vedette that belongs to this database.');
+  if (!(error instanceof VedetteError)) throw error;
+  if (error.code === 'VED_DATABASE_FORBIDDEN') {
+    return problem('postgres.rights', error.message, 'Let its owner run what `vedette db grants` prints.');
   }
-  if ((error as { code?: string }).code !== '42501') throw error;
-  const found = `the tables may not be read: ${(error as Error).message}`;
-  return problem('postgres.rights', found, 'Let its owner run what `vedette db grants` prints.');
+  return problem('postgres.migrations', error.message, 'Run the version of Vedette that belongs to this database.');
 }

@@ -1,5 +1,5 @@
+import { formatDuration } from '../core/duration.ts';
 import { readableSize } from '../core/readable-size.ts';
-import { formatDuration } from '../settings/leaf.ts';
 import { COSTS } from './costs.ts';
 import type { Plan, ProcessPlan, TablePlan } from './plan.ts';
 import type { Workload } from './workload.ts';

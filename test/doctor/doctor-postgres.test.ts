@@ -107,7 +107,7 @@ test('a user without the rights it needs', async (t) => {
   finds(t, none, {
     name: 'postgres.rights',
     verdict: 'problem',
-    found: /may not be read/,
+    found: /may not/,
     advice: /vedette db grants/,
   });
   await database.query(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${user}`);
@@ -116,7 +116,7 @@ test('a user without the rights it needs', async (t) => {
   finds(t, some, {
     name: 'postgres.rights',
     verdict: 'problem',
-    found: /ensure_metric_partition \(EXECUTE\).* metrics \(DELETE, INSERT, UPDATE\)/,
+    found: /ensure_metric_partition\(.*\) \(EXECUTE\).* metrics \(INSERT, UPDATE\)/,
     advice: /vedette db grants/,
   });
   t.notMatch(some.find(({ name }) => name === 'postgres.rights')?.found, /jobs \(|schema_migrations/);
