@@ -168,20 +168,19 @@ function wholePagesPerSecond({ groups }: Workload): number {
 function planProcesses(workload: Workload, jobs: number, checksPerSecond: number, postgresCores: number) {
   const { stream } = workload;
   const { schedulerBase, schedulerCheck, processorFlush, processorResult } = COSTS;
-  const { schedulerMemory, schedulerJobMemory, processorMemory, processorSeriesMemory, apiMemory } = COSTS;
+  const { schedulerMemory, schedulerJobMemory, processMemory, processorSeriesMemory } = COSTS;
   const flushes = Math.min(checksPerSecond, SECOND_MS / workload.flushIntervalMs);
   const checking = schedulerBase.value + (checksPerSecond * schedulerCheck.value) / 1e6;
   const counting = (flushes * processorFlush.value + checksPerSecond * processorResult.value) / 1e6;
   if (stream === 'embedded' && checking + counting <= TARGET_CORES && postgresCores <= TARGET_CORES) {
-    const memoryBytes =
-      processorMemory.value + apiMemory.value + jobs * (schedulerJobMemory.value + processorSeriesMemory.value);
+    const memoryBytes = schedulerMemory.value + jobs * (schedulerJobMemory.value + processorSeriesMemory.value);
     const all: ProcessPlan = { role: 'all', count: 1, cores: checking + counting, memoryBytes };
     return { processes: [all], shape: 'one process' as const };
   }
   const schedulers = Math.ceil((checksPerSecond * schedulerCheck.value) / 1e6 / (TARGET_CORES - schedulerBase.value));
   const processors = Math.ceil(counting / TARGET_CORES);
   const processes: ProcessPlan[] = [
-    { role: 'api', count: 2, cores: COSTS.apiBase.value, memoryBytes: apiMemory.value },
+    { role: 'api', count: 2, cores: COSTS.apiBase.value, memoryBytes: processMemory.value },
     {
       role: 'scheduler',
       count: Math.max(1, schedulers) + 1,
@@ -192,7 +191,7 @@ function planProcesses(workload: Workload, jobs: number, checksPerSecond: number
       role: 'processor',
       count: Math.max(1, processors) + 1,
       cores: counting / Math.max(1, processors),
-      memoryBytes: processorMemory.value + (jobs / Math.max(1, processors)) * processorSeriesMemory.value,
+      memoryBytes: processMemory.value + (jobs / Math.max(1, processors)) * processorSeriesMemory.value,
     },
   ];
   const wantsKafka = stream === 'kafka' || postgresCores > POSTGRES_CORES;

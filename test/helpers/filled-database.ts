@@ -41,14 +41,16 @@ export function blocksByPartition(results: readonly CheckResult[], partitions: n
 
 /** Fills metrics and results as a running Vedette would, through a processor. Answers how many results. */
 export async function fillDatabase(database: Database, filling: Filling): Promise<number> {
-  const driver = createFakeDriver({ checks: PARTITIONS });
-  const base = { database, driver, logger: silentLogger, clock: systemClock, group: 'filling', topics: ['checks'] };
+  // Each filling has a log of its own, which begins at its beginning.
+  const topic = `filling-${filling.fromMs ?? 0}`;
+  const driver = createFakeDriver({ [topic]: PARTITIONS });
+  const base = { database, driver, logger: silentLogger, clock: systemClock, group: 'filling', topics: [topic] };
   const processor = createProcessor({ ...base, instanceId: 'filling', resultsStore: 'all' });
   await processor.start();
   let results = 0;
   for (let round = 0; round * filling.periodMs < filling.durationMs; round++) {
     for (const [partition, block] of blocksByPartition(roundOf(filling, round), PARTITIONS)) {
-      driver.append('checks', partition, block);
+      driver.append(topic, partition, block);
     }
     results += filling.jobs;
     while (processor.stats().results < results) {
