@@ -104,7 +104,9 @@ async function embeddedSend(): Promise<number> {
   const handler = {
     onAssigned: async () => [null],
     onRevoked: () => undefined,
-    onBatch: async ({ records }: { records: readonly unknown[] }) => void (read += records.length),
+    onBatch: async ({ records }: { records: readonly unknown[] }) => {
+      read += records.length;
+    },
     onError: () => undefined,
   };
   await driver.createConsumer({ group: 'sends', topics: ['sends'], handler });
