@@ -34,16 +34,3 @@ export async function startKafka(t: Test, { brokers = 1, secure = false }: TestK
   t.comment(`Apache Kafka ${kafkaVersion()}, ${brokers} broker(s), started in ${seconds} s`);
   return cluster;
 }
-
-/**
- * Bootstrap servers for tests that only need any Kafka: one of their own, else the one in KAFKA_BOOTSTRAP_SERVERS. Says
- * loudly which it is.
- */
-export async function anyKafka(t: Test): Promise<string[]> {
-  const why = whyNoKafka();
-  if (why === undefined) return (await startKafka(t)).bootstrapServers;
-  const given = process.env.KAFKA_BOOTSTRAP_SERVERS;
-  if (!given) throw new Error(`These tests need a Kafka: ${why}, and KAFKA_BOOTSTRAP_SERVERS is not set`);
-  t.comment(`USING THE KAFKA AT ${given} (KAFKA_BOOTSTRAP_SERVERS), because ${why}`);
-  return given.split(',');
-}
