@@ -26,6 +26,7 @@ export function createRules(settings: Settings): JobRules {
     monitors,
     context: { gate: createGate({ mode, allow }), userAgent },
     cronProblem,
+    copyTopics: [settings.topics.success, settings.topics.failures].filter((topic) => topic !== null),
   });
 }
 

@@ -42,6 +42,8 @@ export interface JobRulesOptions {
   monitors: Registry<MonitorType>;
   context: MonitorContext;
   cronProblem: CronCheck;
+  /** Topics of copies, which are never counted: no job may send its results there. */
+  copyTopics?: readonly string[];
 }
 
 interface TypeRules {
@@ -50,7 +52,7 @@ interface TypeRules {
   validate: (input: unknown) => Validation<JobDefinition>;
 }
 
-export function createJobRules({ monitors, context, cronProblem }: JobRulesOptions): JobRules {
+export function createJobRules({ monitors, context, cronProblem, copyTopics = [] }: JobRulesOptions): JobRules {
   const byType = new Map<string, TypeRules>();
   const rulesOf = (name: string): TypeRules => {
     let rules = byType.get(name);
@@ -75,6 +77,9 @@ export function createJobRules({ monitors, context, cronProblem }: JobRulesOptio
       return { ok: false, problems: [unknownType(name, monitors.names())] };
     }
     const problems = problemsOf(definition, rulesOf(name), cronProblem);
+    if (copyTopics.includes(definition.topic as string)) {
+      problems.push({ path: 'topic', given: definition.topic, accepted: 'a topic that is not one of copies' });
+    }
     return problems.length === 0 ? { ok: true, value: definition } : { ok: false, problems };
   };
 

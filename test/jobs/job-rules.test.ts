@@ -171,6 +171,12 @@ test('what is wrong with a definition, all at once, each with path, value and wh
   t.notMatch(TABLE.flatMap(([definition]) => problemsOf(definition)).join(), /s3cret/);
 });
 
+test('no job sends its results to a topic of copies, which is not counted', async (t) => {
+  const { validate } = createJobRules({ monitors, context, cronProblem, copyTopics: ['failed'] });
+  t.match(validate({ uri, topic: 'failed' }), { ok: false, problems: [{ path: 'topic', given: 'failed' }] });
+  t.match(validate({ uri, topic: 'other' }), { ok: true });
+});
+
 test('addresses begin with any letter, neither with a space nor with a backslash', async (t) => {
   for (const letter of 'abcdefghijklmnopqrstuvwxyzSZ0[é') {
     const host = letter === '[' ? '[::1]' : `${letter}hop.test`;
