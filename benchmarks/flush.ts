@@ -79,10 +79,11 @@ function summary(
   };
 }
 
-/** Writes the deltas and hands out the bytes that went to PostgreSQL. */
+/** Writes the deltas and hands out the bytes of all rows as they went to PostgreSQL last. */
 async function write(tx: Transaction, writer: MetricsWriter, deltas: MetricDeltas): Promise<Buffer[]> {
   const sent: Buffer[] = [];
   function* noted(chunks: Iterable<Buffer>) {
+    sent.length = 0;
     for (const chunk of chunks) {
       sent.push(chunk);
       yield chunk;
