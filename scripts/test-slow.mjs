@@ -14,6 +14,6 @@ const files = [
 const { status } = spawnSync(path.join(root, 'node_modules/.bin/tap'), ['--timeout=900', ...files], {
   cwd: root,
   stdio: 'inherit',
-  env: { VEDETTE_FUZZ_REQUESTS: '10000', FUZZ_RUNS: '10000', CHAOS_RUNS: '24', ...process.env },
+  env: { VEDETTE_FUZZ_REQUESTS: '10000', FUZZ_RUNS: '10000', FORMS_RUNS: '600', CHAOS_RUNS: '24', ...process.env },
 });
 process.exit(status ?? 1);

@@ -10,7 +10,7 @@ import { JobSet } from '../../src/jobs/job-set.ts';
 import type { JobDefinition } from '../../src/jobs/job-store.ts';
 import { definitions, rules } from './definitions.ts';
 
-const numRuns = Number(process.env.FUZZ_RUNS ?? 60);
+const numRuns = Number(process.env.FORMS_RUNS ?? 60);
 
 function read(name: string, text: string, form?: string): JobDefinition[] {
   const set = new JobSet({ rules, resolve: (variable) => (variable === 'HOST' ? 'h.test' : undefined) });
