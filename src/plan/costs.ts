@@ -17,7 +17,7 @@ const cost = <Value>(value: Value, unit: string, measured: string): MeasuredCost
 
 const ROW_SIZES = 'benchmarks/row-sizes.ts, 2026-11-21';
 /** A line through the two runs: what grows with the number, and what does not. */
-const ROW_SIZES_TWICE = 'benchmarks/row-sizes.ts with 20 jobs for a day and 500 for half an hour, 2026-11-21';
+const ROW_SIZES_TWICE = 'benchmarks/row-sizes.ts with 20 and with 500 jobs for half an hour, 2026-11-21';
 const SCHEDULER_TWICE = 'benchmarks/scheduler-100k.ts with 5 000 and with 50 000 jobs, 2026-11-21';
 const API = 'GET / asked once a second of a process with the role api alone, 2026-11-21';
 
@@ -57,19 +57,19 @@ export const COSTS = {
   ),
 
   // PostgreSQL.
-  postgresFlush: cost(14_000, 'CPU microseconds of PostgreSQL for a flush of a processor', ROW_SIZES_TWICE),
-  postgresResult: cost(31, 'CPU microseconds of PostgreSQL for each result in a flush', ROW_SIZES_TWICE),
-  embeddedSend: cost(1_350, 'CPU microseconds of PostgreSQL for a block that is appended and read', ROW_SIZES),
-  walFlush: cost(6_300, 'bytes of WAL for a flush', ROW_SIZES_TWICE),
-  walResult: cost(1_460, 'bytes of WAL for each result in a flush', ROW_SIZES_TWICE),
+  postgresFlush: cost(4_000, 'CPU microseconds of PostgreSQL for a flush of a processor', ROW_SIZES_TWICE),
+  postgresResult: cost(51, 'CPU microseconds of PostgreSQL for each result in a flush', ROW_SIZES_TWICE),
+  embeddedSend: cost(1_300, 'CPU microseconds of PostgreSQL for a block that is appended and read', ROW_SIZES),
+  walFlush: cost(600, 'bytes of WAL for a flush', ROW_SIZES_TWICE),
+  walResult: cost(1_475, 'bytes of WAL for each result in a flush', ROW_SIZES_TWICE),
 
   // Processes of Vedette.
   schedulerBase: cost(0.07, 'cores of a scheduler that does little', SCHEDULER_TWICE),
   schedulerCheck: cost(253, 'CPU microseconds of a scheduler for an HTTP check, published', SCHEDULER_TWICE),
   schedulerMemory: cost(144e6, 'bytes of memory of a scheduler with no jobs', SCHEDULER_TWICE),
   schedulerJobMemory: cost(1_980, 'bytes of memory of a scheduler for each job', SCHEDULER_TWICE),
-  processorFlush: cost(10_000, 'CPU microseconds of a processor for a flush', ROW_SIZES_TWICE),
-  processorResult: cost(68, 'CPU microseconds of a processor for each result', ROW_SIZES_TWICE),
+  processorFlush: cost(9_300, 'CPU microseconds of a processor for a flush', ROW_SIZES_TWICE),
+  processorResult: cost(70, 'CPU microseconds of a processor for each result', ROW_SIZES_TWICE),
   processorSeriesMemory: cost(4_370, 'bytes of memory of a processor for each job it counts', ROW_SIZES),
   apiBase: cost(0.01, 'cores of a process that only answers', API),
   processMemory: cost(110e6, 'bytes of memory of a process without jobs', API),
