@@ -8,6 +8,8 @@ export interface ProcessorLimits {
   bytes: number;
   /** A partition is caught up with while its newest record is older than this. Default 10,000. */
   catchUpAfterMs: number;
+  /** So is one that has had more to read for so long without a pause, whatever its age. Default 1,000. */
+  behindMs: number;
   /** While catching up, rows are held longer, so that those of hours and days are written seldom. Default 200,000. */
   catchUpRows: number;
   /** And so many results. Default 1,000,000. */
@@ -25,6 +27,7 @@ export const DEFAULT_LIMITS: ProcessorLimits = {
   results: 200_000,
   bytes: 16 * 1024 * 1024,
   catchUpAfterMs: 10_000,
+  behindMs: 1_000,
   catchUpRows: 200_000,
   catchUpResults: 1_000_000,
   catchUpIntervalMs: 5_000,

@@ -52,6 +52,8 @@ export class AssignedPartition {
   highWatermark: number | null = null;
   /** Time of the last decoded record, ms since the epoch. */
   newestMs = 0;
+  /** Monotonic time since when there has always been more to read; null: all was read. */
+  behindSinceMs: number | null = null;
   readonly progress: SeriesProgress;
   /** Shared by all that is kept per series. */
   readonly #ids = new SeriesIds();

@@ -87,6 +87,8 @@ class CountingProcessor implements Processor, ConsumerHandler {
   #consumer: StreamConsumer | undefined;
   #stopping: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
+  /** Monotonic time of the next flush, while there is a timer for it. */
+  #dueMs = 0;
   #flushQueued = false;
   /** Monotonic time of the last flush. */
   #flushedMs = Number.NEGATIVE_INFINITY;
@@ -201,6 +203,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
 
   async #count(owned: AssignedPartition, records: readonly StreamRecord[]): Promise<void> {
     await this.#digester.digest(owned, records, () => this.#makeRoom(owned));
+    owned.behindSinceMs = owned.lag > 0 ? (owned.behindSinceMs ?? this.#options.clock.monotonicMs()) : null;
     await this.#makeRoom(owned);
   }
 
@@ -241,13 +244,22 @@ class CountingProcessor implements Processor, ConsumerHandler {
   }
 
   #catchingUp(): boolean {
-    const old = this.#options.clock.wallMs() - this.#limits.catchUpAfterMs;
-    return this.#assignments.all().some((owned) => owned.dirty && owned.newestMs < old);
+    const { clock } = this.#options;
+    const oldMs = clock.wallMs() - this.#limits.catchUpAfterMs;
+    const longMs = clock.monotonicMs() - this.#limits.behindMs;
+    return this.#assignments
+      .all()
+      .some((owned) => owned.dirty && (owned.newestMs < oldMs || (owned.behindSinceMs ?? longMs) < longMs));
   }
 
   #schedule(): void {
-    if (this.#cancelTimer || this.#flushQueued) return;
-    this.#cancelTimer = this.#options.clock.after(this.#flushDelayMs(), () => this.#queueFlush());
+    if (this.#flushQueued) return;
+    const dueMs = this.#options.clock.monotonicMs() + this.#flushDelayMs();
+    // Sooner than planned when it has just caught up.
+    if (this.#cancelTimer && dueMs >= this.#dueMs) return;
+    this.#cancelTimer?.();
+    this.#dueMs = dueMs;
+    this.#cancelTimer = this.#options.clock.after(dueMs - this.#options.clock.monotonicMs(), () => this.#queueFlush());
   }
 
   /** What is left of the interval since the last flush: after a quiet time the first results are written at once. */
