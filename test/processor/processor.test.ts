@@ -85,6 +85,18 @@ test('blocks of thousands of results, with little room', async (t) => {
   t.ok(processor.stats().flushes >= 2, 'it did not wait for the timer');
 });
 
+test('while there is always more to read flushes are few; once all is read the numbers do not wait any longer', async (t) => {
+  const rig = await createRig(t);
+  rig.driver.batchRecords = 1;
+  for (let slot = 1; slot <= 2_000; slot++) rig.driver.append('checks', 0, line({ slot }));
+  const limits = { behindMs: 0, catchUpIntervalMs: 600_000 };
+  const processor = await rig.start({ limits, flushIntervalMs: 1 });
+  await rig.settle();
+  await rig.exact(t);
+  t.ok(processor.stats().flushes <= 20, `${processor.stats().flushes} flushes`);
+  t.equal(processor.stats().catchingUp, false);
+});
+
 test('series beyond the limit are forgotten and read again', async (t) => {
   const rig = await createRig(t);
   rig.driver.batchRecords = 3;
