@@ -48,7 +48,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
  */
 export async function initCluster({ binaries, folder, password }: Omit<Cluster, 'logFile'>): Promise<void> {
   const making = `${folder}.initializing`;
-  await rm(making, { recursive: true, force: true });
+  // An initdb that outlived a killed process may still be writing there: it fails once the files are gone.
+  await rm(making, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   await mkdir(making, { recursive: true, mode: 0o700 });
   await giveTo(binaries, making);
   const passwordFile = join(making, 'password');
