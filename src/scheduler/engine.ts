@@ -195,7 +195,8 @@ export class Engine {
       const latest = last + this.#lateLimitMs(series);
       if (now > latest) this.miss(series, last, this.#reasonOf(series));
       else if (!this.#options.mayCheck(series)) this.ticker.set(id, Math.min(now + LEASE_POLL_MS, latest + 1));
-      else if (series.missed || series.stuck || this.#isRefused(series)) this.miss(series, last, 'overload');
+      else if (series.missed || series.stuck || this.#options.publisher.isFull(series.span.topic))
+        this.miss(series, last, 'overload');
       else if (this.#limiter.acquire(series, this.#hostOf(series))) this.#begin(series, now);
       else {
         series.waiting = true;
@@ -316,11 +317,12 @@ export class Engine {
   }
 
   #publishAllPending(): void {
-    for (const series of this.#unpublished) if (!this.#isRefused(series)) this.#publishPending(series);
-  }
-
-  #isRefused({ span }: Series): boolean {
-    return this.#options.publisher.isFull(span.topic);
+    // After a refusal the publisher says when there is room again, and only then: each topic has to be refused once.
+    const refused = new Set<string>();
+    for (const series of this.#unpublished) {
+      const { topic } = series.span;
+      if (!refused.has(topic) && !this.#publishPending(series)) refused.add(topic);
+    }
   }
 
   /** Missed slots before the fence: a fence stands for everything that was handled. */
