@@ -1,6 +1,7 @@
 // Reading results from a real Kafka. In one run, on one broker: a plain kafkajs consumer of one JSON per record, the drivers
-// alone, the processor behind them down to committed rows, and librdkafka's own C consumer that does nothing. DRIVER=kafkajs
-// (or rdkafka) runs only that one, so that its memory is its own.
+// alone, the processor behind them down to committed rows (in a process of its own, whose memory is nothing else's), and
+// librdkafka's own C consumer that does nothing. All from the first record to the last. DRIVER=kafkajs (or rdkafka) runs
+// only that one.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,6 +21,8 @@ const BLOCK = 1_000;
 const RESULTS = Number(process.env.RESULTS ?? 3_000_000);
 const SINGLES = Number(process.env.SINGLES ?? 200_000);
 const root = join(import.meta.dirname, '..');
+/** Tells the process that only counts what it is for. */
+const PROCESSOR = 'processor';
 
 interface Speed {
   results_per_second: number;
@@ -91,7 +94,11 @@ async function driverAlone(
   results: number,
 ): Promise<Speed> {
   const driver = await openDriver(cluster, name);
+  let begun: () => void = () => undefined;
   let done: () => void = () => undefined;
+  const first = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
   const last = new Promise<void>((resolve) => {
     done = resolve;
   });
@@ -101,34 +108,47 @@ async function driverAlone(
     onRevoked: () => undefined,
     onError: () => undefined,
     onBatch: async (batch) => {
+      begun();
       seen += batch.records.length;
       if (seen >= records) done();
     },
   };
-  const speed = await timed(results, async () => {
-    await driver.createConsumer({ group: `alone-${name}-${topic}`, topics: [topic], handler });
-    await last;
-  });
+  await driver.createConsumer({ group: `alone-${name}-${topic}`, topics: [topic], handler });
+  await first;
+  const speed = await timed(results, () => last);
   await driver.close();
   return speed;
 }
 
-/** Topic to committed rows, exactly once. */
-async function throughProcessor(cluster: Cluster, name: string, topic: string, results: number): Promise<object> {
+/** Topic to committed rows, exactly once, in a process of its own. */
+function throughProcessor(cluster: Cluster, ...what: [name: string, topic: string, results: number]): Speed {
+  const file = join(root, 'benchmarks/kafka-consume.ts');
+  const parameters = [PROCESSOR, cluster.bootstrapServers.join(','), ...what.map(String)];
+  const output = execFileSync(process.execPath, ['--import=tsx', file, ...parameters], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  return JSON.parse(output) as Speed;
+}
+
+/** What that process does. */
+async function processOnly(servers: string, name: string, topic: string, results: number): Promise<object> {
   const teardowns: Array<() => unknown> = [];
   const database = await createTestDatabase({ teardown: (undo: () => unknown) => void teardowns.unshift(undo) });
-  const driver = await openDriver(cluster, name);
+  const driver = await openDriver({ bootstrapServers: servers.split(',') }, name);
   const base = { database, driver, logger: silentLogger, clock: systemClock, topics: [topic] };
   const processor = createProcessor({ ...base, group: `counted-${topic}-${name}`, instanceId: name });
   let rss = 0;
-  const speed = await timed(results, async () => {
-    await processor.start();
-    while (processor.stats().results < results) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+  const until = async (counted: number) => {
+    while (processor.stats().results < counted) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
       rss = Math.max(rss, process.memoryUsage.rss());
       if (processor.stats().lag === 0) await processor.flush();
     }
-  });
+  };
+  await processor.start();
+  await until(1);
+  const speed = await timed(results - processor.stats().results, () => until(results));
   const { flushes, totalFlushMs } = processor.stats();
   await processor.stop();
   await driver.close();
@@ -177,45 +197,54 @@ function nativeConsumer(cluster: Cluster, topic: string, records: number): Pick<
   }
 }
 
-const cluster = await startBroker();
-try {
-  const names = driverNames().filter((name) => [undefined, name].includes(process.env.DRIVER as typeof name));
-  const writer = await openDriver(cluster, driverNames().at(-1)!);
-  await fill(writer, 'singles', SINGLES, 1);
-  const records = await fill(writer, 'blocks', RESULTS, BLOCK);
-  await writer.close();
-  const plain = await plainConsumer(cluster, 'singles');
-  const drivers: Record<string, object> = {};
-  const ratio = (speed: { results_per_second: number }) => round(speed.results_per_second / plain.results_per_second);
-  for (const name of names) {
-    const alone = await driverAlone(cluster, name, 'blocks', records, RESULTS);
-    const aloneSingles = await driverAlone(cluster, name, 'singles', SINGLES, SINGLES);
-    const blocks = (await throughProcessor(cluster, name, 'blocks', RESULTS)) as Speed;
-    const singles = (await throughProcessor(cluster, name, 'singles', SINGLES)) as Speed;
-    drivers[name] = {
-      alone,
-      single_records_alone: aloneSingles,
-      blocks_to_committed_rows: blocks,
-      single_records_to_committed_rows: singles,
-      ratio_to_plain_consumer: {
-        alone: ratio(alone),
-        single_records_alone: ratio(aloneSingles),
-        blocks: ratio(blocks),
-        single_records: ratio(singles),
-      },
-    };
+async function compare(): Promise<void> {
+  const cluster = await startBroker();
+  try {
+    const names = driverNames().filter((name) => [undefined, name].includes(process.env.DRIVER as typeof name));
+    const writer = await openDriver(cluster, driverNames().at(-1)!);
+    await fill(writer, 'singles', SINGLES, 1);
+    const records = await fill(writer, 'blocks', RESULTS, BLOCK);
+    await writer.close();
+    const plain = await plainConsumer(cluster, 'singles');
+    const drivers: Record<string, object> = {};
+    const ratio = (speed: { results_per_second: number }) => round(speed.results_per_second / plain.results_per_second);
+    for (const name of names) {
+      const alone = await driverAlone(cluster, name, 'blocks', records, RESULTS);
+      const aloneSingles = await driverAlone(cluster, name, 'singles', SINGLES, SINGLES);
+      const blocks = throughProcessor(cluster, name, 'blocks', RESULTS);
+      const singles = throughProcessor(cluster, name, 'singles', SINGLES);
+      drivers[name] = {
+        alone,
+        single_records_alone: aloneSingles,
+        blocks_to_committed_rows: blocks,
+        single_records_to_committed_rows: singles,
+        ratio_to_plain_consumer: {
+          alone: ratio(alone),
+          single_records_alone: ratio(aloneSingles),
+          blocks: ratio(blocks),
+          single_records: ratio(singles),
+        },
+      };
+    }
+    const native = nativeConsumer(cluster, 'blocks', records);
+    report('kafka-consume', {
+      jobs: JOBS,
+      partitions: PARTITIONS,
+      results_in_blocks: RESULTS,
+      results_in_single_records: SINGLES,
+      targets: { blocks: 40, single_records: 3 },
+      plain_kafkajs_consumer: plain,
+      drivers,
+      rdkafka_performance: native,
+    });
+  } finally {
+    await stopBroker(cluster);
   }
-  const native = nativeConsumer(cluster, 'blocks', records);
-  report('kafka-consume', {
-    jobs: JOBS,
-    partitions: PARTITIONS,
-    results_in_blocks: RESULTS,
-    results_in_single_records: SINGLES,
-    targets: { blocks: 40, single_records: 3 },
-    plain_kafkajs_consumer: plain,
-    drivers,
-    rdkafka_performance: native,
-  });
-} finally {
-  await stopBroker(cluster);
 }
+
+const [role, servers, name, topic, results] = process.argv.slice(2);
+if (role === PROCESSOR) {
+  console.log(JSON.stringify(await processOnly(servers, name, topic, Number(results))));
+  process.exit();
+}
+await compare();

@@ -32,7 +32,7 @@ export function driverNames(): Array<'kafkajs' | 'rdkafka'> {
   return whyNoRdkafka() === undefined ? ['kafkajs', 'rdkafka'] : ['kafkajs'];
 }
 
-export function openDriver(cluster: Cluster, name: string): Promise<StreamDriver> {
+export function openDriver(cluster: Pick<Cluster, 'bootstrapServers'>, name: string): Promise<StreamDriver> {
   const connection = { bootstrapServers: cluster.bootstrapServers, clientId: 'benchmark', tls: null, sasl: null };
   const timeouts = {
     sessionTimeoutMs: 10_000,
