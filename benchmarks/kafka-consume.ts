@@ -139,16 +139,16 @@ async function processOnly(servers: string, name: string, topic: string, results
   const base = { database, driver, logger: silentLogger, clock: systemClock, topics: [topic] };
   const processor = createProcessor({ ...base, group: `counted-${topic}-${name}`, instanceId: name });
   let rss = 0;
-  const until = async (counted: number) => {
-    while (processor.stats().results < counted) {
-      await new Promise((resolve) => setTimeout(resolve, 2));
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 2));
+  await processor.start();
+  while (processor.stats().lag === 0) await pause();
+  const speed = await timed(results, async () => {
+    while (processor.stats().results < results) {
+      await pause();
       rss = Math.max(rss, process.memoryUsage.rss());
       if (processor.stats().lag === 0) await processor.flush();
     }
-  };
-  await processor.start();
-  await until(1);
-  const speed = await timed(results - processor.stats().results, () => until(results));
+  });
   const { flushes, totalFlushMs } = processor.stats();
   await processor.stop();
   await driver.close();
