@@ -254,12 +254,13 @@ class CountingProcessor implements Processor, ConsumerHandler {
 
   #schedule(): void {
     if (this.#flushQueued) return;
-    const dueMs = this.#options.clock.monotonicMs() + this.#flushDelayMs();
+    const delayMs = this.#flushDelayMs();
+    const dueMs = this.#options.clock.monotonicMs() + delayMs;
     // Sooner than planned when it has just caught up.
     if (this.#cancelTimer && dueMs >= this.#dueMs) return;
     this.#cancelTimer?.();
     this.#dueMs = dueMs;
-    this.#cancelTimer = this.#options.clock.after(dueMs - this.#options.clock.monotonicMs(), () => this.#queueFlush());
+    this.#cancelTimer = this.#options.clock.after(delayMs, () => this.#queueFlush());
   }
 
   /** What is left of the interval since the last flush: after a quiet time the first results are written at once. */
