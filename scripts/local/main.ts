@@ -1,6 +1,5 @@
 // `npm run local`: the shape of a deployment on one machine, without containers: Kafka, PostgreSQL, and each role as a
 // process of its own. One Ctrl-C ends all of it.
-import { createServer } from 'node:net';
 import { join, relative, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs, styleText } from 'node:util';
@@ -9,6 +8,7 @@ import { Lifecycle } from '../../src/core/lifecycle.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { loadSettings, SettingsError } from '../../src/settings.ts';
 import { startEmbeddedPostgres } from '../../src/storage/embedded-server.ts';
+import { freePort } from '../free-port.ts';
 import { openCluster } from '../kafka/cluster.ts';
 import { kafkaVersion, whyNoKafka } from '../kafka/installation.ts';
 import { createLineWriter } from './lines.ts';
@@ -173,12 +173,4 @@ function number(name: 'schedulers' | 'processors' | 'port', least: number, most:
   const value = Number(values[name]);
   if (Number.isInteger(value) && value >= least && value <= most) return value;
   throw new Error(`--${name}: given ${values[name]}, accepted: a whole number from ${least} to ${most}`);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

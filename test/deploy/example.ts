@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Test } from 'tap';
+import { freePort } from '../../scripts/free-port.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { findEmbeddedConnection } from '../../src/storage/embedded-server.ts';
@@ -179,12 +179,4 @@ function programs(folder: string): string {
     chmodSync(npx, 0o755);
   }
   return bin;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { type Test, test } from 'tap';
+import { freePort } from '../../scripts/free-port.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { whyNoRdkafka } from '../../src/streaming/rdkafka.ts';
 import { createFaultProxy } from '../helpers/fault-proxy.ts';
@@ -9,7 +10,7 @@ import { conduct } from './conductor.ts';
 import { until } from './fleet.ts';
 import { commitFaults, networkFaults, type Way } from './network-faults.ts';
 import { brokerFaults, departures, processFaults, serverFaults } from './process-faults.ts';
-import { countedSlots, createScene, freePort, isReady, openDatabase, reportAudit, startServer } from './scene.ts';
+import { countedSlots, createScene, isReady, openDatabase, reportAudit, startServer } from './scene.ts';
 import { inviteStrangers } from './strangers.ts';
 import { TARGET_ADDRESSES } from './target-log.ts';
 

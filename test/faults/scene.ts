@@ -1,9 +1,9 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
+import { freePort } from '../../scripts/free-port.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { type EmbeddedServer, startEmbeddedPostgres } from '../../src/storage/embedded-server.ts';
@@ -161,12 +161,4 @@ async function isDrained(at: VedetteProcess): Promise<boolean> {
   const answer = await fetch(`http://127.0.0.1:${at.port}/`, { headers: { accept: 'application/json' } });
   const { lag } = (await answer.json()) as { lag: number };
   return lag === 0;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

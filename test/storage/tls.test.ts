@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'tap';
+import { freePort } from '../../scripts/free-port.ts';
 import { silentLogger as logger } from '../../src/core/logger.ts';
 import { findBinaries } from '../../src/storage/embedded-binaries.ts';
 import {
@@ -126,12 +126,4 @@ async function makeCertificates(folder: string) {
   }
   const read = (name: string) => readFile(join(folder, name), 'utf8');
   return { ca: await read('ca.crt'), clientCert: await read('client.crt'), clientKey: await read('client.key') };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
