@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Test, test } from 'tap';
-import { whyNoRdkafka } from '../../src/streaming/rdkafka.ts';
-import { noBroker, startKafka } from '../kafka/broker.ts';
+import { noKafkaFor, startKafka } from '../kafka/broker.ts';
 import { withAdmin } from '../kafka/topics.ts';
 import { until } from './fleet.ts';
 import { countedSlots, createScene, isReady, openDatabase, reportAudit, startServer } from './scene.ts';
@@ -9,10 +8,9 @@ import { countedSlots, createScene, isReady, openDatabase, reportAudit, startSer
 const KILLS = Number(process.env.VEDETTE_FAULTS ?? 3);
 const JOBS = 60;
 
-for (const driver of ['kafkajs', 'rdkafka']) {
-  const missing = noBroker() || (driver === 'rdkafka' && whyNoRdkafka());
+for (const driver of ['kafkajs', 'rdkafka'] as const) {
   const name = `${driver}: three brokers, the leader killed ${KILLS} times: exact`;
-  test(name, { skip: missing ? String(missing) : false }, (t) => loseLeaders(t, driver));
+  test(name, { skip: noKafkaFor(driver) }, (t) => loseLeaders(t, driver));
 }
 
 async function loseLeaders(t: Test, driver: string): Promise<void> {

@@ -6,8 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { type Test, test } from 'tap';
 import { FLUSH_STEPS, type FlushStep } from '../../src/processor/hooks.ts';
 import type { Database } from '../../src/storage/database.ts';
-import { whyNoRdkafka } from '../../src/streaming/rdkafka.ts';
-import { noBroker, startKafka } from '../kafka/broker.ts';
+import { noKafkaFor, startKafka } from '../kafka/broker.ts';
 import { until, type VedetteProcess } from './fleet.ts';
 import { countedSlots, createScene, isReady, openDatabase, reportAudit, type Scene, startServer } from './scene.ts';
 
@@ -21,10 +20,9 @@ const TAKEOVER_MS = 25_000;
 
 test('embedded: processes die and freeze at every step of a flush', (t) => stopEverywhere(t, 'embedded'));
 
-for (const driver of ['kafkajs', 'rdkafka']) {
-  const missing = noBroker() || (driver === 'rdkafka' && whyNoRdkafka());
+for (const driver of ['kafkajs', 'rdkafka'] as const) {
   const name = `${driver}: processors die and freeze at every step of a flush`;
-  test(name, { skip: missing ? String(missing) : false }, (t) => stopEverywhere(t, driver));
+  test(name, { skip: noKafkaFor(driver) }, (t) => stopEverywhere(t, driver));
 }
 
 interface HookedProcess {

@@ -2,9 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { type Test, test } from 'tap';
 import { freePort } from '../../scripts/free-port.ts';
 import type { Database } from '../../src/storage/database.ts';
-import { whyNoRdkafka } from '../../src/streaming/rdkafka.ts';
 import { createFaultProxy } from '../helpers/fault-proxy.ts';
-import { noBroker, startKafka } from '../kafka/broker.ts';
+import { noKafkaFor, startKafka } from '../kafka/broker.ts';
 import type { Audit } from './audit.ts';
 import { conduct } from './conductor.ts';
 import { until } from './fleet.ts';
@@ -18,11 +17,10 @@ const FAULTS = Number(process.env.VEDETTE_FAULTS ?? 35);
 const JOBS = 120;
 const SPECIAL = 5;
 
-for (const driver of ['kafkajs', 'rdkafka']) {
-  const missing = noBroker() || (driver === 'rdkafka' && whyNoRdkafka());
+for (const driver of ['kafkajs', 'rdkafka'] as const) {
   const name = `${driver}: three schedulers and three processors on Kafka, exact through ${FAULTS} faults of all kinds`;
   const timeout = 300_000 + FAULTS * 10_000;
-  test(name, { skip: missing ? String(missing) : false, timeout }, (t) => surviveFaults(t, driver));
+  test(name, { skip: noKafkaFor(driver), timeout }, (t) => surviveFaults(t, driver));
 }
 
 async function surviveFaults(t: Test, driver: string): Promise<void> {

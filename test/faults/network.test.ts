@@ -1,7 +1,6 @@
 import { type Test, test } from 'tap';
-import { whyNoRdkafka } from '../../src/streaming/rdkafka.ts';
 import { createFaultProxy, type FaultProxy } from '../helpers/fault-proxy.ts';
-import { noBroker, startKafka } from '../kafka/broker.ts';
+import { noKafkaFor, startKafka } from '../kafka/broker.ts';
 import { conduct } from './conductor.ts';
 import { until } from './fleet.ts';
 import { commitFaults, networkFaults } from './network-faults.ts';
@@ -15,10 +14,9 @@ test(`a bad network to PostgreSQL: exact through ${FAULTS} faults`, async (t) =>
   await sufferNetwork(t, scene, {});
 });
 
-for (const driver of ['kafkajs', 'rdkafka']) {
-  const missing = noBroker() || (driver === 'rdkafka' && whyNoRdkafka());
+for (const driver of ['kafkajs', 'rdkafka'] as const) {
   const name = `${driver}: a bad network to Kafka and PostgreSQL: exact through ${FAULTS} faults`;
-  test(name, { skip: missing ? String(missing) : false }, async (t) => {
+  test(name, { skip: noKafkaFor(driver) }, async (t) => {
     const scene = await createScene(t, { jobs: JOBS });
     const kafka = await startKafka(t);
     const { ports } = kafka.brokers[0].options;

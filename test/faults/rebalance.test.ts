@@ -1,6 +1,5 @@
 import { type Test, test } from 'tap';
-import { whyNoRdkafka } from '../../src/streaming/rdkafka.ts';
-import { noBroker, startKafka } from '../kafka/broker.ts';
+import { noKafkaFor, startKafka } from '../kafka/broker.ts';
 import { conduct } from './conductor.ts';
 import { until, type VedetteProcess } from './fleet.ts';
 import { departures, processFaults } from './process-faults.ts';
@@ -9,10 +8,9 @@ import { countedSlots, createScene, isReady, openDatabase, reportAudit, startSer
 const CHANGES = Number(process.env.VEDETTE_FAULTS ?? 14);
 const JOBS = 80;
 
-for (const driver of ['kafkajs', 'rdkafka']) {
-  const missing = noBroker() || (driver === 'rdkafka' && whyNoRdkafka());
+for (const driver of ['kafkajs', 'rdkafka'] as const) {
   const name = `${driver}: processors come and go, die and freeze ${CHANGES} times in quick succession: exact`;
-  test(name, { skip: missing ? String(missing) : false }, (t) => storm(t, driver));
+  test(name, { skip: noKafkaFor(driver) }, (t) => storm(t, driver));
 }
 
 async function storm(t: Test, driver: string): Promise<void> {

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Test, test } from 'tap';
-import { whyNoRdkafka } from '../../src/streaming/rdkafka.ts';
-import { noBroker, startKafka } from '../kafka/broker.ts';
+import { noKafkaFor, startKafka } from '../kafka/broker.ts';
 import { deleteTopic, withAdmin } from '../kafka/topics.ts';
 import { until, type VedetteProcess } from './fleet.ts';
 import { countedSlots, createScene, isReady, openDatabase, startServer } from './scene.ts';
@@ -9,10 +8,9 @@ import { countedSlots, createScene, isReady, openDatabase, startServer } from '.
 const JOBS = 60;
 const PARTITIONS = 3;
 
-for (const driver of ['kafkajs', 'rdkafka']) {
-  const missing = noBroker() || (driver === 'rdkafka' && whyNoRdkafka());
+for (const driver of ['kafkajs', 'rdkafka'] as const) {
   const name = `${driver}: the topic is deleted and made again: counting stops and says so, and there is a way on`;
-  test(name, { skip: missing ? String(missing) : false }, (t) => replaceTopic(t, driver));
+  test(name, { skip: noKafkaFor(driver) }, (t) => replaceTopic(t, driver));
 }
 
 async function replaceTopic(t: Test, driver: string): Promise<void> {

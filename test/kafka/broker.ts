@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { type Cluster, openCluster } from '../../scripts/kafka/cluster.ts';
 import { kafkaVersion, whyNoKafka } from '../../scripts/kafka/installation.ts';
+import { whyNoRdkafka } from '../../src/streaming/rdkafka.ts';
 
 export interface TestKafkaOptions {
   brokers?: 1 | 3;
@@ -14,6 +15,11 @@ export interface TestKafkaOptions {
 export function noBroker(): string | false {
   const why = whyNoKafka();
   return why === undefined ? false : `NO REAL KAFKA: ${why}`;
+}
+
+/** The same for tests through a driver. */
+export function noKafkaFor(driver: 'kafkajs' | 'rdkafka'): string | false {
+  return noBroker() || (driver === 'rdkafka' && (whyNoRdkafka() ?? false));
 }
 
 /**
