@@ -1,23 +1,13 @@
+import type { MetricNumbers } from '../aggregates/metric-deltas.ts';
 import type { Queryable, Transaction } from './database.ts';
 
 /** A row of metrics as stored. */
-export interface StoredMetricRow {
+export interface StoredMetricRow extends MetricNumbers {
   granularity: string;
   jobId: number;
   location: string;
   /** Start of the bucket, ms since the epoch. */
   dtMs: number;
-  count: number;
-  up: number;
-  degraded: number;
-  down: number;
-  missed: number;
-  rtCount: number;
-  rtMin: number | null;
-  rtMax: number | null;
-  rtSum: number;
-  data: Record<string, number>;
-  reasons: Record<string, number>;
   /** The bytes as hexadecimal digits. */
   rtHist: string;
   extra: Record<string, unknown>;

@@ -1,4 +1,5 @@
 import { sumBins } from '../aggregates/histogram-bytes.ts';
+import type { MetricNumbers } from '../aggregates/metric-deltas.ts';
 import type { Queryable } from './database.ts';
 import type { TimeRange } from './queries-spans.ts';
 
@@ -22,20 +23,8 @@ export interface MetricsQuery extends TimeRange {
 }
 
 /** One bucket. Response times are integer microseconds; counters are exact. */
-export interface MetricsBucket {
+export interface MetricsBucket extends MetricNumbers {
   fromMs: number;
-  count: number;
-  up: number;
-  degraded: number;
-  down: number;
-  missed: number;
-  rtCount: number;
-  rtMin: number | null;
-  rtMax: number | null;
-  rtSum: number;
-  /** Status counters such as {"200": 2470}. */
-  data: Record<string, number>;
-  reasons: Record<string, number>;
   /** Bins of the response time, by their index; empty unless asked for. */
   histogram: Record<string, number>;
   /** Values of configured aggregates, one object per stored row that was merged into this bucket. */

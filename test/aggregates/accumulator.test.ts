@@ -8,6 +8,7 @@ import { BUILT_IN_AGGREGATES, planMetrics } from '../../src/aggregates/metrics-p
 import { Registry } from '../../src/core/registry.ts';
 import type { CheckResult } from '../../src/messages/check-result.ts';
 import { someResult } from './arbitraries.ts';
+import { rowOf, rowsOf } from './metric-row.ts';
 import { columnsOf, keyOf, mergeRows, plainRows } from './reference.ts';
 
 const T = Date.UTC(2026, 0, 31, 23, 58, 30);
@@ -33,7 +34,7 @@ function accumulate(results: readonly CheckResult[], accumulator = new Accumulat
 test('one result makes one row a granularity', async (t) => {
   const accumulator = accumulate([up]);
   t.equal(accumulator.size, 3);
-  const [minute, hour, day] = [...accumulator.take().rows()];
+  const [minute, hour, day] = [...rowsOf(accumulator.take())];
   const expected = {
     jobId: 1,
     location: 'default',
@@ -60,9 +61,9 @@ test('one result makes one row a granularity', async (t) => {
 
 test('a failed check without response never touches the response times', async (t) => {
   const deltas = accumulate([noResponse, { ...up, slot: T + 1000 }, { ...noResponse, slot: T + 2000 }]).take();
-  const row = deltas.row(0);
+  const row = rowOf(deltas, 0);
   t.match(row, { count: 3, down: 2, rtCount: 1, rtMin: 100_000, rtMax: 100_000, reasons: { timeout: 2 } });
-  const alone = accumulate([noResponse]).take().row(0);
+  const alone = rowOf(accumulate([noResponse]).take(), 0);
   t.match(alone, { count: 1, rtCount: 0, rtMin: null, rtMax: null, rtSum: 0, rtHist: {}, data: {} });
 });
 
@@ -73,7 +74,7 @@ test('a late result lands in the bucket of its slot', async (t) => {
     { ...up, slot: T - 86_400_000 },
     { ...up, slot: T + 1 },
   ]).take();
-  const counts = new Map([...deltas.rows()].map((row) => [keyOf(row), row.count]));
+  const counts = new Map([...rowsOf(deltas)].map((row) => [keyOf(row), row.count]));
   t.equal(counts.get(`minute 1 default ${T - 30_000}`), 2);
   t.equal(counts.get(`minute 1 default ${T + 30_000}`), 1);
   t.equal(counts.get(`day 1 default ${Date.UTC(2026, 0, 30)}`), 1);
@@ -98,11 +99,11 @@ test('a range is spread over the buckets of its slots, cut where the caller says
   const accumulator = new Accumulator();
   accumulator.add(columns, 0);
   accumulator.add(columns, 1);
-  const whole = mergeRows(new Map(), accumulator.take().rows());
+  const whole = mergeRows(new Map(), rowsOf(accumulator.take()));
   assert.deepEqual(whole, plainRows([{ ...range, slot: T + 100_000 }], ['minute', 'hour', 'day']));
   accumulator.addRange(columns, 0, T + 91_000, 10, 1000);
   t.match(
-    [...accumulator.take().rows()].filter((row) => row.granularity === 'day'),
+    [...rowsOf(accumulator.take())].filter((row) => row.granularity === 'day'),
     [{ missed: 10, reasons: { late: 10 } }],
   );
 });
@@ -130,7 +131,7 @@ test('any order and any split into flushes gives the rows of the plain sum', asy
           const { size: rowsHeld } = accumulator;
           const deltas = accumulator.take();
           assert.equal(deltas.length, rowsHeld);
-          mergeRows(rows, deltas.rows());
+          mergeRows(rows, rowsOf(deltas));
           at += size;
         }
         assert.deepEqual(rows, plainRows(results, names));
@@ -152,15 +153,15 @@ test('a granularity keeps only what is configured for it', async (t) => {
     },
   ]);
   const [minute, hour] = [
-    ...accumulate(
-      [
-        { ...up, bytes: 7 },
-        { ...up, bytes: 5 },
-      ],
-      new Accumulator(plans),
-    )
-      .take()
-      .rows(),
+    ...rowsOf(
+      accumulate(
+        [
+          { ...up, bytes: 7 },
+          { ...up, bytes: 5 },
+        ],
+        new Accumulator(plans),
+      ).take(),
+    ),
   ];
   t.match(minute, { up: 2, rtCount: 0, rtMin: null, rtMax: 100_000, rtSum: 0, data: {}, rtHist: {}, extra: {} });
   t.match(hour, { up: 2, rtMax: null, data: { 200: 2 }, rtHist: {}, extra: { max_bytes: 7 } });
@@ -178,7 +179,7 @@ test('the generic way of every built-in aggregate gives what its special way giv
   );
   fc.assert(
     fc.property(fc.array(someResult, { maxLength: 40 }), (results) => {
-      for (const row of accumulate(results, new Accumulator(plans)).take().rows()) {
+      for (const row of rowsOf(accumulate(results, new Accumulator(plans)).take())) {
         const { up, degraded, down, missed } = row;
         const positive = Object.entries({ up, degraded, down, missed }).filter(([, times]) => times > 0);
         const filled = (counters: object) => (Object.keys(counters).length > 0 ? counters : undefined);
@@ -225,7 +226,7 @@ test('a new aggregate is one object in the registry', async (t) => {
   const accumulator = new Accumulator(planMetrics(setting, registry));
   accumulate([up, { ...up, responseTime: 1.5 }, { ...up, responseTime: 2 }, noResponse], accumulator);
   t.strictSame(
-    [...accumulator.take().rows()].map((row) => row.extra),
+    [...rowsOf(accumulator.take())].map((row) => row.extra),
     [{ slow_response_time: 2 }],
   );
 });
@@ -236,7 +237,7 @@ test('a log of many results of few rows is summed up on the way', async (t) => {
   );
   const accumulator = new Accumulator();
   for (let round = 0; round < 2500; round++) for (let row = 0; row < 1000; row++) accumulator.add(columns, row);
-  const [row] = [...accumulator.take().rows()].filter(
+  const [row] = [...rowsOf(accumulator.take())].filter(
     ({ granularity, jobId }) => granularity === 'hour' && jobId === 1,
   );
   t.match(row, { count: 1_250_000, rtHist: { 0: 2500, 2: 2500, 100: 2500 }, data: { 200: 1_250_000 } });

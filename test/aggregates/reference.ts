@@ -1,10 +1,10 @@
 import { bucketStart, parseGranularity } from '../../src/aggregates/granularity.ts';
 import { binOf } from '../../src/aggregates/histogram.ts';
-import type { MetricRow } from '../../src/aggregates/metric-deltas.ts';
 import type { CheckResult } from '../../src/messages/check-result.ts';
 import { type AnyResult, ResultDecoder } from '../../src/messages/decode.ts';
 import { encodeResult } from '../../src/messages/encode.ts';
 import type { ResultColumns } from '../../src/messages/result-columns.ts';
+import type { MetricRow } from './metric-row.ts';
 
 export function columnsOf(results: readonly CheckResult[], foreign: readonly object[] = []): ResultColumns {
   const decoder = new ResultDecoder();

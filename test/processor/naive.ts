@@ -1,3 +1,4 @@
+import type { MetricNumbers } from '../../src/aggregates/metric-deltas.ts';
 import { type AnyResult, BadLineError, parseResult } from '../../src/messages/decode.ts';
 
 /** One counted slot (or foreign line) of the naive model. */
@@ -67,19 +68,7 @@ export class NaiveCounter {
   }
 }
 
-export interface NaiveRow {
-  count: number;
-  up: number;
-  degraded: number;
-  down: number;
-  missed: number;
-  rtCount: number;
-  rtMin: number | null;
-  rtMax: number | null;
-  rtSum: number;
-  data: Record<string, number>;
-  reasons: Record<string, number>;
-}
+export type NaiveRow = MetricNumbers;
 
 const LENGTHS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
 

@@ -1,11 +1,12 @@
 import { Accumulator } from '../../src/aggregates/accumulator.ts';
 import { sumBins } from '../../src/aggregates/histogram-bytes.ts';
-import type { MetricDeltas, MetricRow } from '../../src/aggregates/metric-deltas.ts';
+import type { MetricDeltas } from '../../src/aggregates/metric-deltas.ts';
 import { type MetricSetting, planMetrics } from '../../src/aggregates/metrics-plan.ts';
 import type { CheckResult } from '../../src/messages/check-result.ts';
 import { TablePartitions } from '../../src/processor/table-partitions.ts';
 import type { Database, Queryable } from '../../src/storage/database.ts';
 import { MetricsWriter } from '../../src/storage/metrics-writer.ts';
+import type { MetricRow } from '../aggregates/metric-row.ts';
 import { columnsOf, keyOf } from '../aggregates/reference.ts';
 
 export const T = Date.UTC(2026, 0, 31, 23, 58, 30);

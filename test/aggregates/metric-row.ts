@@ -1,0 +1,85 @@
+import {
+  extrasOf,
+  type MetricDeltas,
+  type MetricNumbers,
+  REASON_CODE,
+  RT_COUNT,
+  RT_MAX,
+  RT_MIN,
+  RT_SUM,
+  STATUS_CODE,
+  STRIDE,
+} from '../../src/aggregates/metric-deltas.ts';
+import { REASONS } from '../../src/messages/check-result.ts';
+
+/** What is to be added to one row of `metrics`, for comparing and showing. Times in ms, response times in microseconds. */
+export interface MetricRow extends MetricNumbers {
+  granularity: string;
+  jobId: number;
+  location: string;
+  /** Start of the bucket, ms since the epoch, UTC. */
+  bucketMs: number;
+  rtHist: Record<string, number>;
+  extra: Record<string, number | Record<string, number>>;
+}
+
+export function* rowsOf(deltas: MetricDeltas): Generator<MetricRow> {
+  for (let row = 0; row < deltas.length; row++) yield rowOf(deltas, row);
+}
+
+export function rowOf(deltas: MetricDeltas, row: number): MetricRow {
+  const { plans, level, jobId, location, locations, bucketMs, values } = deltas.arrays;
+  const { name, columns } = plans[level[row]];
+  const at = row * STRIDE;
+  const [up, degraded, down, missed] = values.subarray(at, at + 4);
+  const responses = values[at + RT_COUNT];
+  const cells = cellsOf(deltas, row);
+  return {
+    granularity: name,
+    jobId: jobId[row],
+    location: locations[location[row]],
+    bucketMs: bucketMs[row],
+    count: up + degraded + down + missed,
+    up,
+    degraded,
+    down,
+    missed,
+    rtCount: columns.has('rt_count') ? responses : 0,
+    rtMin: columns.has('rt_min') && responses > 0 ? values[at + RT_MIN] : null,
+    rtMax: columns.has('rt_max') && responses > 0 ? values[at + RT_MAX] : null,
+    rtSum: columns.has('rt_sum') ? values[at + RT_SUM] : 0,
+    data: columns.has('data') ? cells.data : {},
+    reasons: columns.has('reasons') ? cells.reasons : {},
+    rtHist: columns.has('rt_hist') ? cells.rtHist : {},
+    extra: extraOf(deltas, row),
+  };
+}
+
+/** The stored values of a row's aggregates without a column of their own, by key; absent where there is none. */
+function extraOf(deltas: MetricDeltas, row: number): MetricRow['extra'] {
+  const { plans, level, extras } = deltas.arrays;
+  const stored: MetricRow['extra'] = {};
+  if (extras.length === 0) return stored;
+  const union = extrasOf(plans);
+  for (const { key } of plans[level[row]].extras) {
+    const at = union.findIndex((extra) => extra.key === key);
+    const value = union[at].aggregate.toStored(extras[row][at]);
+    if (value !== null) stored[key] = value;
+  }
+  return stored;
+}
+
+function cellsOf(deltas: MetricDeltas, row: number): Pick<MetricRow, 'data' | 'reasons' | 'rtHist'> {
+  const { cellStart, cellEnd, cellCode, cellCount, statuses } = deltas.arrays;
+  const data: Array<[string, number]> = [];
+  const reasons: Array<[string, number]> = [];
+  const rtHist: Array<[number, number]> = [];
+  for (let cell = cellStart[row]; cell < cellEnd[row]; cell++) {
+    const code = cellCode[cell];
+    if (code < REASON_CODE) rtHist.push([code, cellCount[cell]]);
+    else if (code < STATUS_CODE) reasons.push([REASONS[code - REASON_CODE], cellCount[cell]]);
+    else data.push([statuses[code - STATUS_CODE], cellCount[cell]]);
+  }
+  // fromEntries makes own properties even of a status such as __proto__.
+  return { data: Object.fromEntries(data), reasons: Object.fromEntries(reasons), rtHist: Object.fromEntries(rtHist) };
+}
