@@ -11,7 +11,7 @@ import { type SettingProblem, SettingsError } from './settings/problems.ts';
 import { build, collect, type Given } from './settings/resolve.ts';
 import { readEnvFile, readSettingsFiles, type Source } from './settings/sources.ts';
 
-export type { DatabaseServer, DatabaseTls, KafkaConnection, KafkaTls } from './settings/connections.ts';
+export type { DatabaseServer, DatabaseTls, KafkaConnection } from './settings/connections.ts';
 export { type SettingDescription, settingsTable, showSettings } from './settings/describe.ts';
 export { type SettingProblem, SettingsError } from './settings/problems.ts';
 export { settingMeta } from './settings/resolve.ts';

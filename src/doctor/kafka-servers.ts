@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { rootCertificates, connect as tlsConnect } from 'node:tls';
-import type { KafkaTls } from '../settings.ts';
+import type { KafkaTls } from '../streaming/kafka-options.ts';
 import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
 import type { Patient } from './patient.ts';
 

@@ -1,4 +1,5 @@
 import { formatDuration } from '../core/duration.ts';
+import type { KafkaOptions } from '../streaming/kafka-options.ts';
 import { CERTIFICATE_USER } from './aliases.ts';
 import { parseConnectionString, URL_FORMS } from './connection-string.ts';
 import type { SettingsOf } from './leaf.ts';
@@ -30,26 +31,8 @@ export interface DatabaseTls {
   checkServerIdentity?: () => undefined;
 }
 
-/** PEM texts; null: Node's authorities, no client certificate. */
-export interface KafkaTls {
-  ca: string | null;
-  certificate: string | null;
-  key: string | null;
-}
-
-export interface KafkaConnection {
-  bootstrapServers: readonly string[];
-  clientId: string;
-  tls: KafkaTls | null;
-  sasl: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; user: string; password: string } | null;
-  compression: 'auto' | 'none' | 'gzip' | 'lz4' | 'zstd';
-  sessionTimeoutMs: number;
-  heartbeatMs: number;
-  rebalanceTimeoutMs: number;
-  requestTimeoutMs: number;
-  deliveryTimeoutMs: number;
-  metadataMaxAgeMs: number;
-}
+/** How to reach Kafka, as the settings say. */
+export type KafkaConnection = Omit<KafkaOptions, 'logger'>;
 
 type GivenMap = ReadonlyMap<string, Given>;
 
