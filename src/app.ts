@@ -29,6 +29,8 @@ export interface AppOptions {
   logger: Logger;
   version: string;
   clock?: Clock;
+  /** Starting waits for nothing any more when this aborts. */
+  signal?: AbortSignal;
   /** Called within the flushes of the role `processor`. */
   hooks?: ProcessorHooks;
 }
@@ -36,10 +38,11 @@ export interface AppOptions {
 export function createApp(settings: Settings, options: AppOptions): App {
   const lifecycle = new Lifecycle();
   const abort = new AbortController();
+  const signal = AbortSignal.any([abort.signal, ...(options.signal ? [options.signal] : [])]);
   return {
     async start() {
       try {
-        return await start(settings, options, lifecycle, abort.signal);
+        return await start(settings, options, lifecycle, signal);
       } catch (error) {
         await lifecycle.close().catch((cause) => options.logger.warn({ err: cause }, 'release failed'));
         throw error;

@@ -1,10 +1,15 @@
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import { createApp, type StartInfo } from './app.ts';
+import { exitByForce } from './core/exit.ts';
 import { growHeapSparingly } from './core/heap.ts';
 import { createLogger, type Logger } from './core/logger.ts';
 import type { Settings } from './settings.ts';
 
 const GRACE_MS = 10_000;
+/** For what is being started when the process is to end; servers may be away, and starting waits for them. */
+const START_GRACE_MS = 3_000;
 
 export interface MainOptions {
   settings: Settings;
@@ -25,14 +30,17 @@ export async function main({ settings, version, signal, isTerminal, announce }: 
   const level = settings.logging.level === 'auto' ? (isTerminal ? 'warn' : 'info') : settings.logging.level;
   const logger = createLogger({ level, fd: isTerminal ? 2 : 1 });
   if (settings.roles.includes('scheduler')) growHeapSparingly();
-  const app = createApp(settings, { logger, version });
+  const app = createApp(settings, { logger, version, signal });
   const grace = closeWithGrace(
     {
       delay: GRACE_MS,
       logger: false,
       // The caller listens to these; npm passes some of them on twice.
       skip: ['SIGINT', 'SIGTERM', 'SIGHUP'],
-      onTimeout: () => logger.fatal({ graceMs: GRACE_MS }, 'ending took too long, ended by force'),
+      onTimeout: () => {
+        logger.fatal({ graceMs: GRACE_MS }, 'ending took too long, ended by force');
+        exitByForce();
+      },
       onSecondError: (error) => logger.fatal({ err: error }, 'a second error while ending'),
     },
     async ({ err, signal: name }) => {
@@ -50,9 +58,11 @@ export async function main({ settings, version, signal, isTerminal, announce }: 
     grace.close();
     return ended;
   };
+  const asked = signal.aborted ? Promise.resolve() : once(signal, 'abort');
   try {
-    const info = await app.start();
-    if (signal.aborted) return end();
+    const info = await Promise.race([app.start(), asked.then(() => delay(START_GRACE_MS, null))]);
+    if (info === null) exitByForce();
+    if (info === null || signal.aborted) return end();
     announce(info, logger);
   } catch (error) {
     // What is torn down while it starts fails to start; that was asked for.
@@ -60,6 +70,6 @@ export async function main({ settings, version, signal, isTerminal, announce }: 
     grace.uninstall();
     throw error;
   }
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  await asked;
   return end();
 }

@@ -2,6 +2,8 @@ import { createPublisher } from '../scheduler/publisher.ts';
 import { createScheduler } from '../scheduler/scheduler.ts';
 import type { Foundation, Scheduling } from './foundation.ts';
 
+const PUBLISHER_GRACE_MS = 1_000;
+
 /** Starts the role `scheduler`: checks are made and their results brought into the stream. */
 export async function startScheduling(foundation: Foundation): Promise<Scheduling> {
   const { settings, logger, clock, lifecycle, database, driver, partitionsOf, jobs, instanceId } = foundation;
@@ -17,7 +19,8 @@ export async function startScheduling(foundation: Foundation): Promise<Schedulin
     successTopic: settings.topics.success,
     failuresTopic: settings.topics.failures,
   });
-  lifecycle.defer(() => publisher.close());
+  // The scheduler has waited for its results before.
+  lifecycle.defer(() => publisher.close(PUBLISHER_GRACE_MS));
   const scheduler = createScheduler({
     clock,
     logger,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
+import { withDeadline } from '../core/deadline.ts';
 import type { Logger } from '../core/logger.ts';
 import { retry } from '../core/retry.ts';
 
@@ -17,6 +18,7 @@ const MAX_CHANNEL_BYTES = 63;
 /** How often a silent connection is asked whether it is still there, and how long it may take to answer. */
 const PING_MS = 10_000;
 const PING_TIMEOUT_MS = 5_000;
+const UNLISTEN_MS = 1_000;
 
 /**
  * LISTEN on one connection of its own, shared by all channels and opened by the first. It reconnects for ever; after
@@ -53,9 +55,10 @@ export class Listener {
       subscribers.delete(subscriber);
       if (subscribers.size > 0 || this.#subscribers.get(name) !== subscribers) return;
       this.#subscribers.delete(name);
-      // When the connection is lost, so is its LISTEN.
+      // When the connection is lost, so is its LISTEN; nobody is called any more even while the server is silent.
       const client = this.#client;
-      if (client) await this.#run(client, `UNLISTEN ${pg.escapeIdentifier(name)}`).catch(() => undefined);
+      const unlisten = `UNLISTEN ${pg.escapeIdentifier(name)}`;
+      if (client) await withDeadline(this.#run(client, unlisten), UNLISTEN_MS, 'not answered').catch(() => undefined);
     };
   }
 

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { from as copyFromStdin } from 'pg-copy-streams';
+import { withDeadline } from '../core/deadline.ts';
 import type { Logger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
 import { type ConnectionOptions, toClientConfig } from './connection.ts';
@@ -21,6 +22,8 @@ export interface DatabaseOptions extends ConnectionOptions {
 
 /** Major version of PostgreSQL. */
 export const OLDEST_VERSION = 14;
+/** A server that does not answer must not hold up the end of a process. */
+const CLOSE_MS = 3_000;
 
 /**
  * Connects, and checks that PostgreSQL is there and new enough. Throws VED_DATABASE_UNAVAILABLE when it is not (with the
@@ -42,6 +45,7 @@ class PooledDatabase implements Database {
   databaseName = '';
   readonly #pool: pg.Pool;
   readonly #listener: Listener;
+  readonly #logger: Logger;
   readonly #statementTimeoutMs: number;
   readonly #graceMs: number;
   readonly #place: string;
@@ -51,6 +55,7 @@ class PooledDatabase implements Database {
   constructor(options: DatabaseOptions) {
     const { config, place, schema, session, statementTimeoutMs, graceMs } = toClientConfig(options);
     this.schema = schema;
+    this.#logger = options.logger;
     this.#place = place;
     this.#oldestVersion = options.oldestVersion ?? OLDEST_VERSION;
     this.#statementTimeoutMs = statementTimeoutMs;
@@ -139,7 +144,11 @@ class PooledDatabase implements Database {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#listener.close().then(() => this.#pool.end());
+    this.#closing ??= withDeadline(
+      this.#listener.close().then(() => this.#pool.end()),
+      CLOSE_MS,
+      'connections to the database were not closed',
+    ).catch((error: unknown) => this.#logger.warn({ err: error }, 'the database is left as it is'));
     return this.#closing;
   }
 }

@@ -2,6 +2,7 @@ import type { Admin } from 'kafkajs';
 import type { PartitionRange, TopicSpec } from './driver.ts';
 import type { KafkaAdmin } from './kafka.ts';
 import { streamUnavailable, topicMissing } from './kafka-errors.ts';
+import { goodbye } from './kafka-goodbye.ts';
 import { type KafkaOptions, topicConfiguration } from './kafka-options.ts';
 import { createClient, type KafkaJs } from './kafkajs-client.ts';
 import { type Cluster, createCluster, topicId } from './kafkajs-cluster.ts';
@@ -67,10 +68,8 @@ export class KafkajsAdmin implements KafkaAdmin {
     this.#admin = undefined;
     this.#cluster = undefined;
     // What never connected has nothing to close.
-    await Promise.all([
-      admin?.then((connected) => connected.disconnect()).catch(() => undefined),
-      cluster?.then((connected) => connected.disconnect()).catch(() => undefined),
-    ]);
+    const connections = [admin, cluster].map((opened) => opened?.then((connected) => connected.disconnect()));
+    await goodbye(Promise.allSettled(connections), this.#options.logger);
   }
 
   async #ask<T>(what: string, question: (admin: Admin) => Promise<T>): Promise<T> {

@@ -3,6 +3,7 @@ import { sleep, systemClock } from '../core/clock.ts';
 import type { ConsumerOptions, StreamConsumer, TopicPartition } from './driver.ts';
 import type { KafkaAdmin, Startable } from './kafka.ts';
 import { streamUnavailable, topicMissing } from './kafka-errors.ts';
+import { goodbye } from './kafka-goodbye.ts';
 import type { KafkaOptions } from './kafka-options.ts';
 import { MAX_WAITING_BYTES, type OwnedPartition, PartitionBook } from './kafka-partitions.ts';
 import { errorType, messageOf } from './kafkajs-admin.ts';
@@ -77,9 +78,7 @@ export class KafkajsConsumer implements Startable<StreamConsumer> {
     await this.#book.close();
     const consumer = this.#current;
     this.#current = undefined;
-    await consumer?.disconnect().catch((error: unknown) => {
-      this.#options.logger.debug({ err: error }, 'the group was not left in order');
-    });
+    await goodbye(consumer?.disconnect(), this.#options.logger);
     this.#book.revokeAll();
   }
 

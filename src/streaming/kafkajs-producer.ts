@@ -1,8 +1,10 @@
 import type { Producer, RecordMetadata, TopicMessages } from 'kafkajs';
+import { withDeadline } from '../core/deadline.ts';
 import { VedetteError } from '../errors.ts';
 import type { OutgoingRecord, StreamProducer } from './driver.ts';
 import type { Startable } from './kafka.ts';
 import { streamUnavailable, topicMissing } from './kafka-errors.ts';
+import { goodbye } from './kafka-goodbye.ts';
 import type { KafkaOptions } from './kafka-options.ts';
 import { errorType, messageOf } from './kafkajs-admin.ts';
 import { createClient, type KafkaJs } from './kafkajs-client.ts';
@@ -37,7 +39,7 @@ export class KafkajsProducer implements Startable<StreamProducer> {
       producer = this.#connected();
       const batch = { acks: -1, compression: this.#compression, topicMessages: byTopic(records) };
       const sent = (await producer).sendBatch(batch);
-      assertAcknowledged(records, await withDeadline(sent, this.#options.deliveryTimeoutMs));
+      assertAcknowledged(records, await withDeadline(sent, this.#options.deliveryTimeoutMs, 'not acknowledged'));
     } catch (error) {
       this.#discard(producer);
       throw this.#translate(error, records[0].topic);
@@ -49,7 +51,10 @@ export class KafkajsProducer implements Startable<StreamProducer> {
     const producer = this.#producer;
     this.#producer = undefined;
     // One that never connected, or lost its broker, has nothing left to say goodbye to.
-    await producer?.then((connected) => connected.disconnect()).catch(() => undefined);
+    await goodbye(
+      producer?.then((connected) => connected.disconnect()),
+      this.#options.logger,
+    );
   }
 
   #connected(): Promise<Producer> {
@@ -107,17 +112,5 @@ function assertAcknowledged(records: readonly OutgoingRecord[], answers: Readonl
   for (const { topic, partition } of records) {
     if (acknowledged.has(`${partition}/${topic}`)) continue;
     throw new Error(`partition ${partition} of topic ${topic} was not acknowledged: its leader has changed`);
-  }
-}
-
-async function withDeadline<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not acknowledged within ${timeoutMs} ms`)), timeoutMs);
-  });
-  try {
-    return await Promise.race([work, deadline]);
-  } finally {
-    clearTimeout(timer);
   }
 }

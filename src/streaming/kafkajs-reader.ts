@@ -2,6 +2,7 @@ import { sleep, systemClock } from '../core/clock.ts';
 import type { RecordBatch } from './driver.ts';
 import type { KafkaAdmin } from './kafka.ts';
 import { streamUnavailable } from './kafka-errors.ts';
+import { goodbye } from './kafka-goodbye.ts';
 import type { KafkaOptions } from './kafka-options.ts';
 import type { OpenStretch } from './kafka-stretches.ts';
 import { messageOf } from './kafkajs-admin.ts';
@@ -54,7 +55,7 @@ export async function* readStretches(
   } catch (error) {
     throw streamUnavailable(options, `reading ${topic}: ${messageOf(error)}`, error);
   } finally {
-    await cluster.disconnect();
+    await goodbye(cluster.disconnect(), options.logger);
   }
 }
 

@@ -1,6 +1,8 @@
 import { rootCertificates } from 'node:tls';
+import { exitWithout } from '../core/exit.ts';
 import type { Logger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
+import { goodbye } from './kafka-goodbye.ts';
 import { lz4 } from './kafka-lz4.ts';
 import type { KafkaOptions } from './kafka-options.ts';
 import type { RdkafkaModule } from './rdkafka-module.ts';
@@ -49,6 +51,17 @@ export function compressionCodec({ features }: RdkafkaModule, { compression }: K
     'VED_DRIVER_UNAVAILABLE',
     `kafka.compression is ${compression}, but node-rdkafka was compiled without it (it has ${features.join(' ')})`,
   );
+}
+
+/**
+ * Runs `disconnect` and waits until it is done, but not for brokers that are away: it goes on in librdkafka's threads
+ * then.
+ */
+export function disconnected(
+  disconnect: (done: () => void) => unknown,
+  { logger }: Pick<KafkaOptions, 'logger'>,
+): Promise<void> {
+  return goodbye(exitWithout(new Promise<void>((resolve) => void disconnect(resolve))), logger);
 }
 
 /** What librdkafka calls an error heals by itself more often than not: detail, unless the driver reports it. */

@@ -4,7 +4,7 @@ import type { KafkaAdmin, Startable } from './kafka.ts';
 import { streamUnavailable, topicMissing } from './kafka-errors.ts';
 import { ASSIGNMENT_STRATEGY, type KafkaOptions } from './kafka-options.ts';
 import { MAX_WAITING_BYTES, type OwnedPartition, PartitionBook } from './kafka-partitions.ts';
-import { connectionConfig, FailureLog } from './rdkafka-config.ts';
+import { connectionConfig, disconnected, FailureLog } from './rdkafka-config.ts';
 import { RD, RD_EVENT, type RdConsumer, type RdError, type RdkafkaModule, type RdMessage } from './rdkafka-module.ts';
 import { MessagePoll } from './rdkafka-poll.ts';
 import { byPartition, toRecord } from './rdkafka-records.ts';
@@ -14,7 +14,6 @@ const CONNECT_MS = 10_000;
 const SILENCE_MS = 10_000;
 const ERROR_PAUSE_MS = 200;
 const TOPIC_REPLACED = /Topic \S+ changed id from (?!A+ )/;
-const DISCONNECT_MS = 10_000;
 
 /** What librdkafka was told about a partition. */
 interface Lane {
@@ -276,9 +275,7 @@ export class RdkafkaConsumer implements Startable<StreamConsumer> {
 
   async #disconnect(): Promise<void> {
     if (!this.#consumer?.isConnected()) return;
-    const done = new Promise<void>((resolve) => this.#consumer.disconnect(resolve));
-    // Leaving the group needs the broker; without it the group finds out by itself.
-    await Promise.race([done, sleep(systemClock, DISCONNECT_MS)]);
+    await disconnected((done) => this.#consumer.disconnect(done), this.#options);
   }
 }
 

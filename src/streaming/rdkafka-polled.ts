@@ -1,6 +1,6 @@
 import { streamUnavailable } from './kafka-errors.ts';
 import type { KafkaOptions } from './kafka-options.ts';
-import { FailureLog } from './rdkafka-config.ts';
+import { disconnected, FailureLog } from './rdkafka-config.ts';
 import type { RdkafkaModule, RdProducer } from './rdkafka-module.ts';
 
 const BUSY_POLL_MS = 2;
@@ -38,7 +38,10 @@ export async function connectProducer(
     failures,
     outstanding: 1,
     wake: () => schedule(BUSY_POLL_MS),
-    close: (flushMs) => close(producer, flushMs).finally(() => clearTimeout(timer)),
+    close: async (flushMs) => {
+      if (producer.isConnected()) await disconnected((done) => producer.disconnect(flushMs, done), options);
+      clearTimeout(timer);
+    },
   };
   const poll = () => {
     try {
@@ -81,11 +84,4 @@ function createProducer(module: RdkafkaModule, config: object, options: KafkaOpt
   } catch (error) {
     throw streamUnavailable(options, (error as Error).message, error);
   }
-}
-
-function close(producer: RdProducer, flushMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    if (!producer.isConnected()) return resolve();
-    producer.disconnect(flushMs, () => resolve());
-  });
 }

@@ -8,6 +8,8 @@ import { compressionCodec, connectionConfig } from './rdkafka-config.ts';
 import { RD, RD_EVENT, type RdError, type RdkafkaModule } from './rdkafka-module.ts';
 import { connectProducer, type PolledProducer } from './rdkafka-polled.ts';
 
+/** Whoever closes a producer has waited for what it sent. */
+const FLUSH_MS = 1_000;
 const MISSING: ReadonlySet<number> = new Set([RD.unknownTopic, RD.unknownPartition, RD.unknownTopicOrPartition]);
 
 /** librdkafka's own timeout comes first where it comes at all. */
@@ -65,7 +67,7 @@ export class RdkafkaProducer implements Startable<StreamProducer> {
     const current = this.#current;
     this.#current = undefined;
     // One that never connected has nothing to close.
-    await current?.then((polled) => this.#end(polled, this.#timeoutMs)).catch(() => undefined);
+    await current?.then((polled) => this.#end(polled, FLUSH_MS)).catch(() => undefined);
   }
 
   #connected(): Promise<PolledProducer> {

@@ -2,7 +2,7 @@ import type { RecordBatch } from './driver.ts';
 import { streamUnavailable } from './kafka-errors.ts';
 import type { KafkaOptions } from './kafka-options.ts';
 import type { OpenStretch } from './kafka-stretches.ts';
-import { connectionConfig, FailureLog } from './rdkafka-config.ts';
+import { connectionConfig, disconnected, FailureLog } from './rdkafka-config.ts';
 import type { RdConsumer, RdError, RdkafkaModule, RdMessage } from './rdkafka-module.ts';
 import { MessagePoll } from './rdkafka-poll.ts';
 import { byPartition, toRecord } from './rdkafka-records.ts';
@@ -40,7 +40,7 @@ export async function* readStretches(
       open = open.filter(({ next, end }) => next < end && !(isSilent && end !== Number.POSITIVE_INFINITY));
     }
   } finally {
-    await new Promise<void>((resolve) => consumer.disconnect(resolve));
+    await disconnected((done) => consumer.disconnect(done), options);
   }
 }
 

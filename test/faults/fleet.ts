@@ -43,8 +43,11 @@ export function createVedette(options: VedetteOptions): VedetteProcess {
   let child: ChildProcess | undefined;
   let failures = 0;
   let isWanted = false;
+  let restart: NodeJS.Timeout | undefined;
   const running = () => child !== undefined && child.exitCode === null && child.signalCode === null;
   const launch = () => {
+    // Started by hand meanwhile: a second process of this name would belong to nobody.
+    clearTimeout(restart);
     const log = createWriteStream(options.logFile, { flags: 'a' });
     const [program, ...args] = command;
     child = spawn(program, [...args, ...flags], {
@@ -58,7 +61,7 @@ export function createVedette(options: VedetteOptions): VedetteProcess {
     child.once('exit', (code) => {
       if (!isWanted || code === 0) return;
       failures++;
-      if (options.supervised) setTimeout(() => isWanted && launch(), 1_000);
+      if (options.supervised) restart = setTimeout(() => isWanted && launch(), 1_000);
     });
   };
   return {
@@ -86,6 +89,7 @@ export function createVedette(options: VedetteOptions): VedetteProcess {
     },
     async stop(limitMs = 15_000) {
       isWanted = false;
+      clearTimeout(restart);
       if (!child || !running()) return child?.exitCode ?? null;
       const exited = once(child, 'exit');
       child.kill('SIGCONT');
@@ -94,6 +98,7 @@ export function createVedette(options: VedetteOptions): VedetteProcess {
       const late = sleep(limitMs, 'late', { signal: timer.signal }).catch(() => 'ended');
       if ((await Promise.race([exited, late])) === 'late') {
         child.kill('SIGKILL');
+        await exited;
         throw new Error(`${options.name} did not end within ${limitMs} ms of SIGTERM; see ${options.logFile}`);
       }
       timer.abort();

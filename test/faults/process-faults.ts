@@ -73,17 +73,18 @@ export function serverFaults(server: EmbeddedServer): Fault[] {
       await pid();
     }),
     fault('PostgreSQL is paused', servers, async (_, random) => {
-      const stopped = await familyOf(await pid());
-      signal(stopped, 'SIGSTOP');
+      const resume = await pauseServer(await pid());
       await sleep(random.between(500, 8_000));
-      signal(stopped, 'SIGCONT');
+      resume();
     }),
   ];
 }
 
-/** The server and all processes that it has made. */
-async function familyOf(pid: number): Promise<number[]> {
-  return serversOf(await readlink(`/proc/${pid}/cwd`));
+/** Stops the server and all processes that it has made; answers what lets them go on. */
+export async function pauseServer(pid: number): Promise<() => void> {
+  const family = await serversOf(await readlink(`/proc/${pid}/cwd`));
+  signal(family, 'SIGSTOP');
+  return () => signal(family, 'SIGCONT');
 }
 
 function signal(pids: readonly number[], name: 'SIGSTOP' | 'SIGCONT'): void {

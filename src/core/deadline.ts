@@ -1,0 +1,12 @@
+/** What `work` comes to, unless it takes longer than `limitMs`: then this rejects with `late`, and `work` goes on alone. */
+export async function withDeadline<T>(work: Promise<T>, limitMs: number, late: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${late} within ${limitMs} ms`)), limitMs);
+  });
+  try {
+    return await Promise.race([work, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
