@@ -3,6 +3,7 @@ import { mkdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Test, test } from 'tap';
+import { noKafkaFor, startKafka } from '../kafka/broker.ts';
 import { until } from './fleet.ts';
 import { countedSlots, createScene, isReady, openDatabase, reportAudit, startServer } from './scene.ts';
 
@@ -11,14 +12,22 @@ const JOBS = 100;
 const SIZE_MB = 400;
 
 const why = process.getuid?.() === 0 ? false : 'A FULL DISK IS NOT TESTED: only root may mount a small one';
-test(`the disk of PostgreSQL is full, ${ROUNDS} times`, { skip: why }, async (t) => {
+for (const stream of ['embedded', 'kafkajs', 'rdkafka'] as const) {
+  const name = `${stream}: the disk of PostgreSQL is full, ${ROUNDS} times: exact`;
+  test(name, { skip: why || (stream !== 'embedded' && noKafkaFor(stream)) }, (t) => fillDisk(t, stream));
+}
+
+async function fillDisk(t: Test, stream: string): Promise<void> {
   const scene = await createScene(t, { jobs: JOBS });
   const disk = await mountSmallDisk(t, join(scene.folder, 'server'));
   if (!disk) return;
   const server = await startServer(t, scene);
+  const kafka = stream === 'embedded' ? null : await startKafka(t);
   const vedette = await scene.vedette('vedette', {
     DATABASE_URL: server.connectionString,
     VEDETTE_SCHEDULER_LEASE: '4s',
+    VEDETTE_STREAM_DRIVER: stream,
+    ...(kafka ? { KAFKA_BOOTSTRAP_SERVERS: kafka.bootstrapServers.join() } : {}),
   });
   await vedette.start();
   await until('readiness', () => isReady(vedette), 60_000);
@@ -40,7 +49,7 @@ test(`the disk of PostgreSQL is full, ${ROUNDS} times`, { skip: why }, async (t)
   await sleep(3_000);
   await scene.settle(vedette, database);
   reportAudit(t, await scene.audit(database));
-});
+}
 
 interface SmallDisk {
   /** Leaves not a byte, however much of it is given back meanwhile. */
