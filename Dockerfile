@@ -17,7 +17,7 @@ COPY . .
 RUN node scripts/build.mjs
 
 FROM packages AS build
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json ./
 COPY src ./src
 RUN node scripts/build.mjs
 # The embedded PostgreSQL stays out: a container has nowhere to keep it. Of node-rdkafka only what is loaded stays.

@@ -1,11 +1,16 @@
-// Builds dist from src, only the files that changed. It strips types and does not check them: `npm test` does.
+// Builds dist from src: bundles of one command line and of what it loads on demand. It strips types and does not check
+// them: `npm test` does.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { root } from './ensure-install.mjs';
 
 const STAMP = 'dist/.build.json';
-const CONFIG = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
+const CONFIG = ['tsconfig.json', 'package-lock.json'];
+/** Packages of so many small files that loading them one by one takes longer than anything else at a start. */
+const BUNDLED = ['typebox'];
+/** A process that runs may still load parts of the build that it was started from. */
+const KEPT_MS = 24 * 3_600_000;
 
 /**
  * What differs between src and what dist was built from. Sizes and times are compared first, contents only where those
@@ -39,67 +44,53 @@ export async function build(folder = root) {
     if (touched) refreshStamp(folder, files);
     return 0;
   }
-  const configChanged = changed.some((name) => CONFIG.includes(name));
-  const sources = (configChanged ? Object.keys(files) : changed).filter(isSource);
+  const outputs = await bundle(folder);
   // Without a stamp a build that is cut off here is repeated, not believed.
   rmSync(path.join(folder, STAMP), { force: true });
-  prune(
-    folder,
-    new Set(
-      Object.keys(files)
-        .filter(isSource)
-        .flatMap((name) => [outputOf(name), `${outputOf(name)}.map`]),
-    ),
-  );
-  const scripts = sources.filter((name) => name.endsWith('.ts'));
-  if (scripts.length > 0) await transpile(folder, scripts);
-  for (const name of sources.filter((name) => !name.endsWith('.ts'))) {
-    write(path.join(folder, outputOf(name)), readFileSync(path.join(folder, name)));
-  }
+  for (const { path: file, contents } of outputs) write(file, contents);
+  prune(folder, new Set(outputs.map(({ path: file }) => path.relative(folder, file))));
   writeStamp(folder, files);
-  return sources.length;
+  return outputs.length;
 }
 
-async function transpile(folder, sources) {
-  const { default: ts } = await import('typescript').catch((cause) => {
-    throw new Error('dist is older than src, and TypeScript, which builds it, is not installed: run npm ci', { cause });
+async function bundle(folder) {
+  const esbuild = await import('esbuild').catch((cause) => {
+    throw new Error('dist is older than src, and esbuild, which builds it, is not installed: run npm ci', { cause });
   });
-  const { config } = ts.readConfigFile(path.join(folder, 'tsconfig.json'), ts.sys.readFile);
-  const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, folder);
-  const compilerOptions = {
-    ...options,
-    noEmit: false,
-    incremental: false,
-    sourceMap: true,
-    module: ts.ModuleKind.ESNext,
-    moduleResolution: ts.ModuleResolutionKind.Bundler,
-  };
-  delete compilerOptions.tsBuildInfoFile;
-  for (const name of sources) {
-    const { outputText, sourceMapText, diagnostics } = ts.transpileModule(
-      readFileSync(path.join(folder, name), 'utf8'),
-      {
-        compilerOptions,
-        fileName: path.relative(path.dirname(outputOf(name)), name),
-        reportDiagnostics: true,
-      },
-    );
-    if (diagnostics?.length)
-      throw new Error(`${name}: ${ts.flattenDiagnosticMessageText(diagnostics[0].messageText, '\n')}`);
-    write(path.join(folder, outputOf(name)), outputText);
-    if (sourceMapText) write(path.join(folder, `${outputOf(name)}.map`), sourceMapText);
+  const { dependencies, optionalDependencies } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
+  const packages = Object.keys({ ...dependencies, ...optionalDependencies });
+  try {
+    const { outputFiles } = await esbuild.build({
+      absWorkingDir: folder,
+      entryPoints: ['src/cli.ts'],
+      outdir: 'dist',
+      // All in one folder: what a file finds relative to its own place does not depend on the bundle it is in.
+      chunkNames: '[name]-[hash]',
+      bundle: true,
+      splitting: true,
+      external: packages.filter((name) => !BUNDLED.includes(name)),
+      platform: 'node',
+      format: 'esm',
+      target: 'node20.20',
+      sourcemap: true,
+      write: false,
+      logLevel: 'silent',
+    });
+    return outputFiles;
+  } catch (error) {
+    const [first] = error.errors ?? [];
+    if (!first) throw error;
+    const { file, line, column } = first.location ?? { file: 'src', line: 0, column: 0 };
+    throw new Error(`${file}:${line}:${column + 1}: ${first.text}`, { cause: error });
   }
 }
 
-const isSource = (name) => name.startsWith('src/');
-const outputOf = (name) => name.replace(/^src\//, 'dist/').replace(/\.ts$/, '.js');
-
-/** Removes from dist what no source makes any more. */
+/** Removes from dist what is neither of this build nor of one that a process may still run. */
 function prune(folder, wanted) {
-  if (!existsSync(path.join(folder, 'dist'))) return;
   for (const name of listTree(folder, 'dist')) {
-    // Drafts belong to a build that goes on beside this one.
-    if (!wanted.has(name) && !name.endsWith('.tmp')) rmSync(path.join(folder, name), { force: true });
+    const file = path.join(folder, name);
+    const { mtimeMs } = statSync(file, { throwIfNoEntry: false }) ?? {};
+    if (!wanted.has(name) && Date.now() - mtimeMs > KEPT_MS) rmSync(file, { force: true });
   }
 }
 

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { root } from '../root.ts';
 import { type Examination, ok, problem, warning } from './examination.ts';
 
 interface Package {
   engines: { node: string };
 }
 
-/** Both src/doctor and dist/doctor lie two folders below the package's root. */
-const { engines }: Package = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+const { engines }: Package = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
 const oldest = engines.node.replace('>=', '');
 
 export const node: Examination = {

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
+import { root } from '../root.ts';
 import type { Database, Queryable, Transaction } from './database.ts';
 import { keepGrants } from './grants.ts';
 
@@ -14,8 +15,7 @@ export interface Migration {
   checksum: string;
 }
 
-/** Both src/storage and dist/storage lie two folders below the package's root. */
-const FOLDER = fileURLToPath(new URL('../../migrations/', import.meta.url));
+const FOLDER = fileURLToPath(new URL('migrations/', root));
 
 export async function loadMigrations(folder = FOLDER): Promise<Migration[]> {
   const names = (await readdir(folder)).filter((name) => /^\d{4}-[a-z0-9-]+\.sql$/.test(name)).sort();

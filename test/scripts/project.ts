@@ -50,14 +50,14 @@ export function createProject(t: Test, { installed = true } = {}) {
   mkdirSync(path.join(folder, 'src/cli'), { recursive: true });
   writeFileSync(path.join(folder, 'src/cli.ts'), PROGRAM);
   writeFileSync(path.join(folder, 'src/answer.ts'), 'export const answer: number = 42;\n');
-  for (const name of ['scripts', 'bin', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json']) {
+  for (const name of ['scripts', 'bin', 'package.json', 'package-lock.json', 'tsconfig.json']) {
     cpSync(path.join(root, name), path.join(folder, name), { recursive: true });
   }
   cpSync(path.join(root, 'src/cli/interrupt.ts'), path.join(folder, 'src/cli/interrupt.ts'));
   if (installed) {
     // Only what building needs; each package is a link, so that the folder itself is the project's own.
     mkdirSync(path.join(folder, 'node_modules'));
-    symlinkSync(path.join(root, 'node_modules/typescript'), path.join(folder, 'node_modules/typescript'));
+    symlinkSync(path.join(root, 'node_modules/esbuild'), path.join(folder, 'node_modules/esbuild'));
     const { '': _, ...packages } = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8')).packages;
     writeFileSync(path.join(folder, 'node_modules/.package-lock.json'), JSON.stringify({ packages }));
   }
