@@ -201,10 +201,15 @@ async function startAt(cluster: Cluster, port: number): Promise<ChildProcess> {
   }
 }
 
+/** The database that initdb makes becomes ours: making another one would take as long again. */
 async function ensureDatabase(cluster: Cluster, port: number): Promise<void> {
-  await withClient(cluster, port, 'postgres', async (client) => {
-    const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE]);
-    if (rowCount === 0) await client.query(`CREATE DATABASE ${DATABASE} TEMPLATE template0`);
+  await withClient(cluster, port, 'template1', async (client) => {
+    const { rows } = await client.query<{ datname: string }>('SELECT datname FROM pg_database');
+    const names = rows.map(({ datname }) => datname);
+    if (names.includes(DATABASE)) return;
+    if (names.includes('postgres')) {
+      await client.query(`ALTER DATABASE postgres RENAME TO ${DATABASE}; COMMENT ON DATABASE ${DATABASE} IS NULL`);
+    } else await client.query(`CREATE DATABASE ${DATABASE} TEMPLATE template0`);
   });
 }
 
