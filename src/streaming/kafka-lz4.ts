@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 
 export interface Lz4 {
   compressFrameSync(data: Buffer): Buffer;
-  decompressFrame(data: Buffer): Promise<Buffer>;
+  decompressFrameSync(data: Buffer): Buffer;
 }
 
 let loaded: Lz4 | null | undefined;
