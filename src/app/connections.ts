@@ -9,6 +9,7 @@ import { createDatabase, isRetryable } from '../storage/pool.ts';
 import { chooseDriver } from '../streaming/choose.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
 import { streamDrivers } from '../streaming/index.ts';
+import { isRefused } from '../streaming/kafka-errors.ts';
 
 export interface OpenedDatabase {
   database: Database;
@@ -77,4 +78,20 @@ export async function openStream(
   options.logger.info({ driver: name, reason }, 'stream opened');
   options.lifecycle.defer(() => driver.close());
   return driver;
+}
+
+/** What needs the stream: it is waited for while it is away, as the database is, until `signal` aborts. */
+export function untilStreamThere<T>(
+  work: () => Promise<T>,
+  { logger, signal }: { logger: Logger; signal: AbortSignal },
+): Promise<T> {
+  return retry(work, {
+    signal,
+    isRetryable: (error) =>
+      error instanceof VedetteError && error.code === 'VED_STREAM_UNAVAILABLE' && !isRefused(error),
+    onTransition: (state) =>
+      state.failing
+        ? logger.warn({ err: state.error }, 'stream cannot be reached, waiting for it')
+        : logger.info('stream is there'),
+  });
 }

@@ -1,4 +1,5 @@
 import type { Logger } from '../core/logger.ts';
+import { retry } from '../core/retry.ts';
 import type { Processor } from '../processor/processor.ts';
 import type { ProcessorStats } from '../processor/stats.ts';
 import type { Database } from '../storage/database.ts';
@@ -31,7 +32,7 @@ class TopicsFollower implements Counting {
   #unwatch: () => Promise<void> = async () => {};
   /** Changes are worked off one after the other. */
   #queue: Promise<void> = Promise.resolve();
-  #isStopping = false;
+  readonly #stopping = new AbortController();
 
   constructor(options: CountingOptions) {
     this.#options = options;
@@ -40,14 +41,12 @@ class TopicsFollower implements Counting {
   async start(): Promise<void> {
     await this.#follow();
     this.#unwatch = await watchTopics(this.#options.database, () => {
-      this.#queue = this.#queue
-        .then(() => this.#follow())
-        .catch((error) => this.#options.logger.error({ err: error }, 'topics could not be followed'));
+      this.#queue = this.#queue.then(() => this.#followInTheEnd());
     });
   }
 
   async stop(): Promise<void> {
-    this.#isStopping = true;
+    this.#stopping.abort();
     await this.#unwatch();
     await this.#queue;
     await this.#processor?.stop();
@@ -57,11 +56,26 @@ class TopicsFollower implements Counting {
     return this.#processor?.stats() ?? null;
   }
 
+  /** The processor before has ended by then: without the next one nothing would be counted. */
+  async #followInTheEnd(): Promise<void> {
+    const { logger } = this.#options;
+    const { signal } = this.#stopping;
+    await retry(() => this.#follow(), {
+      signal,
+      onTransition: (state) => {
+        if (state.failing) logger.error({ err: state.error }, 'topics cannot be followed, trying again');
+      },
+    }).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+  }
+
   async #follow(): Promise<void> {
     const { database, resultsTopic, create, logger } = this.#options;
     const topics = await readCountedTopics(database, resultsTopic);
-    if (this.#isStopping || topics.join() === this.#topics.join()) return;
+    if (this.#stopping.signal.aborted || topics.join() === this.#topics.join()) return;
     await this.#processor?.stop();
+    this.#topics = [];
     const processor = await create(topics);
     await processor.start();
     this.#processor = processor;

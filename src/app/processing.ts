@@ -1,6 +1,7 @@
 import { planMetrics } from '../aggregates/metrics-plan.ts';
 import { createHousekeeping } from '../processor/housekeeping.ts';
 import { createProcessor } from '../processor/processor.ts';
+import { untilStreamThere } from './connections.ts';
 import { type Counting, createCounting } from './counting.ts';
 import type { Foundation } from './foundation.ts';
 
@@ -32,7 +33,7 @@ export async function startCounting(foundation: Foundation): Promise<Counting> {
     },
   });
   lifecycle.defer(() => counting.stop());
-  await counting.start();
+  await untilStreamThere(() => counting.start(), foundation);
 
   const housekeeping = createHousekeeping({
     database,

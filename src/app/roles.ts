@@ -1,5 +1,5 @@
 import { migrate, pendingMigrations } from '../storage/migrate.ts';
-import { openStream } from './connections.ts';
+import { openStream, untilStreamThere } from './connections.ts';
 import type { Foundation, Ground, Roles } from './foundation.ts';
 import { startBeating } from './heartbeat.ts';
 import { followJobFile } from './job-file.ts';
@@ -14,7 +14,7 @@ export async function startRoles(ground: Ground): Promise<{ foundation: Foundati
   if ((await pendingMigrations(database)).length > 0) await migrate(database, { logger });
   const driver = await openStream(settings, ground);
   const partitionsOf = createTopicRouter(settings, { database, driver, logger });
-  await partitionsOf(settings.topics.results);
+  await untilStreamThere(() => partitionsOf(settings.topics.results), ground);
   const jobs = openJobs({ settings, clock, database });
   const foundation: Foundation = { ...ground, driver, partitionsOf, jobs };
 

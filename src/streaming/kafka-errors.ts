@@ -10,6 +10,11 @@ export function streamUnavailable(options: KafkaOptions, what: string, cause?: u
   return new VedetteError('VED_STREAM_UNAVAILABLE', `Kafka at ${at}: ${what}${hintFor(what)}`, { cause });
 }
 
+/** Whether brokers were there and refused us for a reason that stays: waiting does not help. */
+export function isRefused(error: Error): boolean {
+  return hintFor(error.message) !== '';
+}
+
 /** What the texts of TLS and SASL failures mean for the person who has to act. */
 function hintFor(text: string): string {
   if (/certificate verify failed|unable to (get|verify)|self.signed|SELF_SIGNED/i.test(text)) {

@@ -49,8 +49,8 @@ async function endWhileAway(t: Test, driver: string): Promise<void> {
     },
     'PostgreSQL is paused': () => pauseServer(server.pid() as number),
   };
+  await all.start();
   for (const [what, begin] of Object.entries(absences)) {
-    await all.start();
     await processor.start();
     await until('readiness', () => isReady(all), 60_000);
     const before = await countedSlots(database);
@@ -59,12 +59,13 @@ async function endWhileAway(t: Test, driver: string): Promise<void> {
     await sleep(AWAY_MS);
     for (const vedette of [processor, all]) await stop(vedette, what);
     await processor.start();
-    await sleep(2_000);
+    await sleep(AWAY_MS);
     await stop(processor, `${what}, starting`);
+    // What starts now waits.
+    await all.start();
+    await sleep(AWAY_MS);
     await end();
   }
-  await all.start();
-  await processor.start();
   await until('readiness', () => isReady(all), 60_000);
   await scene.settle(all, database);
   reportAudit(t, await scene.audit(database));

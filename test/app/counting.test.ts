@@ -1,0 +1,72 @@
+import { test } from 'tap';
+import { createCounting } from '../../src/app/counting.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import type { Processor } from '../../src/processor/processor.ts';
+import { pinPartitions } from '../../src/storage/stream-topics.ts';
+import { createTestDatabase } from '../helpers/database.ts';
+
+/** Says what is done with it; it cannot start while `isAway`. */
+function createStage() {
+  const said: string[] = [];
+  const stage = { isAway: false };
+  const create = async (topics: readonly string[]): Promise<Processor> => {
+    const name = topics.join('+');
+    return {
+      start: async () => {
+        said.push(stage.isAway ? `${name} fails` : `${name} starts`);
+        if (stage.isAway) throw new Error('the stream is away');
+      },
+      stop: async () => void said.push(`${name} stops`),
+      flush: async () => undefined,
+      stats: () => ({ topics: name }) as unknown as ReturnType<Processor['stats']>,
+    };
+  };
+  return { stage, said, create };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+test('a new topic is counted as soon as the stream lets it, however often that fails', async (t) => {
+  const database = await createTestDatabase(t);
+  const { stage, said, create } = createStage();
+  const counting = createCounting({ database, logger: silentLogger, resultsTopic: 'checks', create });
+  await counting.start();
+  t.strictSame(said, ['checks starts']);
+
+  stage.isAway = true;
+  await pinPartitions(database, 'special', { counted: true, make: async () => 1 });
+  await until(() => said.filter((words) => words === 'checks+special fails').length > 1);
+  t.equal(said[1], 'checks stops');
+  stage.isAway = false;
+  await until(() => said.includes('checks+special starts'));
+  await counting.stop();
+  t.equal(said.at(-1), 'checks+special stops');
+});
+
+test('it stops while the stream is away', async (t) => {
+  const database = await createTestDatabase(t);
+  const { stage, said, create } = createStage();
+  const counting = createCounting({ database, logger: silentLogger, resultsTopic: 'checks', create });
+  await counting.start();
+  stage.isAway = true;
+  await pinPartitions(database, 'special', { counted: true, make: async () => 1 });
+  await until(() => said.includes('checks+special fails'));
+  await counting.stop();
+  const before = said.length;
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  t.equal(said.length, before, 'nothing is tried any more');
+});
+
+test('a stream that is away at the start is the business of the caller', async (t) => {
+  const database = await createTestDatabase(t);
+  const { stage, said, create } = createStage();
+  const counting = createCounting({ database, logger: silentLogger, resultsTopic: 'checks', create });
+  stage.isAway = true;
+  await t.rejects(counting.start(), { message: 'the stream is away' });
+  stage.isAway = false;
+  await counting.start();
+  t.strictSame(said, ['checks fails', 'checks starts']);
+  await counting.stop();
+});
