@@ -7,17 +7,20 @@ import { noKafkaFor, startKafka } from '../kafka/broker.ts';
 import { until } from './fleet.ts';
 import { countedSlots, createScene, isReady, openDatabase, reportAudit, startServer } from './scene.ts';
 
-const ROUNDS = 2;
 const JOBS = 100;
 const SIZE_MB = 400;
 
 const why = process.getuid?.() === 0 ? false : 'A FULL DISK IS NOT TESTED: only root may mount a small one';
-for (const stream of ['embedded', 'kafkajs', 'rdkafka'] as const) {
-  const name = `${stream}: the disk of PostgreSQL is full, ${ROUNDS} times: exact`;
-  test(name, { skip: why || (stream !== 'embedded' && noKafkaFor(stream)) }, (t) => fillDisk(t, stream));
+for (const [stream, rounds] of [
+  ['embedded', 2],
+  ['kafkajs', 1],
+  ['rdkafka', 1],
+] as const) {
+  const name = `${stream}: the disk of PostgreSQL is full, times: ${rounds}; exact`;
+  test(name, { skip: why || (stream !== 'embedded' && noKafkaFor(stream)) }, (t) => fillDisk(t, stream, rounds));
 }
 
-async function fillDisk(t: Test, stream: string): Promise<void> {
+async function fillDisk(t: Test, stream: string, rounds: number): Promise<void> {
   const scene = await createScene(t, { jobs: JOBS });
   const disk = await mountSmallDisk(t, join(scene.folder, 'server'));
   if (!disk) return;
@@ -32,7 +35,7 @@ async function fillDisk(t: Test, stream: string): Promise<void> {
   await vedette.start();
   await until('readiness', () => isReady(vedette), 60_000);
   const live = async () => (await fetch(`http://127.0.0.1:${vedette.port}/health/live`)).ok;
-  for (let round = 1; round <= ROUNDS; round++) {
+  for (let round = 1; round <= rounds; round++) {
     const database = await openDatabase(t, server.connectionString);
     const before = await countedSlots(database);
     await until('counting', async () => (await countedSlots(database)) > before + JOBS, 90_000);
