@@ -41,7 +41,7 @@ class TopicsFollower implements Counting {
   async start(): Promise<void> {
     await this.#follow();
     this.#unwatch = await watchTopics(this.#options.database, () => {
-      this.#queue = this.#queue.then(() => this.#followInTheEnd());
+      this.#queue = this.#queue.then(() => this.#followUntilDone());
     });
   }
 
@@ -57,7 +57,7 @@ class TopicsFollower implements Counting {
   }
 
   /** The processor before has ended by then: without the next one nothing would be counted. */
-  async #followInTheEnd(): Promise<void> {
+  async #followUntilDone(): Promise<void> {
     const { logger } = this.#options;
     const { signal } = this.#stopping;
     await retry(() => this.#follow(), {

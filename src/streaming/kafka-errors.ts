@@ -12,7 +12,7 @@ export function streamUnavailable(options: KafkaOptions, what: string, cause?: u
 
 /** Whether brokers were there and refused us for a reason that stays: waiting does not help. */
 export function isRefused(error: Error): boolean {
-  return hintFor(error.message) !== '';
+  return hintFor(error.message.replace(/^Kafka at \S+: /, '')) !== '';
 }
 
 /** What the texts of TLS and SASL failures mean for the person who has to act. */
