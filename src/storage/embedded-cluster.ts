@@ -1,8 +1,8 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chown, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chown, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
@@ -12,6 +12,8 @@ import type { Binaries } from './embedded-binaries.ts';
 const run = promisify(execFile);
 
 export const SUPERUSER = 'vedette';
+/** Follows the name of the folder that a cluster is to have while initdb makes it. */
+const ATTEMPT = '.initializing';
 
 /** A folder with a whole cluster in it, and how it is run. */
 export interface Cluster {
@@ -47,9 +49,9 @@ const SETTINGS: Readonly<Record<string, string>> = {
  * interrupted try left behind is removed. The caller holds the lock of the data folder.
  */
 export async function initCluster({ binaries, folder, password }: Omit<Cluster, 'logFile'>): Promise<void> {
-  const making = `${folder}.initializing`;
-  // An initdb that outlived a killed process may still be writing there: it fails once the files are gone.
-  await rm(making, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+  await removeAttempts(folder);
+  // A name of its own: an initdb that outlived a killed process removes, when it fails, whatever has the name it knows.
+  const making = `${folder}${ATTEMPT}${randomBytes(4).toString('hex')}`;
   await mkdir(making, { recursive: true, mode: 0o700 });
   await giveTo(binaries, making);
   const passwordFile = join(making, 'password');
@@ -63,6 +65,15 @@ export async function initCluster({ binaries, folder, password }: Omit<Cluster, 
   await syncFiles(binaries, cluster);
   await rename(cluster, folder);
   await rm(making, { recursive: true, force: true });
+}
+
+/** What attempts before left. One that is still being written fails once its files are gone; what stays goes next time. */
+async function removeAttempts(folder: string): Promise<void> {
+  const parent = dirname(folder);
+  for (const name of await readdir(parent)) {
+    if (!name.startsWith(basename(folder) + ATTEMPT)) continue;
+    await rm(join(parent, name), { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
+  }
 }
 
 /** One pass over the finished files is faster than initdb's, which also syncs what it later removes. */
