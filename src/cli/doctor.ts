@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
+import { withDeadline } from '../core/deadline.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
 import type { Finding, Verdict } from '../doctor/examination.ts';
 import { examineSettings } from '../settings.ts';
@@ -49,7 +49,7 @@ async function examine(cli: Cli, command: Command): Promise<Finding[]> {
   try {
     return await diagnose(createPatient({ settings, settingsProblems: problems, loadJobs, lifecycle }), examinations);
   } finally {
-    await Promise.race([lifecycle.close().catch(() => undefined), delay(CLOSE_MS, undefined, { ref: false })]);
+    await withDeadline(lifecycle.close(), CLOSE_MS, 'not closed').catch(() => undefined);
   }
 }
 

@@ -3,6 +3,7 @@ import { createCounting } from '../../src/app/counting.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { Processor } from '../../src/processor/processor.ts';
 import { pinPartitions } from '../../src/storage/stream-topics.ts';
+import { until } from '../faults/fleet.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 
 /** Says what is done with it; it cannot start while `isAway`. */
@@ -24,10 +25,6 @@ function createStage() {
   return { stage, said, create };
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10));
-}
-
 test('a new topic is counted as soon as the stream lets it, however often that fails', async (t) => {
   const database = await createTestDatabase(t);
   const { stage, said, create } = createStage();
@@ -37,10 +34,10 @@ test('a new topic is counted as soon as the stream lets it, however often that f
 
   stage.isAway = true;
   await pinPartitions(database, 'special', { counted: true, make: async () => 1 });
-  await until(() => said.filter((words) => words === 'checks+special fails').length > 1);
+  await until('a second try', async () => said.filter((words) => words === 'checks+special fails').length > 1);
   t.equal(said[1], 'checks stops');
   stage.isAway = false;
-  await until(() => said.includes('checks+special starts'));
+  await until('its start', async () => said.includes('checks+special starts'));
   await counting.stop();
   t.equal(said.at(-1), 'checks+special stops');
 });
@@ -52,7 +49,7 @@ test('it stops while the stream is away', async (t) => {
   await counting.start();
   stage.isAway = true;
   await pinPartitions(database, 'special', { counted: true, make: async () => 1 });
-  await until(() => said.includes('checks+special fails'));
+  await until('a try', async () => said.includes('checks+special fails'));
   await counting.stop();
   const before = said.length;
   await new Promise((resolve) => setTimeout(resolve, 300));

@@ -90,9 +90,9 @@ function start(t: Test, { database, jobs, log, name }: { database: Database; job
   return { scheduler, publisher, served, started: scheduler.start() };
 }
 
-async function until(condition: () => boolean, limitMs = 15_000): Promise<void> {
+async function until(condition: () => boolean | Promise<boolean>, limitMs = 15_000): Promise<void> {
   const end = performance.now() + limitMs;
-  while (!condition()) {
+  while (!(await condition())) {
     if (performance.now() > end) throw new Error('It did not come to pass');
     await delay(20);
   }
@@ -159,7 +159,7 @@ test('tables made anew under a running scheduler', async (t) => {
   await until(() => a.served.length > 3);
   await database.query('TRUNCATE shard_leases, scheduler_members, schedule_spans');
   // Losing all shards may last no longer than a look at them: what is written anew stays to be seen.
-  for (let tries = 0; (await openSpans(database)) === 0 && tries < 300; tries++) await delay(50);
+  await until(async () => (await openSpans(database)) > 0);
   await until(() => a.scheduler.stats().shards === 64 && a.scheduler.stats().running === 1);
   t.equal(await openSpans(database), 1);
 });
