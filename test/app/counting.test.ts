@@ -3,8 +3,8 @@ import { createCounting } from '../../src/app/counting.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { Processor } from '../../src/processor/processor.ts';
 import { pinPartitions } from '../../src/storage/stream-topics.ts';
-import { until } from '../faults/fleet.ts';
 import { createTestDatabase } from '../helpers/database.ts';
+import { until } from '../helpers/until.ts';
 
 /** Says what is done with it; it cannot start while `isAway`. */
 function createStage() {

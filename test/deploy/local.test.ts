@@ -6,8 +6,9 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Test, test } from 'tap';
 import { readable } from '../../scripts/local/lines.ts';
-import { until, type VedetteProcess } from '../faults/fleet.ts';
+import type { VedetteProcess } from '../faults/fleet.ts';
 import { countedSlots, createScene, openDatabase, reportAudit, type Scene } from '../faults/scene.ts';
+import { until } from '../helpers/until.ts';
 import { noBroker } from '../kafka/broker.ts';
 import { root } from './production-tree.ts';
 

@@ -3,7 +3,7 @@ import { utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
-import { until } from './fleet.ts';
+import { until } from '../helpers/until.ts';
 import { createScene, isReady, openDatabase, reportAudit, startServer } from './scene.ts';
 
 /** libfaketime steps the wall clock of one process; a package of most distributions. */

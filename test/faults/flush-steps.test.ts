@@ -6,8 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { type Test, test } from 'tap';
 import { FLUSH_STEPS, type FlushStep } from '../../src/processor/hooks.ts';
 import type { Database } from '../../src/storage/database.ts';
+import { until } from '../helpers/until.ts';
 import { noKafkaFor, startKafka } from '../kafka/broker.ts';
-import { until, type VedetteProcess } from './fleet.ts';
+import type { VedetteProcess } from './fleet.ts';
 import { countedSlots, createScene, isReady, openDatabase, reportAudit, type Scene, startServer } from './scene.ts';
 
 const JOBS = 80;

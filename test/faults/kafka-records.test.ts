@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel, type Message } from 'kafkajs';
 import { type Test, test } from 'tap';
+import { until } from '../helpers/until.ts';
 import { noKafkaFor, startKafka } from '../kafka/broker.ts';
-import { until } from './fleet.ts';
 import { readAll } from './log-records.ts';
 import { createScene, isReady, openDatabase, reportAudit, startServer } from './scene.ts';
 

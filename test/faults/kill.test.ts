@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { test } from 'tap';
-import { until, type VedetteProcess } from './fleet.ts';
+import { until } from '../helpers/until.ts';
+import type { VedetteProcess } from './fleet.ts';
 import { createScene, isReady, openDatabase, reportAudit } from './scene.ts';
 
 const run = promisify(execFile);

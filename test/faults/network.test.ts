@@ -1,8 +1,8 @@
 import { type Test, test } from 'tap';
 import { createFaultProxy, type FaultProxy } from '../helpers/fault-proxy.ts';
+import { until } from '../helpers/until.ts';
 import { noKafkaFor, startKafka } from '../kafka/broker.ts';
 import { conduct } from './conductor.ts';
-import { until } from './fleet.ts';
 import { commitFaults, networkFaults } from './network-faults.ts';
 import { countedSlots, createScene, isReady, openDatabase, reportAudit, type Scene, startServer } from './scene.ts';
 

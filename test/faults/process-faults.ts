@@ -3,8 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Broker } from '../../scripts/kafka/broker.ts';
 import type { EmbeddedServer } from '../../src/storage/embedded-server.ts';
 import { serversOf } from '../../src/storage/process-identity.ts';
+import { until } from '../helpers/until.ts';
 import { type Fault, fault } from './conductor.ts';
-import { until, type VedetteProcess } from './fleet.ts';
+import type { VedetteProcess } from './fleet.ts';
 import type { Random } from './random.ts';
 
 /** Longer than the leases of schedulers (4 s here) and than the sessions of consumers (10 s). */

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
 import type { Test } from 'tap';
+import { until } from '../helpers/until.ts';
 import { type Fault, fault } from './conductor.ts';
-import { until } from './fleet.ts';
 import { readAll } from './log-records.ts';
 import type { Random } from './random.ts';
 

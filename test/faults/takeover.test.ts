@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
-import { until } from './fleet.ts';
+import { until } from '../helpers/until.ts';
 import { createScene, isReady, openDatabase, reportAudit, startServer } from './scene.ts';
 
 const FAULTS = Number(process.env.VEDETTE_FAULTS ?? 6);

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Test, test } from 'tap';
+import { until } from '../helpers/until.ts';
 import { noKafkaFor, startKafka } from '../kafka/broker.ts';
 import { deleteTopic, withAdmin } from '../kafka/topics.ts';
-import { until, type VedetteProcess } from './fleet.ts';
+import type { VedetteProcess } from './fleet.ts';
 import { countedSlots, createScene, isReady, openDatabase, startServer } from './scene.ts';
 
 const JOBS = 60;

@@ -5,6 +5,7 @@ import { silentLogger } from '../../src/core/logger.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { createDatabase } from '../../src/storage/pool.ts';
 import { createFaultProxy, type FaultProxy } from '../helpers/fault-proxy.ts';
+import { until } from '../helpers/until.ts';
 import { createRig, type Rig } from './rig.ts';
 import { foreignLine, line } from './streams.ts';
 
@@ -38,14 +39,6 @@ function recorder(): { logger: Logger; messages: string[] } {
   return { logger, messages };
 }
 
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!(await isSo())) {
-    if (Date.now() > deadline) throw new Error('not within 20 s');
-    await delay(5);
-  }
-}
-
 for (const when of ['before', 'after'] as const) {
   test(`the connection breaks ${when} COMMIT has reached the server`, async (t) => {
     const { rig, proxy, behind } = await createFaultyRig(t);
@@ -57,7 +50,7 @@ for (const when of ['before', 'after'] as const) {
       let matched = 0;
       proxy.cutWhen((chunk) => chunk.includes('COMMIT') && ++matched > 0, when);
       append(rig, round * 10, round * 10 + 10);
-      await until(() => matched > 0);
+      await until('the cut', async () => matched > 0);
       await rig.settle();
     }
     await rig.exact(t);
@@ -77,7 +70,7 @@ test('a database that is away delays everything and loses nothing; back pressure
   await proxy.cut();
   // More than may be held: every slot of the stretch is a minute, so every result makes a row.
   for (let slot = 0; slot < 600; slot++) rig.driver.append('checks', 0, line({ jobId: 5, slot, periodMs: 60_000 }));
-  await until(() => processor.stats().failingSince !== null);
+  await until('a failing flush', async () => processor.stats().failingSince !== null);
   await delay(300);
   const { partitions, failingSince, results } = processor.stats();
   t.ok(partitions[0].lag > 300, `${partitions[0].lag} records wait in the stream`);
@@ -87,7 +80,7 @@ test('a database that is away delays everything and loses nothing; back pressure
   append(rig, 10, 20);
   await rig.settle();
   await rig.exact(t);
-  await until(() => processor.stats().failingSince === null);
+  await until('a flush', async () => processor.stats().failingSince === null);
   t.strictSame(messages, ['results cannot be written; they wait', 'results are written again']);
 });
 
@@ -112,7 +105,7 @@ test('stopping while the database is away gives up in time, and the next one cou
   await rig.settle();
   await proxy.cut();
   append(rig, 10, 30);
-  await until(() => processor.stats().failingSince !== null);
+  await until('a failing flush', async () => processor.stats().failingSince !== null);
   const startedMs = performance.now();
   await processor.stop();
   t.ok(performance.now() - startedMs < 3_000);
@@ -127,7 +120,7 @@ test('a table that is missing needs a person: said as an error, once, and nothin
   const processor = await rig.start({ logger });
   await rig.database.query('ALTER TABLE metrics RENAME TO hidden');
   rig.driver.append('checks', 0, line({ slot: 1 }));
-  await until(() => processor.stats().failingSince !== null);
+  await until('a failing flush', async () => processor.stats().failingSince !== null);
   await rig.database.query('ALTER TABLE hidden RENAME TO metrics');
   await rig.settle();
   await rig.exact(t);

@@ -11,6 +11,7 @@ import { createDatabase } from '../../src/storage/pool.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { createFakeClock } from '../helpers/fake-clock.ts';
 import { createFaultProxy } from '../helpers/fault-proxy.ts';
+import { until } from '../helpers/until.ts';
 import { countLog, differences } from './support/counting.ts';
 import { goodLink, Log, ProcessClock, type SpanRow } from './support/world.ts';
 
@@ -90,14 +91,6 @@ function start(t: Test, { database, jobs, log, name }: { database: Database; job
   return { scheduler, publisher, served, started: scheduler.start() };
 }
 
-async function until(condition: () => boolean | Promise<boolean>, limitMs = 15_000): Promise<void> {
-  const end = performance.now() + limitMs;
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error('It did not come to pass');
-    await delay(20);
-  }
-}
-
 const openSpans = async (database: Database) =>
   (await database.query('SELECT FROM schedule_spans WHERE to_slot IS NULL')).rowCount;
 
@@ -117,12 +110,12 @@ test('two schedulers on one PostgreSQL: shared, handed over, taken over; each sl
   const a = start(t, { database, jobs, log, name: 'a' });
   await a.started;
   t.equal(a.scheduler.stats().shards, 64);
-  await until(() => a.served.length > 300);
+  await until('checks', async () => a.served.length > 300);
   const b = start(t, { database, jobs, log, name: 'b' });
-  await until(() => b.scheduler.stats().shards === 32 && a.scheduler.stats().shards === 32);
-  await until(() => b.served.length > 200);
+  await until('the shards', async () => b.scheduler.stats().shards === 32 && a.scheduler.stats().shards === 32);
+  await until('checks', async () => b.served.length > 200);
   await b.scheduler.stop();
-  await until(() => a.scheduler.stats().shards === 64);
+  await until('the shards', async () => a.scheduler.stats().shards === 64);
 
   // One that loses its database for good is a zombie: it goes on checking, and another takes over.
   const { host, port } = new URL(database.connectionString) as { host: string; port: string } & URL;
@@ -132,15 +125,15 @@ test('two schedulers on one PostgreSQL: shared, handed over, taken over; each sl
   const remote = await createDatabase({ logger: silentLogger, connectionString: throughProxy.href });
   t.teardown(() => remote.close());
   const c = start(t, { database: remote, jobs, log, name: 'c' });
-  await until(() => c.scheduler.stats().shards === 32);
-  await until(() => c.served.length > 100);
+  await until('the shards', async () => c.scheduler.stats().shards === 32);
+  await until('checks', async () => c.served.length > 100);
   await proxy.cut();
-  await until(() => a.scheduler.stats().shards === 64);
+  await until('the shards', async () => a.scheduler.stats().shards === 64);
   const zombie = c.served.length;
-  await until(() => c.served.length > zombie + 50);
+  await until('checks', async () => c.served.length > zombie + 50);
   t.ok(c.scheduler.stats().isolated);
   await proxy.heal();
-  await until(() => !c.scheduler.stats().isolated && c.scheduler.stats().shards === 32);
+  await until('the shards', async () => !c.scheduler.stats().isolated && c.scheduler.stats().shards === 32);
 
   for (let jobId = 1; jobId <= 60; jobId++) jobs.set(jobId, false);
   for (let tries = 0; (await openSpans(database)) > 0 && tries < 100; tries++) await delay(50);
@@ -156,10 +149,10 @@ test('tables made anew under a running scheduler', async (t) => {
   const log = new Log();
   jobs.set(1);
   const a = start(t, { database, jobs, log, name: 'a' });
-  await until(() => a.served.length > 3);
+  await until('checks', async () => a.served.length > 3);
   await database.query('TRUNCATE shard_leases, scheduler_members, schedule_spans');
   // Losing all shards may last no longer than a look at them: what is written anew stays to be seen.
-  await until(async () => (await openSpans(database)) > 0);
-  await until(() => a.scheduler.stats().shards === 64 && a.scheduler.stats().running === 1);
+  await until('a span', async () => (await openSpans(database)) > 0);
+  await until('the shards', async () => a.scheduler.stats().shards === 64 && a.scheduler.stats().running === 1);
   t.equal(await openSpans(database), 1);
 });
