@@ -9,14 +9,25 @@ import type { Counting } from './counting.ts';
 import type { Foundation, Roles, Scheduling } from './foundation.ts';
 import { isLoopback } from './jobs.ts';
 
-/** Starts the role `api`, or without it the probes alone; answers the address. */
-export async function startApi(foundation: Foundation, roles: Roles): Promise<string> {
-  const { settings, lifecycle } = foundation;
-  const server = await createServer(apiDependencies(foundation, roles));
-  lifecycle.defer(() => server.close());
-  await server.listen({ host: settings.server.host, port: settings.server.port });
-  const { address, family, port } = server.server.address() as AddressInfo;
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+export interface Api {
+  /** Answers the address. */
+  listen(): Promise<string>;
+}
+
+/** Begins to build the server of the role `api`, or without it that of the probes alone. */
+export function createApi(foundation: Foundation, roles: Roles): Api {
+  const { host, port } = foundation.settings.server;
+  const building = createServer(apiDependencies(foundation, roles));
+  building.catch(() => undefined); // Thrown by listen().
+  foundation.lifecycle.defer(async () => (await building.catch(() => null))?.close());
+  return {
+    async listen() {
+      const server = await building;
+      await server.listen({ host, port });
+      const { address, family, port: actual } = server.server.address() as AddressInfo;
+      return `http://${family === 'IPv6' ? `[${address}]` : address}:${actual}`;
+    },
+  };
 }
 
 function apiDependencies(foundation: Foundation, roles: Roles): ApiDependencies {
@@ -95,9 +106,10 @@ function processorStats(counting: Counting) {
 /** After this long without success a dependency is reported as not ready. */
 const PATIENCE_MS = 5_000;
 
-function readinessChecks({ database, clock }: Foundation, { scheduling, counting }: Roles): ReadinessCheck[] {
+function readinessChecks({ database, clock, signal }: Foundation, { scheduling, counting }: Roles): ReadinessCheck[] {
   const since = (at: number | null | undefined) => (at ? clock.wallMs() - at : 0);
   const checks: ReadinessCheck[] = [
+    { name: 'process', check: async () => (signal.aborted ? 'it is ending' : null) },
     {
       name: 'database',
       check: async () => {

@@ -24,17 +24,25 @@ export interface OpenedDatabase {
  */
 export async function openDatabase(
   settings: Settings,
-  options: { logger: Logger; lifecycle: Lifecycle; signal?: AbortSignal },
+  options: {
+    logger: Logger;
+    lifecycle: Lifecycle;
+    signal?: AbortSignal;
+    /** Called, perhaps several times, when other processes work and this one could do something else. */
+    onWaiting?: () => void;
+  },
 ): Promise<OpenedDatabase> {
-  const { logger, lifecycle, signal } = options;
+  const { logger, lifecycle, signal, onWaiting } = options;
   const server = settings.databaseServer;
   let connection: object;
   let place: string;
   if (server) {
     connection = server;
     place = `${server.host}:${server.port}/${server.database}`;
+    onWaiting?.();
   } else {
-    const embedded = await startEmbeddedPostgres({ dataDir: settings.dataDir, logger, join: settings.database.join });
+    const { dataDir } = settings;
+    const embedded = await startEmbeddedPostgres({ dataDir, logger, join: settings.database.join, onWaiting });
     lifecycle.defer(() => embedded.stop());
     connection = { connectionString: embedded.connectionString };
     place = `embedded in ${settings.dataDir}, port ${embedded.port}${embedded.joined ? ' (joined)' : ''}`;

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import type { Clock } from '../core/clock.ts';
 import { createJobRules, type JobRules } from '../jobs/job-rules.ts';
 import type { JobStore } from '../jobs/job-store.ts';
 import { createJobStore } from '../jobs/postgres-job-store.ts';
@@ -6,7 +7,7 @@ import { createGate } from '../monitors/gate.ts';
 import { monitors } from '../monitors/index.ts';
 import { CronSlots } from '../scheduler/cron.ts';
 import type { Settings } from '../settings.ts';
-import type { Foundation } from './foundation.ts';
+import type { Database } from '../storage/database.ts';
 
 export interface Jobs {
   rules: JobRules;
@@ -30,8 +31,7 @@ export function createRules(settings: Settings): JobRules {
   });
 }
 
-export function openJobs({ settings, clock, database }: Pick<Foundation, 'settings' | 'clock' | 'database'>): Jobs {
-  const rules = createRules(settings);
+export function openJobs(rules: JobRules, { clock, database }: { clock: Clock; database: Database }): Jobs {
   return { rules, store: createJobStore({ database, clock, toJob: rules.toJob }) };
 }
 

@@ -5,12 +5,11 @@ import { untilStreamThere } from './connections.ts';
 import { type Counting, createCounting } from './counting.ts';
 import type { Foundation } from './foundation.ts';
 
-/** Starts the role `processor`: results are counted, and what is older than its retention goes. */
-export async function startCounting(foundation: Foundation): Promise<Counting> {
-  const { settings, logger, clock, lifecycle, database, driver, partitionsOf, instanceId, hooks } = foundation;
-  const { retention } = settings.storage;
+/** The role `processor`: results are counted, once it is started. */
+export function createProcessing(foundation: Foundation): Counting {
+  const { settings, logger, clock, database, driver, partitionsOf, instanceId, hooks } = foundation;
   const plans = planMetrics(settings.metrics);
-  const counting = createCounting({
+  return createCounting({
     database,
     logger,
     resultsTopic: settings.topics.results,
@@ -32,22 +31,30 @@ export async function startCounting(foundation: Foundation): Promise<Counting> {
       });
     },
   });
-  lifecycle.defer(() => counting.stop());
-  await untilStreamThere(() => counting.start(), foundation);
+}
 
+export async function startCounting(counting: Counting, foundation: Foundation): Promise<void> {
+  foundation.lifecycle.defer(() => counting.stop());
+  await untilStreamThere(() => counting.start(), foundation);
+}
+
+/** What is older than its retention goes. */
+export function startHousekeeping({ settings, logger, clock, lifecycle, database }: Foundation): void {
+  const { retention } = settings.storage;
   const housekeeping = createHousekeeping({
     database,
     logger,
     clock,
     retention: {
       results: retention.resultsMs,
-      metrics: Object.fromEntries(plans.map(({ name, durationMs }) => [name, keptFor(durationMs, retention)])),
+      metrics: Object.fromEntries(
+        planMetrics(settings.metrics).map(({ name, durationMs }) => [name, keptFor(durationMs, retention)]),
+      ),
       deadLetters: retention.deadLettersMs,
     },
   });
   housekeeping.start();
   lifecycle.defer(() => housekeeping.stop());
-  return counting;
 }
 
 /** A granularity without a retention of its own is kept as long as the next finer one that has one. */

@@ -3,28 +3,37 @@ import { openStream, untilStreamThere } from './connections.ts';
 import type { Foundation, Ground, Roles } from './foundation.ts';
 import { startBeating } from './heartbeat.ts';
 import { followJobFile } from './job-file.ts';
-import { openJobs } from './jobs.ts';
-import { startCounting } from './processing.ts';
-import { startScheduling } from './scheduling.ts';
+import { createProcessing, startCounting, startHousekeeping } from './processing.ts';
+import { createScheduling, startScheduling } from './scheduling.ts';
 import { createTopicRouter } from './topics.ts';
 
-/** Migrates if needed, opens the stream, and starts what this process does apart from answering requests. */
-export async function startRoles(ground: Ground): Promise<{ foundation: Foundation; roles: Roles }> {
-  const { settings, logger, clock, lifecycle, database } = ground;
-  if ((await pendingMigrations(database)).length > 0) await migrate(database, { logger });
+/** Makes what this process does apart from answering requests. Nothing of it speaks to a server yet. */
+export async function createRoles(ground: Ground): Promise<{ foundation: Foundation; roles: Roles }> {
+  const { settings, logger, database } = ground;
   const driver = await openStream(settings, ground);
   const partitionsOf = createTopicRouter(settings, { database, driver, logger });
-  await untilStreamThere(() => partitionsOf(settings.topics.results), ground);
-  const jobs = openJobs({ settings, clock, database });
-  const foundation: Foundation = { ...ground, driver, partitionsOf, jobs };
-
-  const roles: Roles = { counting: null, scheduling: null };
-  if (settings.roles.includes('processor')) roles.counting = await startCounting(foundation);
-  if (settings.roles.includes('scheduler')) {
-    await followJobFile(foundation);
-    roles.scheduling = await startScheduling(foundation);
-  }
-  const heartbeat = startBeating(foundation, roles);
-  lifecycle.defer(() => heartbeat.stop());
+  const foundation: Foundation = { ...ground, driver, partitionsOf };
+  const roles = {
+    counting: settings.roles.includes('processor') ? createProcessing(foundation) : null,
+    scheduling: settings.roles.includes('scheduler') ? createScheduling(foundation) : null,
+  };
   return { foundation, roles };
+}
+
+/** Migrates if needed and starts the roles. `listen` comes before any check: a job may well check this very server. */
+export async function startRoles(
+  foundation: Foundation,
+  { counting, scheduling }: Roles,
+  listen: () => Promise<void>,
+): Promise<void> {
+  const { settings, logger, lifecycle, database, partitionsOf } = foundation;
+  if ((await pendingMigrations(database)).length > 0) await migrate(database, { logger });
+  await untilStreamThere(() => partitionsOf(settings.topics.results), foundation);
+  if (counting) await startCounting(counting, foundation);
+  if (scheduling) await followJobFile(foundation);
+  await listen();
+  if (scheduling) await startScheduling(scheduling, foundation);
+  const heartbeat = startBeating(foundation, { counting, scheduling });
+  lifecycle.defer(() => heartbeat.stop());
+  if (counting) startHousekeeping(foundation);
 }

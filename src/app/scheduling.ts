@@ -4,9 +4,9 @@ import type { Foundation, Scheduling } from './foundation.ts';
 
 const PUBLISHER_GRACE_MS = 1_000;
 
-/** Starts the role `scheduler`: checks are made and their results brought into the stream. */
-export async function startScheduling(foundation: Foundation): Promise<Scheduling> {
-  const { settings, logger, clock, lifecycle, database, driver, partitionsOf, jobs, instanceId } = foundation;
+/** The role `scheduler`: checks are made, once it is started, and their results brought into the stream. */
+export function createScheduling(foundation: Foundation): Scheduling {
+  const { settings, logger, clock, database, driver, partitionsOf, jobs, instanceId } = foundation;
   const publisher = createPublisher({
     driver,
     clock,
@@ -19,8 +19,6 @@ export async function startScheduling(foundation: Foundation): Promise<Schedulin
     successTopic: settings.topics.success,
     failuresTopic: settings.topics.failures,
   });
-  // The scheduler has waited for its results before.
-  lifecycle.defer(() => publisher.close(PUBLISHER_GRACE_MS));
   const scheduler = createScheduler({
     clock,
     logger,
@@ -37,8 +35,12 @@ export async function startScheduling(foundation: Foundation): Promise<Schedulin
     leaseMs: settings.scheduler.leaseMs,
     progressMs: settings.scheduler.progressIntervalMs,
   });
+  return { scheduler, publisher, startedAt: clock.wallMs() };
+}
+
+export async function startScheduling({ scheduler, publisher }: Scheduling, { lifecycle }: Foundation): Promise<void> {
+  // The scheduler has waited for its results before.
+  lifecycle.defer(() => publisher.close(PUBLISHER_GRACE_MS));
   lifecycle.defer(() => scheduler.stop());
-  const startedAt = clock.wallMs();
   await scheduler.start();
-  return { scheduler, publisher, startedAt };
 }

@@ -48,7 +48,10 @@ const SETTINGS: Readonly<Record<string, string>> = {
  * Makes the cluster's folder: whole or not at all, because it is renamed into place when it is ready. What an
  * interrupted try left behind is removed. The caller holds the lock of the data folder.
  */
-export async function initCluster({ binaries, folder, password }: Omit<Cluster, 'logFile'>): Promise<void> {
+export async function initCluster(
+  { binaries, folder, password }: Omit<Cluster, 'logFile'>,
+  onWaiting?: () => void,
+): Promise<void> {
   await removeAttempts(folder);
   // A name of its own: an initdb that outlived a killed process removes, when it fails, whatever has the name it knows.
   const making = `${folder}${ATTEMPT}${randomBytes(4).toString('hex')}`;
@@ -61,7 +64,9 @@ export async function initCluster({ binaries, folder, password }: Omit<Cluster, 
   const options = ['--auth=scram-sha-256', `--username=${SUPERUSER}`, `--pwfile=${passwordFile}`, '--no-instructions'];
   // The builtin provider gives the same UTF-8 order on every machine, whatever locales that has.
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
-  await runAs(binaries, 'initdb', ['-D', cluster, ...options, ...locale, '--no-sync']);
+  const initdb = runAs(binaries, 'initdb', ['-D', cluster, ...options, ...locale, '--no-sync']);
+  onWaiting?.();
+  await initdb;
   await syncFiles(binaries, cluster);
   await rename(cluster, folder);
   await rm(making, { recursive: true, force: true });

@@ -30,6 +30,8 @@ export interface EmbeddedServerOptions {
   logger: Logger;
   /** When another process runs the server of this folder, use that one instead of VED_DATA_DIR_IN_USE. */
   join?: boolean;
+  /** Called whenever PostgreSQL's programs work and this process only waits for them. */
+  onWaiting?: (() => void) | undefined;
   /** The server ended without being told to. It is started again by itself. */
   onCrash?: (how: { code: number | null; signal: string | null }) => void;
   /** It takes connections again after a crash, at the same address. */
@@ -126,11 +128,11 @@ async function joinServer(dataDir: string): Promise<EmbeddedServer> {
 }
 
 async function own(options: EmbeddedServerOptions, lifecycle: Lifecycle): Promise<EmbeddedServer> {
-  const { dataDir, logger } = options;
-  const cluster = await prepareCluster(dataDir, logger);
+  const { dataDir, logger, onWaiting = () => {} } = options;
+  const cluster = await prepareCluster(dataDir, logger, onWaiting);
   await endSurvivors(cluster.folder, logger);
   const previous = await readState(dataDir);
-  const { child, port } = await startSomewhere(cluster, previous?.port ?? firstPort(dataDir));
+  const { child, port } = await startSomewhere(cluster, previous?.port ?? firstPort(dataDir), onWaiting);
   const supervisor = new Supervisor(options, cluster, port, child);
   lifecycle.defer(() => supervisor.stop());
   await ensureDatabase(cluster, port);
@@ -145,7 +147,7 @@ async function own(options: EmbeddedServerOptions, lifecycle: Lifecycle): Promis
   };
 }
 
-async function prepareCluster(dataDir: string, logger: Logger): Promise<Cluster> {
+async function prepareCluster(dataDir: string, logger: Logger, onWaiting: () => void): Promise<Cluster> {
   const owner = await accountOf(join(dataDir, 'postgres'));
   const binaries = await findBinaries(logger, owner);
   const folder = await placeCluster(dataDir, binaries.account, logger);
@@ -155,7 +157,7 @@ async function prepareCluster(dataDir: string, logger: Logger): Promise<Cluster>
   if ((await sizeOf(logFile)) > MAX_LOG_BYTES / 10) await rename(logFile, `${logFile}.1`);
   const cluster: Cluster = { binaries, folder, logFile, password };
   if (!isThere) {
-    await initCluster(cluster);
+    await initCluster(cluster, onWaiting);
     logger.info({ folder }, 'database created');
   }
   return cluster;
@@ -177,11 +179,15 @@ async function endSurvivors(folder: string, logger: Logger): Promise<void> {
 }
 
 /** Tries the port first, then others. */
-async function startSomewhere(cluster: Cluster, firstTry: number): Promise<{ child: ChildProcess; port: number }> {
+async function startSomewhere(
+  cluster: Cluster,
+  firstTry: number,
+  onWaiting: () => void,
+): Promise<{ child: ChildProcess; port: number }> {
   for (let tries = 0, port = firstTry; ; tries++, port = nextPort(port)) {
     if (!(await isFree(port)) && tries < PORTS.count) continue;
     try {
-      return { child: await startAt(cluster, port), port };
+      return { child: await startAt(cluster, port, onWaiting), port };
     } catch (error) {
       // Taken between the look and the start.
       if (tries > 20 || !/in use|could not bind/i.test((error as Error).message)) throw error;
@@ -189,9 +195,10 @@ async function startSomewhere(cluster: Cluster, firstTry: number): Promise<{ chi
   }
 }
 
-async function startAt(cluster: Cluster, port: number): Promise<ChildProcess> {
+async function startAt(cluster: Cluster, port: number, onWaiting?: () => void): Promise<ChildProcess> {
   const logFrom = await sizeOf(cluster.logFile);
   const child = await spawnPostgres(cluster, port);
+  onWaiting?.();
   try {
     await untilReady(cluster, child, { timeoutMs: START_TIMEOUT_MS, logFrom });
     return child;

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Test, test } from 'tap';
+import { until } from '../helpers/until.ts';
 import { spawnVedette, vedette } from './run.ts';
 
 async function createSite(t: Test): Promise<string> {
@@ -8,6 +9,18 @@ async function createSite(t: Test): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.teardown(() => server.close());
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
+
+/** Below those that outgoing connections are given. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    });
+    if (isFree) return port;
+  }
 }
 
 const READY = /"url":"(http:[^"]+)".*"msg":"ready"/;
@@ -50,6 +63,29 @@ test('serve: from nothing to numbers, and the commands beside it', async (t) => 
   fourth.child.kill('SIGTERM');
   t.match(await fourth.finished, { code: 0, stderr: '' });
   t.match(await vedette(t, ['db', 'url'], { cwd }), { code: 0, stderr: /runs only while Vedette does/ });
+});
+
+test('jobs that check this very server find it there from the first check to the last', async (t) => {
+  const port = await freePort();
+  const uri = `http://127.0.0.1:${port}/website_mock?status=200&delay_ms=300`;
+  const jobs = Array.from({ length: 40 }, (_, index) => ({ job_id: index + 1, check_period_seconds: 1, uri }));
+  const cwd = t.testdir({ 'jobs.json': JSON.stringify(jobs) });
+  for (const round of [1, 2]) {
+    const run = await serve(t, cwd, '--port', String(port));
+    await until('checks', async () => {
+      const { number_of_consumed_messages: counted } = (await (await fetch(run.url)).json()) as Record<string, number>;
+      return counted >= 60;
+    });
+    const { stdout } = await vedette(t, ['stats', '--json'], { cwd });
+    const stats = JSON.parse(stdout).jobs as Array<{ up: number; down: number }>;
+    t.ok(
+      stats.every(({ up, down }) => up > 0 && down === 0),
+      `round ${round}: ${stdout}`,
+    );
+    run.child.kill('SIGTERM');
+    await until('an end that is said', async () => (await fetch(`${run.url}/health/ready`)).status === 503, 5_000);
+    t.equal((await run.finished).code, 0);
+  }
 });
 
 test('a process without the API has no port, unless probes are wanted', async (t) => {
