@@ -73,11 +73,13 @@ async function start(
     hooks,
     instanceId: `${name}-${randomBytes(3).toString('hex')}`,
   };
-  const load = once(() => loadParts(settings));
-  const { database, place } = await openDatabase(settings, { ...parts, onWaiting: load });
-  const { openJobs, rules, createRoles, startRoles, createApi } = await load();
-  const jobs = openJobs(rules, { clock, database });
-  const { foundation, roles } = await createRoles({ ...parts, database, jobs });
+  const { database, place } = await openDatabase(settings, {
+    ...parts,
+    // Whatever it throws is thrown again below.
+    onWaiting: () => void loadCode(settings).catch(() => undefined),
+  });
+  const { createRoles, startRoles, createApi } = await loadCode(settings);
+  const { foundation, roles } = await createRoles({ ...parts, database });
   const api = createApi?.(foundation, roles);
   let address: string | null = null;
   await startRoles(foundation, roles, async () => {
@@ -87,25 +89,9 @@ async function start(
   return { url: isApi ? address : null, database: place, stream: foundation.driver.name, roles: settings.roles };
 }
 
-/** Code, and what needs nothing but settings; the API not at all where it is not wanted. */
-async function loadParts(settings: Settings) {
+/** Only the first call takes time. The API is not loaded where it is not wanted. */
+async function loadCode(settings: Settings) {
   const isListening = settings.roles.includes('api') || settings.server.probes;
-  const [jobs, roles, api] = await Promise.all([
-    import('./app/jobs.ts'),
-    import('./app/roles.ts'),
-    isListening ? import('./app/api.ts') : null,
-  ]);
-  const rules = jobs.createRules(settings);
-  if (settings.roles.includes('scheduler')) rules.warmUp();
-  return { ...jobs, ...roles, createApi: api?.createApi, rules };
-}
-
-/** Errors are those of whoever awaits the answer. */
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make();
-    made.catch(() => undefined);
-    return made;
-  };
+  const [roles, api] = await Promise.all([import('./app/roles.ts'), isListening ? import('./app/api.ts') : null]);
+  return { ...roles, createApi: api?.createApi };
 }

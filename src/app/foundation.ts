@@ -10,7 +10,7 @@ import type { StreamDriver } from '../streaming/driver.ts';
 import type { Counting } from './counting.ts';
 import type { Jobs } from './jobs.ts';
 
-/** A process with its database and its jobs. Whoever opens something defers its release to `lifecycle`. */
+/** A process with its database. Whoever opens something defers its release to `lifecycle`. */
 export interface Ground {
   settings: Settings;
   logger: Logger;
@@ -23,7 +23,6 @@ export interface Ground {
   signal: AbortSignal;
   hooks: ProcessorHooks | undefined;
   database: Database;
-  jobs: Jobs;
 }
 
 /** What every role of a process stands on. */
@@ -31,6 +30,7 @@ export interface Foundation extends Ground {
   driver: StreamDriver;
   /** The fixed number of partitions of a topic, which is made when it is missing. */
   partitionsOf(topic: string): Promise<number>;
+  jobs: Jobs;
 }
 
 export interface Scheduling {

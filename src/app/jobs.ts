@@ -1,5 +1,4 @@
 import { isIP } from 'node:net';
-import type { Clock } from '../core/clock.ts';
 import { createJobRules, type JobRules } from '../jobs/job-rules.ts';
 import type { JobStore } from '../jobs/job-store.ts';
 import { createJobStore } from '../jobs/postgres-job-store.ts';
@@ -7,7 +6,7 @@ import { createGate } from '../monitors/gate.ts';
 import { monitors } from '../monitors/index.ts';
 import { CronSlots } from '../scheduler/cron.ts';
 import type { Settings } from '../settings.ts';
-import type { Database } from '../storage/database.ts';
+import type { Foundation } from './foundation.ts';
 
 export interface Jobs {
   rules: JobRules;
@@ -31,7 +30,8 @@ export function createRules(settings: Settings): JobRules {
   });
 }
 
-export function openJobs(rules: JobRules, { clock, database }: { clock: Clock; database: Database }): Jobs {
+export function openJobs({ settings, clock, database }: Pick<Foundation, 'settings' | 'clock' | 'database'>): Jobs {
+  const rules = createRules(settings);
   return { rules, store: createJobStore({ database, clock, toJob: rules.toJob }) };
 }
 

@@ -3,16 +3,18 @@ import { openStream, untilStreamThere } from './connections.ts';
 import type { Foundation, Ground, Roles } from './foundation.ts';
 import { startBeating } from './heartbeat.ts';
 import { followJobFile } from './job-file.ts';
+import { openJobs } from './jobs.ts';
 import { createProcessing, startCounting, startHousekeeping } from './processing.ts';
 import { createScheduling, startScheduling } from './scheduling.ts';
 import { createTopicRouter } from './topics.ts';
 
 /** Makes what this process does apart from answering requests. Nothing of it speaks to a server yet. */
 export async function createRoles(ground: Ground): Promise<{ foundation: Foundation; roles: Roles }> {
-  const { settings, logger, database } = ground;
+  const { settings, logger, clock, database } = ground;
   const driver = await openStream(settings, ground);
   const partitionsOf = createTopicRouter(settings, { database, driver, logger });
-  const foundation: Foundation = { ...ground, driver, partitionsOf };
+  const jobs = openJobs({ settings, clock, database });
+  const foundation: Foundation = { ...ground, driver, partitionsOf, jobs };
   const roles = {
     counting: settings.roles.includes('processor') ? createProcessing(foundation) : null,
     scheduling: settings.roles.includes('scheduler') ? createScheduling(foundation) : null,

@@ -22,8 +22,6 @@ export interface JobRules {
    * has a job_id is the caller's business.
    */
   validate(definition: unknown): Validation<JobDefinition>;
-  /** Compiles what the first validation would have to, which takes longer than anything else about it. */
-  warmUp(): void;
   /** Maps a valid definition. Cheap: 100,000 of them are mapped at start. */
   toJob(definition: JobDefinition, jobId: number): Job;
   /** The wire form of a job, defaults of the common fields filled in. */
@@ -88,7 +86,6 @@ export function createJobRules({ monitors, context, cronProblem, copyTopics = []
   return {
     schema: documentSchema(monitors, rulesOf),
     validate,
-    warmUp: () => void rulesOf(DEFAULT_TYPE).validate({}),
     toJob,
     toDefinition,
     prepare(job) {

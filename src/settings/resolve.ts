@@ -126,7 +126,7 @@ export function build(
   problems: SettingProblem[],
 ): Record<string, unknown> {
   const leaves = settingLeaves();
-  // Only what was given is checked: compiling the rest would cost each start 100 ms, and a test checks the defaults.
+  // Only what was given is checked: compiling the rest would make each start slower, and a test checks the defaults.
   const toCheck = leaves.filter((leaf) => given.has(leaf.path) && !problems.some(({ path }) => path === leaf.path));
   const schema = { type: 'object', properties: Object.fromEntries(toCheck.map((leaf) => [leaf.path, leaf.schema])) };
   const values = Object.fromEntries(toCheck.map((leaf) => [leaf.path, given.get(leaf.path)!.value]));

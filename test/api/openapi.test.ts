@@ -1,3 +1,4 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { type Test, test } from 'tap';
 import { createValidator, formatProblem } from '../../src/core/validation.ts';
 import { ERRORS } from '../../src/errors.ts';
@@ -61,12 +62,14 @@ function checkAnswers(t: Pick<Test, 'ok'>, name: string, operation: Operation): 
 
 test('every reference resolves, every schema compiles, every example is valid', async (t) => {
   const document = await readDocument(t);
+  const metaSchema = new Ajv2020();
   let examples = 0;
   const visit = (value: unknown, at: string): void => {
     if (typeof value !== 'object' || value === null) return;
     const node = value as Record<string, unknown>;
     if (typeof node.$ref === 'string') t.doesNotThrow(() => inlineRefs(document, node), `${at} -> ${node.$ref}`);
     if (node.schema && typeof node.schema === 'object') {
+      t.ok(metaSchema.validateSchema(node.schema), `${at} is a schema: ${metaSchema.errorsText()}`);
       const validate = createValidator(inlineRefs(document, node.schema));
       t.doesNotThrow(() => validate(null), `${at} compiles`);
       const given = [
@@ -85,6 +88,7 @@ test('every reference resolves, every schema compiles, every example is valid', 
   };
   visit(document.paths, '#/paths');
   for (const [name, schema] of Object.entries(document.components.schemas)) {
+    t.ok(metaSchema.validateSchema(schema as object), `${name} is a schema: ${metaSchema.errorsText()}`);
     t.doesNotThrow(() => createValidator(inlineRefs(document, schema as object))(null), `${name} compiles`);
   }
   t.ok(examples > 100, `${examples} examples`);

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { test } from 'tap';
 import { createValidator } from '../../src/core/validation.ts';
 import { metaOf } from '../../src/settings/leaf.ts';
@@ -12,6 +13,8 @@ test('every default satisfies its own schema', async (t) => {
   const properties = Object.fromEntries(leaves.map((leaf) => [leaf.path, leaf.schema]));
   const defaults = Object.fromEntries(leaves.map((leaf) => [leaf.path, metaOf(leaf.schema).default]));
   t.same(createValidator({ type: 'object', properties })(defaults), { ok: true, value: defaults });
+  const metaSchema = new Ajv2020();
+  t.ok(metaSchema.validateSchema({ type: 'object', properties }), metaSchema.errorsText());
   t.equal(settingsSchema.type, 'object');
   const names = leaves.flatMap((leaf) => leaf.env);
   t.equal(new Set(names).size, names.length, 'no name in the environment means two settings');
