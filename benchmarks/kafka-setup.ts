@@ -12,8 +12,7 @@ export const PARTITIONS = 4;
 export const JOBS = 10_000;
 const SAMPLE = 20_000;
 
-/** Nothing of a driver keeps a process alive; a benchmark has nothing else. */
-const alive = setInterval(() => undefined, 1_000);
+let alive: NodeJS.Timeout | undefined;
 
 export async function stopBroker(cluster: Cluster): Promise<void> {
   await cluster.stop();
@@ -22,6 +21,8 @@ export async function stopBroker(cluster: Cluster): Promise<void> {
 }
 
 export async function startBroker(): Promise<Cluster> {
+  // Nothing of a driver keeps a process alive; a benchmark has nothing else.
+  alive = setInterval(() => undefined, 1_000);
   const folder = mkdtempSync(join(tmpdir(), 'vedette-benchmark-'));
   const cluster = await openCluster({ folder, brokers: 1, secure: false, heapMb: 512, tied: true });
   await cluster.start();

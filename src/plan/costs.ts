@@ -15,9 +15,9 @@ export interface MeasuredCost<Value> {
 
 const cost = <Value>(value: Value, unit: string, measured: string): MeasuredCost<Value> => ({ value, unit, measured });
 
-const ROW_SIZES = 'benchmarks/row-sizes.ts, 2026-11-21';
+const ROW_SIZES = 'benchmarks/row-sizes.ts with 500 jobs for a day, 2026-11-21';
 /** A line through the two runs: what grows with the number, and what does not. */
-const ROW_SIZES_TWICE = 'benchmarks/row-sizes.ts with 20 and with 500 jobs for half an hour, 2026-11-21';
+const ROW_SIZES_TWICE = 'benchmarks/row-sizes.ts with 20 and with 500 jobs for a day, 2026-11-21';
 const SCHEDULER_TWICE = 'benchmarks/scheduler-100k.ts with 5 000 and with 50 000 jobs, 2026-11-21';
 const API = 'GET / asked once a second of a process with the role api alone, 2026-11-21';
 
@@ -25,15 +25,15 @@ export const COSTS = {
   // Disk.
   metricRow: cost<Curve>(
     [
-      [1, 372],
-      [60, 1_024],
-      [1_440, 5_734],
+      [1, 402],
+      [60, 558],
+      [1_440, 2_130],
     ],
     'bytes of a row of metrics with its index and room for updates, by the results in it',
     ROW_SIZES,
   ),
-  resultRow: cost(279, 'bytes of a raw result with its index', ROW_SIZES),
-  seriesRow: cost(623, 'bytes of the progress of a job at a location', ROW_SIZES),
+  resultRow: cost(271, 'bytes of a raw result with its index', ROW_SIZES),
+  seriesRow: cost(1_540, 'bytes of the progress of a job at a location', ROW_SIZES),
   jobRow: cost(940, 'bytes of a job: its definition, version and span', ROW_SIZES),
   embeddedRecord: cost<Curve>(
     [
@@ -57,20 +57,20 @@ export const COSTS = {
   ),
 
   // PostgreSQL.
-  postgresFlush: cost(4_000, 'CPU microseconds of PostgreSQL for a flush of a processor', ROW_SIZES_TWICE),
+  postgresFlush: cost(3_450, 'CPU microseconds of PostgreSQL for a flush of a processor', ROW_SIZES_TWICE),
   postgresResult: cost(51, 'CPU microseconds of PostgreSQL for each result in a flush', ROW_SIZES_TWICE),
-  embeddedSend: cost(1_300, 'CPU microseconds of PostgreSQL for a block that is appended and read', ROW_SIZES),
-  walFlush: cost(600, 'bytes of WAL for a flush', ROW_SIZES_TWICE),
-  walResult: cost(1_475, 'bytes of WAL for each result in a flush', ROW_SIZES_TWICE),
+  embeddedSend: cost(1_260, 'CPU microseconds of PostgreSQL for a block that is appended and read', ROW_SIZES),
+  walFlush: cost(1_540, 'bytes of WAL for a flush', ROW_SIZES_TWICE),
+  walResult: cost(1_850, 'bytes of WAL for each result in a flush', ROW_SIZES_TWICE),
 
   // Processes of Vedette.
   schedulerBase: cost(0.07, 'cores of a scheduler that does little', SCHEDULER_TWICE),
   schedulerCheck: cost(253, 'CPU microseconds of a scheduler for an HTTP check, published', SCHEDULER_TWICE),
   schedulerMemory: cost(144e6, 'bytes of memory of a scheduler with no jobs', SCHEDULER_TWICE),
   schedulerJobMemory: cost(1_980, 'bytes of memory of a scheduler for each job', SCHEDULER_TWICE),
-  processorFlush: cost(9_300, 'CPU microseconds of a processor for a flush', ROW_SIZES_TWICE),
-  processorResult: cost(70, 'CPU microseconds of a processor for each result', ROW_SIZES_TWICE),
-  processorSeriesMemory: cost(4_370, 'bytes of memory of a processor for each job it counts', ROW_SIZES),
+  processorFlush: cost(6_900, 'CPU microseconds of a processor for a flush', ROW_SIZES_TWICE),
+  processorResult: cost(33, 'CPU microseconds of a processor for each result', ROW_SIZES_TWICE),
+  processorSeriesMemory: cost(3_650, 'bytes of memory of a processor for each job it counts', ROW_SIZES),
   apiBase: cost(0.01, 'cores of a process that only answers', API),
   processMemory: cost(110e6, 'bytes of memory of a process without jobs', API),
 

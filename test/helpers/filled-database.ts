@@ -15,6 +15,8 @@ export interface Filling {
   durationMs: number;
   /** When the first slot is. Default: the begin of a day. */
   fromMs?: number;
+  /** Called after each round is written. */
+  afterRound?: (round: number) => Promise<void>;
 }
 
 const PARTITIONS = 4;
@@ -58,6 +60,7 @@ export async function fillDatabase(database: Database, filling: Filling): Promis
       await new Promise((resolve) => setTimeout(resolve, 1));
       if (processor.stats().lag === 0) await processor.flush();
     }
+    await filling.afterRound?.(round);
   }
   await processor.stop();
   return results;
