@@ -33,6 +33,7 @@ for (const { name, command } of stages) {
   console.log(`=== ${name}: exit ${code}`);
 }
 
+await run(['npx', 'tsx', 'test/helpers/remove-postgres.ts'], 60_000);
 console.log(`\n${summary.join('\n')}`);
 console.log(`${Math.round((Date.now() - started) / 60_000)} minutes in all`);
 if (failures.length > 0) console.log(`\nfailed:\n${failures.map((failure) => `  ${failure}`).join('\n')}`);

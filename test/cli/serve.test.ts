@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Test, test } from 'tap';
+import { freePort } from '../../scripts/free-port.ts';
 import { until } from '../helpers/until.ts';
 import { spawnVedette, vedette } from './run.ts';
 
@@ -9,18 +10,6 @@ async function createSite(t: Test): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.teardown(() => server.close());
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-}
-
-/** Below those that outgoing connections are given. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000);
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-    });
-    if (isFree) return port;
-  }
 }
 
 const READY = /"url":"(http:[^"]+)".*"msg":"ready"/;

@@ -69,6 +69,12 @@ export async function leaveServer(pid: number): Promise<void> {
   });
 }
 
+/** Removes the server's folder, templates of databases included, unless somebody uses it. */
+export async function removeServer(): Promise<void> {
+  const isUsed = (await liveUsers()).length > 0;
+  if (!isUsed) await rm(folder, { recursive: true, force: true });
+}
+
 async function start(stale: State | null): Promise<State> {
   if (stale) await stop(stale);
   const binaries = await findBinaries(silentLogger);

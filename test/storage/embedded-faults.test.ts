@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Test, test } from 'tap';
 import { silentLogger as logger } from '../../src/core/logger.ts';
+import { signalIfAlive } from '../../src/storage/embedded-cluster.ts';
 import { startEmbeddedPostgres } from '../../src/storage/embedded-server.ts';
 import { createDatabase } from '../../src/storage/pool.ts';
 import { isAlive, serversOf, startOf } from '../../src/storage/process-identity.ts';
@@ -27,8 +28,12 @@ const startParent = (t: Test, dataDir: string, mode = '') => {
 const createFolder = async (t: Test) => {
   const dataDir = await createDataFolder(t);
   t.teardown(async () => {
-    for (const pid of await serversOf(join(dataDir, 'postgres'))) process.kill(pid, 'SIGKILL');
-    await delay(50);
+    // Told to quit it gives its shared memory back, killed it cannot.
+    for (const signal of ['SIGQUIT', 'SIGKILL'] as const) {
+      const servers = () => serversOf(join(dataDir, 'postgres'));
+      for (const pid of await servers()) signalIfAlive(pid, signal);
+      for (let tries = 0; tries < 100 && (await servers()).length > 0; tries++) await delay(20);
+    }
   });
   return dataDir;
 };
