@@ -68,14 +68,15 @@ function apiDependencies(foundation: Foundation, roles: Roles): ApiDependencies 
   };
 }
 
-function schedulerPort({ scheduler, publisher, startedAt }: Scheduling): SchedulerPort {
+function schedulerPort(scheduling: Scheduling): SchedulerPort {
+  const { scheduler, publisher } = scheduling;
   return {
     nextSlot: (jobId) => scheduler.nextSlot(jobId),
     stats() {
       const { running, missed, inFlight, lateness } = scheduler.stats();
       const { published, queuedBytes } = publisher.stats();
       return {
-        startedAt,
+        startedAt: scheduling.startedAt,
         runningJobs: running,
         produced: published,
         missedByReason: missed,

@@ -36,7 +36,7 @@ export interface Foundation extends Ground {
 export interface Scheduling {
   scheduler: Scheduler;
   publisher: Publisher;
-  /** ms since the epoch. */
+  /** ms since the epoch; when it was made, until it is started. */
   startedAt: number;
 }
 

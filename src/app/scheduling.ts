@@ -38,9 +38,11 @@ export function createScheduling(foundation: Foundation): Scheduling {
   return { scheduler, publisher, startedAt: clock.wallMs() };
 }
 
-export async function startScheduling({ scheduler, publisher }: Scheduling, { lifecycle }: Foundation): Promise<void> {
+export async function startScheduling(scheduling: Scheduling, { lifecycle, clock }: Foundation): Promise<void> {
+  const { scheduler, publisher } = scheduling;
   // The scheduler has waited for its results before.
   lifecycle.defer(() => publisher.close(PUBLISHER_GRACE_MS));
   lifecycle.defer(() => scheduler.stop());
+  scheduling.startedAt = clock.wallMs();
   await scheduler.start();
 }
