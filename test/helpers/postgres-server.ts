@@ -69,10 +69,10 @@ export async function leaveServer(pid: number): Promise<void> {
   });
 }
 
-/** Removes the server's folder, templates of databases included, unless somebody uses it. */
+/** Stops the server if it was left running, and removes its folder with the templates of databases, unless it is used. */
 export async function removeServer(): Promise<void> {
-  const isUsed = (await liveUsers()).length > 0;
-  if (!isUsed) await rm(folder, { recursive: true, force: true });
+  await leaveServer(process.pid);
+  if ((await liveUsers()).length === 0) await rm(folder, { recursive: true, force: true });
 }
 
 async function start(stale: State | null): Promise<State> {

@@ -9,6 +9,8 @@ import { until } from '../helpers/until.ts';
 import { createRig, type Rig } from './rig.ts';
 import { foreignLine, line } from './streams.ts';
 
+const LIMIT_MS = 20_000;
+
 /** A rig whose processors reach the database through a proxy that misbehaves. */
 async function createFaultyRig(t: Test): Promise<{ rig: Rig; proxy: FaultProxy; behind: Database }> {
   const rig = await createRig(t, { checks: 2 });
@@ -50,7 +52,7 @@ for (const when of ['before', 'after'] as const) {
       let matched = 0;
       proxy.cutWhen((chunk) => chunk.includes('COMMIT') && ++matched > 0, when);
       append(rig, round * 10, round * 10 + 10);
-      await until('the cut', async () => matched > 0);
+      await until('the cut', async () => matched > 0, LIMIT_MS);
       await rig.settle();
     }
     await rig.exact(t);
@@ -70,7 +72,7 @@ test('a database that is away delays everything and loses nothing; back pressure
   await proxy.cut();
   // More than may be held: every slot of the stretch is a minute, so every result makes a row.
   for (let slot = 0; slot < 600; slot++) rig.driver.append('checks', 0, line({ jobId: 5, slot, periodMs: 60_000 }));
-  await until('a failing flush', async () => processor.stats().failingSince !== null);
+  await until('a failing flush', async () => processor.stats().failingSince !== null, LIMIT_MS);
   await delay(300);
   const { partitions, failingSince, results } = processor.stats();
   t.ok(partitions[0].lag > 300, `${partitions[0].lag} records wait in the stream`);
@@ -80,7 +82,7 @@ test('a database that is away delays everything and loses nothing; back pressure
   append(rig, 10, 20);
   await rig.settle();
   await rig.exact(t);
-  await until('a flush', async () => processor.stats().failingSince === null);
+  await until('a flush', async () => processor.stats().failingSince === null, LIMIT_MS);
   t.strictSame(messages, ['results cannot be written; they wait', 'results are written again']);
 });
 
@@ -105,7 +107,7 @@ test('stopping while the database is away gives up in time, and the next one cou
   await rig.settle();
   await proxy.cut();
   append(rig, 10, 30);
-  await until('a failing flush', async () => processor.stats().failingSince !== null);
+  await until('a failing flush', async () => processor.stats().failingSince !== null, LIMIT_MS);
   const startedMs = performance.now();
   await processor.stop();
   t.ok(performance.now() - startedMs < 3_000);
@@ -120,7 +122,7 @@ test('a table that is missing needs a person: said as an error, once, and nothin
   const processor = await rig.start({ logger });
   await rig.database.query('ALTER TABLE metrics RENAME TO hidden');
   rig.driver.append('checks', 0, line({ slot: 1 }));
-  await until('a failing flush', async () => processor.stats().failingSince !== null);
+  await until('a failing flush', async () => processor.stats().failingSince !== null, LIMIT_MS);
   await rig.database.query('ALTER TABLE hidden RENAME TO metrics');
   await rig.settle();
   await rig.exact(t);

@@ -16,6 +16,7 @@ import { countLog, differences } from './support/counting.ts';
 import { goodLink, Log, ProcessClock, type SpanRow } from './support/world.ts';
 
 const PARTITIONS = 2;
+const LIMIT_MS = 15_000;
 
 class Jobs {
   readonly #jobs = new Map<number, StoredJob>();
@@ -110,12 +111,16 @@ test('two schedulers on one PostgreSQL: shared, handed over, taken over; each sl
   const a = start(t, { database, jobs, log, name: 'a' });
   await a.started;
   t.equal(a.scheduler.stats().shards, 64);
-  await until('checks', async () => a.served.length > 300);
+  await until('checks', async () => a.served.length > 300, LIMIT_MS);
   const b = start(t, { database, jobs, log, name: 'b' });
-  await until('the shards', async () => b.scheduler.stats().shards === 32 && a.scheduler.stats().shards === 32);
-  await until('checks', async () => b.served.length > 200);
+  await until(
+    'the shards',
+    async () => b.scheduler.stats().shards === 32 && a.scheduler.stats().shards === 32,
+    LIMIT_MS,
+  );
+  await until('checks', async () => b.served.length > 200, LIMIT_MS);
   await b.scheduler.stop();
-  await until('the shards', async () => a.scheduler.stats().shards === 64);
+  await until('the shards', async () => a.scheduler.stats().shards === 64, LIMIT_MS);
 
   // One that loses its database for good is a zombie: it goes on checking, and another takes over.
   const { host, port } = new URL(database.connectionString) as { host: string; port: string } & URL;
@@ -125,15 +130,15 @@ test('two schedulers on one PostgreSQL: shared, handed over, taken over; each sl
   const remote = await createDatabase({ logger: silentLogger, connectionString: throughProxy.href });
   t.teardown(() => remote.close());
   const c = start(t, { database: remote, jobs, log, name: 'c' });
-  await until('the shards', async () => c.scheduler.stats().shards === 32);
-  await until('checks', async () => c.served.length > 100);
+  await until('the shards', async () => c.scheduler.stats().shards === 32, LIMIT_MS);
+  await until('checks', async () => c.served.length > 100, LIMIT_MS);
   await proxy.cut();
-  await until('the shards', async () => a.scheduler.stats().shards === 64);
+  await until('the shards', async () => a.scheduler.stats().shards === 64, LIMIT_MS);
   const zombie = c.served.length;
-  await until('checks', async () => c.served.length > zombie + 50);
+  await until('checks', async () => c.served.length > zombie + 50, LIMIT_MS);
   t.ok(c.scheduler.stats().isolated);
   await proxy.heal();
-  await until('the shards', async () => !c.scheduler.stats().isolated && c.scheduler.stats().shards === 32);
+  await until('the shards', async () => !c.scheduler.stats().isolated && c.scheduler.stats().shards === 32, LIMIT_MS);
 
   for (let jobId = 1; jobId <= 60; jobId++) jobs.set(jobId, false);
   for (let tries = 0; (await openSpans(database)) > 0 && tries < 100; tries++) await delay(50);
@@ -149,10 +154,14 @@ test('tables made anew under a running scheduler', async (t) => {
   const log = new Log();
   jobs.set(1);
   const a = start(t, { database, jobs, log, name: 'a' });
-  await until('checks', async () => a.served.length > 3);
+  await until('checks', async () => a.served.length > 3, LIMIT_MS);
   await database.query('TRUNCATE shard_leases, scheduler_members, schedule_spans');
   // Losing all shards may last no longer than a look at them: what is written anew stays to be seen.
-  await until('a span', async () => (await openSpans(database)) > 0);
-  await until('the shards', async () => a.scheduler.stats().shards === 64 && a.scheduler.stats().running === 1);
+  await until('a span', async () => (await openSpans(database)) > 0, LIMIT_MS);
+  await until(
+    'the shards',
+    async () => a.scheduler.stats().shards === 64 && a.scheduler.stats().running === 1,
+    LIMIT_MS,
+  );
   t.equal(await openSpans(database), 1);
 });

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Test, test } from 'tap';
 import { silentLogger as logger } from '../../src/core/logger.ts';
-import { signalIfAlive } from '../../src/storage/embedded-cluster.ts';
+import { stopPostgres } from '../../src/storage/embedded-cluster.ts';
 import { startEmbeddedPostgres } from '../../src/storage/embedded-server.ts';
 import { createDatabase } from '../../src/storage/pool.ts';
-import { isAlive, serversOf, startOf } from '../../src/storage/process-identity.ts';
+import { isAlive, isServerOf, serversOf, startOf } from '../../src/storage/process-identity.ts';
 import { startProgram } from '../helpers/child.ts';
 import { createDataFolder } from '../helpers/data-folder.ts';
 
@@ -28,12 +28,8 @@ const startParent = (t: Test, dataDir: string, mode = '') => {
 const createFolder = async (t: Test) => {
   const dataDir = await createDataFolder(t);
   t.teardown(async () => {
-    // Told to quit it gives its shared memory back, killed it cannot.
-    for (const signal of ['SIGQUIT', 'SIGKILL'] as const) {
-      const servers = () => serversOf(join(dataDir, 'postgres'));
-      for (const pid of await servers()) signalIfAlive(pid, signal);
-      for (let tries = 0; tries < 100 && (await servers()).length > 0; tries++) await delay(20);
-    }
+    const folder = join(dataDir, 'postgres');
+    for (const pid of await serversOf(folder)) await stopPostgres(pid, () => isServerOf(pid, folder), 2_000);
   });
   return dataDir;
 };
