@@ -2,7 +2,13 @@ import { PackedCells } from '../aggregates/cell-sum.ts';
 import { BINS } from '../aggregates/histogram.ts';
 import { CopyBuffer } from './copy-buffer.ts';
 import type { WholeRow } from './metric-memory.ts';
-import type { CounterCodes } from './metric-values.ts';
+import type { CounterCodes, MetricValues } from './metric-values.ts';
+
+/** A row to be written. */
+export interface CopiedRow extends WholeRow {
+  /** What it is to replace; undefined: it is thought to be new. */
+  base: MetricValues | undefined;
+}
 
 export const KEY_COLUMNS = ['granularity', 'job_id', 'location', 'dt'] as const;
 
@@ -23,14 +29,17 @@ export const VALUE_COLUMNS = [
   'extra',
 ] as const;
 
-/** The columns of copyRows, in their order. */
+/** The columns of a row of `metrics`. */
 export const METRIC_COLUMNS = [...KEY_COLUMNS, ...VALUE_COLUMNS, 'writes'] as const;
 
+/** The columns of copyRows, in their order. */
+export const COPIED_COLUMNS = [...METRIC_COLUMNS, 'position'] as const;
+
 /**
- * Rows as chunks for a binary COPY into METRIC_COLUMNS. `writes` is that of the values, and negative for a row that is to
- * replace one.
+ * Rows as chunks for a binary COPY into COPIED_COLUMNS. `writes` is that of the values, and negative for a row that is to
+ * replace one. `position` counts the rows from 0: PostgreSQL promises no order in which it gives rows back.
  */
-export function* copyRows(rows: Iterable<WholeRow>, codes: CounterCodes): Generator<Buffer> {
+export function* copyRows(rows: Iterable<CopiedRow>, codes: CounterCodes): Generator<Buffer> {
   const buffer = new CopyBuffer();
   const texts = new Map<string, Buffer>();
   const textOf = (text: string): Buffer => {
@@ -41,8 +50,9 @@ export function* copyRows(rows: Iterable<WholeRow>, codes: CounterCodes): Genera
     }
     return bytes;
   };
-  for (const { granularity, jobId, location, bucketMs, values } of rows) {
-    const full = buffer.row(METRIC_COLUMNS.length);
+  let position = 0;
+  for (const { granularity, jobId, location, bucketMs, base, values } of rows) {
+    const full = buffer.row(COPIED_COLUMNS.length);
     if (full) yield full;
     buffer.bytes(textOf(granularity));
     buffer.int4(jobId);
@@ -63,7 +73,8 @@ export function* copyRows(rows: Iterable<WholeRow>, codes: CounterCodes): Genera
     counters(buffer, values.counters, codes, false);
     buffer.latin1(values.bins);
     buffer.json(values.extra);
-    buffer.int4(values.writes > 1 ? -values.writes : values.writes);
+    buffer.int4(base ? -values.writes : values.writes);
+    buffer.int4(position++);
   }
   yield buffer.end();
 }

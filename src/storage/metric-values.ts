@@ -17,7 +17,7 @@ import { OutOfRangeError } from './database.ts';
 
 /** All columns of a row of `metrics` but its key, whole, and as compact as very many of them need to be. */
 export interface MetricValues {
-  /** How often it was written; 0: it is not in the database. */
+  /** Version of the row: raised by each write. */
   writes: number;
   up: number;
   degraded: number;
@@ -70,7 +70,16 @@ export interface PreparedDeltas {
 export class MetricMerger {
   readonly codes = new CounterCodes();
   readonly #sum = new CellSum();
+  readonly #firstVersion: () => number;
   #reasonCodes: readonly number[] = [];
+
+  /**
+   * `firstVersion` gives the version of a new row. Versions begin at random, so that a row that was removed and made again
+   * is not taken for the one that a process remembers.
+   */
+  constructor(firstVersion: () => number = randomVersion) {
+    this.#firstVersion = firstVersion;
+  }
 
   prepare(deltas: MetricDeltas): PreparedDeltas {
     const { statuses, plans } = deltas.arrays;
@@ -84,13 +93,13 @@ export class MetricMerger {
     return { deltas, statusCodes, extras: extrasOf(plans), kept };
   }
 
-  /** A copy of `base` (an empty row when there is none) that was written once more. */
+  /** A copy of `base` (an empty row when there is none) with the next version. */
   begin(base: MetricValues | undefined): MetricValues {
     this.#sum.take(0, Number.POSITIVE_INFINITY); // What a row that could not be ended has left.
-    if (!base) return copyOf(EMPTY);
+    if (!base) return copyOf(EMPTY, this.#firstVersion());
     this.#sum.addPacked(base.bins, 0);
     this.#sum.addPacked(base.counters, BINS);
-    return copyOf(base);
+    return copyOf(base, base.writes + 1);
   }
 
   add(values: MetricValues, { deltas, statusCodes, extras, kept }: PreparedDeltas, row: number): void {
@@ -158,10 +167,15 @@ const EMPTY: MetricValues = {
   ...{ bins: '', counters: '', extra: '{}' },
 };
 
-/** With one write more. Written out: a spread costs several times as much. */
-function copyOf(values: MetricValues): MetricValues {
+/** From 2^28 to 2^30: above what rows of earlier versions reach, with room for 2^30 writes. */
+export function randomVersion(): number {
+  return 2 ** 28 + Math.floor(Math.random() * (2 ** 30 - 2 ** 28));
+}
+
+/** Written out: a spread costs several times as much. */
+function copyOf(values: MetricValues, writes: number): MetricValues {
   return {
-    writes: values.writes + 1,
+    writes,
     up: values.up,
     degraded: values.degraded,
     down: values.down,

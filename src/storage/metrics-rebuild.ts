@@ -1,5 +1,5 @@
-import { randomInt } from 'node:crypto';
 import type { Transaction } from './database.ts';
+import { randomVersion } from './metric-values.ts';
 import type { StoredMetricRow } from './processor-verify.ts';
 
 /** What a row of metrics is to become; null: there is none. At least one of the two is there. */
@@ -36,7 +36,7 @@ export async function replaceMetricRows(tx: Transaction, changes: readonly RowCh
       UPDATE,
       changes.flatMap(({ stored, expected }) => (stored && expected ? [{ ...expected, writes: stored.writes }] : [])),
     ],
-    [INSERT, changes.flatMap(({ stored, expected }) => (stored ? [] : [{ ...expected!, writes: freshWrites() }]))],
+    [INSERT, changes.flatMap(({ stored, expected }) => (stored ? [] : [{ ...expected!, writes: randomVersion() }]))],
   ] as const) {
     for (let at = 0; at < rows.length; at += PAGE_ROWS) {
       const page = rows.slice(at, at + PAGE_ROWS).map(toWire);
@@ -45,9 +45,6 @@ export async function replaceMetricRows(tx: Transaction, changes: readonly RowCh
   }
   return changes.length - written;
 }
-
-/** A processor may remember the row that is gone by its number: the new one has a number that nobody knows. */
-const freshWrites = (): number => randomInt(2 ** 28, 2 ** 30);
 
 function toWire(row: StoredMetricRow): object {
   const { jobId, dtMs, rtCount, rtMin, rtMax, rtSum, rtHist, ...same } = row;

@@ -1,8 +1,8 @@
 import type { MetricDeltas } from '../aggregates/metric-deltas.ts';
 import type { Queryable, Transaction } from './database.ts';
-import { MetricMemory, type WholeRow } from './metric-memory.ts';
+import { MetricMemory } from './metric-memory.ts';
 import { orderRows, type RowList } from './metric-order.ts';
-import { copyRows, KEY_COLUMNS, METRIC_COLUMNS, VALUE_COLUMNS } from './metric-rows.ts';
+import { COPIED_COLUMNS, type CopiedRow, copyRows, KEY_COLUMNS, METRIC_COLUMNS, VALUE_COLUMNS } from './metric-rows.ts';
 import {
   MetricMerger,
   type MetricValues,
@@ -20,10 +20,7 @@ export interface MetricsWritten {
   remember(): void;
 }
 
-/** A row to be written. */
-interface Target extends WholeRow {
-  /** What was there before, as far as known. */
-  base: MetricValues | undefined;
+interface Target extends CopiedRow {
   /** What is added to it: entries [from, to) of the list. */
   from: number;
   to: number;
@@ -42,13 +39,15 @@ interface Additions extends RowList {
  */
 export class MetricsWriter {
   readonly #memory: MetricMemory;
-  readonly #merger = new MetricMerger();
+  readonly #merger: MetricMerger;
   /** Raised by `forget`: what was written before means nothing after it. */
   #generation = 0;
 
-  /** `memoryBytes`: how much is remembered at most. */
-  constructor({ memoryBytes = 64 * 1024 * 1024 }: { memoryBytes?: number | undefined } = {}) {
+  /** `memoryBytes`: how much is remembered at most. `firstVersion`: see MetricMerger. */
+  constructor(options: { memoryBytes?: number | undefined; firstVersion?: (() => number) | undefined } = {}) {
+    const { memoryBytes = 64 * 1024 * 1024, firstVersion } = options;
     this.#memory = new MetricMemory(memoryBytes);
+    this.#merger = new MetricMerger(firstVersion);
   }
 
   /**
@@ -109,7 +108,7 @@ export class MetricsWriter {
     for (let rest = targets; rest.length > 0; ) {
       await tx.query(EMPTY_TABLE);
       await tx.copyFrom(
-        `metric_rows (${METRIC_COLUMNS.join(', ')})`,
+        `metric_rows (${COPIED_COLUMNS.join(', ')})`,
         copyRows(this.#merged(rest, additions), this.#merger.codes),
         'binary',
       );
@@ -134,7 +133,7 @@ export class MetricsWriter {
   async #readOthers(tx: Queryable, targets: readonly Target[], expected: number): Promise<Target[]> {
     const { rows } = await tx.query<SelectedValues & { position: number }>(READ_OTHERS);
     const others = rows.map((row) => {
-      const target = targets[row.position - 1];
+      const target = targets[row.position];
       target.base = this.#merger.fromSelected(row);
       return target;
     });
@@ -154,7 +153,8 @@ const EMPTY_TABLE = `CREATE TEMP TABLE IF NOT EXISTS metric_rows (
   granularity text, job_id integer, location text, dt timestamptz,
   count bigint, up bigint, degraded bigint, down bigint, missed bigint,
   rt_count bigint, rt_min bigint, rt_max bigint, rt_sum bigint,
-  data jsonb, reasons jsonb, rt_hist bytea, extra jsonb, writes integer
+  data jsonb, reasons jsonb, rt_hist bytea, extra jsonb, writes integer,
+  position integer
 ) ON COMMIT DELETE ROWS;
 DELETE FROM metric_rows`;
 
@@ -176,7 +176,7 @@ const UPSERT = `WITH written AS (
  * right for a few rows of many.
  */
 const READ_OTHERS = `SELECT k.position, m.*
-  FROM (SELECT row_number() OVER (ORDER BY ctid)::int AS position, * FROM metric_rows) AS k
+  FROM metric_rows AS k
   CROSS JOIN LATERAL (
     SELECT ${SELECTED_COLUMNS} FROM metrics AS m
     WHERE ${KEY_COLUMNS.map((column) => `m.${column} = k.${column}`).join(' AND ')}

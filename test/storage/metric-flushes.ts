@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Accumulator } from '../../src/aggregates/accumulator.ts';
 import { sumBins } from '../../src/aggregates/histogram-bytes.ts';
 import type { MetricDeltas } from '../../src/aggregates/metric-deltas.ts';
@@ -36,6 +37,11 @@ export async function prepare(database: Database, ...deltas: MetricDeltas[]): Pr
   );
 }
 
+/** A writer that counts from 1 how often a row was written. */
+export function countingWriter(options: { memoryBytes?: number } = {}): MetricsWriter {
+  return new MetricsWriter({ ...options, firstVersion: () => 1 });
+}
+
 /**
  * One flush. A writer that is not given remembers nothing. `last` is done before COMMIT; without `known` the writer is not
  * told of it.
@@ -43,7 +49,7 @@ export async function prepare(database: Database, ...deltas: MetricDeltas[]): Pr
 export async function write(
   database: Database,
   deltas: MetricDeltas | readonly MetricDeltas[],
-  writer = new MetricsWriter(),
+  writer = countingWriter(),
   last: () => Promise<void> = async () => {},
   known = true,
 ): Promise<number> {
@@ -71,4 +77,11 @@ export async function storedRows(database: Queryable): Promise<Map<string, Metri
     (extract(epoch FROM dt) * 1000)::bigint AS "bucketMs", count, up, degraded, down, missed, rt_count AS "rtCount",
     rt_min AS "rtMin", rt_max AS "rtMax", rt_sum AS "rtSum", data, reasons, rt_hist AS bytes, extra FROM metrics`);
   return new Map(rows.map(({ bytes, ...row }) => [keyOf(row), { ...row, rtHist: sumBins([bytes]) }]));
+}
+
+/** Keys of rows that are not as expected. Of many large rows, the whole of them is no help to a reader. */
+export async function wrongRows(database: Queryable, expected: ReadonlyMap<string, MetricRow>): Promise<string[]> {
+  const stored = await storedRows(database);
+  const keys = new Set([...stored.keys(), ...expected.keys()]);
+  return [...keys].filter((key) => !isDeepStrictEqual(stored.get(key), expected.get(key)));
 }

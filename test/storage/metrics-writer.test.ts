@@ -3,11 +3,10 @@ import fc from 'fast-check';
 import { test } from 'tap';
 import { BUILT_IN_AGGREGATES, type MetricSetting } from '../../src/aggregates/metrics-plan.ts';
 import type { CheckResult } from '../../src/messages/check-result.ts';
-import { MetricsWriter } from '../../src/storage/metrics-writer.ts';
 import { someResult } from '../aggregates/arbitraries.ts';
 import { plainRows } from '../aggregates/reference.ts';
 import { createTestDatabase } from '../helpers/database.ts';
-import { deltasOf, storedRows, storedWrites, T, up, write } from './metric-flushes.ts';
+import { countingWriter, deltasOf, storedRows, storedWrites, T, up, write } from './metric-flushes.ts';
 
 test('rows are increased, never overwritten', async (t) => {
   const database = await createTestDatabase(t);
@@ -73,7 +72,7 @@ test('any order, any split into flushes, and any writers give identical rows in 
       fc.constantFrom(0, 2_000, 1_000_000),
       async (results, flushes, memoryBytes) => {
         await database.query('TRUNCATE metrics');
-        const writers = [0, 1, 2].map(() => new MetricsWriter({ memoryBytes }));
+        const writers = [0, 1, 2].map(() => countingWriter({ memoryBytes }));
         const writes = new Map<string, number>();
         for (let at = 0, number = 0; at < results.length; number++) {
           const { size, writer, ending } = flushes[number % flushes.length];

@@ -6,7 +6,17 @@ import { MetricMerger } from '../../src/storage/metric-values.ts';
 import { MetricsWriter } from '../../src/storage/metrics-writer.ts';
 import { plainRows } from '../aggregates/reference.ts';
 import { createTestDatabase } from '../helpers/database.ts';
-import { deltasOf, prepare, storedRows, storedWrites, T, up, write } from './metric-flushes.ts';
+import {
+  countingWriter,
+  deltasOf,
+  prepare,
+  storedRows,
+  storedWrites,
+  T,
+  up,
+  write,
+  wrongRows,
+} from './metric-flushes.ts';
 
 const NAMES = ['minute', 'hour', 'day'];
 const minute = `minute 1 default ${T - 30_000}`;
@@ -22,7 +32,7 @@ test('two writers that touch the same rows in opposite orders do not lock each o
   const forwards = deltasOf(jobs);
   const backwards = deltasOf([...jobs].reverse());
   await prepare(database, forwards);
-  const writers = [new MetricsWriter(), new MetricsWriter()];
+  const writers = [countingWriter(), countingWriter()];
   const flush = (at: number) => write(database, at % 2 === 0 ? forwards : backwards, writers[at % 2]);
   for (let round = 0; round < 6; round++) await Promise.all([flush(0), flush(1)]);
   const { rows } = await database.query('SELECT DISTINCT count, data, writes FROM metrics');
@@ -49,7 +59,7 @@ test('many writers at once on the same and on other rows: nothing is lost, nothi
 
 test('what was rolled back is not remembered; what was committed unknown to the writer is found', async (t) => {
   const database = await createTestDatabase(t);
-  const writer = new MetricsWriter();
+  const writer = countingWriter();
   await write(database, deltasOf([result(1)]), writer);
   const fail = async () => Promise.reject(new Error('rolled back'));
   await t.rejects(write(database, deltasOf([result(2)]), writer, fail), { message: 'rolled back' });
@@ -106,6 +116,30 @@ test('rows that vanish are not brought back with what they held', async (t) => {
   writer.forget();
   await write(database, deltasOf([result(2)]), writer);
   assert.deepEqual(await storedRows(database), plainRows([result(2)], NAMES));
+});
+
+test('an aborted flush on the same connection, then that of another owner', async (t) => {
+  const database = await createTestDatabase(t, { poolSize: 1 });
+  // PostgreSQL gives the rows of the temporary table back in another order than they came once a COPY was rolled back.
+  const batch = (seed: number) =>
+    Array.from({ length: 20_000 }, (_, n) => result((n * seed) % 997, 1 + ((n * seed * 7) % 1_000)));
+  const [first, aborted, second] = [3, 5, 7].map(batch);
+  await write(database, deltasOf(first));
+  const fail = async () => Promise.reject(new Error('rolled back'));
+  await t.rejects(write(database, deltasOf(aborted), undefined, fail), { message: 'rolled back' });
+  await write(database, deltasOf(second));
+  t.strictSame(await wrongRows(database, plainRows([...first, ...second], NAMES)), []);
+});
+
+test('a row that was removed and made again is not taken for the one that is remembered', async (t) => {
+  const database = await createTestDatabase(t);
+  const [first, second] = [new MetricsWriter(), new MetricsWriter()];
+  for (const n of [1, 2]) await write(database, deltasOf([result(n)]), first);
+  await database.query('DELETE FROM metrics');
+  for (const n of [3, 4]) await write(database, deltasOf([result(n)]), second);
+  await write(database, deltasOf([result(5)]), first);
+  const kept = [3, 4, 5].map((n) => result(n));
+  assert.deepEqual(await storedRows(database), plainRows(kept, NAMES));
 });
 
 test('what was remembered before the writer had to forget is not taken over after it', async (t) => {
