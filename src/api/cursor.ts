@@ -31,16 +31,14 @@ export const isId = (value: unknown): boolean =>
   Number.isInteger(value) && Number(value) > 0 && Number(value) < 2 ** 53;
 export const isTimeMs = (value: unknown): boolean =>
   Number.isInteger(value) && Number(value) >= 0 && Number(value) <= MAX_TIME_MS;
-export const isTid = (value: unknown): boolean =>
-  typeof value === 'string' && /^\((\d{1,10}),(\d{1,5})\)$/.test(value) && isTidInRange(value);
+export const isName = (value: unknown): boolean =>
+  typeof value === 'string' && value.length <= 249 && !value.includes('\0');
+export const isInt4 = (value: unknown): boolean =>
+  Number.isInteger(value) && Number(value) >= -1 && Number(value) < 2 ** 31;
+export const isOffset = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
 
 /** The last ms of the year 9999: what ISO texts and PostgreSQL both take. */
 export const MAX_TIME_MS = 253_402_300_799_999;
-
-function isTidInRange(tid: string): boolean {
-  const [block, item] = tid.slice(1, -1).split(',').map(Number) as [number, number];
-  return block < 2 ** 32 && item < 2 ** 16;
-}
 
 /** The `Link` header of a list: the address of this request with another cursor. */
 export function nextLink(requestUrl: string, cursor: string): string {

@@ -126,7 +126,7 @@ const JOIN = `
   INSERT INTO scheduler_members AS member (location, owner, expires_at)
   VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
   ON CONFLICT (location, owner) DO UPDATE SET expires_at = excluded.expires_at
-  RETURNING xmax = 0 AS joined`;
+  RETURNING NOT EXISTS (SELECT FROM scheduler_members WHERE location = $1 AND owner = $2) AS joined`;
 
 const SHARING = `
   SELECT

@@ -111,6 +111,7 @@ export class RawResults {
     rows.bytes(this.#topic);
     rows.int4(this.#partition);
     rows.int8(record.offset);
+    rows.int4(columns.lineStart[row]);
   }
 
   #textOf(text: string): Buffer {

@@ -21,6 +21,7 @@ const RESULT_COLUMNS = [
   'topic',
   'partition',
   'record_offset',
+  'record_position',
 ] as const;
 
 export const RESULT_FIELDS = RESULT_COLUMNS.length;

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
-import { type ResultRow, readResults } from '../../storage/queries.ts';
-import { decodeCursor, encodeCursor, isTid, isTimeMs, MAX_TIME_MS, nextLink } from '../cursor.ts';
+import { type ResultPosition, type ResultRow, readResults } from '../../storage/queries.ts';
+import { decodeCursor, encodeCursor, isInt4, isName, isOffset, isTimeMs, MAX_TIME_MS, nextLink } from '../cursor.ts';
 import { getJob } from '../job-edit.ts';
 import { toIso } from '../job-view.ts';
 import type { ApiDependencies } from '../ports.ts';
@@ -98,15 +98,27 @@ export function addJobResultsRoutes(app: FastifyInstance, dependencies: ApiDepen
         { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) },
         { fromMs: () => 0, toMs: MAX_TIME_MS, nowMs },
       );
-      const key = cursor === undefined ? null : decodeCursor(cursor, [isTimeMs, isTid]);
-      const after = key ? { atMs: key[0] as number, tid: key[1] as string } : undefined;
+      const after = cursor === undefined ? undefined : toPosition(cursor);
       const { results, next } = await readResults(database, { jobId, ...range, ...filter, limit, after });
       // Numbers of a removed job stay readable; only one that never was is unknown.
       if (results.length === 0 && !after) await getJob(dependencies, jobId);
-      if (next) reply.header('link', nextLink(request.url, encodeCursor([next.atMs, next.tid])));
+      if (next)
+        reply.header(
+          'link',
+          nextLink(
+            request.url,
+            encodeCursor([next.atMs, next.topic, next.partition, next.recordOffset, next.recordPosition]),
+          ),
+        );
       return results.map(toResultView);
     },
   );
+}
+
+function toPosition(cursor: string): ResultPosition {
+  const key = decodeCursor(cursor, [isTimeMs, isName, isInt4, isOffset, isInt4]);
+  const [atMs, topic, partition, recordOffset, recordPosition] = key as [number, string, number, number, number];
+  return { atMs, topic, partition, recordOffset, recordPosition };
 }
 
 const PHASES = ['dns', 'connect', 'tls', 'ttfb', 'transfer'];
