@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { Lifecycle } from '../core/lifecycle.ts';
-import type { Difference, VerifyReport } from '../processor/verify.ts';
+import type { Difference, RowDifference, VerifyReport } from '../processor/verify.ts';
 import type { Settings } from '../settings.ts';
 import { type Cli, EXIT, examples, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
@@ -16,9 +16,7 @@ interface VerifyOptions {
 
 export function verifyCommand(cli: Cli): Command {
   return new Command('verify')
-    .description(
-      'read the stream again, count it anew and compare with every row, bit for bit; may run on a live system',
-    )
+    .description('read the stream again, count it and compare with every row, bit for bit; may run on a live system')
     .option('--range <duration>', 'how far back from --to; 24h unless given')
     .option('--from <time>', `where to begin: ${TIME_FORMS}`)
     .option('--to <time>', 'where to end, in the same forms; now unless given')
@@ -48,6 +46,8 @@ export function verifyCommand(cli: Cli): Command {
             topics: await countedTopics(settings, database),
             plans: planMetrics(settings.metrics),
             keptFromMs: keptFrom(settings),
+            results: { store: settings.results.store, keptFromMs: resultsKeptFrom(settings) },
+            permittedDelayMs: permittedDelay(settings),
             onProgress: ({ records, total }) => {
               if (cli.stderr.isTerminal)
                 cli.stderr.write(`\r${formatCount(records)} of ${formatCount(total)} records read`);
@@ -72,19 +72,33 @@ export function keptFrom({ storage }: Settings): Record<string, number> {
   return Object.fromEntries(lengths.flatMap(([name, length]) => (length === null ? [] : [[name, now - length]])));
 }
 
+function resultsKeptFrom({ storage }: Settings): number {
+  const { resultsMs } = storage.retention;
+  return resultsMs === null ? 0 : Date.now() - resultsMs;
+}
+
+/** What an acknowledgement of the stream, and a busy machine, may take on top of what the settings allow. */
+const MARGIN_MS = 15_000;
+
+/** How long after its slot a check may begin, also after a takeover, and its result be published and counted. */
+function permittedDelay({ scheduler, publisher, processor }: Settings): number {
+  return scheduler.lateLimitMs + scheduler.leaseMs + publisher.lingerMs + processor.flushIntervalMs + MARGIN_MS;
+}
+
 function show({ stdout }: Cli, report: VerifyReport): void {
   const { style } = stdout;
   const { coverage } = report;
-  const isEmpty = report.equalRows === 0 && report.differenceCount === 0 && coverage.gaps.length === 0;
+  const differences = report.differenceCount + report.rowDifferenceCount;
+  const isEmpty = report.equalRows === 0 && differences === 0 && coverage.gaps.length === 0;
   const verdict = report.ok
     ? style.green('equal')
     : isEmpty
-      ? style.yellow('nothing to judge: buckets are judged once they are over')
+      ? style.yellow('nothing to judge: the stream has no results of this time')
       : style.red('NOT EQUAL');
   stdout.line(`${style.bold(verdict)}  ${formatInstant(report.fromMs)} to ${formatInstant(report.toMs)}`);
   stdout.line(
     `${formatCount(report.records)} records read, ${formatCount(report.results)} results counted anew, ` +
-      `${formatCount(report.equalRows)} rows equal in every column, ${formatCount(report.differenceCount)} differences`,
+      `${formatCount(report.equalRows)} rows equal in every column, ${formatCount(differences)} differences`,
   );
   stdout.line(
     `${formatCount(coverage.series)} series: ${formatCount(coverage.counted)} of ${formatCount(coverage.due)} slots counted` +
@@ -92,11 +106,14 @@ function show({ stdout }: Cli, report: VerifyReport): void {
   );
   for (const difference of report.differences)
     stdout.line(`${style.red('differs')}  ${describeDifference(difference)}`);
-  if (report.differenceCount > report.differences.length) {
-    stdout.line(`... and ${formatCount(report.differenceCount - report.differences.length)} more`);
+  for (const difference of report.rowDifferences) {
+    stdout.line(`${style.red('differs')}  ${describeRowDifference(difference)}`);
   }
-  for (const { jobId, location, due, counted } of coverage.gaps) {
-    stdout.line(`${style.red('gap')}  job ${jobId} at ${location}: ${counted} of ${due} slots counted`);
+  const listed = report.differences.length + report.rowDifferences.length;
+  if (differences > listed) stdout.line(`... and ${formatCount(differences - listed)} more`);
+  for (const { jobId, location, due, counted, overdue } of coverage.gaps) {
+    const silent = overdue > 0 ? `, ${formatCount(overdue)} of them overdue since the last one` : '';
+    stdout.line(`${style.red('gap')}  job ${jobId} at ${location}: ${counted} of ${due} slots counted${silent}`);
   }
   for (const difference of report.unprovable)
     stdout.line(`${style.yellow('unprovable')}  ${describeDifference(difference)}`);
@@ -129,4 +146,9 @@ export function describeDifference({
   const row = `${granularity} ${formatInstant(dtMs)} of job ${jobId} at ${location}`;
   if (column === null) return `${row}: ${kind}`;
   return `${row}: ${column} is ${JSON.stringify(stored)}, the stream says ${JSON.stringify(expected)}`;
+}
+
+export function describeRowDifference({ table, row, column, stored, expected }: RowDifference): string {
+  const what = column === null ? table : `${table}.${column}`;
+  return `${row}: ${what} is ${JSON.stringify(stored)}, the stream says ${JSON.stringify(expected)}`;
 }

@@ -4,10 +4,12 @@ import type { CountedSeries, VerifiedSpan } from '../storage/processor-verify.ts
 export interface SeriesCoverage {
   jobId: number;
   location: string;
-  /** Slots of its spans up to the last one counted. Each of them must have been counted. */
+  /** Slots of its spans up to the last one counted, and the overdue ones behind it. Each of them must have been counted. */
   due: number;
   counted: number;
-  /** Slots of closed spans behind the last one counted: their results are still under way. */
+  /** Slots behind the last one counted that were due so long ago that they ought to be counted. */
+  overdue: number;
+  /** Slots behind the last one counted whose results may still be under way. */
   pending: number;
 }
 
@@ -15,6 +17,7 @@ export interface CoverageReport {
   series: number;
   due: number;
   counted: number;
+  overdue: number;
   pending: number;
   /** Series whose counted slots are not those that were due. */
   gaps: SeriesCoverage[];
@@ -26,6 +29,10 @@ export interface CoverageInput {
   /** ms since the epoch, both bounds of buckets. */
   fromMs: number;
   toMs: number;
+  /** The database's clock, ms since the epoch: nothing is due after it. */
+  nowMs: number;
+  /** How long after its slot a check may begin, and its result be published and counted. The check itself comes on top. */
+  permittedDelayMs: number;
   spans: readonly VerifiedSpan[];
   progress: readonly CountedSeries[];
   /** Counted slots in the range by `job_id location`. */
@@ -34,9 +41,12 @@ export interface CoverageInput {
   foreign: ReadonlySet<string>;
 }
 
+/** No check lasts longer: it ends before the next slot of its job. For a cron schedule this is the limit of one try. */
+const CRON_CHECK_MS = 10 * 60_000;
+
 /** Compares, per series, the slots of the recorded spans with the slots that were counted. */
 export function checkCoverage(input: CoverageInput): CoverageReport {
-  const report: CoverageReport = { series: 0, due: 0, counted: 0, pending: 0, gaps: [], unknown: [] };
+  const report: CoverageReport = { series: 0, due: 0, counted: 0, overdue: 0, pending: 0, gaps: [], unknown: [] };
   const lastSlots = new Map(input.progress.map((row) => [`${row.jobId} ${row.location} ${row.topic}`, row.slot]));
   for (const [key, spans] of bySeries(input.spans)) {
     const { jobId, location } = spans[0];
@@ -46,15 +56,19 @@ export function checkCoverage(input: CoverageInput): CoverageReport {
       report.unknown.push({ jobId, location, why });
       continue;
     }
-    const series: SeriesCoverage = { jobId, location, due: 0, counted: input.counted.get(key) ?? 0, pending: 0 };
+    const series = { jobId, location, due: 0, counted: input.counted.get(key) ?? 0, overdue: 0, pending: 0 };
     for (const span of spans) {
       const known = lastSlots.get(`${jobId} ${location} ${span.topic}`) ?? -1;
       series.due += slotsOf(span, input.fromMs, Math.min(input.toMs, known + 1));
-      if (span.toSlot !== null) series.pending += slotsOf(span, Math.max(input.fromMs, known + 1), input.toMs);
+      const behindMs = Math.max(input.fromMs, known + 1);
+      const endMs = Math.min(input.toMs, input.nowMs);
+      const overdueMs = endMs - input.permittedDelayMs - (span.periodMs ?? CRON_CHECK_MS);
+      const overdue = slotsOf(span, behindMs, Math.min(endMs, overdueMs));
+      series.overdue += overdue;
+      series.pending += slotsOf(span, behindMs, endMs) - overdue;
     }
-    report.due += series.due;
-    report.counted += series.counted;
-    report.pending += series.pending;
+    series.due += series.overdue;
+    for (const key of ['due', 'counted', 'overdue', 'pending'] as const) report[key] += series[key];
     if (series.due !== series.counted) report.gaps.push(series);
   }
   return report;

@@ -1,5 +1,7 @@
+import type { Database } from '../storage/database.ts';
 import { replaceMetricRows } from '../storage/metrics-rebuild.ts';
 import { ensureMetricPartitions } from '../storage/partitions.ts';
+import { whileCountingWaits } from '../storage/processor-pause.ts';
 import { type Mismatch, type VerifyOptions, type VerifyReport, verify } from './verify.ts';
 
 export interface RebuildOptions extends VerifyOptions {
@@ -17,9 +19,8 @@ export interface RebuildPlan {
 
 /** Held in memory and written in one transaction. */
 const MAX_CHANGES = 500_000;
-const ATTEMPTS = 3;
 
-/** Compares the whole buckets of the range with the stream and says what would have to be written. Writes nothing. */
+/** Compares the buckets of the range with the stream and says what would have to be written. Writes nothing. */
 export async function planRebuild(options: RebuildOptions): Promise<RebuildPlan> {
   const { jobs } = options;
   const changes: Mismatch[] = [];
@@ -37,30 +38,38 @@ export async function planRebuild(options: RebuildOptions): Promise<RebuildPlan>
 }
 
 /**
- * Plans, shows the plan, and writes it in one transaction. It is exact on a live system without holding anything up: each
+ * Plans, shows the plan, and writes it in one transaction. It is exact on a live system, and at first holds nothing up: each
  * row is written only if no processor has counted into it since the comparison, and so still is what the stream says up to
- * the offset of then; what processors count later, they add. Answers what was written last, or planned and refused.
+ * the offset of then; what processors count later, they add. Rows that are counted into all the time, such as those of the
+ * current day, are compared and written while the processors' flushes wait. Returns what was written last, or planned and
+ * refused.
  */
 export async function rebuild(
   options: RebuildOptions,
   onPlan: (plan: RebuildPlan) => void,
 ): Promise<RebuildPlan & { written: boolean }> {
-  for (let attempt = 1; ; attempt++) {
-    const plan = await planRebuild(options);
-    if (attempt === 1) onPlan(plan);
-    if (plan.refusals.length > 0 || plan.changes.length === 0) return { ...plan, written: false };
-    if (await write(options, plan.changes)) return { ...plan, written: true };
-    if (attempt === ATTEMPTS) {
-      const refusals = ['rows of the range are being counted right now: end it earlier, or try again'];
-      return { ...plan, refusals, written: false };
-    }
-  }
+  const plan = await planRebuild(options);
+  onPlan(plan);
+  if (isNothing(plan)) return { ...plan, written: false };
+  if (await write(options, plan.changes)) return { ...plan, written: true };
+  return whileCountingWaits(options.database, options.topics, async (tx) => {
+    const still = await planRebuild(options);
+    if (isNothing(still)) return { ...still, written: false };
+    await makePartitions(options.database, still.changes);
+    const moved = await replaceMetricRows(tx, still.changes);
+    if (moved > 0)
+      throw new Error(`${moved} rows were written by something else than a processor: nothing was changed`);
+    return { ...still, written: true };
+  });
+}
+
+function isNothing({ refusals, changes }: RebuildPlan): boolean {
+  return refusals.length > 0 || changes.length === 0;
 }
 
 class RowsMovedError extends Error {}
 
-/** False when a row was not as it had been: then nothing is written. */
-async function write({ database }: RebuildOptions, changes: readonly Mismatch[]): Promise<boolean> {
+async function makePartitions(database: Database, changes: readonly Mismatch[]): Promise<void> {
   const missing = changes.flatMap(({ stored, expected }) => (stored ? [] : [expected!]));
   const days = new Set(missing.map(({ granularity, dtMs }) => `${dtMs - (dtMs % DAY_MS)} ${granularity}`));
   for (const day of days) {
@@ -68,6 +77,11 @@ async function write({ database }: RebuildOptions, changes: readonly Mismatch[])
     const fromMs = Number(day.slice(0, at));
     await ensureMetricPartitions(database, day.slice(at + 1), fromMs, fromMs + DAY_MS);
   }
+}
+
+/** False when a row was not as it had been: then nothing is written. */
+async function write({ database }: RebuildOptions, changes: readonly Mismatch[]): Promise<boolean> {
+  await makePartitions(database, changes);
   try {
     await database.transaction(
       async (tx) => {

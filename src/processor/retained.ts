@@ -29,6 +29,12 @@ export class Retained {
     return this.#from.get(`${topic} ${partition}`) === Number.NEGATIVE_INFINITY;
   }
 
+  /** The same of the partition that the results of a job come through; false when that may be any. */
+  isWholeFor(topic: string, jobId: number): boolean {
+    const partitions = this.#routing.get(topic);
+    return partitions !== undefined && this.isWhole(topic, partitionOf(jobId, partitions));
+  }
+
   /** ms since the epoch; buckets that begin earlier cannot be judged for this job. */
   fromMs(jobId: number): number {
     let fromMs = Number.NEGATIVE_INFINITY;

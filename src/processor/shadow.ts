@@ -2,27 +2,31 @@ import { ResultDecoder } from '../messages/decode.ts';
 import type { ResultColumns } from '../messages/result-columns.ts';
 import type { StreamRecord } from '../streaming/driver.ts';
 import { splitLines } from './lines.ts';
+import type { ShadowResults } from './shadow-results.ts';
 import type { ShadowRows } from './shadow-rows.ts';
-
-export interface ShadowSeries {
-  jobId: number;
-  location: string;
-  topic: string;
-  /** Where its results came from; nearly always one. */
-  partitions: Set<number>;
-  epoch: number;
-  slot: number;
-  /** The last slot that was taken under each epoch. */
-  lastSlotOf: Map<number, number>;
-  foreign: number;
-}
+import { ShadowSeries } from './shadow-series.ts';
+import { emptyTally, type ShadowTally } from './shadow-tally.ts';
 
 export interface ShadowOptions {
   rows: ShadowRows;
+  /** Raw results, where they are compared too. */
+  results?: ShadowResults;
   /** Only these jobs are counted. */
   includes: (jobId: number) => boolean;
+  /** Of several readings of one log, the one in which lines that belong to no job are counted. Default true. */
+  isFirst?: boolean;
   /** Lines that PostgreSQL did not take, as `topic partition offset` -> line numbers. */
   refused: ReadonlyMap<string, ReadonlySet<number>>;
+}
+
+/** A line that was read, as a row of columns. */
+interface Line {
+  topic: string;
+  partition: number;
+  record: StreamRecord;
+  columns: ResultColumns;
+  row: number;
+  tally: ShadowTally;
 }
 
 /**
@@ -33,8 +37,8 @@ export class Shadow {
   readonly series = new Map<string, ShadowSeries>();
   /** Slots and foreign lines counted. */
   results = 0;
-  /** The same, by `topic partition`. */
-  readonly resultsOf = new Map<string, number>();
+  /** What became of the lines, by `topic partition`. */
+  readonly tallies = new Map<string, ShadowTally>();
   readonly #options: ShadowOptions;
   readonly #decoder = new ResultDecoder();
 
@@ -43,41 +47,55 @@ export class Shadow {
   }
 
   add(topic: string, partition: number, record: StreamRecord): void {
+    const tally = this.#tallyOf(topic, partition);
     this.#decoder.reset();
     // A line that cannot be read is in dead_letters and was not counted.
-    this.#decoder.decodeRecord(record.value, () => undefined);
+    this.#decoder.decodeRecord(record.value, () => {
+      if (this.#options.isFirst ?? true) tally.deadLetters++;
+    });
     const { columns } = this.#decoder;
     const refused = this.#options.refused.get(`${topic} ${partition} ${record.offset}`);
     const left = refused && new Set(splitLines(record.value).flatMap((at) => (refused.has(at.line) ? [at.start] : [])));
-    const before = this.results;
     for (let row = 0; row < columns.length; row++) {
-      if (!this.#options.includes(columns.jobId[row]) || left?.has(columns.lineStart[row])) continue;
-      this.#addRow(topic, partition, columns, row);
+      if (!this.#options.includes(columns.jobId[row])) continue;
+      if (left?.has(columns.lineStart[row])) tally.deadLetters++;
+      else this.#addRow({ topic, partition, record, columns, row, tally });
     }
-    const key = `${topic} ${partition}`;
-    this.resultsOf.set(key, (this.resultsOf.get(key) ?? 0) + this.results - before);
   }
 
-  #addRow(topic: string, partition: number, columns: ResultColumns, row: number): void {
+  #addRow({ topic, partition, record, columns, row, tally }: Line): void {
     const series = this.#seriesOf(columns.jobId[row], columns.locations[columns.location[row]], topic);
     series.partitions.add(partition);
     const last = columns.slot[row];
     if (last === -1) {
       series.foreign++;
+      tally.foreign++;
       this.#count(columns, row, columns.ts[row]);
+      series.add(columns, row, 1, columns.ts[row]);
+      this.#options.results?.expect(topic, partition, record, columns, row, 1);
       return;
     }
     const epoch = columns.epoch[row];
-    if (epoch < series.epoch) return;
+    if (epoch < series.epoch) {
+      tally.fenced += columns.slots[row];
+      return;
+    }
     series.epoch = epoch;
     series.lastSlotOf.set(epoch, Math.max(last, series.lastSlotOf.get(epoch) ?? -1));
+    let slots = 0;
     for (let before = columns.slots[row] - 1; before >= 0; before--) {
       const slot = last - before * columns.periodMs[row];
       if (slot <= series.slot) continue;
       series.slot = slot;
+      slots++;
       this.#count(columns, row, slot);
     }
     series.slot = Math.max(series.slot, last);
+    tally.results += slots;
+    tally.duplicates += columns.slots[row] - slots;
+    if (slots === 0) return;
+    series.add(columns, row, slots, last - (slots - 1) * columns.periodMs[row]);
+    this.#options.results?.expect(topic, partition, record, columns, row, slots);
   }
 
   #count(columns: ResultColumns, row: number, atMs: number): void {
@@ -85,12 +103,21 @@ export class Shadow {
     this.#options.rows.add(columns, row, atMs);
   }
 
+  #tallyOf(topic: string, partition: number): ShadowTally {
+    const key = `${topic} ${partition}`;
+    let found = this.tallies.get(key);
+    if (!found) {
+      found = emptyTally();
+      this.tallies.set(key, found);
+    }
+    return found;
+  }
+
   #seriesOf(jobId: number, location: string, topic: string): ShadowSeries {
     const key = `${jobId} ${topic} ${location}`;
     let found = this.series.get(key);
     if (!found) {
-      const fresh = { epoch: -1, slot: -1, lastSlotOf: new Map(), foreign: 0, partitions: new Set<number>() };
-      found = { jobId, location, topic, ...fresh };
+      found = new ShadowSeries(jobId, location, topic);
       this.series.set(key, found);
     }
     return found;

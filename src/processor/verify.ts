@@ -2,36 +2,55 @@ import { bucketStart } from '../aggregates/granularity.ts';
 import { type GranularityPlan, planMetrics } from '../aggregates/metrics-plan.ts';
 import type { Database, Transaction } from '../storage/database.ts';
 import { readRefusedLines } from '../storage/processor-dead-letters.ts';
-import { readOffsets, type StoredOffset } from '../storage/processor-offsets.ts';
 import {
   beginSnapshot,
+  type CountedOffset,
   type CountedSeries,
   countMetricRows,
+  readCountedOffsets,
   readCountedSeries,
+  readDatabaseTime,
   readMetricRows,
+  readRawResults,
   readRouting,
   readVerifiedSpans,
 } from '../storage/processor-verify.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
-import { type CoverageReport, checkCoverage } from './coverage.ts';
+import { checkCoverage } from './coverage.ts';
+import type { ResultsStore } from './raw-results.ts';
 import { Retained } from './retained.ts';
 import { Shadow } from './shadow.ts';
+import { ShadowResults } from './shadow-results.ts';
 import { type Difference, type Mismatch, type ShadowRange, ShadowRows } from './shadow-rows.ts';
+import { addTally, emptyTally, type ShadowTally } from './shadow-tally.ts';
+import { emptyReport, type VerifyReport } from './verify-report.ts';
+import { judgeOffset, judgeSeries, judgeSpan, type RowDifference } from './verify-rows.ts';
 
-export type { CoverageReport, SeriesCoverage } from './coverage.ts';
+export type { SeriesCoverage } from './coverage.ts';
 export type { Difference, Mismatch } from './shadow-rows.ts';
+export type { VerifyReport } from './verify-report.ts';
+export type { RowDifference } from './verify-rows.ts';
 
 export interface VerifyOptions {
   database: Database;
   driver: StreamDriver;
   /** All topics that are counted. */
   topics: readonly string[];
-  /** Half-open, ms since the epoch. Only buckets wholly inside are judged. */
+  /** Half-open, ms since the epoch. All buckets that have a part in it are judged whole, as far as they are counted. */
   fromMs: number;
   toMs: number;
   plans?: readonly GranularityPlan[];
   /** Rows of older buckets than this may have been dropped, by granularity, ms since the epoch. */
   keptFromMs?: Readonly<Record<string, number>>;
+  /** Raw results to compare: which are stored, and since when they must be there, ms since the epoch. Absent: none are. */
+  results?: { store: ResultsStore; keptFromMs: number };
+  /**
+   * How long after its slot a check may begin and its result be published and counted, ms; the check itself comes on top.
+   * What was due earlier and is not counted is a gap. Default 30 s.
+   */
+  permittedDelayMs?: number;
+  /** The time up to which slots are due, ms since the epoch. Default: the database's clock. */
+  nowMs?: number;
   onProgress?: (progress: VerifyProgress) => void;
   /** Told of every row that is not what the log says, and whether the log proves it. */
   onMismatch?: (mismatch: Mismatch, isProvable: boolean) => void;
@@ -48,46 +67,6 @@ export interface VerifyProgress {
   total: number;
 }
 
-/** A partition from which more (or less) was counted than its log, seemingly whole, holds: its topic was replaced. */
-export interface UnequalPartition {
-  topic: string;
-  partition: number;
-  counted: number;
-  found: number;
-}
-
-/** A stretch of which nothing is claimed. */
-export interface NotCovered {
-  granularity: string;
-  fromMs: number;
-  toMs: number;
-  why: string;
-}
-
-export interface VerifyReport {
-  fromMs: number;
-  toMs: number;
-  /** No difference, no gap in the coverage, and something was judged. */
-  ok: boolean;
-  records: number;
-  /** Slots and foreign lines counted anew. */
-  results: number;
-  /** Rows whose every column is what the log says. */
-  equalRows: number;
-  differences: Difference[];
-  differenceCount: number;
-  /** Differences that may come from what the log no longer has (an epoch raised there), or from a series in two partitions. */
-  unprovable: Difference[];
-  unprovableCount: number;
-  notCovered: NotCovered[];
-  unequalPartitions: UnequalPartition[];
-  /** Series that are counted further than their offset says: a record of very long gaps is being counted in parts. */
-  aheadSeries: number;
-  /** Until when the log lacks results, ms since the epoch; null when it has all of the range. */
-  removedUntilMs: number | null;
-  coverage: CoverageReport;
-}
-
 /**
  * The proof: reads the log from its beginning up to exactly where it has been counted in one snapshot of the database,
  * counts it again in memory, and compares every row bit for bit. It may run on a live system, which goes on meanwhile.
@@ -98,45 +77,33 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   return options.database.transaction((tx) => new Verification(options, tx).run(), { statementTimeoutMs: 0 });
 }
 
+const HOUR_MS = 3_600_000;
+
 class Verification {
   readonly #options: VerifyOptions;
   readonly #tx: Transaction;
   readonly #report: VerifyReport;
-  #offsets: Array<StoredOffset & { counted: number }> = [];
+  #offsets: CountedOffset[] = [];
   #progress: CountedSeries[] = [];
   readonly #counted = new Map<string, number>();
   readonly #foreign = new Set<string>();
   /** Counted anew, by `topic partition`. */
-  readonly #found = new Map<string, number>();
+  readonly #found = new Map<string, ShadowTally>();
+  #nowMs = 0;
   #readRecords = 0;
   #totalRecords = 0;
 
   constructor(options: VerifyOptions, tx: Transaction) {
     this.#options = options;
     this.#tx = tx;
-    this.#report = {
-      fromMs: options.fromMs,
-      toMs: options.toMs,
-      ok: false,
-      records: 0,
-      results: 0,
-      equalRows: 0,
-      differences: [],
-      differenceCount: 0,
-      unprovable: [],
-      unprovableCount: 0,
-      notCovered: [],
-      unequalPartitions: [],
-      aheadSeries: 0,
-      removedUntilMs: null,
-      coverage: { series: 0, due: 0, counted: 0, pending: 0, gaps: [], unknown: [] },
-    };
+    this.#report = emptyReport(options.fromMs, options.toMs);
   }
 
   async run(): Promise<VerifyReport> {
     const { topics, maxRows = 200_000 } = this.#options;
     await beginSnapshot(this.#tx);
-    this.#offsets = await readOffsets(this.#tx, topics);
+    this.#nowMs = this.#options.nowMs ?? (await readDatabaseTime(this.#tx));
+    this.#offsets = await readCountedOffsets(this.#tx, topics);
     this.#progress = await readCountedSeries(this.#tx, topics);
     const refused = groupLines(await readRefusedLines(this.#tx, topics));
     const ranges = this.#ranges();
@@ -146,33 +113,49 @@ class Verification {
     for (let part = 0; part < parts; part++) {
       const shadowRows = new ShadowRows(ranges);
       const includes = parts === 1 ? () => true : (jobId: number) => jobId % parts === part;
-      const shadow = new Shadow({ rows: shadowRows, includes, refused });
+      const results = this.#resultsShadow();
+      const shadow = new Shadow({
+        rows: shadowRows,
+        includes,
+        refused,
+        isFirst: part === 0,
+        ...(results && { results }),
+      });
       const retained = await this.#readLog(shadow, parts);
       this.#note(shadow, includes, retained);
       await this.#compare(ranges, { part, parts }, shadow, shadowRows, retained);
+      this.#compareSeries(shadow, includes, retained);
+      if (results) await this.#compareResults(results, { part, parts }, retained);
       if (part === 0) this.#nameRemoved(ranges, retained);
-      if (part === parts - 1) this.#nameUnequal(retained);
+      if (part === parts - 1) await this.#compareOffsets(retained);
     }
     await this.#checkCoverage(ranges);
     const report = this.#report;
     const judged = report.equalRows > 0 || report.notCovered.length === 0;
-    report.ok = judged && report.differenceCount === 0 && report.coverage.gaps.length === 0;
+    const differences = report.differenceCount + report.rowDifferenceCount + report.coverage.gaps.length;
+    report.ok = judged && differences === 0;
     return report;
   }
 
-  /** Per granularity, the buckets wholly inside the range whose rows are still kept. */
+  /** Per granularity, the buckets that have a part in the range and whose rows are still kept. */
   #ranges(): ShadowRange[] {
     const { plans = planMetrics(), keptFromMs = {}, fromMs, toMs } = this.#options;
     return plans.flatMap((plan) => {
       const up = (ms: number) => -bucketStart(-ms, plan.durationMs);
       const kept = keptFromMs[plan.name] ?? Number.NEGATIVE_INFINITY;
-      const first = up(Math.max(fromMs, kept));
-      const end = bucketStart(toMs, plan.durationMs);
-      if (kept > fromMs) this.#notCovered(plan, fromMs, Math.min(first, toMs), 'rows so old may have been dropped');
-      if (first < end) return [{ plan, fromMs: first, toMs: end }];
-      if (kept <= fromMs) this.#notCovered(plan, fromMs, toMs, 'no bucket lies wholly in the range');
-      return [];
+      const first = Math.max(bucketStart(fromMs, plan.durationMs), up(kept));
+      const end = up(toMs);
+      if (first > fromMs) this.#notCovered(plan, fromMs, Math.min(first, toMs), 'rows so old may have been dropped');
+      return first < end ? [{ plan, fromMs: first, toMs: end }] : [];
     });
+  }
+
+  /** What the raw results of the hours that have a part in the range are held against. */
+  #resultsShadow(): ShadowResults | null {
+    const { results, fromMs, toMs } = this.#options;
+    if (!results || results.store === 'none') return null;
+    const from = Math.max(bucketStart(fromMs, HOUR_MS), -bucketStart(-results.keptFromMs, HOUR_MS));
+    return new ShadowResults({ fromMs: from, toMs: -bucketStart(-toMs, HOUR_MS), store: results.store });
   }
 
   /** Reads each partition from its first record up to where it is counted; answers what the log still has. */
@@ -261,6 +244,62 @@ class Verification {
     return ambiguous;
   }
 
+  #compareSeries(shadow: Shadow, includes: (jobId: number) => boolean, retained: Retained): void {
+    const stored = new Map<string, CountedSeries>();
+    for (const series of this.#progress) {
+      if (includes(series.jobId)) stored.set(`${series.jobId} ${series.topic} ${series.location}`, series);
+    }
+    for (const key of new Set([...stored.keys(), ...shadow.series.keys()])) {
+      const [counted, seen] = [stored.get(key), shadow.series.get(key)];
+      // Nobody knows in which order two partitions were counted.
+      if (seen && seen.partitions.size > 1) continue;
+      const [partition] = seen?.partitions ?? [];
+      const { topic, jobId } = (counted ?? seen)!;
+      const isWhole = partition === undefined ? retained.isWholeFor(topic, jobId) : retained.isWhole(topic, partition);
+      for (const difference of judgeSeries(counted, seen, isWhole)) this.#listRow(difference);
+    }
+  }
+
+  async #compareResults(
+    shadow: ShadowResults,
+    share: { part: number; parts: number },
+    retained: Retained,
+  ): Promise<void> {
+    for await (const page of readRawResults(this.#tx, shadow, share)) for (const row of page) shadow.see(row);
+    for (const { jobId, fromMs, stored, expected } of shadow.differences((jobId) => retained.fromMs(jobId))) {
+      const row = `job ${jobId} in the hour from ${new Date(fromMs).toISOString()}`;
+      const isOther = stored === expected ? ', others than these' : '';
+      this.#listRow({
+        ...{ table: 'results', row, column: null },
+        ...{ stored: `${stored} rows${isOther}`, expected: `${expected} rows` },
+      });
+    }
+  }
+
+  async #compareOffsets(retained: Retained): Promise<void> {
+    for (const stored of this.#offsets) {
+      const { topic, partition, results, foreign } = stored;
+      if (!retained.isWhole(topic, partition)) continue;
+      const tally = this.#found.get(`${topic} ${partition}`) ?? emptyTally();
+      const [counted, found] = [results + foreign, tally.results + tally.foreign];
+      if (counted !== found) this.#report.unequalPartitions.push({ topic, partition, counted, found });
+      if (await this.#wasReplaced(stored)) continue;
+      for (const difference of judgeOffset(stored, tally)) this.#listRow(difference);
+    }
+  }
+
+  /** Whether the offset belongs to another topic of the same name, which was deleted since. */
+  async #wasReplaced({ topic, topicId }: CountedOffset): Promise<boolean> {
+    const now = (await this.#options.driver.identity?.(topic)) ?? null;
+    return topicId !== null && now !== null && topicId !== now;
+  }
+
+  #listRow(difference: RowDifference): void {
+    this.#report.rowDifferenceCount++;
+    const { rowDifferences } = this.#report;
+    if (rowDifferences.length < (this.#options.maxListed ?? 1_000)) rowDifferences.push(difference);
+  }
+
   #list(difference: Difference, provable: boolean): void {
     const { maxListed = 1_000 } = this.#options;
     const report = this.#report;
@@ -289,10 +328,14 @@ class Verification {
     const [shortest] = ranges;
     if (!shortest) return;
     const { fromMs, toMs } = shortest;
+    const spans = await readVerifiedSpans(this.#tx, fromMs, toMs);
+    for (const span of spans) for (const difference of judgeSpan(span)) this.#listRow(difference);
     this.#report.coverage = checkCoverage({
       fromMs,
       toMs,
-      spans: await readVerifiedSpans(this.#tx, fromMs, toMs),
+      nowMs: this.#nowMs,
+      permittedDelayMs: this.#options.permittedDelayMs ?? 30_000,
+      spans,
       progress: this.#progress,
       counted: this.#counted,
       foreign: this.#foreign,
@@ -300,21 +343,17 @@ class Verification {
   }
 
   #note(shadow: Shadow, includes: (jobId: number) => boolean, retained: Retained): void {
-    for (const [key, results] of shadow.resultsOf) this.#found.set(key, (this.#found.get(key) ?? 0) + results);
+    for (const [key, tally] of shadow.tallies) {
+      const known = this.#found.get(key) ?? emptyTally();
+      addTally(known, tally);
+      this.#found.set(key, known);
+    }
     for (const { jobId, location, foreign } of shadow.series.values()) {
       if (foreign > 0) this.#foreign.add(`${jobId} ${location}`);
     }
     for (const { jobId, location, topic, slot } of this.#progress) {
       if (!includes(jobId) || slot < retained.fromMs(jobId)) continue;
       if (slot > (shadow.series.get(`${jobId} ${topic} ${location}`)?.slot ?? -1)) this.#report.aheadSeries++;
-    }
-  }
-
-  #nameUnequal(retained: Retained): void {
-    for (const { topic, partition, counted } of this.#offsets) {
-      const found = this.#found.get(`${topic} ${partition}`) ?? 0;
-      if (counted === found || !retained.isWhole(topic, partition)) continue;
-      this.#report.unequalPartitions.push({ topic, partition, counted, found });
     }
   }
 

@@ -21,13 +21,64 @@ export interface MetricRange {
   toMs: number;
 }
 
-/** How far a series has been counted, in the eyes of the snapshot. */
+/** How far a series has been counted, in the eyes of the snapshot, and what its totals are. */
 export interface CountedSeries {
   jobId: number;
   location: string;
   topic: string;
   epoch: number;
   slot: number;
+  lastTs: number | null;
+  lastOutcome: string | null;
+  lastReason: string | null;
+  lastStatus: string | null;
+  lastRt: number | null;
+  sinceSlot: number | null;
+  count: number;
+  up: number;
+  degraded: number;
+  down: number;
+  missed: number;
+  codes: Record<string, number>;
+}
+
+/** How far a partition has been counted, with what became of its lines. */
+export interface CountedOffset {
+  topic: string;
+  partition: number;
+  nextOffset: number | null;
+  /** Which topic of that name is meant; null when that is not known. */
+  topicId: string | null;
+  results: number;
+  foreign: number;
+  duplicates: number;
+  fenced: number;
+  deadLetters: number;
+}
+
+/** A raw result as stored. Times are ms since the epoch. */
+export interface StoredResult {
+  jobId: number;
+  location: string;
+  atMs: number;
+  epoch: number | null;
+  slot: number | null;
+  slots: number;
+  periodMs: number | null;
+  ts: number;
+  outcome: string;
+  reason: string | null;
+  status: string | null;
+  rtMicros: number | null;
+  timings: Record<string, number> | null;
+  bytes: number | null;
+  attempt: number | null;
+  detail: string | null;
+  topic: string;
+  partition: number;
+  recordOffset: number;
+  /** null in rows of before it was kept. */
+  recordPosition: number | null;
 }
 
 export interface VerifiedSpan {
@@ -35,9 +86,18 @@ export interface VerifiedSpan {
   location: string;
   topic: string;
   periodMs: number | null;
+  phaseMs: number | null;
   fromSlot: number;
   toSlot: number | null;
   slotCount: number | null;
+}
+
+/** The database's clock, ms since the epoch. */
+export async function readDatabaseTime(tx: Queryable): Promise<number> {
+  const { rows } = await tx.query<{ now: number }>(
+    'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now',
+  );
+  return rows[0].now;
 }
 
 /** Makes the transaction one view of the database that may stay open for as long as reading the stream takes. */
@@ -90,10 +150,43 @@ export async function* readMetricRows(
 
 export async function readCountedSeries(tx: Queryable, topics: readonly string[]): Promise<CountedSeries[]> {
   const { rows } = await tx.query<CountedSeries>(
-    'SELECT job_id AS "jobId", location, topic, epoch, slot FROM series_progress WHERE topic = ANY ($1)',
+    `SELECT job_id AS "jobId", location, topic, epoch, slot, last_ts AS "lastTs", last_outcome AS "lastOutcome",
+       last_reason AS "lastReason", last_status AS "lastStatus", last_rt AS "lastRt", since_slot AS "sinceSlot",
+       count, up, degraded, down, missed, codes
+     FROM series_progress WHERE topic = ANY ($1)`,
     [topics],
   );
   return rows;
+}
+
+export async function readCountedOffsets(tx: Queryable, topics: readonly string[]): Promise<CountedOffset[]> {
+  const { rows } = await tx.query<CountedOffset>(
+    `SELECT topic, partition, next_offset AS "nextOffset", topic_id AS "topicId", results, foreign_results AS "foreign",
+       duplicates, fenced, dead_letters AS "deadLetters"
+     FROM stream_offsets WHERE topic = ANY ($1) ORDER BY topic, partition`,
+    [topics],
+  );
+  return rows;
+}
+
+/** Raw results of [fromMs, toMs) whose job_id modulo `parts` is `part`, a page at a time, in no order. */
+export async function* readRawResults(
+  tx: Queryable,
+  { fromMs, toMs }: { fromMs: number; toMs: number },
+  { part, parts }: { part: number; parts: number },
+): AsyncGenerator<StoredResult[]> {
+  const range = [new Date(fromMs).toISOString(), new Date(toMs).toISOString()].map((text) => `'${text}'::timestamptz`);
+  await tx.query(`DECLARE raw_results NO SCROLL CURSOR FOR
+    SELECT job_id AS "jobId", location, (extract(epoch FROM at) * 1000)::bigint AS "atMs", epoch, slot, slots,
+      period_ms AS "periodMs", ts, outcome, reason, status, rt AS "rtMicros", timings, bytes, attempt, detail, topic,
+      partition, record_offset AS "recordOffset", record_position AS "recordPosition"
+    FROM results WHERE at >= ${range[0]} AND at < ${range[1]} AND job_id % ${parts} = ${part}`);
+  for (;;) {
+    const { rows } = await tx.query<StoredResult>('FETCH 5000 FROM raw_results');
+    if (rows.length === 0) break;
+    yield rows;
+  }
+  await tx.query('CLOSE raw_results');
 }
 
 /** How many partitions results of each topic are routed by. */
@@ -108,7 +201,7 @@ export async function readRouting(tx: Queryable, topics: readonly string[]): Pro
 /** The spans that overlap [fromMs, toMs). */
 export async function readVerifiedSpans(tx: Queryable, fromMs: number, toMs: number): Promise<VerifiedSpan[]> {
   const { rows } = await tx.query<VerifiedSpan>(
-    `SELECT job_id AS "jobId", location, topic, period_ms AS "periodMs", from_slot AS "fromSlot", to_slot AS "toSlot",
+    `SELECT job_id AS "jobId", location, topic, period_ms AS "periodMs", phase_ms AS "phaseMs", from_slot AS "fromSlot", to_slot AS "toSlot",
        slot_count AS "slotCount"
      FROM schedule_spans
      WHERE from_slot < $2 AND (to_slot IS NULL OR to_slot >= $1) AND (to_slot IS NULL OR to_slot >= from_slot)

@@ -158,3 +158,16 @@ test('it is refused where the stream cannot prove what it says', async (t) => {
   await ahead.database.query('UPDATE metrics SET up = up + 1');
   t.match(await rebuild(options(ahead), () => undefined), { written: false, refusals: [/1 series .* being counted/] });
 });
+
+test('rows that are counted into all the time are mended while counting waits', async (t) => {
+  const rig = await counted(t);
+  await rig.database.query('UPDATE metrics SET up = up + 1, rt_min = 1');
+  let slot = 300;
+  const feeding = setInterval(() => fill(rig, slot, ++slot), 3);
+  t.teardown(() => clearInterval(feeding));
+  const answer = await rebuild(options(rig), () => undefined);
+  clearInterval(feeding);
+  t.match(answer, { written: true, refusals: [] });
+  await rig.settle();
+  await isMended(t, rig);
+});

@@ -12,7 +12,8 @@ const DAY_MS = 24 * HOUR_MS;
 function check(rig: Rig, options: Partial<VerifyOptions> = {}): Promise<VerifyReport> {
   const { database, driver } = rig;
   const range = { fromMs: START_MS - (START_MS % DAY_MS), toMs: START_MS - (START_MS % DAY_MS) + DAY_MS };
-  return verify({ database, driver, topics: ['checks'], ...range, ...options });
+  const nowMs = START_MS + 600_000;
+  return verify({ database, driver, topics: ['checks'], nowMs, ...range, ...options });
 }
 
 /** Jobs 1 to 3 with a slot a second for ten minutes; a few repetitions, zombies, ranges and lines nobody can read. */
@@ -100,9 +101,9 @@ test('a slot that was never counted is a gap, one that is under way is pending',
   await span(rig, 1, 0, null);
   await span(rig, 2, 3, 9);
   await span(rig, 3, 0, null);
-  const { coverage, ok, differenceCount } = await check(rig);
-  t.strictSame(coverage.gaps, [{ jobId: 1, location: 'default', due: 6, counted: 5, pending: 0 }]);
-  t.match(coverage, { pending: 6, unknown: [{ jobId: 3, why: /foreign/ }] });
+  const { coverage, ok, differenceCount } = await check(rig, { nowMs: START_MS + 9_001 });
+  t.strictSame(coverage.gaps, [{ jobId: 1, location: 'default', due: 6, counted: 5, overdue: 0, pending: 4 }]);
+  t.match(coverage, { pending: 10, unknown: [{ jobId: 3, why: /foreign/ }] });
   t.strictSame([ok, differenceCount], [false, 0]);
 });
 
@@ -125,6 +126,7 @@ test('it claims nothing about what the log no longer has', async (t) => {
   rig.driver.trim('checks', 0, 2 * 250 + 1);
   const plans = planMetrics().filter((plan) => plan.name === 'minute');
   const report = await check(rig, { plans });
+  t.strictSame(report.rowDifferences, []);
   t.match(report, { ok: true, differenceCount: 0, equalRows: 4 + 10 });
   t.match(report.notCovered, [{ granularity: 'minute', why: /the stream no longer has/ }]);
   t.equal(report.notCovered[0].toMs, START_MS + 6 * MINUTE_MS, 'a minute of doubt between clocks');
@@ -134,18 +136,44 @@ test('it claims nothing about what the log no longer has', async (t) => {
   t.strictSame([tampered.ok, judged(whole), judged(trimmed)], [false, 10, 4]);
 });
 
-test('buckets whose rows may be gone, or that the range cuts, are not judged', async (t) => {
+test('a series that has fallen silent is a gap as soon as its slots are overdue', async (t) => {
+  const rig = await createRig(t);
+  rig.driver.append('checks', 0, ...[0, 1, 2].map((slot) => line({ slot })), line({ jobId: 2, slot: 0 }));
+  await rig.start();
+  await rig.settle();
+  await span(rig, 1, 0, null);
+  await span(rig, 2, 0, 0);
+  await span(rig, 3, 0, null);
+  const at = async (seconds: number) => {
+    const nowMs = START_MS + seconds * 1_000 + 1;
+    const { ok, coverage } = await check(rig, { nowMs, permittedDelayMs: 10_000 });
+    return { ok, pending: coverage.pending, gaps: coverage.gaps.map(({ jobId, overdue }) => [jobId, overdue]) };
+  };
+  t.strictSame(await at(10), { ok: true, pending: 8 + 11, gaps: [] });
+  t.strictSame(await at(12), { ok: false, pending: 10 + 11, gaps: [[3, 2]] }, 'never heard of');
+  const late = {
+    ok: false,
+    pending: 11 + 11,
+    gaps: [
+      [1, 7],
+      [3, 10],
+    ],
+  };
+  t.strictSame(await at(20), late, 'silent since its third slot');
+});
+
+test('buckets that the range cuts are judged whole, those whose rows may be gone are not', async (t) => {
   const rig = await createRig(t);
   rig.driver.append('checks', 0, line({ slot: 0 }), line({ slot: 100 }));
   await rig.start();
   await rig.settle();
-  const range = { fromMs: START_MS + 1, toMs: START_MS + 3 * MINUTE_MS };
-  const report = await check(rig, { ...range, keptFromMs: { minute: START_MS + 90_000 } });
-  t.equal(report.equalRows, 0);
+  const range = { fromMs: START_MS + 1, toMs: START_MS + 101_000 };
+  t.match(await check(rig, range), { ok: true, equalRows: 4, notCovered: [] });
+  const report = await check(rig, { ...range, keptFromMs: { minute: START_MS + 50_000, hour: START_MS + 1 } });
+  t.equal(report.equalRows, 2);
   t.match(report.notCovered, [
-    { granularity: 'minute', fromMs: START_MS + 1, toMs: START_MS + 2 * MINUTE_MS, why: /dropped/ },
-    { granularity: 'hour', why: /no bucket/ },
-    { granularity: 'day', why: /no bucket/ },
+    { granularity: 'minute', fromMs: START_MS + 1, toMs: START_MS + 60_000, why: /dropped/ },
+    { granularity: 'hour', fromMs: START_MS + 1, toMs: START_MS + 101_000, why: /dropped/ },
   ]);
 });
 
