@@ -1,4 +1,5 @@
 import type { Database } from '../../src/storage/database.ts';
+import { compareRows, type RawResult } from './audit-rows.ts';
 import type { ForeignLine } from './strangers.ts';
 import { servingMs } from './target-log.ts';
 
@@ -13,8 +14,14 @@ export interface Audit {
   counted: number;
   answered: number;
   missed: number;
+  /** Missed slots by reason. */
+  missedBy: Record<string, number>;
   /** Requests the target served for slots that are counted as missed. */
   servedButMissed: number;
+  /** Rows of numbers that were compared in every column, by granularity. */
+  rows: Record<string, number>;
+  /** Rows, those of series included, with at least one column that is not right. */
+  wrongRows: number;
 }
 
 interface Span {
@@ -23,35 +30,6 @@ interface Span {
   from_slot: number;
   to_slot: number | null;
   period_ms: number | null;
-}
-
-interface RawResult {
-  job_id: number;
-  location: string;
-  slot: number;
-  slots: number;
-  period_ms: number | null;
-  outcome: string;
-  reason: string | null;
-  status: string | null;
-  rt: number | null;
-}
-
-interface MinuteRow {
-  job_id: number;
-  location: string;
-  granularity: string;
-  dt_ms: number;
-  count: number;
-  up: number;
-  degraded: number;
-  down: number;
-  missed: number;
-  rt_count: number;
-  rt_min: number | null;
-  rt_max: number | null;
-  rt_sum: number;
-  data: Record<string, number>;
 }
 
 /**
@@ -73,11 +51,23 @@ export async function audit(
       'SELECT job_id, location, slot, slots, period_ms, outcome, reason, status, rt FROM results WHERE slot IS NOT NULL',
     )
   ).rows;
-  const report: Audit = { problems: [], due: 0, counted: 0, answered: 0, missed: 0, servedButMissed: 0 };
+  const report: Audit = {
+    problems: [],
+    due: 0,
+    counted: 0,
+    answered: 0,
+    missed: 0,
+    missedBy: {},
+    servedButMissed: 0,
+    rows: {},
+    wrongRows: 0,
+  };
   const counted = countSlots(results, report);
   compareWithSpans(spans, counted, report);
   compareWithTarget(counted, served, report);
-  await compareWithAggregates(database, [...results, ...foreign.map(asResult)], report);
+  const { problems, ...compared } = await compareRows(database, [...results, ...foreign.map(asResult)]);
+  Object.assign(report, compared);
+  report.problems.push(...problems);
   return report;
 }
 
@@ -89,8 +79,12 @@ function countSlots(results: RawResult[], report: Audit): Map<string, RawResult>
       if (counted.has(tag)) report.problems.push(`slot ${tag} is counted more than once`);
       counted.set(tag, result);
       report.counted++;
-      if (result.outcome === 'missed') report.missed++;
-      else report.answered++;
+      if (result.outcome !== 'missed') report.answered++;
+      else {
+        report.missed++;
+        const reason = String(result.reason);
+        report.missedBy[reason] = (report.missedBy[reason] ?? 0) + 1;
+      }
     }
   }
   return counted;
@@ -139,70 +133,4 @@ function asResult({ job_id, ts, response_time, status }: ForeignLine): RawResult
   const outcome = Number(status) >= 200 && Number(status) < 400 ? 'up' : 'down';
   const one = { slots: 1, period_ms: null, reason: null, rt: Math.round(response_time * 1e6) };
   return { job_id, location: 'default', slot: ts, outcome, status, ...one };
-}
-
-async function compareWithAggregates(database: Database, results: RawResult[], report: Audit): Promise<void> {
-  const rows = (
-    await database.query<MinuteRow>(
-      `
-      SELECT job_id, location, granularity, (extract(epoch FROM dt) * 1000)::bigint AS dt_ms,
-        count, up, degraded, down, missed, rt_count, rt_min, rt_max, rt_sum, data
-      FROM metrics
-      WHERE granularity IN ('minute', 'hour', 'day') AND job_id = ANY ($1)`,
-      [[...new Set(results.map((result) => result.job_id))]],
-    )
-  ).rows;
-  const expected = sumByBucket(results);
-  for (const row of rows) {
-    const key = `${row.granularity} ${row.job_id} ${row.location} ${row.dt_ms}`;
-    const sum = expected.get(key);
-    expected.delete(key);
-    if (!sum) {
-      report.problems.push(`row ${key} has no raw results`);
-      continue;
-    }
-    const stored = { ...row, data: sorted(row.data) };
-    for (const [column, value] of Object.entries({ ...sum, data: sorted(sum.data) })) {
-      const given = JSON.stringify(stored[column as keyof MinuteRow]);
-      if (given !== JSON.stringify(value)) {
-        report.problems.push(`row ${key}: ${column} is ${given}, its raw results say ${JSON.stringify(value)}`);
-      }
-    }
-  }
-  for (const key of expected.keys()) report.problems.push(`row ${key} is missing`);
-}
-
-type Sum = Omit<MinuteRow, 'job_id' | 'location' | 'granularity' | 'dt_ms'>;
-
-function sumByBucket(results: RawResult[]): Map<string, Sum> {
-  const sums = new Map<string, Sum>();
-  const widths = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
-  for (const result of results) {
-    for (let i = 0; i < result.slots; i++) {
-      const slot = result.slot - i * (result.period_ms ?? 0);
-      for (const [granularity, width] of Object.entries(widths)) {
-        const key = `${granularity} ${result.job_id} ${result.location} ${slot - (slot % width)}`;
-        const empty = { count: 0, up: 0, degraded: 0, down: 0, missed: 0 };
-        const sum = sums.get(key) ?? { ...empty, rt_count: 0, rt_min: null, rt_max: null, rt_sum: 0, data: {} };
-        sums.set(key, sum);
-        addResult(sum, result);
-      }
-    }
-  }
-  return sums;
-}
-
-function addResult(sum: Sum, result: RawResult): void {
-  sum.count++;
-  sum[result.outcome as 'up' | 'degraded' | 'down' | 'missed']++;
-  if (result.status !== null) sum.data[result.status] = (sum.data[result.status] ?? 0) + 1;
-  if (result.rt === null) return;
-  sum.rt_count++;
-  sum.rt_sum += result.rt;
-  sum.rt_min = Math.min(sum.rt_min ?? result.rt, result.rt);
-  sum.rt_max = Math.max(sum.rt_max ?? result.rt, result.rt);
-}
-
-function sorted(counters: Record<string, number>): Record<string, number> {
-  return Object.fromEntries(Object.entries(counters).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { endWithThisProcess } from './last-resort.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -58,7 +59,9 @@ export function createVedette(options: VedetteOptions): VedetteProcess {
     });
     child.stdout?.pipe(log, { end: false });
     child.stderr?.pipe(log, { end: false });
+    const release = endWithThisProcess(child);
     child.once('exit', (code) => {
+      release();
       if (!isWanted || code === 0) return;
       failures++;
       if (options.supervised) restart = setTimeout(() => isWanted && launch(), 1_000);

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { freePort } from '../../scripts/free-port.ts';
 import { silentLogger } from '../../src/core/logger.ts';
@@ -11,12 +13,14 @@ import { createDatabase } from '../../src/storage/pool.ts';
 import { until } from '../helpers/until.ts';
 import { type Audit, audit } from './audit.ts';
 import { createVedette, type VedetteOptions, type VedetteProcess } from './fleet.ts';
+import { removeWithThisProcess } from './last-resort.ts';
 import { createRandom, type Random } from './random.ts';
 import type { ForeignLine } from './strangers.ts';
 import { startTarget, type Target } from './target-log.ts';
 
 /** A stage for one fault run: a folder, a counting target, a job file and as many Vedette processes as wanted. */
 export interface Scene {
+  readonly seed: number;
   readonly random: Random;
   readonly folder: string;
   readonly target: Target;
@@ -30,6 +34,15 @@ export interface Scene {
   /** Stops all jobs through the API of `at`, waits until every span is closed and everything published is counted. */
   settle(at: VedetteProcess, database: Database): Promise<void>;
   audit(database: Database, foreign?: readonly ForeignLine[]): Promise<Audit>;
+  /** `vedette verify` over this day and the one before, as a process of its own. */
+  verify(env: Readonly<Record<string, string>>): Promise<VerifyAnswer>;
+}
+
+/** What `verify --json` says, as far as it is needed here. */
+export interface VerifyAnswer {
+  ok: boolean;
+  equalRows: number;
+  differenceCount: number;
 }
 
 export interface SceneOptions {
@@ -38,6 +51,8 @@ export interface SceneOptions {
   /** Fields of a job beyond the usual ones. */
   more?: (jobId: number) => object;
 }
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** The seed of this run: VEDETTE_FAULT_SEED repeats an earlier one. */
 export function chooseSeed(): number {
@@ -50,11 +65,13 @@ export async function createScene(t: Test, options: SceneOptions): Promise<Scene
   const folder = await mkdtemp(join(tmpdir(), 'vedette-faults-'));
   // The embedded server may run as another user, who has to come through here.
   await chmod(folder, 0o755);
+  const release = removeWithThisProcess(folder);
   const target = await startTarget();
   const processes: VedetteProcess[] = [];
   t.teardown(async () => {
     for (const process of processes) await process.stop().catch((error: Error) => t.comment(error.message));
     await target.close();
+    release();
     if (t.passing()) await rm(folder, { recursive: true, force: true });
     else t.comment(`kept for a look: ${folder}`);
   });
@@ -69,6 +86,7 @@ export async function createScene(t: Test, options: SceneOptions): Promise<Scene
   }));
   await writeFile(jobsFile, JSON.stringify(jobs));
   return {
+    seed,
     random: createRandom(seed),
     folder,
     target,
@@ -115,6 +133,23 @@ export async function createScene(t: Test, options: SceneOptions): Promise<Scene
         await sleep(1_000);
       }
     },
+    verify(env) {
+      const from = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10);
+      const own = { PATH: process.env.PATH, HOME: process.env.HOME, VEDETTE_DATA_DIR: join(folder, 'data'), ...env };
+      const options = { cwd: root, env: own, maxBuffer: 2 ** 28 };
+      return new Promise((resolve, reject) => {
+        execFile(
+          process.execPath,
+          ['dist/cli.js', 'verify', '--json', '--from', from],
+          options,
+          (error, stdout, stderr) => {
+            // Exit code 1 says that something is not equal, which is an answer.
+            if (error && error.code !== 1) reject(new Error(`verify failed: ${stderr}`, { cause: error }));
+            else resolve(JSON.parse(stdout) as VerifyAnswer);
+          },
+        );
+      });
+    },
   };
 }
 
@@ -134,11 +169,15 @@ export async function startServer(t: Test, scene: Scene): Promise<EmbeddedServer
 
 export function reportAudit(t: Test, report: Audit): void {
   t.comment(
-    `${report.due} slots due, ${report.counted} counted: ${report.answered} answered, ${report.missed} missed; ` +
-      `${report.servedButMissed} requests served for missed slots`,
+    `${report.due} slots due, ${report.counted} counted: ${report.answered} checked, ${report.missed} missed ` +
+      `${JSON.stringify(report.missedBy)}; rows compared ${JSON.stringify(report.rows)}; ${report.servedButMissed} requests served for missed slots`,
   );
-  t.strictSame(report.problems.slice(0, 20), [], `no problem (of ${report.problems.length})`);
-  t.ok(report.answered > 0, 'something was answered');
+  t.strictSame(
+    report.problems.slice(0, 20),
+    [],
+    `no problem (of ${report.problems.length}, in ${report.wrongRows} rows)`,
+  );
+  t.ok(report.answered > 0, 'something was checked');
 }
 
 export async function isReady(process: VedetteProcess): Promise<boolean> {
