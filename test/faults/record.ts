@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Test } from 'tap';
 import type { Audit } from './audit.ts';
+import { reportAudit, type Scene, type VerifyAnswer } from './scene.ts';
 import type { Standstill } from './standstill.ts';
 
 /** What a long run leaves behind: numbers and what they were found with. */
@@ -19,20 +21,61 @@ export interface RunRecord {
   problems: string[];
   problemCount: number;
   standstill?: { any: Standstill; partition: Standstill; longestGapMs: number };
-  verify?: { equalRows: number; differences: number; ok: boolean };
+  verify: { equalRows: number; differences: number; ok: boolean };
   /** Counters beyond: processes that ended by themselves, duplicates dropped. */
   counters: Record<string, number>;
 }
 
 /** Least share of the due slots that has to be checked, for a run to prove anything. */
-export const LEAST_CHECKED = 0.8;
+const LEAST_CHECKED = 0.8;
+
+export interface Conclusion {
+  name: string;
+  scene: Scene;
+  startedAt: Date;
+  setting: Record<string, string>;
+  faults: ReadonlyMap<string, number>;
+  report: Audit;
+  verified: VerifyAnswer;
+  standstill?: RunRecord['standstill'];
+  counters: Record<string, number>;
+}
+
+/** Keeps the record of a long run, and asserts what every one of them has to hold. */
+export async function conclude(t: Test, conclusion: Conclusion): Promise<void> {
+  const { name, scene, startedAt, setting, report, verified, standstill, counters } = conclusion;
+  const faults = Object.fromEntries([...conclusion.faults].sort(([a], [b]) => (a < b ? -1 : 1)));
+  const { problems, ...audit } = report;
+  await keep({
+    name,
+    seed: scene.seed,
+    commit: currentCommit(),
+    startedAt: startedAt.toISOString(),
+    seconds: Math.round((Date.now() - startedAt.getTime()) / 1_000),
+    setting,
+    faults,
+    audit,
+    problems: problems.slice(0, 20),
+    problemCount: problems.length,
+    ...(standstill && { standstill }),
+    verify: { ok: verified.ok, equalRows: verified.equalRows, differences: verified.differenceCount },
+    counters,
+  });
+  t.comment(`faults: ${JSON.stringify(faults)}`);
+  t.comment(`beside: ${JSON.stringify(counters)}`);
+  reportAudit(t, report);
+  t.ok(verified.ok, `vedette verify: ${verified.equalRows} rows equal, ${verified.differenceCount} differences`);
+  const share = shareChecked(audit);
+  const said = `${(share * 100).toFixed(1)} % of ${audit.due}`;
+  t.ok(share >= LEAST_CHECKED, `at least ${LEAST_CHECKED * 100} % of the slots were checked: ${said}`);
+}
 
 export function shareChecked({ due, answered }: Pick<Audit, 'due' | 'answered'>): number {
   return due === 0 ? 0 : answered / due;
 }
 
 /** Leaves the record where `npm run prove` collects it, when it does. */
-export async function keepRecord(record: RunRecord): Promise<void> {
+async function keep(record: RunRecord): Promise<void> {
   const folder = process.env.VEDETTE_FAULT_RECORDS;
   if (!folder) return;
   await mkdir(folder, { recursive: true });
