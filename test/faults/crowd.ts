@@ -87,7 +87,7 @@ export async function surviveInCrowd(t: Test, { driver, major, faults }: CrowdOp
   });
   const before = await countedSlots(database);
   await until('counting to go on', async () => (await countedSlots(database)) > before + JOBS, 60_000);
-  await scene.settle(api, database);
+  await scene.stopJobs(api, database);
   // Counting that never comes to its end is judged as well: by what is missing then.
   const isDone = await until('every record to be counted', async () => isCounted(await read()), 60_000).catch(
     () => false,

@@ -31,7 +31,9 @@ export interface Scene {
     flags?: readonly string[],
     how?: Partial<VedetteOptions>,
   ): Promise<VedetteProcess>;
-  /** Stops all jobs through the API of `at`, waits until every span is closed and everything published is counted. */
+  /** Stops all jobs through the API of `at`, and waits until every span is closed. */
+  stopJobs(at: VedetteProcess, database: Database): Promise<void>;
+  /** The same, and everything published is counted, as the API says. */
   settle(at: VedetteProcess, database: Database): Promise<void>;
   audit(database: Database, foreign?: readonly ForeignLine[]): Promise<Audit>;
   /** `vedette verify` over this day and the one before, as a process of its own. */
@@ -85,6 +87,21 @@ export async function createScene(t: Test, options: SceneOptions): Promise<Scene
     ...options.more?.(index + 1),
   }));
   await writeFile(jobsFile, JSON.stringify(jobs));
+  const stopJobs = async (at: VedetteProcess, database: Database) => {
+    for (let jobId = 1; jobId <= options.jobs; jobId++) {
+      await until(`stop of job ${jobId}`, () => changeJob(at, jobId, 'stop'));
+    }
+    await until(
+      'every span to be closed',
+      async () => {
+        const open = await database.query<{ n: number }>(
+          'SELECT count(*) AS n FROM schedule_spans WHERE to_slot IS NULL',
+        );
+        return open.rows[0].n === 0;
+      },
+      90_000,
+    );
+  };
   return {
     seed,
     random: createRandom(seed),
@@ -109,20 +126,9 @@ export async function createScene(t: Test, options: SceneOptions): Promise<Scene
       processes.push(process);
       return process;
     },
+    stopJobs,
     async settle(at, database) {
-      for (let jobId = 1; jobId <= options.jobs; jobId++) {
-        await until(`stop of job ${jobId}`, () => changeJob(at, jobId, 'stop'));
-      }
-      await until(
-        'every span to be closed',
-        async () => {
-          const open = await database.query<{ n: number }>(
-            'SELECT count(*) AS n FROM schedule_spans WHERE to_slot IS NULL',
-          );
-          return open.rows[0].n === 0;
-        },
-        90_000,
-      );
+      await stopJobs(at, database);
       await until('every published result to be counted', () => isDrained(at), 90_000);
     },
     async audit(database, foreign) {
