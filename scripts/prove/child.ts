@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Lifecycle } from '../../src/core/lifecycle.ts';
+import { startPostgres } from '../../test/faults/postgres-server.ts';
 import type { RunRecord } from '../../test/faults/record.ts';
 import { TapReader } from '../tap-reader.mjs';
 import type { Outcome } from './outcome.ts';
@@ -21,7 +23,7 @@ export interface RunOptions {
 export async function runOnce(run: Run, { seed, signal, say }: RunOptions): Promise<Outcome> {
   const began = performance.now();
   const tap = new TapReader();
-  const end = async (verdict: Outcome['verdict'], reasons: string[], records: RunRecord[] = []): Promise<Outcome> => ({
+  const end = (verdict: Outcome['verdict'], reasons: string[], records: RunRecord[] = []): Outcome => ({
     run,
     verdict,
     reasons,
@@ -32,9 +34,20 @@ export async function runOnce(run: Run, { seed, signal, say }: RunOptions): Prom
   });
   const why = run.whyNot();
   if (why !== undefined) return end('not run', [why]);
+  const lifecycle = new Lifecycle();
   const folder = await mkdtemp(join(tmpdir(), 'vedette-proof-'));
+  lifecycle.defer(() => rm(folder, { recursive: true, force: true }));
   try {
-    const own = { VEDETTE_FAULT_SEED: String(seed), VEDETTE_FAULT_RECORDS: folder, TAP_TIMEOUT: '0' };
+    // PostgreSQL's account has to come through here.
+    await chmod(folder, 0o755);
+    const records = join(folder, 'records');
+    const own: Record<string, string> = { VEDETTE_FAULT_RECORDS: records, TAP_TIMEOUT: '0' };
+    for (const name of ['VEDETTE_FAULT_SEED', 'VEDETTE_SEED']) own[name] = String(seed);
+    if (run.on !== undefined) {
+      const stage = { teardown: (undo: () => Promise<void>) => lifecycle.defer(undo), comment: say };
+      const { connectionString } = await startPostgres(stage, run.on, folder);
+      own.VEDETTE_TEST_POSTGRES = connectionString;
+    }
     const child = spawn(process.execPath, ['--import=tsx', run.file], {
       cwd: root,
       detached: true,
@@ -51,16 +64,16 @@ export async function runOnce(run: Run, { seed, signal, say }: RunOptions): Prom
     }
     const code = await exited;
     signal.removeEventListener('abort', pass);
-    if (signal.aborted) return await end('interrupted', []);
-    const records = await readRecords(folder);
-    if (code !== 0) return await end('failed', tap.failures.length > 0 ? tap.failures : [`exit code ${code}`], records);
-    return await end(tap.counted.passed > 0 ? 'held' : 'not run', [], records);
+    if (signal.aborted) return end('interrupted', []);
+    const kept = await readRecords(records);
+    if (code !== 0) return end('failed', tap.failures.length > 0 ? tap.failures : [`exit code ${code}`], kept);
+    return end(tap.counted.passed > 0 ? 'held' : 'not run', [], kept);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await lifecycle.close();
   }
 }
 
 async function readRecords(folder: string): Promise<RunRecord[]> {
-  const files = (await readdir(folder)).sort();
+  const files = (await readdir(folder).catch(() => [])).sort();
   return Promise.all(files.map(async (file) => JSON.parse(await readFile(join(folder, file), 'utf8')) as RunRecord));
 }

@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { currentCommit } from '../../test/faults/record.ts';
+import { COMMIT } from '../../test/faults/record.ts';
 import { build } from '../build.mjs';
 import { installKafka, whyNoKafka } from '../kafka/installation.ts';
 import { runOnce } from './child.ts';
@@ -86,7 +86,7 @@ async function keep(finished: readonly Outcome[]): Promise<string> {
     startedAt,
     endedAt: new Date(),
     command,
-    commit: currentCommit(),
+    commit: COMMIT,
     load,
     outcomes: finished,
   });

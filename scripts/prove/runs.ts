@@ -6,6 +6,8 @@ export interface Run {
   name: string;
   file: string;
   env: Readonly<Record<string, string>>;
+  /** The file's tests run on a PostgreSQL of this version, started for it. */
+  on?: PostgresMajor;
   /** Why it cannot be run here, or undefined when it can. */
   whyNot(): string | undefined;
 }
@@ -23,10 +25,18 @@ const crowds: Run[] = MAJORS.flatMap((major) =>
   DRIVERS.map((driver) => ({
     name: `crowd/${driver}/${major}`,
     file: 'test/faults/crowd.test.ts',
-    env: { VEDETTE_CROWD: `${driver}:${major}`, VEDETTE_FAULTS: '70' },
+    env: { VEDETTE_CROWD: `${driver}:${major}`, VEDETTE_FAULTS: '56' },
     whyNot: () => whyNoDriver(driver) ?? whyNoPostgres(major),
   })),
 );
+
+const histories: Run[] = MAJORS.map((major) => ({
+  name: `history/${major}`,
+  file: 'test/storage/metrics-history.test.ts',
+  env: { VEDETTE_STEPS: '5000' },
+  on: major,
+  whyNot: () => whyNoPostgres(major),
+}));
 
 const allKinds: Run[] = KAFKA_DRIVERS.map((driver) => ({
   name: `all-kinds/${driver}`,
@@ -60,7 +70,7 @@ function noKafkaIfNeeded(name: string): () => string | undefined {
   return () => (needsNone.includes(name) ? undefined : KAFKA_DRIVERS.map(whyNoDriver).find((why) => why !== undefined));
 }
 
-export const RUNS: readonly Run[] = [...crowds, ...allKinds, ...others];
+export const RUNS: readonly Run[] = [...crowds, ...histories, ...allKinds, ...others];
 
 /** The runs whose names are, or begin with, one of `wanted`; all of them without any. */
 export function chooseRuns(wanted: readonly string[]): Run[] {

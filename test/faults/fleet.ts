@@ -4,6 +4,7 @@ import { createWriteStream } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { endWithThisProcess } from './last-resort.ts';
+import { prioritize } from './priority.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -18,6 +19,8 @@ export interface VedetteOptions {
   account?: { uid: number; gid: number } | undefined;
   /** When it ends by itself with an error it is started again, as a service manager does. */
   supervised?: boolean;
+  /** Of the operating system, where it may be set: below 0 comes first. */
+  priority?: number;
   /** Its output goes here. */
   logFile: string;
 }
@@ -59,6 +62,7 @@ export function createVedette(options: VedetteOptions): VedetteProcess {
     });
     child.stdout?.pipe(log, { end: false });
     child.stderr?.pipe(log, { end: false });
+    if (options.priority !== undefined) prioritize(child, options.priority);
     const release = endWithThisProcess(child);
     child.once('exit', (code) => {
       release();

@@ -23,7 +23,11 @@ export interface PostgresServer {
 }
 
 /** A PostgreSQL of the given major version with its own defaults, below `folder`. */
-export async function startPostgres(t: Test, major: PostgresMajor, folder: string): Promise<PostgresServer> {
+export async function startPostgres(
+  t: Pick<Test, 'teardown' | 'comment'>,
+  major: PostgresMajor,
+  folder: string,
+): Promise<PostgresServer> {
   const { bin: packed, version, unpacked } = installPostgres(major);
   const account = await findPostgresAccount(silentLogger);
   const bin = unpacked ? await makeUsable(unpacked.folder, unpacked.version, account) : packed;

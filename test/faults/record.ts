@@ -26,6 +26,9 @@ export interface RunRecord {
   counters: Record<string, number>;
 }
 
+/** What is checked out when a run begins; others may go on meanwhile. */
+export const COMMIT = readCommit();
+
 /** Least share of the due slots that has to be checked, for a run to prove anything. */
 const LEAST_CHECKED = 0.8;
 
@@ -49,7 +52,7 @@ export async function conclude(t: Test, conclusion: Conclusion): Promise<void> {
   await keep({
     name,
     seed: scene.seed,
-    commit: currentCommit(),
+    commit: COMMIT,
     startedAt: startedAt.toISOString(),
     seconds: Math.round((Date.now() - startedAt.getTime()) / 1_000),
     setting,
@@ -82,7 +85,7 @@ async function keep(record: RunRecord): Promise<void> {
   await writeFile(join(folder, `${record.name.replaceAll(/\W+/g, '-')}.json`), JSON.stringify(record, null, 2));
 }
 
-export function currentCommit(): string {
+function readCommit(): string {
   const git = (...args: string[]) => spawnSync('git', args, { encoding: 'utf8' }).stdout?.trim() ?? '';
   const commit = git('rev-parse', '--short', 'HEAD') || 'unknown';
   return git('status', '--porcelain', '--', 'src', 'test', 'migrations') === '' ? commit : `${commit} with changes`;

@@ -50,6 +50,8 @@ export interface VerifyAnswer {
 export interface SceneOptions {
   jobs: number;
   periodSeconds?: number;
+  /** Of the website's process. */
+  priority?: number;
   /** Fields of a job beyond the usual ones. */
   more?: (jobId: number) => object;
 }
@@ -68,7 +70,7 @@ export async function createScene(t: Test, options: SceneOptions): Promise<Scene
   // The embedded server may run as another user, who has to come through here.
   await chmod(folder, 0o755);
   const release = removeWithThisProcess(folder);
-  const target = await startTarget();
+  const target = await startTarget(options.priority);
   const processes: VedetteProcess[] = [];
   t.teardown(async () => {
     for (const process of processes) await process.stop().catch((error: Error) => t.comment(error.message));

@@ -13,6 +13,8 @@ export interface Standstill {
   /** Where, and how many records waited there at its end. */
   where: string;
   waiting: number;
+  /** When it was seen last, ms since the watch began. */
+  atMs: number;
 }
 
 export interface StandstillWatch {
@@ -26,7 +28,7 @@ export interface StandstillWatch {
 }
 
 const EVERY_MS = 250;
-const NONE: Standstill = { ms: 0, where: '', waiting: 0 };
+const NONE: Standstill = { ms: 0, where: '', waiting: 0, atMs: 0 };
 
 /**
  * Looks at the positions until stopped. Time in which nobody could look counts as standing still when nothing has moved
@@ -38,13 +40,15 @@ export function watchStandstill(t: Test, read: () => Promise<Position[]>): Stand
   let longest = NONE;
   let longestOfPartition = NONE;
   let longestGapMs = 0;
-  let lastLookMs = performance.now();
+  const beganMs = performance.now();
+  let lastLookMs = beganMs;
   const running = new AbortController();
 
   /** How long `key` has stood at `next`. */
   const standing = (key: string, next: number, waiting: number, nowMs: number): Standstill => {
     const known = stillSince.get(key);
-    if (waiting > 0 && known?.next === next) return { ms: nowMs - known.sinceMs, where: key, waiting };
+    if (waiting > 0 && known?.next === next)
+      return { ms: nowMs - known.sinceMs, where: key, waiting, atMs: nowMs - beganMs };
     stillSince.set(key, { next, sinceMs: nowMs });
     return NONE;
   };

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { prioritize } from './priority.ts';
 
 /** Many loopback addresses, so that ephemeral ports of one pair do not run out. */
 export const TARGET_ADDRESSES = Array.from({ length: 8 }, (_, index) => `127.0.0.${index + 10}`);
@@ -18,10 +19,11 @@ export interface Target {
 }
 
 /** Starts the counting website as a process of its own. */
-export async function startTarget(): Promise<Target> {
+export async function startTarget(priority = 0): Promise<Target> {
   const child = spawn(process.execPath, ['--import=tsx', fileURLToPath(new URL('target.ts', import.meta.url))], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
+  if (priority !== 0) prioritize(child, priority);
   const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
   const port = Number(line.split(' ')[1]);
   const address = (jobId: number) => TARGET_ADDRESSES[jobId % TARGET_ADDRESSES.length];

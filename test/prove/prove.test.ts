@@ -57,8 +57,8 @@ test('the record says what held, what did not, and what was not run', (t) => {
     problems: ['row day 1 default 0: count is 1, its raw results say 2'],
     problemCount: 34,
     standstill: {
-      any: { ms: 1_234, where: 'any', waiting: 5 },
-      partition: { ms: 9_876, where: 'checks/4', waiting: 3 },
+      any: { ms: 1_234, where: 'any', waiting: 5, atMs: 9_000 },
+      partition: { ms: 9_876, where: 'checks/4', waiting: 3, atMs: 9_000 },
       longestGapMs: 300,
     },
     verify: { ok: false, equalRows: 4_798, differences: 2 },
