@@ -72,10 +72,10 @@ export async function surviveInCrowd(t: Test, { driver, major, faults }: CrowdOp
   const processors = await fleet('processor', PROCESSORS);
   const guest = await scene.vedette('guest', env, ['--roles', 'processor']);
   await api.start();
-  await until('readiness of the API', () => isReady(api), 120_000);
+  await until('readiness of the API', () => isReady(api), 300_000);
   for (const vedette of [...processors, ...schedulers]) await vedette.start();
   const database = await openDatabase(t, postgres.connectionString);
-  await until('the first numbers', async () => (await countedSlots(database)) > JOBS, 120_000);
+  await until('the first numbers', async () => (await countedSlots(database)) > JOBS, 300_000);
 
   const read = kafka
     ? await positionsOfKafka(t, database, kafka.bootstrapServers, ['checks'])
