@@ -51,7 +51,7 @@ await prepare();
 const startedAt = new Date();
 const load = loadavg()[0];
 const interrupt = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupt.abort());
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupt.abort());
 const outcomes: Outcome[] = [];
 for (const [index, run] of runs.entries()) {
   if (interrupt.signal.aborted) break;

@@ -25,7 +25,7 @@ const crowds: Run[] = MAJORS.flatMap((major) =>
   DRIVERS.map((driver) => ({
     name: `crowd/${driver}/${major}`,
     file: 'test/faults/crowd.test.ts',
-    env: { VEDETTE_CROWD: `${driver}:${major}`, VEDETTE_FAULTS: '56' },
+    env: { VEDETTE_CROWD: `${driver}:${major}`, VEDETTE_FAULTS: '39' },
     whyNot: () => whyNoDriver(driver) ?? whyNoPostgres(major),
   })),
 );

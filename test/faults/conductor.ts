@@ -38,6 +38,8 @@ export interface Conducting {
   pauseMs: readonly [number, number];
   /** Faults under way at a time. */
   atOnce: number;
+  /** Awaited after the pause, so that a slow machine gets the time it needs. */
+  recovered?: () => Promise<unknown>;
   /** Said now and then, so that a long run shows that it goes on. */
   progress?: () => Promise<string>;
 }
@@ -61,6 +63,7 @@ export async function conduct(t: Test, faults: readonly Fault[], options: Conduc
     const { name, thing, inject } = random.pick(victims);
     const own = createRandom(random.next() * 2 ** 32);
     await sleep(random.between(...pauseMs));
+    await options.recovered?.();
     while (busy.has(thing) || busy.size >= atOnce) await Promise.race(busy.values());
     t.comment(`fault ${number} of ${count}, ${Math.round((performance.now() - started) / 1000)} s: ${kind} (${name})`);
     counts.set(kind, (counts.get(kind) ?? 0) + 1);

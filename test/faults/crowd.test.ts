@@ -4,7 +4,7 @@ import { noKafkaFor } from '../kafka/broker.ts';
 import { DRIVERS, type Driver, surviveInCrowd } from './crowd.ts';
 import { createRandom } from './random.ts';
 
-const FAULTS = Number(process.env.VEDETTE_FAULTS ?? 12);
+const FAULTS = Number(process.env.VEDETTE_FAULTS ?? 8);
 const MAJORS: readonly PostgresMajor[] = [14, 15, 16, 18];
 
 /** `VEDETTE_CROWD=rdkafka:15,embedded:14`; without it each driver on a version that the day chooses. */

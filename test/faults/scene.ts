@@ -13,7 +13,7 @@ import { createDatabase } from '../../src/storage/pool.ts';
 import { until } from '../helpers/until.ts';
 import { type Audit, audit } from './audit.ts';
 import { createVedette, type VedetteOptions, type VedetteProcess } from './fleet.ts';
-import { removeWithThisProcess } from './last-resort.ts';
+import { obeySignals } from './last-resort.ts';
 import { createRandom, type Random } from './random.ts';
 import type { ForeignLine } from './strangers.ts';
 import { startTarget, type Target } from './target-log.ts';
@@ -69,7 +69,7 @@ export async function createScene(t: Test, options: SceneOptions): Promise<Scene
   const folder = await mkdtemp(join(tmpdir(), 'vedette-faults-'));
   // The embedded server may run as another user, who has to come through here.
   await chmod(folder, 0o755);
-  const release = removeWithThisProcess(folder);
+  const release = obeySignals(folder);
   const target = await startTarget(options.priority);
   const processes: VedetteProcess[] = [];
   t.teardown(async () => {
