@@ -1,10 +1,12 @@
-import { isIP, type Socket, connect as tcpConnect } from 'node:net';
-import { type TLSSocket, connect as tlsConnect } from 'node:tls';
+import { isIP, type Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { Timings } from '../messages/check-result.ts';
 import { type CertificateFacts, certificateFacts } from './certificate.ts';
+import { Attempt, type AttemptEvents } from './connect-attempt.ts';
 import { type Phase, ProbeFailure, toFailure } from './failure.ts';
-import type { ConnectionGate, NameResolver } from './monitor.ts';
-import { secureContextOf, type TlsMaterial } from './tls-contexts.ts';
+import type { ConnectionGate, IpVersion, NameResolver } from './monitor.ts';
+import type { TlsMaterial } from './tls-contexts.ts';
+import { total } from './total.ts';
 
 export interface ConnectTarget {
   /** A name or an address, without brackets. */
@@ -12,6 +14,8 @@ export interface ConnectTarget {
   port: number;
   /** null: no TLS. */
   tls: TlsChoice | null;
+  /** Only addresses of this version are connected to; without it, of both. */
+  ipVersion?: IpVersion;
 }
 
 export interface TlsChoice extends TlsMaterial {
@@ -27,16 +31,24 @@ export interface Connection {
   remoteAddress: string;
   /** null without TLS, and when nobody asked for it. */
   certificate: CertificateFacts | null;
+  /** The peer has asked for a client certificate and the job has none: with TLS 1.3 it refuses after the handshake. */
+  lacksClientCertificate: boolean;
 }
 
+/** Must not throw. */
 export type ConnectCallback = (failure: ProbeFailure | null, connection: Connection | null) => void;
 
-/** Addresses of one host that are tried at most. */
-const MAX_ADDRESSES = 4;
+/** Addresses of one host that are tried at most: an answer may have thousands. */
+const MAX_ADDRESSES = 64;
+/** The next address is tried when one has not answered for so long (Connection Attempt Delay of RFC 8305). */
+const ATTEMPT_DELAY_MS = 250;
+/** Nothing was found out about the host: this machine has no way to the address. */
+const UNREACHABLE = /^(connect )?(ENETUNREACH|EHOSTUNREACH|EADDRNOTAVAIL|EAFNOSUPPORT)\b/;
 
 /**
  * Opens one connection: looks the name up, asks the gate, connects and shakes hands, timing each phase. Addresses are
- * tried one after the other. Calls back once; after a failure or a stop no socket of it is left open.
+ * tried in their order, each a moment after the one before, until the first is connected (RFC 8305); it is the one that
+ * is timed. Calls back once; after a failure or a stop no socket of it is left open.
  */
 export class Dial {
   readonly #target: ConnectTarget;
@@ -49,8 +61,9 @@ export class Dial {
   #phaseAt = performance.now();
   #addresses: readonly string[] = [];
   #next = 0;
-  #socket: Socket | null = null;
-  #patience: NodeJS.Timeout | undefined;
+  readonly #underWay = new Set<Attempt>();
+  readonly #failures: ProbeFailure[] = [];
+  #nextTimer: NodeJS.Timeout | undefined;
   #isDone = false;
 
   constructor(
@@ -67,11 +80,15 @@ export class Dial {
       this.#connect([target.host]);
       return;
     }
-    names.resolve(target.host).then(
-      (addresses) => {
+    if (isNumeric(target.host)) {
+      this.#fail(new ProbeFailure('dns', `EBADNAME: ${target.host} is neither a name nor an address`));
+      return;
+    }
+    names.resolve(target.host, target.ipVersion).then(
+      total((addresses) => {
         this.timings.dns = seconds(this.#phaseAt);
         this.#connect(addresses);
-      },
+      }, this.#onDefect),
       (error) => this.#fail(toFailure(error, 'dns')),
     );
   }
@@ -84,106 +101,99 @@ export class Dial {
     this.#fail(failure);
   }
 
-  #connect(addresses: readonly string[]): void {
+  #connect(found: readonly string[]): void {
     if (this.#isDone) return;
-    // All are asked for first: a name with one inner address among public ones is a trap.
-    for (const address of addresses) {
-      const refusal = this.#gate.refusal(address);
-      if (refusal !== null) {
-        this.#fail(new ProbeFailure('forbidden_address', refusal));
-        return;
-      }
+    const { ipVersion } = this.#target;
+    const addresses = ipVersion === undefined ? found : found.filter((address) => isIP(address) === ipVersion);
+    if (addresses.length === 0) {
+      const kind = ipVersion === undefined ? 'address' : `IPv${ipVersion} address`;
+      this.#fail(new ProbeFailure('dns', `ENODATA: the name has no ${kind}`));
+      return;
     }
+    // All are asked for first: a name with one inner address among public ones is a trap.
+    for (const address of addresses) if (this.#isRefused(address)) return;
     this.#addresses = addresses.slice(0, MAX_ADDRESSES);
-    this.#tryNext();
-  }
-
-  #tryNext(): void {
-    const address = this.#addresses[this.#next++]!;
-    const { port, tls } = this.#target;
     this.#phase = 'connect';
     this.#phaseAt = performance.now();
-    let socket: Socket;
-    try {
-      socket = tls ? this.#tlsSocket(address, tls) : tcpConnect({ host: address, port });
-    } catch (error) {
-      this.#fail(toFailure(error, tls ? 'tls' : 'connect'));
-      return;
-    }
-    this.#socket = socket;
-    socket.setNoDelay(true);
-    socket.on('error', this.#onError).on('close', this.#onClose).on('connect', this.#onConnect);
-    if (this.#next < this.#addresses.length) {
-      // An address that swallows packets must not use up the time of the others.
-      this.#patience = setTimeout(() => this.#giveUp(address), PATIENCE_MS);
-    }
-  }
-
-  readonly #onConnect = (): void => {
-    clearTimeout(this.#patience);
-    this.timings.connect = seconds(this.#phaseAt);
-    if (!this.#target.tls) {
-      this.#ready();
-      return;
-    }
-    this.#phase = 'tls';
-    this.#phaseAt = performance.now();
-    this.#socket!.on('secureConnect', this.#onSecure);
-  };
-
-  readonly #onSecure = (): void => {
-    this.timings.tls = seconds(this.#phaseAt);
-    this.#ready();
-  };
-
-  readonly #onError = (error: Error): void => {
-    const failure = toFailure(error, this.#phase);
-    const hasMore = this.#phase === 'connect' && this.#next < this.#addresses.length;
-    if (!hasMore || this.#isDone) {
-      this.#fail(failure);
-      return;
-    }
-    this.#release();
     this.#tryNext();
-  };
-
-  readonly #onClose = (): void => {
-    const during = this.#phase === 'tls' ? 'during the TLS handshake' : 'at once';
-    this.#fail(new ProbeFailure(this.#phase === 'tls' ? 'tls' : 'connect', `connection closed ${during}`));
-  };
-
-  #giveUp(address: string): void {
-    if (this.#isDone || this.#phase !== 'connect') return;
-    this.#onError(new Error(`${address} did not answer within ${PATIENCE_MS} ms`));
   }
 
-  #tlsSocket(address: string, tls: TlsChoice): TLSSocket {
-    const name = (tls.serverName ?? this.#target.host).replace(/\.$/, '');
-    return tlsConnect({
-      host: address,
-      port: this.#target.port,
-      // An address is no server name (RFC 6066); the certificate is compared with `host` then.
-      servername: isIP(name) ? '' : name,
-      secureContext: secureContextOf(tls),
-      ALPNProtocols: ['http/1.1'],
-      rejectUnauthorized: tls.verify,
-    });
-  }
-
-  #ready(): void {
-    const socket = this.#socket!;
-    const remoteAddress = socket.remoteAddress ?? this.#addresses[this.#next - 1]!;
-    const refusal = this.#gate.refusal(remoteAddress);
-    if (refusal !== null) {
-      this.#fail(new ProbeFailure('forbidden_address', refusal));
+  readonly #tryNext = (): void => {
+    clearTimeout(this.#nextTimer);
+    const address = this.#addresses[this.#next++];
+    if (this.#isDone || address === undefined) return;
+    try {
+      this.#underWay.add(new Attempt(address, this.#target, this.#events));
+    } catch (error) {
+      // The address is good, so it is the TLS material, which is the same for all.
+      this.#fail(toFailure(error, this.#target.tls ? 'tls' : 'connect'));
       return;
     }
-    this.#isDone = true;
-    const certificate = this.#wantsCertificate ? certificateFacts(socket, Date.now()) : null;
-    this.#callback(null, { socket, timings: this.timings, remoteAddress, certificate });
-    // The new owner has its own listeners by now.
-    this.#unlisten(socket);
+    if (this.#next < this.#addresses.length) this.#nextTimer = setTimeout(this.#tryNext, ATTEMPT_DELAY_MS);
+  };
+
+  readonly #events: AttemptEvents = {
+    onConnected: (attempt) => {
+      this.timings.connect = seconds(attempt.startedAt);
+      this.#underWay.delete(attempt);
+      this.#release();
+      this.#underWay.add(attempt);
+      // Before the handshake: not a byte is sent where nothing may be sent.
+      if (this.#isRefused(attempt.socket.remoteAddress ?? attempt.address)) return;
+      if (!this.#target.tls) {
+        this.#ready(attempt);
+        return;
+      }
+      this.#phase = 'tls';
+      this.#phaseAt = performance.now();
+    },
+    onSecured: (attempt) => {
+      this.timings.tls = seconds(this.#phaseAt);
+      this.#ready(attempt);
+    },
+    onFailed: (attempt, failure) => {
+      this.#underWay.delete(attempt);
+      this.#failures.push(failure);
+      const isLast = this.#next >= this.#addresses.length;
+      if (this.#phase !== 'connect' || failure.reason !== 'connect' || (isLast && this.#underWay.size === 0)) {
+        this.#fail(this.#worstOf(failure));
+      } else if (!isLast) this.#tryNext();
+    },
+  };
+
+  /** Of all addresses, the first that says something about the host; later phases speak for themselves. */
+  #worstOf(last: ProbeFailure): ProbeFailure {
+    if (last.reason !== 'connect') return last;
+    const told = this.#failures.find(({ message }) => !UNREACHABLE.test(message)) ?? this.#failures[0]!;
+    const others = this.#failures.length - 1;
+    if (others === 0) return told;
+    return new ProbeFailure('connect', `${told.message} (none of ${others + 1} addresses can be reached)`);
   }
+
+  #ready(attempt: Attempt): void {
+    const { socket, address } = attempt;
+    const connection: Connection = {
+      socket,
+      timings: this.timings,
+      remoteAddress: socket.remoteAddress ?? address,
+      certificate: this.#wantsCertificate ? certificateFacts(socket, Date.now(), this.#target.tls?.ca) : null,
+      lacksClientCertificate: this.#target.tls?.cert === undefined && wantsClientCertificate(socket),
+    };
+    this.#isDone = true;
+    this.#underWay.clear();
+    this.#callback(null, connection);
+    // The new owner has its own listeners by now.
+    attempt.release();
+  }
+
+  /** Fails when the gate refuses the address. */
+  #isRefused(address: string): boolean {
+    const refusal = this.#gate.refusal(address);
+    if (refusal !== null) this.#fail(new ProbeFailure('forbidden_address', refusal));
+    return refusal !== null;
+  }
+
+  readonly #onDefect = (failure: ProbeFailure): void => this.#fail(failure);
 
   #fail(failure: ProbeFailure): void {
     if (this.#isDone) return;
@@ -192,26 +202,29 @@ export class Dial {
     this.#callback(failure, null);
   }
 
-  /** Gives the socket of the present address up. */
+  /** Gives up the sockets of all attempts under way. */
   #release(): void {
-    clearTimeout(this.#patience);
-    const socket = this.#socket;
-    this.#socket = null;
-    if (!socket) return;
-    this.#unlisten(socket);
-    // A late error of a socket that was given up is nobody's.
-    socket.on('error', ignore);
-    socket.destroy();
-  }
-
-  #unlisten(socket: Socket): void {
-    socket.off('error', this.#onError).off('close', this.#onClose).off('connect', this.#onConnect);
-    if (this.#target.tls) socket.off('secureConnect', this.#onSecure);
+    clearTimeout(this.#nextTimer);
+    for (const attempt of this.#underWay) attempt.destroy();
+    this.#underWay.clear();
   }
 }
 
-const PATIENCE_MS = 2_000;
-const ignore = () => {};
+/** `127.1`, `0x7f.1`, `2130706433`: what libraries read as an address each in its own way. No name ends with a number. */
+function isNumeric(host: string): boolean {
+  return /(^|\.)(\d+|0x[0-9a-f]*)\.?$/i.test(host);
+}
+
+/** Only who is asked for a certificate is told what signatures the peer takes. */
+function wantsClientCertificate(socket: Socket): boolean {
+  return socket instanceof TLSSocket && socket.getProtocol() === 'TLSv1.3' && socket.getSharedSigalgs().length > 0;
+}
+
+/** What a connection that broke before a response stands for: with TLS 1.3 a client is refused after its handshake. */
+export function afterHandshake(failure: ProbeFailure, { lacksClientCertificate }: Connection): ProbeFailure {
+  if (failure.reason !== 'connect' || !lacksClientCertificate) return failure;
+  return new ProbeFailure('tls', 'the site asks for a client certificate, and the job has none (tls.cert, tls.key)');
+}
 
 /** Since `sinceMs` of performance.now(), rounded to microseconds. */
 export function seconds(sinceMs: number): number {

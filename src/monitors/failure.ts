@@ -15,6 +15,14 @@ export class ProbeFailure extends Error {
   }
 }
 
+/** A fault of the probe itself, which is not the site's. */
+export function toDefect(error: unknown): ProbeFailure {
+  if (error instanceof ProbeFailure) return error;
+  const failure = new ProbeFailure('internal', `the monitor failed: ${error instanceof Error ? error.message : error}`);
+  failure.cause = error;
+  return failure;
+}
+
 /** How far a request had come: its name was looked up, ..., it was sent, its headers had arrived. */
 export type Phase = 'dns' | 'connect' | 'tls' | 'request' | 'response';
 
@@ -83,9 +91,11 @@ function opensslText(message: string): string {
   return /^[0-9A-F]*:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/.exec(message)?.[1] ?? message;
 }
 
+/** Control characters, and those that change the direction or the line of what follows. */
+const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu;
+
 /** One line that the result message takes. */
 export function shorten(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed.
-  const line = text.replace(/[\u0000-\u001f\u007f]+/g, ' ').trim();
+  const line = text.replace(UNPRINTABLE, ' ').trim();
   return line.length > DETAIL_LENGTH ? `${line.slice(0, DETAIL_LENGTH - 1)}…` : line;
 }

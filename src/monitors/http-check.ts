@@ -1,5 +1,5 @@
 import type { Timings } from '../messages/check-result.ts';
-import type { CertificateFacts } from './certificate.ts';
+import { type CertificateFacts, expiresNoLater } from './certificate.ts';
 import { seconds } from './connect.ts';
 import { ProbeFailure, toFailure } from './failure.ts';
 import {
@@ -48,7 +48,7 @@ export class HttpCheck {
     try {
       const response = await this.#follow(trip, plan, requestOf(plan, slotTag), limit);
       const responseTime = seconds(begunAt);
-      const judgement = await judge(plan, response, { responseTime, limit, daysLeft: trip.daysLeft });
+      const judgement = await judge(plan, response, { responseTime, limit, certificate: trip.certificate });
       return {
         ...judgement,
         status: String(response.status),
@@ -131,9 +131,9 @@ class Trip {
   readonly #visited = new Set<string>();
   #certificate: CertificateFacts | null = null;
 
-  /** Of the certificate that expires first. */
-  get daysLeft(): number | null {
-    return this.#certificate?.days_left ?? null;
+  /** The one that expires first. */
+  get certificate(): CertificateFacts | null {
+    return this.#certificate;
   }
 
   add({ response, error }: HttpOutcome): void {
@@ -172,8 +172,7 @@ class Trip {
   }
 
   #see(certificate: CertificateFacts | null): void {
-    if (certificate && certificate.days_left <= (this.daysLeft ?? Number.POSITIVE_INFINITY))
-      this.#certificate = certificate;
+    if (certificate && expiresNoLater(certificate, this.#certificate)) this.#certificate = certificate;
   }
 }
 

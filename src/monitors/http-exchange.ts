@@ -1,9 +1,10 @@
 import { Client, type Dispatcher } from 'undici';
 import type { Timings } from '../messages/check-result.ts';
-import { type ConnectCallback, type Connection, type ConnectTarget, Dial, seconds } from './connect.ts';
+import { afterHandshake, type ConnectCallback, type Connection, type ConnectTarget, Dial, seconds } from './connect.ts';
 import { ProbeFailure, toFailure } from './failure.ts';
 import type { ConnectionGate, NameResolver } from './monitor.ts';
 import type { TimeLimit } from './time-limit.ts';
+import { total } from './total.ts';
 
 export interface HttpRequest {
   /** The whole address, without credentials. */
@@ -170,7 +171,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   dial(names: NameResolver, gate: ConnectionGate, callback: ConnectCallback): void {
-    this.#dial = new Dial(this.#request.target, this.#request.wantsCertificate, { names, gate }, callback);
+    const guarded = total(callback, (failure) => this.stop(failure));
+    this.#dial = new Dial(this.#request.target, this.#request.wantsCertificate, { names, gate }, guarded);
   }
 
   /** Ends it now; nothing of it stays open. */
@@ -235,7 +237,8 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   #toFailure(error: Error): ProbeFailure {
     if (this.#abort === null) return toFailure(error, this.#dial?.phase ?? 'connect');
-    return toFailure(error, this.#status === null ? 'request' : 'response');
+    const failure = toFailure(error, this.#status === null ? 'request' : 'response');
+    return this.#connection === null ? failure : afterHandshake(failure, this.#connection);
   }
 
   #succeed(isTruncated: boolean): void {

@@ -1,4 +1,5 @@
 import type { Reason } from '../messages/check-result.ts';
+import { type CertificateFacts, expiryWarning } from './certificate.ts';
 import { type ProbeFailure, shorten } from './failure.ts';
 import { readText } from './http-body.ts';
 import { type HttpResponse, headerOf } from './http-exchange.ts';
@@ -15,8 +16,8 @@ export interface Judgement {
 
 export interface Circumstances {
   responseTime: number;
-  /** Until a certificate expires; null when none was looked at. */
-  daysLeft: number | null;
+  /** The one that expires first; null when none was looked at. */
+  certificate: CertificateFacts | null;
   limit: TimeLimit;
 }
 
@@ -28,7 +29,7 @@ const UP: Judgement = Object.freeze({ outcome: 'up' });
  */
 export async function judge(plan: HttpPlan, response: HttpResponse, circumstances: Circumstances): Promise<Judgement> {
   if (!plan.isExpected(response.status)) return down('status', `status ${response.status} is not expected`);
-  const { limit, responseTime, daysLeft } = circumstances;
+  const { limit, responseTime, certificate } = circumstances;
   for (const { name, pattern } of plan.expectedHeaders) {
     const value = headerOf(response.rawHeaders, name);
     if (value === undefined) return down('header', `there is no header ${name}`);
@@ -41,8 +42,9 @@ export async function judge(plan: HttpPlan, response: HttpResponse, circumstance
   if (plan.slowSeconds !== null && responseTime > plan.slowSeconds) {
     return degraded('latency', `answered after ${responseTime} s, accepted: up to ${plan.slowSeconds} s`);
   }
-  if (plan.expiryWarningDays !== null && daysLeft !== null && daysLeft < plan.expiryWarningDays) {
-    return degraded('tls', `certificate expires in ${daysLeft} days`);
+  if (plan.expiryWarningDays !== null && certificate !== null) {
+    const warning = expiryWarning(certificate, plan.expiryWarningDays);
+    if (warning !== null) return degraded('tls', warning);
   }
   return UP;
 }
@@ -65,5 +67,5 @@ function down(reason: ProbeFailure['reason'], detail: string): Judgement {
 }
 
 function degraded(reason: ProbeFailure['reason'], detail: string): Judgement {
-  return { outcome: 'degraded', reason, detail };
+  return { outcome: 'degraded', reason, detail: shorten(detail) };
 }

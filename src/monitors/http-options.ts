@@ -94,6 +94,14 @@ export const httpOptions = Type.Object({
       description: 'Whether a connection is used again by the next check. By default each check opens a fresh one.',
     }),
   ),
+  ip_version: Type.Optional(
+    Type.Unsafe<4 | 6 | 'auto'>({
+      enum: [4, 6, 'auto'],
+      default: 'auto',
+      description:
+        'Version of the addresses that are connected to; auto tries those of both in turn, the first that is connected counts.',
+    }),
+  ),
   redirects: Type.Optional(
     Type.Object(
       {

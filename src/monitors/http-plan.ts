@@ -40,7 +40,7 @@ export function createHttpPlan(options: HttpOptions, userAgent: string): HttpPla
   const { expected_headers: expectedHeaders } = options;
   return {
     request: {
-      ...addressOf(url, tls),
+      ...addressOf(url, tls, options.ip_version),
       method: (options.method ?? 'GET').toUpperCase(),
       headers,
       body: options.body ?? null,
@@ -61,7 +61,11 @@ export function createHttpPlan(options: HttpOptions, userAgent: string): HttpPla
 }
 
 /** Where a request goes; credentials in the address are no part of it. */
-export function addressOf(url: URL, tls: TlsChoice): Pick<HttpRequest, 'href' | 'origin' | 'target' | 'path'> {
+export function addressOf(
+  url: URL,
+  tls: TlsChoice,
+  ipVersion: HttpOptions['ip_version'] = 'auto',
+): Pick<HttpRequest, 'href' | 'origin' | 'target' | 'path'> {
   // Each of them parses the address anew.
   if (url.username !== '') url.username = '';
   if (url.password !== '') url.password = '';
@@ -69,7 +73,7 @@ export function addressOf(url: URL, tls: TlsChoice): Pick<HttpRequest, 'href' | 
   const isTls = url.protocol === 'https:';
   const port = url.port === '' ? (isTls ? 443 : 80) : Number(url.port);
   const host = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname;
-  const target = { host, port, tls: isTls ? tls : null };
+  const target = { host, port, tls: isTls ? tls : null, ...(ipVersion === 'auto' ? {} : { ipVersion }) };
   return { href: url.href, origin: url.origin, target, path: url.pathname + url.search };
 }
 

@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import type { Problem } from '../core/validation.ts';
 import type { HttpOptions } from './http-options.ts';
@@ -8,6 +9,7 @@ import { expressionFault } from './pattern.ts';
 export function httpProblems(options: Partial<HttpOptions>): Problem[] {
   return [
     ...uriProblems(options.uri),
+    ...versionProblems(options),
     ...headerProblems('headers', options.headers),
     ...statusProblems(options.expected_status),
     ...patternProblems('pattern', options.pattern),
@@ -32,6 +34,14 @@ function uriProblems(uri: string | undefined): Problem[] {
   } catch {
     return [{ path: 'uri', given: uri, accepted: 'a user name and password in which % begins an escape such as %40' }];
   }
+}
+
+/** An address has one version, and it is the one that is meant. */
+function versionProblems({ uri, ip_version: version = 'auto' }: Partial<HttpOptions>): Problem[] {
+  if (uri === undefined || version === 'auto' || !URL.canParse(uri)) return [];
+  const own = isIP(new URL(uri).hostname.replace(/^\[|\]$/g, ''));
+  if (own === 0 || own === version) return [];
+  return [{ path: 'ip_version', given: version, accepted: `${own} or auto, the uri has an IPv${own} address` }];
 }
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/;

@@ -35,7 +35,7 @@ export function redirected(request: HttpRequest, status: number, location: strin
     if (body !== null) throw new ProbeFailure('redirect', `redirected with its body to another origin (${url.origin})`);
     headers = onlyHeaders(headers, (name) => HARMLESS.has(name.toLowerCase()));
   }
-  return { ...request, ...addressOf(url, tlsFor(url, plan)), method, headers, body };
+  return { ...request, ...addressOf(url, tlsFor(url, plan), request.target.ipVersion), method, headers, body };
 }
 
 function targetOf(location: string, from: string): URL {

@@ -45,13 +45,15 @@ export interface MonitorContext {
   names?: NameResolver;
 }
 
+export type IpVersion = 4 | 6;
+
 /** Turns names into addresses without a thread pool, so that one slow name starves nobody. */
 export interface NameResolver {
   /**
-   * At least one address, in the order to try them. Rejects with an error whose `code` is that of c-ares (ENOTFOUND,
-   * ETIMEOUT, ...).
+   * At least one address, in the order to try them; of one version only when that is asked for. Rejects with an error
+   * whose `code` is that of c-ares (ENOTFOUND, ENODATA, ETIMEOUT, ...).
    */
-  resolve(name: string): Promise<readonly string[]>;
+  resolve(name: string, version?: IpVersion): Promise<readonly string[]>;
 }
 
 /** Decides which addresses may be connected to. Checked for literals, for every resolved address and after each redirect. */

@@ -1,12 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 
-export interface SearchRules {
+/** What resolv.conf says. */
+export interface ResolverRules {
+  /** Name servers, in the order to ask them. */
+  servers: readonly string[];
   /** Appended to a name one after the other. */
   domains: readonly string[];
   /** A name with so many dots is first asked for as it is. */
   dots: number;
 }
+
+const MAX_SERVERS = 8;
 
 /** Addresses by name in lower case, IPv4 first. Without a file there are none. */
 export async function readHostsFile(path: string): Promise<Map<string, string[]>> {
@@ -26,8 +31,9 @@ export async function readHostsFile(path: string): Promise<Map<string, string[]>
   return names;
 }
 
-/** Search domains and the option ndots of a resolv.conf. */
-export async function readSearchRules(path: string): Promise<SearchRules> {
+/** Name servers, search domains and the option ndots of a resolv.conf. */
+export async function readResolverRules(path: string): Promise<ResolverRules> {
+  const servers: string[] = [];
   let domains: string[] = [];
   let dots = 1;
   for (const line of await linesOf(path)) {
@@ -35,13 +41,15 @@ export async function readSearchRules(path: string): Promise<SearchRules> {
       .replace(/[#;].*/, '')
       .trim()
       .split(/\s+/);
+    const [server = ''] = values;
+    if (keyword === 'nameserver' && isIP(server) !== 0) servers.push(server);
     if (keyword === 'search' || keyword === 'domain') {
       domains = values.map((domain) => domain.replace(/\.$/, '').toLowerCase()).filter((domain) => domain !== '');
     }
     if (keyword !== 'options') continue;
     for (const option of values) dots = Number(/^ndots:(\d{1,2})$/.exec(option)?.[1] ?? dots);
   }
-  return { domains: domains.slice(0, 6), dots };
+  return { servers: servers.slice(0, MAX_SERVERS), domains: domains.slice(0, 6), dots };
 }
 
 async function linesOf(path: string): Promise<string[]> {

@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import { test } from 'tap';
+import { createChain } from '../helpers/certificates.ts';
 import { check, pem, serve, serveRaw, serveTls } from './support.ts';
 
 const ca = pem('ca');
@@ -67,18 +68,18 @@ test('the server name is asked for and expected', async (t) => {
   t.notOk(asked, 'an address is no server name');
 });
 
-test('a client certificate is shown to who asks for it', async (t) => {
-  const site = await serveTls(
-    t,
-    // With TLS 1.3 the client learns of it only after the handshake, from a connection that breaks.
-    { ...served('server'), ca, requestCert: true, rejectUnauthorized: true, maxVersion: 'TLSv1.2' },
-    (request, response) => response.end((request.socket as TLSSocket).getPeerCertificate().subject.CN),
-  );
-  const client = { cert: pem('client'), key: pem('client') };
-  t.match(await check({ uri: site.uri, pattern: 'a client', tls: { ca, ...client } }), { outcome: 'up' });
-  t.match(await check({ uri: site.uri, tls: { ca } }), { outcome: 'down', reason: 'tls', status: null });
-  await site.quiet();
-});
+for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const)
+  test(`${maxVersion}: a client certificate is shown to who asks for it`, async (t) => {
+    const site = await serveTls(
+      t,
+      { ...served('server'), ca, requestCert: true, rejectUnauthorized: true, maxVersion },
+      (request, response) => response.end((request.socket as TLSSocket).getPeerCertificate().subject.CN),
+    );
+    const client = { cert: pem('client'), key: pem('client') };
+    t.match(await check({ uri: site.uri, pattern: 'a client', tls: { ca, ...client } }), { outcome: 'up' });
+    t.match(await check({ uri: site.uri, tls: { ca } }), { outcome: 'down', reason: 'tls', status: null });
+    await site.quiet();
+  });
 
 test('no TLS where it was expected, and a handshake that never ends', async (t) => {
   const plain = await serve(t, (_request, response) => response.end('ok'));
@@ -100,4 +101,45 @@ test('no TLS where it was expected, and a handshake that never ends', async (t) 
     timings: { connect: Number },
   });
   await silent.quiet();
+});
+
+for (const [name, dates] of [
+  ['not-after-is-no-date', { valid_from: '2026-11-28T13:41:13.000Z', valid_to: null, days_left: null }],
+  ['not-before-is-no-date', { valid_from: null, valid_to: '2126-11-04T13:41:13.000Z', days_left: Number }],
+] as const) {
+  test(`a certificate whose date cannot be read is a fact (${name})`, async (t) => {
+    const site = await serveTls(t, { key: pem('no-date-key'), cert: pem(name) }, (_request, response) =>
+      response.end(),
+    );
+    const tls = { verify: false, expiry_warning_days: 14 };
+    const certificate = { subject: 'localhost', issuer: 'localhost', trusted: false, ...dates };
+    const isDated = dates.days_left !== null;
+    const result = isDated
+      ? { outcome: 'up' }
+      : { outcome: 'degraded', reason: 'tls', detail: 'certificate has no expiry date that can be read' };
+    t.match(await check({ uri: site.uri, tls }), { ...result, facts: { certificate } });
+    t.match(await check({ uri: site.uri, tls }, { slotTag: '1/1' }), result);
+    t.match(await check({ uri: site.uri, tls: { verify: false } }), { outcome: 'up', facts: { certificate } });
+    t.match(await check({ uri: site.uri }), { outcome: 'down', reason: 'tls' });
+  });
+}
+
+test('the certificate of the chain that expires first is the one that counts', async (t) => {
+  const { anchor, leaf, key, middle, stray } = await createChain(t, { leafDays: 90, middleDays: 20 });
+  const expiry = (days: number) => ({ ca: anchor, expiry_warning_days: days });
+  for (const cert of [leaf + middle, leaf + stray + middle]) {
+    const site = await serveTls(t, { key, cert }, (_request, response) => response.end());
+    t.match(await check({ uri: site.uri, tls: expiry(30) }), {
+      outcome: 'degraded',
+      reason: 'tls',
+      detail: /^certificate middle of the chain expires in (19\.9|20) days$/,
+      facts: { certificate: { subject: 'leaf', expires_first: 'middle' } },
+    });
+    t.match(
+      await check({ uri: site.uri, tls: expiry(15) }),
+      { outcome: 'up' },
+      'one that is not of the path says nothing',
+    );
+    await site.quiet();
+  }
 });

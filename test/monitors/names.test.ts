@@ -1,50 +1,8 @@
-import { createSocket } from 'node:dgram';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Test, test } from 'tap';
+import { test } from 'tap';
 import { createNameResolver } from '../../src/monitors/names.ts';
-
-type Records = Record<string, { a?: string[]; aaaa?: string[]; ttl?: number; code?: number; silent?: boolean }>;
-
-/** A name server on loopback that knows these names and counts what it is asked. */
-async function createNameServer(t: Pick<Test, 'teardown'>, records: Records) {
-  const asked: string[] = [];
-  const socket = createSocket('udp4', (query, peer) => {
-    let end = 12;
-    const labels: string[] = [];
-    while (query[end] !== 0) {
-      const length = query[end] as number;
-      labels.push(query.toString('latin1', end + 1, end + 1 + length));
-      end += length + 1;
-    }
-    const name = labels.join('.').toLowerCase();
-    const type = query.readUInt16BE(end + 1);
-    asked.push(`${name} ${type === 1 ? 'A' : 'AAAA'}`);
-    const { a = [], aaaa = [], ttl = 60, code = 0, silent } = records[name] ?? { code: 3 };
-    if (silent) return;
-    const answers = (type === 1 ? a : aaaa).map((address) => {
-      const data =
-        type === 1
-          ? Buffer.from(address.split('.').map(Number))
-          : Buffer.concat([Buffer.alloc(15), Buffer.from([Number(address.at(-1))])]);
-      const record = Buffer.alloc(12);
-      record.writeUInt16BE(0xc00c, 0);
-      record.writeUInt16BE(type, 2);
-      record.writeUInt16BE(1, 4);
-      record.writeUInt32BE(ttl, 6);
-      record.writeUInt16BE(data.length, 10);
-      return Buffer.concat([record, data]);
-    });
-    const head = Buffer.from(query.subarray(0, end + 5));
-    head.writeUInt16BE(0x8180 | code, 2);
-    head.writeUInt16BE(answers.length, 6);
-    head.writeUInt16BE(0, 10);
-    socket.send(Buffer.concat([head, ...answers]), peer.port, peer.address);
-  });
-  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
-  t.teardown(() => socket.close());
-  return { asked, server: `127.0.0.1:${socket.address().port}` };
-}
+import { createNameServer } from '../helpers/name-server.ts';
 
 test('names: hosts file, IPv4, IPv6 where there is no IPv4, search domains, none', async (t) => {
   const { asked, server } = await createNameServer(t, {
@@ -63,6 +21,7 @@ test('names: hosts file, IPv4, IPv6 where there is no IPv4, search domains, none
     servers: [server],
     hostsFile: join(folder, 'hosts'),
     resolvConf: join(folder, 'resolv'),
+    versions: () => [4],
   });
   t.strictSame(await names.resolve('here.TEST'), ['127.0.0.9', '::1']);
   t.strictSame(await names.resolve('alias'), ['127.0.0.9']);
@@ -88,7 +47,13 @@ test('answers are kept for their time to live, failures for two seconds, and one
     'failing.test': { code: 2 },
   });
   let nowMs = 0;
-  const names = createNameResolver({ servers: [server], resolvConf: '/dev/null', now: () => nowMs, cacheSize: 3 });
+  const names = createNameResolver({
+    servers: [server],
+    resolvConf: '/dev/null',
+    now: () => nowMs,
+    cacheSize: 3,
+    versions: () => [4],
+  });
   const count = async (name: string) => {
     const before = asked.length;
     await names.resolve(name).catch(() => {});
@@ -122,4 +87,67 @@ test('a name server that is silent delays one name and no other', async (t) => {
   silent.catch(() => {});
   for (let i = 0; i < 20; i++) t.strictSame(await names.resolve('good.test'), ['192.0.2.3']);
   await t.rejects(silent, { code: 'ETIMEOUT' });
+});
+
+test('an alias without an address is no success: the other version is asked for, then it is ENODATA', async (t) => {
+  const { asked, server } = await createNameServer(t, {
+    'dangling.test': { cname: 'nowhere.test' },
+    'six.test': { cname: 'end.test', aaaa: ['::6'] },
+    'half.test': { code6: 2, a: ['192.0.2.7'], ttl: 60 },
+    'broken.test': { code6: 2 },
+  });
+  for (const versions of [[4], [4, 6], [6, 4]] as const) {
+    asked.length = 0;
+    const names = createNameResolver({ servers: [server], resolvConf: '/dev/null', versions: () => versions });
+    await t.rejects(names.resolve('dangling.test'), { code: 'ENODATA' });
+    t.strictSame(asked.toSorted(), ['dangling.test A', 'dangling.test AAAA']);
+    t.strictSame(await names.resolve('six.test'), ['::6']);
+    t.strictSame(await names.resolve('half.test'), ['192.0.2.7'], 'a version that cannot be asked for is left out');
+    await t.rejects(names.resolve('broken.test'), { code: 'ESERVFAIL' }, 'that there is no address is not known');
+    await t.rejects(names.resolve('six.test', 4), { code: 'ENODATA' });
+    t.strictSame(await names.resolve('six.test', 6), ['::6']);
+    await t.rejects(names.resolve('half.test', 6), { code: 'ESERVFAIL' });
+    t.strictSame(await names.resolve('localhost', 6), ['::1']);
+  }
+});
+
+test('addresses of both versions alternate; one that is slow is waited for a moment', async (t) => {
+  const { server } = await createNameServer(t, {
+    'both.test': { a: ['192.0.2.1', '192.0.2.2', '192.0.2.3'], aaaa: ['::7'] },
+    'slow.test': { a: ['192.0.2.1'], aaaa: ['::7'], delay6Ms: 400 },
+    'soon.test': { a: ['192.0.2.1'], aaaa: ['::7'], delay6Ms: 10 },
+    'only-slow.test': { aaaa: ['::7'], delay6Ms: 200 },
+  });
+  const names = createNameResolver({ servers: [server], resolvConf: '/dev/null', versions: () => [6, 4] });
+  t.strictSame(await names.resolve('both.test'), ['::7', '192.0.2.1', '192.0.2.2', '192.0.2.3']);
+  t.strictSame(await names.resolve('soon.test'), ['::7', '192.0.2.1']);
+  const begunAt = performance.now();
+  t.strictSame(await names.resolve('slow.test'), ['192.0.2.1']);
+  t.ok(performance.now() - begunAt < 350, 'the slow version does not hold up the other');
+  t.strictSame(await names.resolve('only-slow.test'), ['::7']);
+});
+
+test('resolv.conf is read again: other servers are asked, and what the old ones said is forgotten', async (t) => {
+  const folder = t.testdir({ resolv: 'nameserver 127.0.0.1\n' });
+  const resolvConf = join(folder, 'resolv');
+  const records = (address: string) => ({ 'moving.test': { a: [address] }, 'gone.test': { silent: true } });
+  const first = await createNameServer(t, records('192.0.2.1'), { host: '127.0.0.31' });
+  const { port } = first;
+  const second = await createNameServer(t, records('192.0.2.2'), { host: '127.0.0.32', port });
+  const read = (line: string) => writeFileSync(resolvConf, line);
+  let nowMs = 0;
+  const names = createNameResolver({ resolvConf, now: () => nowMs, versions: () => [4], timeoutMs: 300, port });
+  read('nameserver 127.0.0.31\n');
+  t.strictSame(await names.resolve('moving.test'), ['192.0.2.1']);
+  const waiting = names.resolve('gone.test');
+  waiting.catch(() => {});
+  read('nameserver 127.0.0.32\n');
+  t.strictSame(await names.resolve('moving.test'), ['192.0.2.1'], 'not looked at each time');
+  nowMs = 10_000;
+  t.strictSame(await names.resolve('moving.test'), ['192.0.2.2']);
+  read('');
+  nowMs = 90_000;
+  t.strictSame(await names.resolve('moving.test'), ['192.0.2.2'], 'a file that is being written changes nothing');
+  await t.rejects(waiting, { code: 'ETIMEOUT' }, 'a query under way goes on');
+  t.ok(second.asked.length > 0);
 });
