@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import type { Problem } from '../core/validation.ts';
 import type { HttpOptions } from './http-options.ts';
-import { expressionFault } from './pattern.ts';
+import { expressionFault, expressionsFault } from './pattern.ts';
 
 /** What the schema of the http type cannot say. */
 export function httpProblems(options: Partial<HttpOptions>): Problem[] {
@@ -12,11 +12,8 @@ export function httpProblems(options: Partial<HttpOptions>): Problem[] {
     ...versionProblems(options),
     ...headerProblems('headers', options.headers),
     ...statusProblems(options.expected_status),
-    ...patternProblems('pattern', options.pattern),
     ...headerProblems('expected_headers', options.expected_headers),
-    ...Object.entries(options.expected_headers ?? {}).flatMap(([name, expression]) =>
-      patternProblems(`expected_headers.${name}`, expression),
-    ),
+    ...patternsProblems(options),
     ...tlsProblems(options.tls),
     ...authProblems(options.auth, options),
   ];
@@ -88,6 +85,18 @@ function statusProblems(expected: HttpOptions['expected_status']): Problem[] {
     const path = Array.isArray(expected) ? `expected_status[${index}]` : 'expected_status';
     return [{ path, given: item, accepted: 'a range whose first status is not above its last' }];
   });
+}
+
+/** Those that are too large together are not compiled one by one. */
+function patternsProblems({ pattern, expected_headers: headers = {} }: Partial<HttpOptions>): Problem[] {
+  const sources = [pattern ?? '', ...Object.values(headers)];
+  const path = Object.keys(headers).length > 0 ? 'expected_headers' : 'pattern';
+  const fault = sources.length > 1 ? expressionsFault(sources) : null;
+  if (fault !== null) return [{ path, given: `${sources.length} patterns`, accepted: `patterns of ${fault}` }];
+  return [
+    ...patternProblems('pattern', pattern),
+    ...Object.entries(headers).flatMap(([name, source]) => patternProblems(`expected_headers.${name}`, source)),
+  ];
 }
 
 function patternProblems(path: string, expression: string | undefined): Problem[] {

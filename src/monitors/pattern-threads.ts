@@ -21,6 +21,8 @@ const PROGRAM = `
   const { RE2JS } = require(workerData);
   parentPort.on('message', ({ source, text }) => parentPort.postMessage(RE2JS.compile(source).test(text)));
 `;
+/** The thread ends when a task needs more. */
+const MEMORY = { maxOldGenerationSizeMb: 256 };
 const MAX_WAITING = 1_000;
 /** No other task waits longer than this for one that is under way. */
 const MAX_TASK_MS = 2_000;
@@ -75,7 +77,7 @@ function stop(): void {
 }
 
 function start(): Worker {
-  const started = new Worker(PROGRAM, { eval: true, workerData: ENGINE });
+  const started = new Worker(PROGRAM, { eval: true, workerData: ENGINE, resourceLimits: MEMORY });
   started.on('message', (isFound: boolean) => {
     if (worker !== started || !current) return;
     const { resolve } = current;
