@@ -9,6 +9,7 @@ import type { Database } from '../storage/database.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
 import type { Counting } from './counting.ts';
 import type { Jobs } from './jobs.ts';
+import type { Reach } from './reach.ts';
 
 /** A process with its database. Whoever opens something defers its release to `lifecycle`. */
 export interface Ground {
@@ -31,6 +32,7 @@ export interface Foundation extends Ground {
   /** The fixed number of partitions of a topic, which is made when it is missing. */
   partitionsOf(topic: string): Promise<number>;
   jobs: Jobs;
+  reach: Reach;
 }
 
 export interface Scheduling {

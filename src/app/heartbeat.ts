@@ -1,5 +1,6 @@
 import { type Heartbeat, startHeartbeat } from '../storage/instances.ts';
 import type { Foundation, Roles } from './foundation.ts';
+import { isOpenToOthers } from './reach.ts';
 
 /** Numbers of this process for the ones that speak for all (`GET /`); a role that it has not is absent. */
 export function instanceStats({ scheduling, counting }: Roles): Record<string, number> {
@@ -17,7 +18,7 @@ export function instanceStats({ scheduling, counting }: Roles): Record<string, n
 }
 
 export function startBeating(foundation: Foundation, roles: Roles): Heartbeat {
-  const { database, logger, clock, instanceId, version, settings } = foundation;
+  const { database, logger, clock, instanceId, version, settings, reach } = foundation;
   return startHeartbeat({
     database,
     logger,
@@ -26,6 +27,8 @@ export function startBeating(foundation: Foundation, roles: Roles): Heartbeat {
     version,
     roles: settings.roles,
     location: settings.location,
+    isPublic: isOpenToOthers(settings),
+    onSeen: (isAnyPublic) => reach.see(isAnyPublic),
     stats: () => instanceStats(roles),
   });
 }

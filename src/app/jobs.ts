@@ -7,6 +7,7 @@ import { monitors } from '../monitors/index.ts';
 import { CronSlots } from '../scheduler/cron.ts';
 import type { Settings } from '../settings.ts';
 import type { Foundation } from './foundation.ts';
+import { isOpenToOthers } from './reach.ts';
 
 export interface Jobs {
   rules: JobRules;
@@ -18,10 +19,11 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
-/** The rules of job definitions; no database is needed for them. */
-export function createRules(settings: Settings): JobRules {
-  const { gate, allow, userAgent } = settings.monitors;
-  const mode = gate === 'auto' ? (isLoopback(settings.server.host) ? 'off' : 'deny_internal') : gate;
+/** The rules of job definitions; no database is needed for them. Without one, this process is the only one. */
+export function createRules(settings: Settings, isPublic = () => isOpenToOthers(settings)): JobRules {
+  const { gate, userAgent } = settings.monitors;
+  const allow = [...settings.gate.allow, ...settings.monitors.allow];
+  const mode = gate === 'auto' ? () => (isPublic() ? 'deny_internal' : 'off') : gate;
   return createJobRules({
     monitors,
     context: { gate: createGate({ mode, allow }), userAgent },
@@ -30,8 +32,13 @@ export function createRules(settings: Settings): JobRules {
   });
 }
 
-export function openJobs({ settings, clock, database }: Pick<Foundation, 'settings' | 'clock' | 'database'>): Jobs {
-  const rules = createRules(settings);
+export function openJobs({
+  settings,
+  clock,
+  database,
+  reach,
+}: Pick<Foundation, 'settings' | 'clock' | 'database' | 'reach'>): Jobs {
+  const rules = createRules(settings, () => reach.isPublic);
   return { rules, store: createJobStore({ database, clock, toJob: rules.toJob }) };
 }
 

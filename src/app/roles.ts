@@ -5,6 +5,7 @@ import { startBeating } from './heartbeat.ts';
 import { followJobFile } from './job-file.ts';
 import { openJobs } from './jobs.ts';
 import { createProcessing, startCounting, startHousekeeping } from './processing.ts';
+import { Reach } from './reach.ts';
 import { createScheduling, startScheduling } from './scheduling.ts';
 import { createTopicRouter } from './topics.ts';
 
@@ -13,8 +14,9 @@ export async function createRoles(ground: Ground): Promise<{ foundation: Foundat
   const { settings, logger, clock, database } = ground;
   const driver = await openStream(settings, ground);
   const partitionsOf = createTopicRouter(settings, { database, driver, logger });
-  const jobs = openJobs({ settings, clock, database });
-  const foundation: Foundation = { ...ground, driver, partitionsOf, jobs };
+  const reach = new Reach(settings, clock);
+  const jobs = openJobs({ settings, clock, database, reach });
+  const foundation: Foundation = { ...ground, driver, partitionsOf, jobs, reach };
   const roles = {
     counting: settings.roles.includes('processor') ? createProcessing(foundation) : null,
     scheduling: settings.roles.includes('scheduler') ? createScheduling(foundation) : null,
@@ -33,9 +35,11 @@ export async function startRoles(
   await untilStreamThere(() => partitionsOf(settings.topics.results), foundation);
   if (counting) await startCounting(counting, foundation);
   if (scheduling) await followJobFile(foundation);
-  await listen();
-  if (scheduling) await startScheduling(scheduling, foundation);
   const heartbeat = startBeating(foundation, { counting, scheduling });
   lifecycle.defer(() => heartbeat.stop());
+  // Before anybody can reach this process the others know of it, and before a check this one knows of the others.
+  await heartbeat.beat().catch((error) => logger.debug({ err: error }, 'first heartbeat could not be written'));
+  await listen();
+  if (scheduling) await startScheduling(scheduling, foundation);
   if (counting) startHousekeeping(foundation);
 }

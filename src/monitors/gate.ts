@@ -1,9 +1,11 @@
 import { BlockList, isIP } from 'node:net';
 import type { ConnectionGate } from './monitor.ts';
 
+export type GateMode = 'off' | 'deny_internal';
+
 export interface GateOptions {
-  /** `off` lets everything through; `deny_internal` refuses what is not on the public internet. */
-  mode: 'off' | 'deny_internal';
+  /** `off` lets everything through; `deny_internal` refuses what is not on the public internet. May change at any time. */
+  mode: GateMode | (() => GateMode);
   /** Addresses and networks (`10.1.0.0/16`) that are let through all the same. */
   allow?: readonly string[];
 }
@@ -64,7 +66,7 @@ function listOf(network: string): BlockList {
 }
 
 export function createGate({ mode, allow = [] }: GateOptions): ConnectionGate {
-  if (mode === 'off') return { refusal: () => null };
+  const isOff = typeof mode === 'function' ? () => mode() === 'off' : () => mode === 'off';
   const allowed = allow.map(listOf);
   const internal = INTERNAL.map(([network, what]) => ({ list: listOf(network), network, what }));
   const embedding = EMBEDDING.map(([network, group]) => ({ list: listOf(network), group }));
@@ -83,7 +85,7 @@ export function createGate({ mode, allow = [] }: GateOptions): ConnectionGate {
     const group = isIsatap(groups) ? 6 : embedding.find(({ list }) => list.check(bare, kind))?.group;
     return group === undefined ? null : refusal(embeddedAddress(groups, group));
   };
-  return { refusal };
+  return { refusal: (address) => (isOff() ? null : refusal(address)) };
 }
 
 /** The IPv4 address in groups `group` and `group + 1` of an IPv6 one. */

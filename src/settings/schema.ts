@@ -167,13 +167,20 @@ export const settingsSchema = group('Settings of Vedette', {
   stream,
   topics,
   kafka,
+  gate: group('Outgoing connections', {
+    allow: list('Networks that checks may connect to, whatever the gate says: those of your own.', {
+      default: [],
+      pattern: '^[0-9a-fA-F.:]+(/[0-9]{1,3})?$',
+      accepted: 'IP addresses or networks such as 10.1.0.0/16',
+    }),
+  }),
   monitors: group('Checks', {
     gate: choice(
-      'Whether checks may connect to loopback, private and metadata addresses; `auto` denies them when the API is public.',
+      'Whether checks may connect to loopback, private and metadata addresses; `auto` denies them unless every process on the database listens on loopback only.',
       ['auto', 'off', 'deny_internal'],
       { default: 'auto' },
     ),
-    allow: list('Networks that the gate lets through all the same.', {
+    allow: list('As `gate.allow`.', {
       default: [],
       pattern: '^[0-9a-fA-F.:]+(/[0-9]{1,3})?$',
       accepted: 'IP addresses or networks such as 10.1.0.0/16',

@@ -24,6 +24,10 @@ export interface HeartbeatOptions {
   version: string;
   /** Numbers of this process, asked for at every beat. They must be JSON. */
   stats: () => Record<string, unknown>;
+  /** Whether others than the person at the machine can reach this process. */
+  isPublic: boolean;
+  /** Told at every beat whether any process that is alive is public, this one included. */
+  onSeen?: (isAnyPublic: boolean) => void;
   /** Default 2,000. */
   intervalMs?: number;
 }
@@ -78,14 +82,19 @@ export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
 }
 
 async function writeInstance(database: Queryable, options: HeartbeatOptions): Promise<void> {
-  const { instanceId, roles, location, version, stats } = options;
-  await database.query(
-    `INSERT INTO instances (instance_id, roles, location, version, started_at, seen_at, stats)
-     VALUES ($1, $2, $3, $4, now(), now(), $5)
+  const { instanceId, roles, location, version, isPublic, onSeen, stats } = options;
+  const { rows } = await database.query<{ isAnyPublic: boolean }>(
+    `INSERT INTO instances (instance_id, roles, location, version, started_at, seen_at, stats, is_public)
+     VALUES ($1, $2, $3, $4, now(), now(), $5, $6)
      ON CONFLICT (instance_id) DO UPDATE SET roles = excluded.roles, location = excluded.location,
-       version = excluded.version, seen_at = excluded.seen_at, stats = excluded.stats`,
-    [instanceId, roles, location, version, JSON.stringify(stats())],
+       version = excluded.version, seen_at = excluded.seen_at, stats = excluded.stats, is_public = excluded.is_public
+     RETURNING is_public OR EXISTS (
+       SELECT FROM instances
+       WHERE is_public AND instance_id <> $1 AND seen_at > now() - make_interval(secs => $7::double precision / 1000)
+     ) AS "isAnyPublic"`,
+    [instanceId, roles, location, version, JSON.stringify(stats()), isPublic, INSTANCE_TIMEOUT_MS],
   );
+  onSeen?.(rows[0]?.isAnyPublic ?? true);
 }
 
 const COLUMNS = `instance_id AS "instanceId", roles, location, version, started_at AS "startedAt", seen_at AS "seenAt", stats`;

@@ -8,7 +8,7 @@ test('a process says that it lives, and is gone when it stops or falls silent', 
   const database = await createTestDatabase(t);
   const clock = createFakeClock();
   let consumed = 1;
-  const base = { database, logger: silentLogger, clock, location: 'default', version: '1.2.3' };
+  const base = { database, logger: silentLogger, clock, location: 'default', version: '1.2.3', isPublic: false };
   const one = startHeartbeat({ ...base, instanceId: 'one', roles: ['api', 'processor'], stats: () => ({ consumed }) });
   const two = startHeartbeat({ ...base, instanceId: 'two', roles: ['scheduler'], stats: () => ({}) });
   await Promise.all([one.beat(), two.beat()]);
@@ -35,7 +35,7 @@ test('it beats every two seconds', async (t) => {
   const clock = createFakeClock();
   let beats = 0;
   const stats = () => ({ beat: ++beats });
-  const base = { database, logger: silentLogger, clock, location: 'default', version: '1' };
+  const base = { database, logger: silentLogger, clock, location: 'default', version: '1', isPublic: false };
   const heartbeat = startHeartbeat({ ...base, instanceId: 'one', roles: [], stats });
   for (const expected of [1, 2, 3]) {
     while (clock.pending === 0) await new Promise((resolve) => setTimeout(resolve, 2));
