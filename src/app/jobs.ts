@@ -4,7 +4,7 @@ import type { JobStore } from '../jobs/job-store.ts';
 import { createJobStore } from '../jobs/postgres-job-store.ts';
 import { createGate } from '../monitors/gate.ts';
 import { monitors } from '../monitors/index.ts';
-import { CronSlots } from '../scheduler/cron.ts';
+import { CronSlots } from '../scheduler/cron/cron-slots.ts';
 import type { Settings } from '../settings.ts';
 import type { Foundation } from './foundation.ts';
 import { isOpenToOthers } from './reach.ts';

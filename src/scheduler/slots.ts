@@ -1,5 +1,5 @@
 import type { Job } from '../jobs/job.ts';
-import { CronSlots } from './cron.ts';
+import { CronSlots } from './cron/cron-slots.ts';
 
 export { SHARDS, shardOf } from '../jobs/shard.ts';
 
@@ -112,9 +112,7 @@ class CronSchedule implements Schedule {
   }
 
   count(fromMs: number, toMs: number): number {
-    let count = 0;
-    for (let slot = this.next(fromMs - 1); slot <= toMs; slot = this.next(slot)) count++;
-    return count;
+    return this.#slots.count(fromMs, toMs);
   }
 }
 

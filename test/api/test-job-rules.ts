@@ -1,6 +1,6 @@
 import { createJobRules } from '../../src/jobs/job-rules.ts';
 import { monitors } from '../../src/monitors/index.ts';
-import { CronSlots } from '../../src/scheduler/cron.ts';
+import { CronSlots } from '../../src/scheduler/cron/cron-slots.ts';
 
 /** The real rules, with a gate that lets everything through. */
 export const testJobRules = createJobRules({

@@ -8,7 +8,7 @@ import { createJobRules } from '../../src/jobs/job-rules.ts';
 import { MASK } from '../../src/jobs/secrets.ts';
 import { monitors } from '../../src/monitors/index.ts';
 import type { MonitorType } from '../../src/monitors/monitor.ts';
-import { CronSlots } from '../../src/scheduler/cron.ts';
+import { CronSlots } from '../../src/scheduler/cron/cron-slots.ts';
 import { context, pem } from '../monitors/support.ts';
 
 const cronProblem = (expression: string, timezone: string | null) => {

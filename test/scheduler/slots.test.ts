@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { test } from 'tap';
-import { CronSlots } from '../../src/scheduler/cron.ts';
+import { CronSlots } from '../../src/scheduler/cron/cron-slots.ts';
 import { countCronSlots, nextSlotOf, phaseOf, SHARDS, scheduleOf, shardOf } from '../../src/scheduler/slots.ts';
 
 const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());

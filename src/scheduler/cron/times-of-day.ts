@@ -1,0 +1,54 @@
+import { Cron } from 'croner';
+import { MatchingValues } from './matching-values.ts';
+
+/** The times of a day that the fields second, minute and hour of a cron expression match, as seconds since midnight. */
+export class TimesOfDay {
+  readonly #seconds: MatchingValues;
+  readonly #minutes: MatchingValues;
+  readonly #hours: MatchingValues;
+  readonly #perHour: number;
+  /** How many there are in a day. */
+  readonly size: number;
+
+  constructor(second: string, minute: string, hour: string) {
+    this.#seconds = matching(second, '# * *', 60, 1000);
+    this.#minutes = matching(minute, '0 # *', 60, 60_000);
+    this.#hours = matching(hour, '0 0 #', 24, 3_600_000);
+    this.#perHour = this.#seconds.size * this.#minutes.size;
+    this.size = this.#hours.size * this.#perHour;
+  }
+
+  /** How many of them are at most `time`. */
+  upTo(time: number): number {
+    const hour = Math.floor(time / 3600);
+    const minute = Math.floor(time / 60) % 60;
+    let count = this.#hours.below(hour) * this.#perHour;
+    if (!this.#hours.has(hour)) return count;
+    count += this.#minutes.below(minute) * this.#seconds.size;
+    return this.#minutes.has(minute) ? count + this.#seconds.upTo(time % 60) : count;
+  }
+
+  /** The one at `index`, counted from 0. */
+  at(index: number): number {
+    const perMinute = this.#seconds.size;
+    const hour = this.#hours.values[Math.floor(index / this.#perHour)];
+    const minute = this.#minutes.values[Math.floor((index % this.#perHour) / perMinute)];
+    return hour * 3600 + minute * 60 + this.#seconds.values[index % perMinute];
+  }
+}
+
+const known = new Map<string, MatchingValues>();
+const MAX_KNOWN = 1000;
+
+/** What a field matches; `#` is its place among second, minute and hour. Fields are few, expressions that share them many. */
+function matching(field: string, place: string, bound: number, unitMs: number): MatchingValues {
+  const key = `${place} ${field}`;
+  let values = known.get(key);
+  if (!values) {
+    const cron = new Cron(`${place.replace('#', field)} * * *`, { paused: true, utcOffset: 0 });
+    values = new MatchingValues(bound, (value) => cron.match(new Date(value * unitMs)));
+    if (known.size >= MAX_KNOWN) known.clear();
+    known.set(key, values);
+  }
+  return values;
+}

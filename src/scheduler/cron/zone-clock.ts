@@ -1,0 +1,117 @@
+/** A stretch of constant distance between the wall and UTC; it ends where the next one begins. */
+interface Stretch {
+  fromMs: number;
+  offsetMs: number;
+}
+
+/** What a clock on the wall of a time zone shows, from the zone data of the runtime, which is asked once for each year. */
+export class ZoneClock {
+  readonly #format: Intl.DateTimeFormat;
+  readonly #years = new Map<number, readonly Stretch[]>();
+
+  /** Throws a RangeError when the time zone is unknown. */
+  constructor(timezone: string) {
+    this.#format = new Intl.DateTimeFormat('en-US', {
+      timeZone: timezone,
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+      second: 'numeric',
+    });
+  }
+
+  /** Wall time minus UTC at an instant, in ms. */
+  offsetMs(instantMs: number): number {
+    const stretches = this.#stretches(yearOf(instantMs));
+    let i = stretches.length - 1;
+    while (stretches[i].fromMs > instantMs) i--;
+    return stretches[i].offsetMs;
+  }
+
+  /** The first instant in (fromMs, toMs] with another offset than `fromMs` has; null when there is none. */
+  firstChange(fromMs: number, toMs: number): number | null {
+    const offset = this.offsetMs(fromMs);
+    const end = yearOf(toMs);
+    for (let year = yearOf(fromMs); year <= end; year++) {
+      for (const stretch of this.#stretches(year)) {
+        if (stretch.fromMs > toMs) return null;
+        if (stretch.fromMs > fromMs && stretch.offsetMs !== offset) return stretch.fromMs;
+      }
+    }
+    return null;
+  }
+
+  /** The last instant in [fromMs, toMs] that has another offset than the one before it; null when there is none. */
+  lastChange(fromMs: number, toMs: number): number | null {
+    const offset = this.offsetMs(toMs);
+    const end = yearOf(fromMs);
+    let change = Number.POSITIVE_INFINITY;
+    for (let year = yearOf(toMs); year >= end - 1; year--) {
+      const stretches = this.#stretches(year);
+      for (let i = stretches.length - 1; i >= 0; i--) {
+        const stretch = stretches[i];
+        if (stretch.fromMs > toMs) continue;
+        if (stretch.offsetMs !== offset) return change;
+        change = stretch.fromMs;
+        if (change < fromMs) return null;
+      }
+    }
+    return null;
+  }
+
+  #stretches(year: number): readonly Stretch[] {
+    let stretches = this.#years.get(year);
+    if (!stretches) {
+      stretches = this.#measure(year);
+      if (this.#years.size >= KNOWN_YEARS) this.#years.clear();
+      this.#years.set(year, stretches);
+    }
+    return stretches;
+  }
+
+  #measure(year: number): Stretch[] {
+    const endMs = Date.UTC(year + 1, 0, 1);
+    let fromMs = Date.UTC(year, 0, 1);
+    let offsetMs = this.#offsetAt(fromMs);
+    const stretches = [{ fromMs, offsetMs }];
+    while (fromMs < endMs) {
+      const toMs = Math.min(fromMs + STEP_MS, endMs - QUARTER_MS);
+      if (this.#offsetAt(toMs) !== offsetMs) {
+        fromMs = this.#bisect(fromMs, toMs, offsetMs);
+        offsetMs = this.#offsetAt(fromMs);
+        stretches.push({ fromMs, offsetMs });
+      } else {
+        fromMs += STEP_MS;
+      }
+    }
+    return stretches;
+  }
+
+  /** Zones change on whole quarters of an hour only. */
+  #bisect(fromMs: number, toMs: number, offsetMs: number): number {
+    let low = fromMs / QUARTER_MS;
+    let high = toMs / QUARTER_MS;
+    while (high - low > 1) {
+      const middle = Math.floor((low + high) / 2);
+      if (this.#offsetAt(middle * QUARTER_MS) === offsetMs) low = middle;
+      else high = middle;
+    }
+    return high * QUARTER_MS;
+  }
+
+  #offsetAt(instantMs: number): number {
+    const part: Record<string, number> = {};
+    for (const { type, value } of this.#format.formatToParts(instantMs)) part[type] = Number(value);
+    return Date.UTC(part.year, part.month - 1, part.day, part.hour, part.minute, part.second) - instantMs;
+  }
+}
+
+const yearOf = (instantMs: number): number => new Date(instantMs).getUTCFullYear();
+
+const QUARTER_MS = 900_000;
+/** Two changes are never closer than this in a zone's rules of today. */
+const STEP_MS = 7 * 86_400_000;
+const KNOWN_YEARS = 1000;
