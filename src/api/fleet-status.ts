@@ -43,6 +43,7 @@ export async function readFleetStatus(dependencies: ApiDependencies): Promise<Fl
   const seesAll = problems.length === 0;
   if (seesAll && schedulers.length === 0) problems.push('no scheduler runs: nothing is checked');
   if (seesAll && processors === 0) problems.push('no processor runs: nothing is counted');
+  problems.push(...clockProblems(others, dependencies));
   return {
     status: problems.length === 0 ? 'ok' : 'degraded',
     problems,
@@ -68,6 +69,15 @@ function ownStats({ scheduler, processor }: ApiDependencies): InstanceStats {
   return stats;
 }
 
+/** A clock that is wrong moves the slots of its scheduler, so it is everybody's problem. */
+function clockProblems(others: readonly LiveInstance[], { scheduler, instanceId }: ApiDependencies): string[] {
+  const own = scheduler?.stats().clockProblem ?? null;
+  const all = others.map((other) => ({ id: other.instanceId, problem: other.stats.clockProblem ?? null }));
+  return [...all, { id: instanceId, problem: own }]
+    .filter(({ problem }) => problem !== null)
+    .map(({ id, problem }) => `scheduler ${id}: ${problem}`);
+}
+
 function isScheduler({ roles }: LiveInstance): boolean {
   return roles.includes('scheduler');
 }
@@ -76,6 +86,6 @@ function speaksForThisProcess(instance: LiveInstance, { instanceId }: ApiDepende
   return instance.instanceId === instanceId;
 }
 
-function sum(stats: readonly InstanceStats[], key: keyof InstanceStats): number {
+function sum(stats: readonly InstanceStats[], key: Exclude<keyof InstanceStats, 'clockProblem'>): number {
   return stats.reduce((total, one) => total + (one[key] ?? 0), 0);
 }

@@ -94,6 +94,10 @@ export interface SchedulerStats {
   queuedBytes: number;
   /** How late checks began over the last minute or so, ms. */
   latenessMs: { p50: number; p99: number; max: number };
+  /** How far this machine's clock is ahead of the database's; null when that is not known. */
+  clockAheadMs: number | null;
+  /** What is wrong with the clock, for people; null when nothing is. */
+  clockProblem: string | null;
 }
 
 export interface ProcessorPort {
@@ -133,6 +137,8 @@ export interface LiveInstance {
 /** What an instance says of itself with each heartbeat; a role that it does not have is absent. */
 export interface InstanceStats {
   runningJobs?: number;
+  /** What is wrong with the clock of a scheduler; absent when nothing is. */
+  clockProblem?: string;
   produced?: number;
   consumed?: number;
   lag?: number;

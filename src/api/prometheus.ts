@@ -109,6 +109,13 @@ function addSchedulerMetrics(registry: Registry, scheduler: SchedulerPort, gauge
   gauge('vedette_scheduler_checks_in_flight', 'Checks under way.', () => stats().inFlight);
   gauge('vedette_scheduler_queued_bytes', 'Results that wait for the stream.', () => stats().queuedBytes);
   counter('vedette_scheduler_results_total', 'Results acknowledged by the stream.', () => stats().produced);
+  gauge('vedette_scheduler_clock_ahead_seconds', "How far this machine's clock is ahead of PostgreSQL's.", () => {
+    const { clockAheadMs } = stats();
+    return clockAheadMs === null ? Number.NaN : clockAheadMs / 1_000;
+  });
+  gauge('vedette_scheduler_clock_problem', 'Whether something is wrong with the clock that slots follow.', () =>
+    stats().clockProblem === null ? 0 : 1,
+  );
   new Gauge({
     name: 'vedette_scheduler_lateness_seconds',
     help: 'How late checks began of late.',

@@ -73,7 +73,7 @@ function schedulerPort(scheduling: Scheduling): SchedulerPort {
   return {
     nextSlot: (jobId) => scheduler.nextSlot(jobId),
     stats() {
-      const { running, missed, inFlight, lateness } = scheduler.stats();
+      const { running, missed, inFlight, lateness, clockAheadMs, clockProblem } = scheduler.stats();
       const { published, queuedBytes } = publisher.stats();
       return {
         startedAt: scheduling.startedAt,
@@ -83,6 +83,8 @@ function schedulerPort(scheduling: Scheduling): SchedulerPort {
         inFlight,
         queuedBytes,
         latenessMs: lateness.recent,
+        clockAheadMs,
+        clockProblem,
       };
     },
   };

@@ -3,10 +3,12 @@ import type { Foundation, Roles } from './foundation.ts';
 import { isOpenToOthers } from './reach.ts';
 
 /** Numbers of this process for the ones that speak for all (`GET /`); a role that it has not is absent. */
-export function instanceStats({ scheduling, counting }: Roles): Record<string, number> {
-  const stats: Record<string, number> = {};
+export function instanceStats({ scheduling, counting }: Roles): Record<string, unknown> {
+  const stats: Record<string, unknown> = {};
   if (scheduling) {
-    stats.runningJobs = scheduling.scheduler.stats().running;
+    const { running, clockProblem } = scheduling.scheduler.stats();
+    stats.runningJobs = running;
+    if (clockProblem !== null) stats.clockProblem = clockProblem;
     stats.produced = scheduling.publisher.stats().published;
   }
   const counted = counting?.stats();

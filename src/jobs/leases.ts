@@ -24,6 +24,15 @@ export interface Sharing {
   free: number;
   /** In how many ms the next lease of somebody else runs out unless it is renewed; null when nobody else has one. */
   nextExpiryMs: number | null;
+  /** What the database's clock shows, ms since the epoch. */
+  nowMs: number;
+}
+
+export interface Renewal {
+  /** The shards that are still held; the others are lost. */
+  held: Set<number>;
+  /** What the database's clock shows, ms since the epoch; null when nothing is held. */
+  nowMs: number | null;
 }
 
 /**
@@ -36,8 +45,8 @@ export interface LeaseStore {
   join(lifeMs: number): Promise<Sharing>;
   /** Takes up to `limit` shards that nobody holds, each at its epoch + 1. */
   acquire(limit: number, lifeMs: number): Promise<AcquiredLease[]>;
-  /** Renews for `lifeMs` from now and stores progress. Answers the shards that are still held; the others are lost. */
-  renew(leases: ReadonlyArray<Lease & { progress: number | null }>, lifeMs: number): Promise<Set<number>>;
+  /** Renews for `lifeMs` from now and stores progress, which never goes back. */
+  renew(leases: ReadonlyArray<Lease & { progress: number | null }>, lifeMs: number): Promise<Renewal>;
   /** Gives shards up. `clean` says that everything after their progress was left untouched. Others are told. */
   release(leases: ReadonlyArray<Lease & { progress: number | null; clean: boolean }>): Promise<void>;
   /** Takes no part in the sharing any more. Others are told. */
@@ -69,8 +78,8 @@ export function createLeaseStore({ database, location, owner }: LeaseStoreOption
         await database.query(SEED, [location, SHARDS]);
         sharing = await readSharing();
       }
-      const { members, free, nextExpiryMs } = sharing;
-      return { members: members.sort(), free, nextExpiryMs };
+      const { members, free, nextExpiryMs, nowMs } = sharing;
+      return { members: members.sort(), free, nextExpiryMs, nowMs };
     },
 
     async acquire(limit, lifeMs) {
@@ -79,8 +88,9 @@ export function createLeaseStore({ database, location, owner }: LeaseStoreOption
     },
 
     async renew(leases, lifeMs) {
-      const { rows } = await database.query<{ shard: number }>(RENEW, [location, owner, ...columns(leases), lifeMs]);
-      return new Set(rows.map(({ shard }) => shard));
+      const parameters = [location, owner, ...columns(leases), lifeMs];
+      const { rows } = await database.query<{ shard: number; nowMs: number }>(RENEW, parameters);
+      return { held: new Set(rows.map(({ shard }) => shard)), nowMs: rows[0]?.nowMs ?? null };
     },
 
     async release(leases) {
@@ -128,6 +138,8 @@ const JOIN = `
   ON CONFLICT (location, owner) DO UPDATE SET expires_at = excluded.expires_at
   RETURNING NOT EXISTS (SELECT FROM scheduler_members WHERE location = $1 AND owner = $2) AS joined`;
 
+const NOW_MS = '(extract(epoch FROM clock_timestamp()) * 1000)::bigint';
+
 const SHARING = `
   SELECT
     ARRAY(SELECT owner FROM scheduler_members WHERE location = $1 AND (owner = $2 OR expires_at > clock_timestamp()))
@@ -135,7 +147,8 @@ const SHARING = `
     count(*)::integer AS shards,
     count(*) FILTER (WHERE owner IS NULL OR expires_at < clock_timestamp())::integer AS free,
     ceil(extract(epoch FROM min(expires_at) FILTER (WHERE owner <> $2 AND expires_at >= clock_timestamp())
-      - clock_timestamp()) * 1000)::integer AS "nextExpiryMs"
+      - clock_timestamp()) * 1000)::integer AS "nextExpiryMs",
+    ${NOW_MS} AS "nowMs"
   FROM shard_leases WHERE location = $1`;
 
 // A clean release leaves no expiry behind; a lease that ran out, or was given up in a hurry, does.
@@ -167,7 +180,7 @@ const RENEW = `
   UPDATE shard_leases AS lease
   SET expires_at = clock_timestamp() + $6 * interval '1 millisecond', progress = GREATEST(lease.progress, held.progress)
   FROM held WHERE lease.location = $1 AND lease.shard = held.shard
-  RETURNING lease.shard`;
+  RETURNING lease.shard, ${NOW_MS} AS "nowMs"`;
 
 const RELEASE = `
   WITH ${HELD}, clean AS (

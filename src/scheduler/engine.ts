@@ -191,9 +191,9 @@ export class Engine {
     const { id, schedule } = series;
     if (series.next <= now) {
       const last = schedule.last(series.next, now) as number;
-      if (last > series.next) this.miss(series, last - 1, this.#reasonOf(series));
+      if (last > series.next) this.#missPassed(series, last - 1);
       const latest = last + this.#lateLimitMs(series);
-      if (now > latest) this.miss(series, last, this.#reasonOf(series));
+      if (now > latest) this.#missPassed(series, last);
       else if (!this.#options.mayCheck(series)) this.ticker.set(id, Math.min(now + LEASE_POLL_MS, latest + 1));
       else if (series.missed || series.stuck || this.#options.publisher.isFull(series.span.topic))
         this.miss(series, last, 'overload');
@@ -204,6 +204,13 @@ export class Engine {
       }
     }
     if (series.next > now) this.ticker.set(id, series.next);
+  }
+
+  /** The slots up to `until` have passed; those that the timeline jumped over for another reason than those before. */
+  #missPassed(series: Series, until: number): void {
+    const { from } = this.#jump;
+    if (series.next <= from && until > from) this.miss(series, from, this.#reasonOf(series));
+    this.miss(series, until, this.#reasonOf(series));
   }
 
   #reasonOf(series: Series): MissedReason {
@@ -234,7 +241,7 @@ export class Engine {
     const distanceMs = schedule.next(slot) - slot;
     const guardMs = Math.min(GUARD_MS, distanceMs / 10);
     const { clock, timeline } = this.#options;
-    this.#lateness.add(now - slot);
+    this.#lateness.add(Math.max(0, now - slot));
     this.#checks++;
     this.#unsettled++;
     const run = new CheckRun({

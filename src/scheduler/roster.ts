@@ -219,6 +219,11 @@ export class Roster {
     const old = this.#series.get(jobId);
     const wanted = this.#wanted.get(jobId);
     if (old && (old.changing || !old.held || !old.quiet)) return null;
+    if (wanted && shard.stored > this.#options.timeline.now() + marginMs) {
+      // Time was put back. A next owner would take the first slots of a span that began now for done.
+      this.#options.clock.after(AGAIN_MS, () => this.#reconcile(jobId));
+      return null;
+    }
     const change: SpanChange = { jobId, epoch: shard.epoch };
     if (old) {
       const { span, handled, schedule } = old;

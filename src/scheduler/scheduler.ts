@@ -56,6 +56,10 @@ export interface SchedulerStats extends EngineStats {
   /** The database cannot be reached; checks go on. */
   isolated: boolean;
   stalls: StallStats;
+  /** How far this machine's clock is ahead of the database's; null when that is not known. */
+  clockAheadMs: number | null;
+  /** What is wrong with the clock, for people; null when nothing is. */
+  clockProblem: string | null;
 }
 
 /**
@@ -115,9 +119,16 @@ class ShardedScheduler implements Scheduler {
       clock,
       onStep: (fromMs, toMs) => {
         this.#engine.jumped(fromMs, toMs);
-        logger.warn({ fromMs, toMs }, 'the wall clock jumped ahead, slots in between are missed');
+        logger.warn({ fromMs, toMs }, 'the clock jumped ahead, slots in between are missed');
       },
-      onBehind: (byMs) => logger.warn({ byMs }, 'the wall clock was put back, slots go on as before'),
+      onStepBack: (fromMs, toMs) => {
+        this.#engine.ticker.rewind(toMs);
+        logger.info({ fromMs, toMs }, 'time was set back');
+      },
+      onProblem: (problem) => {
+        if (problem === null) logger.info('the clock is right again');
+        else logger.warn({ problem }, 'the clock is wrong');
+      },
     });
     this.#engine = new Engine({
       clock,
@@ -130,7 +141,7 @@ class ShardedScheduler implements Scheduler {
       concurrency: options.concurrency ?? 2000,
       concurrencyPerHost: options.concurrencyPerHost ?? 100,
       lateLimitMs: options.lateLimitMs ?? 5000,
-      mayCheck: ({ shard }) => this.#keeper.mayCheck(shard),
+      mayCheck: ({ shard }) => !this.#timeline.unsettled && this.#keeper.mayCheck(shard),
       onQuiet: (series) => this.#roster.onQuiet(series),
     });
     this.#roster = new Roster({
@@ -181,6 +192,8 @@ class ShardedScheduler implements Scheduler {
       shards: this.#keeper.shards.size,
       isolated: this.#keeper.isolated,
       stalls: this.#engine.ticker.stalls(),
+      clockAheadMs: this.#timeline.aheadMs(),
+      clockProblem: this.#timeline.problem(),
       ...this.#engine.stats(),
     };
   }

@@ -13,6 +13,8 @@ export interface Shard {
   state: 'adopting' | 'active' | 'draining' | 'gone';
   /** Progress as the last owner left it; it stands until the open spans are taken over. */
   readonly inherited: number | null;
+  /** The latest instant that may be stored as its progress; later than now when time was put back. */
+  stored: number;
   adopted: boolean;
   /** Slots up to this instant are past, whatever the clocks of this machine say: real time since then is known. */
   readonly pastUntil: number;

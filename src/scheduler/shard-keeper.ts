@@ -120,10 +120,12 @@ export class ShardKeeper {
         epoch: shard.epoch,
         progress: progressOf(shard, now),
       }));
+      for (const [index, shard] of held.entries()) shard.stored = Math.max(shard.stored, progress[index].progress ?? 0);
       const renewed = await leases.renew(progress, leaseMs);
       this.#reachable();
+      if (renewed.nowMs !== null) timeline.compare(renewed.nowMs, askedMono);
       for (const shard of held) {
-        if (renewed.has(shard.number)) shard.validUntilMono = askedMono + leaseMs - marginMs(leaseMs);
+        if (renewed.held.has(shard.number)) shard.validUntilMono = askedMono + leaseMs - marginMs(leaseMs);
         else if (this.#shards.get(shard.number) === shard) this.#lose(shard);
       }
     } catch (error) {
@@ -149,19 +151,22 @@ export class ShardKeeper {
   }
 
   async #shareAll(): Promise<void> {
+    const { clock, leases, leaseMs, renewMs, timeline } = this.#options;
     while (this.#shareAgain && !this.#stopped) {
       this.#shareAgain = false;
       this.#cancelShare();
-      let waitMs = this.#options.renewMs;
+      let waitMs = renewMs;
       try {
-        const sharing = await this.#options.leases.join(this.#options.leaseMs);
+        const askedMono = clock.monotonicMs();
+        const sharing = await leases.join(leaseMs);
+        timeline.compare(sharing.nowMs, askedMono, this.#shards.size === 0);
         if (!this.#stopped) await this.#balance(sharing);
         if (sharing.nextExpiryMs !== null) waitMs = Math.min(waitMs, sharing.nextExpiryMs + EXPIRED_MS);
         this.#sharingFails(null);
       } catch (error) {
         this.#sharingFails(error);
       }
-      if (!this.#stopped) this.#cancelShare = this.#options.clock.after(waitMs, () => void this.#share());
+      if (!this.#stopped) this.#cancelShare = clock.after(waitMs, () => void this.#share());
     }
   }
 
@@ -241,6 +246,7 @@ function toShard(lease: AcquiredLease, validUntilMono: number): Shard {
     epoch,
     state: 'adopting',
     inherited: progress,
+    stored: progress ?? 0,
     adopted: false,
     pastUntil: progress === null ? 0 : progress + silentMs,
     clean,

@@ -57,6 +57,11 @@ export class Ticker {
     this.#wheel.clear(id);
   }
 
+  /** The timeline was put back to `nowMs`. */
+  rewind(nowMs: number): void {
+    this.#wheel.rewind(nowMs);
+  }
+
   get timers(): number {
     return this.#wheel.size;
   }

@@ -1,36 +1,44 @@
 import type { Clock } from '../core/clock.ts';
+import { DatabaseClock, MAX_AHEAD_MS } from './database-clock.ts';
 
 export interface TimelineOptions {
   clock: Clock;
-  /** The wall clock must be ahead for this long before it is believed. */
-  settleMs?: number;
-  /** The wall clock was ahead for good (a laptop that slept): the time stepped from `fromMs` to `toMs`. */
+  /** The time stepped from `fromMs` to `toMs`, which is later: the slots in between have passed. */
   onStep?: (fromMs: number, toMs: number) => void;
-  /** The wall clock fell behind by `byMs`, more than drift explains. Called once, until it has caught up again. */
-  onBehind?: (byMs: number) => void;
+  /** The time stepped back from `fromMs` to `toMs`: the slots in between come a second time, and are done already. */
+  onStepBack?: (fromMs: number, toMs: number) => void;
+  /** What is wrong with the clock has changed; null: nothing is any more. */
+  onProblem?: (problem: string | null) => void;
 }
 
 /**
- * The time that slots are reckoned in, ms since the epoch: the monotonic clock plus an offset. It is anchored to the
- * wall clock, never goes back, follows small differences by running up to 0.5 % faster or slower, and follows a lasting
- * jump of the wall clock forwards by a step. A wall clock that is put back only makes it run slower.
+ * The time that slots are reckoned in, ms since the epoch: the monotonic clock plus an offset. It follows this machine's
+ * wall clock, or the database's when the two are more than 30 s apart, and is never more than 30 s ahead of the
+ * database's. Small differences are made good by running a little faster or slower, up to 30 s ahead by running at half
+ * speed, what is more by a step: forwards only after a while, because such a jump is often taken back.
  */
 export class Timeline {
   readonly #clock: Clock;
-  readonly #settleMs: number;
+  readonly #database: DatabaseClock;
   readonly #onStep: ((fromMs: number, toMs: number) => void) | undefined;
-  readonly #onBehind: ((byMs: number) => void) | undefined;
+  readonly #onStepBack: ((fromMs: number, toMs: number) => void) | undefined;
+  readonly #onProblem: ((problem: string | null) => void) | undefined;
   #anchorMono: number;
   #anchorMs: number;
   #rate = 1;
-  #aheadSince: number | null = null;
-  #behind = false;
+  /** Since when it should step, in monotonic time; null when it need not. */
+  #differsSince: number | null = null;
+  #differenceMs = 0;
+  /** Before the last step back it had come this far. */
+  #reached = Number.NEGATIVE_INFINITY;
+  #told: ClockProblem | null = null;
 
-  constructor({ clock, settleMs = 3000, onStep, onBehind }: TimelineOptions) {
+  constructor({ clock, onStep, onStepBack, onProblem }: TimelineOptions) {
     this.#clock = clock;
-    this.#settleMs = settleMs;
+    this.#database = new DatabaseClock(clock);
     this.#onStep = onStep;
-    this.#onBehind = onBehind;
+    this.#onStepBack = onStepBack;
+    this.#onProblem = onProblem;
     this.#anchorMono = clock.monotonicMs();
     this.#anchorMs = clock.wallMs();
   }
@@ -39,45 +47,126 @@ export class Timeline {
     return this.#anchorMs + (this.#clock.monotonicMs() - this.#anchorMono) * this.#rate;
   }
 
-  /** Steps to `ms` when that is ahead: what is stored as done already lies in the past. */
+  /** What is stored as done until `ms` is past, unless whoever stored it had a clock that was wrong. */
   raise(ms: number): void {
-    if (ms > this.now()) this.#anchor(ms);
+    const database = this.#database.now();
+    if (ms > this.now() && (database === null || ms <= database + MAX_AHEAD_MS)) this.#anchor(ms);
   }
 
-  /** Compares with the wall clock; to be called about once a second. */
+  /**
+   * The database's clock showed `databaseMs` some time between `askedMono` (monotonic) and now. What nothing depends on
+   * yet (`isFree`) is set right at once.
+   */
+  compare(databaseMs: number, askedMono: number, isFree = false): void {
+    this.#database.read(databaseMs, askedMono);
+    const followed = this.#database.followedMs();
+    const database = this.#database.now();
+    if (isFree) {
+      const now = this.now();
+      this.#differsSince = null;
+      this.#reached = Number.NEGATIVE_INFINITY;
+      this.#anchor(followed);
+      if (followed < now) this.#onStepBack?.(now, followed);
+    } else if (database !== null && this.now() > database + MAX_AHEAD_MS) {
+      // Slots that far ahead would be refused by whoever counts them: there is no time to see whether it lasts.
+      this.#step(followed);
+    }
+    this.#tell();
+  }
+
+  /** Follows the clock; to be called about once a second. */
   adjust(): void {
     const now = this.now();
-    const mono = this.#clock.monotonicMs();
-    const difference = this.#clock.wallMs() - now;
+    this.#differenceMs = this.#database.followedMs() - now;
     this.#anchor(now);
-    this.#rate = 1;
-    if (difference > STEP_MS) {
-      this.#aheadSince ??= mono;
-      if (mono - this.#aheadSince < this.#settleMs) return;
-      this.#aheadSince = null;
-      this.#anchor(now + difference);
-      this.#onStep?.(now, now + difference);
-      return;
+    if (this.#differenceMs > STEP_MS || this.#differenceMs < -MAX_AHEAD_MS) {
+      const mono = this.#clock.monotonicMs();
+      this.#differsSince ??= mono;
+      const settleMs = this.#differenceMs > MAX_AHEAD_MS ? LONG_SETTLE_MS : SETTLE_MS;
+      if (mono - this.#differsSince >= settleMs) this.#step(now + this.#differenceMs);
+    } else {
+      this.#differsSince = null;
+      this.#rate = rateFor(this.#differenceMs);
     }
-    this.#aheadSince = null;
-    if (Math.abs(difference) > 1) {
-      this.#rate = 1 + Math.max(-MAX_SLEW, Math.min(MAX_SLEW, difference / SLEW_OVER_MS));
-    }
-    if (difference < -STEP_MS) {
-      if (!this.#behind) this.#onBehind?.(-difference);
-      this.#behind = true;
-    } else if (difference > -STEP_MS / 2) {
-      this.#behind = false;
+    this.#tell();
+  }
+
+  /** The clock has jumped far ahead and may be put right again: what is checked now could not be said to be of when. */
+  get unsettled(): boolean {
+    return this.#differsSince !== null && this.#differenceMs > MAX_AHEAD_MS;
+  }
+
+  /** How far this machine's clock is ahead of the database's; null when that is not known. */
+  aheadMs(): number | null {
+    return this.#database.aheadMs();
+  }
+
+  /** What is wrong with the clock, for people; null when nothing is. */
+  problem(): string | null {
+    const kind = this.#problem();
+    if (kind === null) return null;
+    const byMs = kind === 'differs' ? (this.#database.aheadMs() ?? 0) : this.#differenceMs;
+    return PROBLEMS[kind](Math.round(byMs / 1000), new Date(Math.max(0, this.#reached)).toISOString());
+  }
+
+  #problem(): ClockProblem | null {
+    if (this.#database.followed && !this.#database.jumped) return 'differs';
+    if (this.unsettled) return 'jumped';
+    if (this.now() < this.#reached) return 'put back';
+    return this.#rate === CATCH_UP_RATE ? 'behind' : null;
+  }
+
+  #tell(): void {
+    const kind = this.#problem();
+    if (kind === this.#told) return;
+    this.#told = kind;
+    this.#onProblem?.(this.problem());
+  }
+
+  #step(toMs: number): void {
+    const now = this.now();
+    this.#differsSince = null;
+    this.#anchor(toMs);
+    if (toMs > now) {
+      this.#onStep?.(now, toMs);
+    } else {
+      this.#reached = now;
+      this.#onStepBack?.(now, toMs);
     }
   }
 
   #anchor(ms: number): void {
     this.#anchorMono = this.#clock.monotonicMs();
     this.#anchorMs = ms;
+    this.#rate = 1;
   }
 }
 
+/** How fast time runs so that a difference is made good without a step. */
+function rateFor(differenceMs: number): number {
+  if (differenceMs < -STEP_MS) return CATCH_UP_RATE;
+  if (Math.abs(differenceMs) <= 1) return 1;
+  return 1 + Math.max(-MAX_SLEW, Math.min(MAX_SLEW, differenceMs / SLEW_OVER_MS));
+}
+
+type ClockProblem = 'differs' | 'jumped' | 'put back' | 'behind';
+
+const PROBLEMS = {
+  differs: (seconds) =>
+    `the clock of this machine is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} that of PostgreSQL, which is followed`,
+  jumped: (seconds) => `the clock jumped ${seconds} s ahead: checks wait until it is certain that it stays there`,
+  'put back': (_, until) =>
+    `the clock was put back: what was due until ${until} is counted already and is not checked again`,
+  behind: (seconds) =>
+    `slots are ${-seconds} s ahead of the clock: they come at half their pace until it has caught up`,
+} satisfies Record<ClockProblem, (seconds: number, until: string) => string>;
+
 const STEP_MS = 2000;
+/** A jump of the clock must last this long before it is followed. */
+const SETTLE_MS = 3000;
+/** A jump ahead that would leave more than some slots out. */
+const LONG_SETTLE_MS = 15_000;
 const MAX_SLEW = 0.005;
+const CATCH_UP_RATE = 0.5;
 /** A small difference is made good over about this long. */
 const SLEW_OVER_MS = 10_000;

@@ -69,6 +69,11 @@ export class TimingWheel {
     return true;
   }
 
+  /** Time goes on from `nowMs`, which is earlier than before: what is set from now on may be due before what waits. */
+  rewind(nowMs: number): void {
+    this.#cursor = Math.min(this.#cursor, Math.floor(nowMs / TICK_MS));
+  }
+
   /** How long until something may be due, at most `limitMs`; 0 when it is due already. */
   sleepMs(nowMs: number, limitMs: number): number {
     const ticks = Math.min(this.#mask, Math.ceil(limitMs / TICK_MS));

@@ -15,7 +15,7 @@ const NOW = Date.UTC(2026, 10, 21, 9);
 const scheduler: SchedulerPort = {
   stats: () => ({
     ...{ startedAt: NOW - 60_000, runningJobs: 5, produced: 100, missedByReason: { overload: 3 }, inFlight: 2 },
-    ...{ queuedBytes: 1_024, latenessMs: { p50: 0.5, p99: 4, max: 9 } },
+    ...{ queuedBytes: 1_024, latenessMs: { p50: 0.5, p99: 4, max: 9 }, clockAheadMs: 1_500, clockProblem: null },
   }),
   nextSlot: () => null,
 };
@@ -34,6 +34,29 @@ function instance(given: Partial<LiveInstance>): LiveInstance {
     ...given,
   };
 }
+
+test('a clock that is wrong is a problem of all, and a number for Prometheus', async (t) => {
+  const own = 'the clock of this machine is 1800 s ahead of that of PostgreSQL, which is followed';
+  const others = 'the clock jumped 3600 s ahead: checks wait until it is certain that it stays there';
+  const wrong: SchedulerPort = {
+    ...scheduler,
+    stats: () => ({ ...scheduler.stats(), clockAheadMs: 1_800_000, clockProblem: own }),
+  };
+  const app = await createTestServer(t, {
+    ...{ scheduler: wrong, processor, roles: ['api', 'scheduler', 'processor'] },
+    liveInstances: async () => [
+      instance({}),
+      instance({ instanceId: 'b', roles: ['scheduler'], stats: { runningJobs: 7, clockProblem: others } }),
+    ],
+  });
+  t.match((await app.inject('/')).json(), {
+    status: 'degraded',
+    problems: [`scheduler b: ${others}`, `scheduler test-1: ${own}`],
+  });
+  const { body } = await app.inject('/metrics');
+  t.match(body, /^vedette_scheduler_clock_ahead_seconds 1800$/m);
+  t.match(body, /^vedette_scheduler_clock_problem 1$/m);
+});
 
 test('GET / sums over live instances and speaks for itself with its newest numbers', async (t) => {
   const other = instance({

@@ -50,6 +50,20 @@ test('the wall clock jumps an hour ahead and back', { skip }, async (t) => {
     const rate = ((await answered()) - before) / 6;
     t.ok(rate > 30 && rate < 400, `checks go on at their pace at ${step} s: ${rate.toFixed(0)} of 100 a second`);
   }
+  const status = async () =>
+    (await (await fetch(`http://127.0.0.1:${vedette.port}/`)).json()) as { status: string; problems: string[] };
+  await writeFile(clock, '+1800');
+  await utimes(clock, new Date(), new Date());
+  await sleep(12_000);
+  t.match(await status(), { status: 'degraded', problems: [/1800 s ahead of that of PostgreSQL, which is followed/] });
+  await writeFile(clock, '+0');
+  await utimes(clock, new Date(), new Date());
+  await sleep(5_000);
+  t.match(await status(), { status: 'ok', problems: [] });
+  const { rows } = await database.query<{ ahead: number }>(
+    'SELECT max(slot) - (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ahead FROM series_progress',
+  );
+  t.ok(rows[0].ahead < 2_000, `the latest slot is ${rows[0].ahead} ms ahead of the database's clock`);
   await scene.settle(vedette, database);
   reportAudit(t, await scene.audit(database));
 });

@@ -17,7 +17,9 @@ const renewAll = (leases: LeaseStore, held: Array<{ shard: number; epoch: number
 test('a shard has one owner, and its epoch grows with every change of owner', async (t) => {
   const database = await createTestDatabase(t);
   const [a, b] = [store(database, 'a'), store(database, 'b')];
-  t.same(await a.join(LIFE), { members: ['a'], free: SHARDS, nextExpiryMs: null });
+  const { nowMs, ...alone } = await a.join(LIFE);
+  t.same(alone, { members: ['a'], free: SHARDS, nextExpiryMs: null });
+  t.ok(Math.abs(nowMs - Date.now()) < 5000, "with the database's clock");
   const first = await a.acquire(40, LIFE);
   t.equal(first.length, 40);
   t.ok(first.every(({ epoch, progress, clean }) => epoch === 1 && progress === null && clean));
@@ -28,10 +30,10 @@ test('a shard has one owner, and its epoch grows with every change of owner', as
   t.equal((await b.acquire(SHARDS, LIFE)).length, 24, 'b gets what is left');
   t.equal((await b.acquire(SHARDS, LIFE)).length, 0);
 
-  t.equal((await renewAll(a, first, 5000)).size, 40);
-  t.equal((await renewAll(a, first, 4000)).size, 40);
+  t.equal((await renewAll(a, first, 5000)).held.size, 40);
+  t.equal((await renewAll(a, first, 4000)).held.size, 40);
   await expire(database, 'a');
-  t.equal((await renewAll(a, first.slice(0, 10), 4000)).size, 10, 'what ran out and nobody took can be renewed');
+  t.equal((await renewAll(a, first.slice(0, 10), 4000)).held.size, 10, 'what ran out and nobody took can be renewed');
   const taken = await b.acquire(SHARDS, LIFE);
   t.equal(taken.length, 30);
   t.ok(
@@ -40,7 +42,9 @@ test('a shard has one owner, and its epoch grows with every change of owner', as
   );
   t.ok(taken.every(({ silentMs }) => silentMs >= LIFE && silentMs < LIFE + 10_000));
   t.ok(first.every(({ silentMs }) => silentMs === 0));
-  const held = await renewAll(a, first, 9999);
+  const { held, nowMs: later } = await renewAll(a, first, 9999);
+  t.ok((later as number) >= nowMs);
+  t.equal((await renewAll(a, taken, 9999)).nowMs, null, 'who holds nothing hears nothing');
   t.strictSame(
     [...held].sort(),
     first

@@ -14,6 +14,8 @@ export interface ChaosOptions {
   /** Processes stand still for up to 15 s. */
   freezes: boolean;
   maxQueueBytes?: number;
+  /** Clocks of processes, and of the database with them, are set ahead and back. */
+  wrongClocks?: boolean;
 }
 
 export interface ChaosReport {
@@ -79,7 +81,8 @@ class Chaos {
       if (this.#random() < 0.5) this.#kill(process);
     }
     this.#start();
-    await this.#clock.advance(20_000);
+    // A lease lasts longer when the database's clock is put back.
+    await this.#clock.advance(this.#options.wrongClocks ? 200_000 : 20_000);
     for (const jobId of this.#world.jobIds) this.#world.setJob(jobId, { running: false });
     await this.#clock.advance(20_000);
     const stops = [...this.#running].map(({ scheduler, publisher }) => scheduler.stop().then(() => publisher.close()));
@@ -96,7 +99,15 @@ class Chaos {
     else if (dice < 0.55) this.#kill(process);
     else if (dice < 0.65) this.#stop(process);
     else if (dice < 0.75 && this.#options.freezes) this.#freeze(process);
+    else if (this.#options.wrongClocks) this.#setClock(process);
     else if (this.#options.brokenLinks) this.#breakLink(process);
+  }
+
+  #setClock({ clock, name }: SimulatedProcess & { name: string }): void {
+    const byMs = (this.#below(2) === 0 ? 1 : -1) * [1500, 10_000, 60_000][this.#below(3)];
+    if (this.#random() < 0.4) this.#clock.setWall(this.#clock.wallMs() + byMs);
+    else clock.skewMs = this.#random() < 0.5 ? 0 : byMs;
+    this.#tell(`clocks by ${byMs} ms, ${name} differs by ${clock.skewMs} ms`);
   }
 
   #start(): void {

@@ -181,7 +181,7 @@ export class World {
             .filter((row) => row.owner !== owner && !free(row))
             .map((row) => row.expiresAt ?? 0);
           const nextExpiryMs = others.length === 0 ? null : Math.min(...others) - now();
-          return { members: members.sort(), free: this.leases.filter(free).length, nextExpiryMs };
+          return { members: members.sort(), free: this.leases.filter(free).length, nextExpiryMs, nowMs: now() };
         }),
       acquire: (limit, lifeMs) =>
         over(link, clock, () => {
@@ -205,7 +205,7 @@ export class World {
             row.progress = later(row.progress, progress);
             held.add(shard);
           }
-          return held;
+          return { held, nowMs: now() };
         }),
       release: (leases) =>
         over(link, clock, () => {
