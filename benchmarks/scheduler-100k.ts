@@ -128,6 +128,7 @@ async function schedule(connectionString: string, minutes: number, jobs: number)
     logger,
     database,
     jobStore: createJobStore({ database, clock: systemClock, toJob: rules.toJob }),
+    hostOf: ({ options }) => new URL(String(options.uri)).hostname,
     prepare: rules.prepare,
     publisher,
     location: 'default',

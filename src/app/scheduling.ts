@@ -26,6 +26,7 @@ export function createScheduling(foundation: Foundation): Scheduling {
     instanceId,
     jobStore: jobs.store,
     prepare: jobs.rules.prepare,
+    hostOf: jobs.rules.hostOf,
     publisher,
     location: settings.location,
     topic: settings.topics.results,

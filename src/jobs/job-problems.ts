@@ -58,3 +58,14 @@ export function textProblems(value: unknown, path = ''): Problem[] {
     return textProblems(item, at);
   });
 }
+
+/** Every version of a definition is kept, so that its size is bounded as a whole. */
+export const MAX_DEFINITION_BYTES = 524_288;
+
+export function sizeProblems(definition: object): Problem[] {
+  const size = Buffer.byteLength(JSON.stringify(definition));
+  if (size <= MAX_DEFINITION_BYTES) return [];
+  return [
+    { path: '', given: `${size} bytes of JSON`, accepted: `a definition of at most ${MAX_DEFINITION_BYTES} bytes` },
+  ];
+}

@@ -6,7 +6,7 @@ import type { MonitorContext, MonitorType, Probe } from '../monitors/monitor.ts'
 import { commonFields, DEFAULT_TYPE } from './fields.ts';
 import type { Job } from './job.ts';
 import { toDefinition, toJob } from './job-mapping.ts';
-import { type CronCheck, scheduleProblems, textProblems } from './job-problems.ts';
+import { type CronCheck, MAX_DEFINITION_BYTES, scheduleProblems, sizeProblems, textProblems } from './job-problems.ts';
 import type { JobDefinition } from './job-store.ts';
 import { maskProblem, redactSecrets, restoreSecrets } from './secrets.ts';
 
@@ -119,7 +119,7 @@ function deriveRules(type: MonitorType): TypeRules {
 /** What the schema says, then what it cannot say of the fields that are good as far as the schema goes. */
 function problemsOf(definition: JobDefinition, { type, validate }: TypeRules, cronProblem: CronCheck): Problem[] {
   const result = validate(definition);
-  const problems = [...(result.ok ? [] : result.problems), ...textProblems(definition)];
+  const problems = [...(result.ok ? [] : result.problems), ...textProblems(definition), ...sizeProblems(definition)];
   const bad = new Set(problems.map(({ path }) => /^[^.[]*/.exec(path)?.[0] ?? ''));
   const good = bad.size === 0 ? definition : withoutKeys(definition, bad);
   problems.push(...scheduleProblems(good, bad, cronProblem), ...(type.problems?.(good) ?? []));
@@ -144,6 +144,7 @@ function documentSchema(monitors: Registry<MonitorType>, rulesOf: (name: string)
     return {
       ...schema,
       title: `${name} job`,
+      description: `At most ${MAX_DEFINITION_BYTES} bytes of JSON.`,
       properties: { ...schema.properties, type },
       required: isDefault ? schema.required : ['type', ...schema.required],
     };

@@ -88,14 +88,18 @@ class PostgresJobStore implements JobStore {
     });
   }
 
-  update(jobId: number, definition: JobDefinition, { ifVersion }: { ifVersion?: number } = {}): Promise<StoredJob> {
+  async update(jobId: number, given: JobDefinition, { ifVersion }: { ifVersion?: number } = {}): Promise<StoredJob> {
+    const definition = { ...given, job_id: jobId };
+    const known = await this.#editable(this.#database, jobId, ifVersion);
+    // What changes nothing makes no version and writes nothing.
+    if (await isSame(this.#database, known, definition)) return this.#toStored(known);
     return this.#change(async (tx, revision) => {
       await this.#editable(tx, jobId, ifVersion);
       const { rows } = await tx.query<JobRow>(
         `UPDATE jobs SET definition = $2, version = version + 1, revision = $3, updated_at = now(),
            running = CASE WHEN coalesce((definition ->> 'enabled')::boolean, true) = $4 THEN running ELSE $4 END
          WHERE job_id = $1 RETURNING ${COLUMNS}`,
-        [jobId, { ...definition, job_id: jobId }, revision, isEnabled(definition)],
+        [jobId, definition, revision, isEnabled(definition)],
       );
       return this.#toStored(rows[0]);
     });
@@ -111,7 +115,9 @@ class PostgresJobStore implements JobStore {
     });
   }
 
-  setRunning(jobId: number, running: boolean): Promise<StoredJob> {
+  async setRunning(jobId: number, running: boolean): Promise<StoredJob> {
+    const known = await findJob(this.#database, jobId);
+    if (known && !known.deleted_at && known.running === running) return this.#toStored(known);
     return this.#change(async (tx, revision) => {
       const row = await findJob(tx, jobId);
       if (!row || row.deleted_at) throw notFound(jobId);
@@ -244,7 +250,7 @@ class PostgresJobStore implements JobStore {
     });
   }
 
-  async #editable(tx: Queryable, jobId: number, ifVersion: number | undefined): Promise<void> {
+  async #editable(tx: Queryable, jobId: number, ifVersion: number | undefined): Promise<JobRow> {
     const row = await findJob(tx, jobId);
     if (!row || row.deleted_at) throw notFound(jobId);
     if (row.source === 'file') {
@@ -255,6 +261,7 @@ class PostgresJobStore implements JobStore {
       const text = `Job ${jobId} is at version ${row.version} by now, given ${ifVersion}: read it again`;
       throw new VedetteError('VED_VERSION_CONFLICT', text);
     }
+    return row;
   }
 
   #toStored(row: JobRow): StoredJob {
@@ -274,6 +281,15 @@ class PostgresJobStore implements JobStore {
 async function findJob(database: Queryable, jobId: number): Promise<JobRow | null> {
   const { rows } = await database.query<JobRow>(`SELECT ${COLUMNS} FROM jobs WHERE job_id = $1`, [jobId]);
   return rows[0] ?? null;
+}
+
+/** Whether the row's definition is the given one, as PostgreSQL compares JSON: neither order nor notation matters. */
+async function isSame(database: Queryable, { job_id, version }: JobRow, definition: JobDefinition): Promise<boolean> {
+  const { rows } = await database.query<{ same: boolean }>(
+    'SELECT definition = $3::jsonb AS same FROM jobs WHERE job_id = $1 AND version = $2 AND deleted_at IS NULL',
+    [job_id, version, definition],
+  );
+  return rows[0]?.same ?? false;
 }
 
 /** Ids of removed jobs are not given out again: their history is still there. Ids made of names leave no room above. */

@@ -295,7 +295,13 @@ export class Engine {
   }
 
   #hostOf(series: Series): string {
-    series.host ??= this.#options.hostOf(series.job as Job);
+    if (series.host !== null) return series.host;
+    try {
+      series.host = this.#options.hostOf(series.job as Job);
+    } catch {
+      // Options that name no host cannot be prepared either, and that is said.
+      series.host = '';
+    }
     return series.host;
   }
 

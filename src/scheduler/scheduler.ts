@@ -34,8 +34,8 @@ interface CommonOptions extends SchedulerLimits {
   jobStore: Pick<JobStore, 'changedSince' | 'watch'>;
   /** Makes the probe of a job; called when it is first checked. What it throws becomes down(internal). */
   prepare(job: Job): Probe;
-  /** What the bound of checks per host goes by. Default: the host of the job's `uri`, or its `host`. */
-  hostOf?(job: Job): string;
+  /** The host that a job's connections go to: the bound of checks per host goes by it. */
+  hostOf(job: Job): string;
   publisher: Publisher;
   location: string;
   /** Topic of jobs that name none. */
@@ -137,7 +137,7 @@ class ShardedScheduler implements Scheduler {
       publisher,
       location,
       prepare: options.prepare,
-      hostOf: options.hostOf ?? hostOfJob,
+      hostOf: options.hostOf,
       concurrency: options.concurrency ?? 2000,
       concurrencyPerHost: options.concurrencyPerHost ?? 100,
       lateLimitMs: options.lateLimitMs ?? 5000,
@@ -269,13 +269,6 @@ class ShardedScheduler implements Scheduler {
     await Promise.race([work, sleep(this.#clock, limitMs, enough.signal)]);
     enough.abort();
   }
-}
-
-/** The host of a job's `uri`, or its `host`; one name for all jobs that have neither. */
-function hostOfJob({ options }: Job): string {
-  const { uri, host } = options;
-  if (typeof uri === 'string' && URL.canParse(uri)) return new URL(uri).host;
-  return typeof host === 'string' ? host : '';
 }
 
 const HAND_OVER_GRACE_MS = 2000;

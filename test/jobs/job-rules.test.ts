@@ -313,3 +313,10 @@ test('a job that was read is checked as it says', async (t) => {
   const result = await rules.prepare(job)({ timeoutMs: 5_000, signal: new AbortController().signal });
   t.match(result, { outcome: 'up', status: '200', bytes: 2 });
 });
+
+test('a definition is bounded as a whole', async (t) => {
+  const headers = Object.fromEntries(Array.from({ length: 80 }, (_, index) => [`x-${index}`, 'v'.repeat(8_000)]));
+  const { ok, ...rest } = rules.validate({ job_id: 1, uri: 'https://example.org/', headers });
+  t.notOk(ok);
+  t.match(rest, { problems: [{ given: /^\d+ bytes of JSON$/, accepted: /at most 524288 bytes/ }] });
+});

@@ -27,6 +27,16 @@ test('a job of the API: made, changed under its version, started, stopped, remov
   const again = await store.setRunning(1, false);
   t.match(await store.get(1), { running: false, revision: again.revision });
 
+  const revisions = () => database.query('SELECT value FROM job_revision').then(({ rows }) => rows);
+  const [before, [revision]] = [await store.get(1), await revisions()];
+  const definition = (await store.definitionOf(1)) as { uri: string };
+  const unchanged = await store.update(1, Object.fromEntries(Object.entries(definition).reverse()));
+  t.match(unchanged, { version: 2, revision: before?.revision }, 'what changes nothing makes no version');
+  t.same(await store.get(1), before);
+  await store.setRunning(1, false);
+  t.strictSame(await revisions(), [revision], 'and writes nothing');
+  await t.rejects(store.update(1, definition, { ifVersion: 1 }), { code: 'VED_VERSION_CONFLICT' });
+
   await store.remove(1);
   t.equal(await store.get(1), null);
   t.match(await store.changedSince(0), [

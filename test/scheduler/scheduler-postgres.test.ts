@@ -78,6 +78,7 @@ function start(t: Test, { database, jobs, log, name }: { database: Database; job
     database,
     jobStore: jobs.store,
     publisher,
+    hostOf: () => 'site.example',
     prepare: () => probe,
     location: 'default',
     instanceId: name,

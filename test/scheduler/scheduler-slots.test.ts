@@ -26,7 +26,9 @@ test('too many slow checks: what finds no room in time is missed(overload), neve
 test('one slow host holds up nobody else', async (t) => {
   const { clock, world, log, tally, finish, stop } = setUp(0);
   for (let jobId = 1; jobId <= 20; jobId++) {
-    world.setJob(jobId, { options: { uri: jobId <= 10 ? 'http://slow.example/' : `http://host-${jobId}.example/` } });
+    world.setJob(jobId, {
+      options: { uri: jobId <= 10 ? `http://slow.example:${8000 + jobId}/` : `http://host-${jobId}.example/` },
+    });
   }
   const site: Site = ({ jobId }) => ({ tookMs: jobId <= 10 ? 450 : 5 });
   const a = startProcess({ world, log, name: 'a', site, concurrencyPerHost: 2, concurrency: 5 });

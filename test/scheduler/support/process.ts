@@ -76,6 +76,8 @@ export function startProcess(options: ProcessOptions): SimulatedProcess {
     spans: world.spanStore(name, clock, databaseLink),
     owner: name,
     prepare,
+    hostOf: ({ options }) =>
+      options.host === undefined ? new URL(String(options.uri)).hostname : String(options.host),
     publisher,
     location,
     topic: 'checks',
