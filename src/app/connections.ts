@@ -47,24 +47,21 @@ export async function openDatabase(
     connection = { connectionString: embedded.connectionString };
     place = `embedded in ${settings.dataDir}, port ${embedded.port}${embedded.joined ? ' (joined)' : ''}`;
   }
-  const database = await retry(
-    () =>
-      createDatabase({
+  const database = await untilThere(
+    async () => {
+      const opened = await createDatabase({
         ...connection,
         schema: settings.storage.schema,
         poolSize: settings.database.poolSize,
         statementTimeoutMs: settings.database.statementTimeoutMs,
         applicationName: 'vedette',
         logger,
-      }),
-    {
-      ...(signal ? { signal } : {}),
-      isRetryable: (error) => error instanceof VedetteError && isRetryable(error.cause),
-      onTransition: (state) =>
-        state.failing
-          ? logger.warn({ place, err: state.error }, 'database cannot be reached, waiting for it')
-          : logger.info({ place }, 'database is there'),
+      });
+      if (signal?.aborted) await opened.close(); // Too late: it is not waited for any more.
+      return opened;
     },
+    (error) => error instanceof VedetteError && isRetryable(error.cause),
+    { logger, signal, what: 'database', place },
   );
   lifecycle.defer(() => database.close());
   return { database, place, isEmbedded: server === null };
@@ -88,18 +85,44 @@ export async function openStream(
   return driver;
 }
 
-/** What needs the stream: it is waited for while it is away, as the database is, until `signal` aborts. */
+/**
+ * What needs the stream (and the database, where it is stored in there): both are waited for while they are away, until
+ * `signal` aborts.
+ */
 export function untilStreamThere<T>(
   work: () => Promise<T>,
   { logger, signal }: { logger: Logger; signal: AbortSignal },
 ): Promise<T> {
-  return retry(work, {
-    signal,
-    isRetryable: (error) =>
-      error instanceof VedetteError && error.code === 'VED_STREAM_UNAVAILABLE' && !isRefused(error),
+  const mayHeal = (error: unknown) =>
+    error instanceof VedetteError ? error.code === 'VED_STREAM_UNAVAILABLE' && !isRefused(error) : isRetryable(error);
+  return untilThere(work, mayHeal, { logger, signal, what: 'stream' });
+}
+
+/** How often a process that waits says so. */
+const REMIND_MS = 30_000;
+
+/** Repeats `work` while a server is away, and says so; rejects at once, whatever is under way, when `signal` aborts. */
+async function untilThere<T>(
+  work: () => Promise<T>,
+  mayHeal: (error: unknown) => boolean,
+  { logger, signal, what, place }: { logger: Logger; signal?: AbortSignal | undefined; what: string; place?: string },
+): Promise<T> {
+  const waiting = retry(work, {
+    ...(signal ? { signal } : {}),
+    isRetryable: mayHeal,
+    remindMs: REMIND_MS,
     onTransition: (state) =>
       state.failing
-        ? logger.warn({ err: state.error }, 'stream cannot be reached, waiting for it')
-        : logger.info('stream is there'),
+        ? logger.warn({ place, err: state.error, waitedMs: state.forMs }, `${what} cannot be reached, waiting for it`)
+        : logger.info({ place }, `${what} is there`),
+  });
+  return signal ? Promise.race([waiting, abortOf(signal)]) : waiting;
+}
+
+function abortOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
   });
 }

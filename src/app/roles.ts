@@ -31,8 +31,10 @@ export async function startRoles(
   listen: () => Promise<void>,
 ): Promise<void> {
   const { settings, logger, lifecycle, database, partitionsOf } = foundation;
-  if ((await pendingMigrations(database)).length > 0) await migrate(database, { logger });
-  await untilStreamThere(() => partitionsOf(settings.topics.results), foundation);
+  await untilStreamThere(async () => {
+    if ((await pendingMigrations(database)).length > 0) await migrate(database, { logger });
+    await partitionsOf(settings.topics.results);
+  }, foundation);
   if (counting) await startCounting(counting, foundation);
   if (scheduling) await followJobFile(foundation);
   const heartbeat = startBeating(foundation, { counting, scheduling });

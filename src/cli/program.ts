@@ -33,6 +33,9 @@ const COMMANDS: ReadonlyArray<(cli: Cli) => Command> = [
   planCommand,
 ];
 
+/** Any time will do: it only has to be there. */
+const HOLD_MS = 60_000;
+
 export interface CliOptions extends Pick<Cli, 'env' | 'cwd'> {
   /** Ends the process at once: a second Ctrl-C. */
   onForce(): void;
@@ -53,12 +56,15 @@ export async function runCli(argv: readonly string[], options: CliOptions): Prom
     ...place,
   };
   const release = onInterrupt({ onStop: () => stop.abort(), onForce });
+  // No timer of the clock holds the process, and a command that waits for a server may have nothing else.
+  const hold = setInterval(() => {}, HOLD_MS);
   try {
     await createProgram(cli).parseAsync(argv, { from: 'user' });
     return cli.exitCode;
   } catch (error) {
     return report(cli, error);
   } finally {
+    clearInterval(hold);
     release();
   }
 }

@@ -9,13 +9,18 @@ export interface RetryOptions {
   clock?: Clock;
   /** Says whether the error may heal by itself; others are thrown at once. Default: all may. */
   isRetryable?: (error: unknown) => boolean;
-  /** Called on the first failure of a streak and again on recovery, so that callers log once per transition. */
-  onTransition?: (state: { failing: true; error: unknown } | { failing: false; attempts: number }) => void;
+  /** A streak that lasts is reported again this often; without it only its beginning and its end are. */
+  remindMs?: number;
+  /** Called on the first failure of a streak, as `remindMs` says while it lasts, and on recovery. */
+  onTransition?: (
+    state: { failing: true; error: unknown; forMs: number } | { failing: false; attempts: number },
+  ) => void;
 }
 
 /** Runs `work` until it succeeds. Retries for ever unless `signal` aborts: a dependency that is down delays, it never loses. */
 export async function retry<T>(work: (attempt: number) => Promise<T>, options: RetryOptions = {}): Promise<T> {
   const { minDelayMs = 100, maxDelayMs = 5_000, signal, clock = systemClock } = options;
+  let [failingMs, reportedMs] = [0, 0];
   for (let attempt = 1; ; attempt++) {
     try {
       const value = await work(attempt);
@@ -23,7 +28,12 @@ export async function retry<T>(work: (attempt: number) => Promise<T>, options: R
       return value;
     } catch (error) {
       if (signal?.aborted || options.isRetryable?.(error) === false) throw error;
-      if (attempt === 1) options.onTransition?.({ failing: true, error });
+      const now = clock.monotonicMs();
+      if (attempt === 1) failingMs = now;
+      if (attempt === 1 || now - reportedMs >= (options.remindMs ?? Number.POSITIVE_INFINITY)) {
+        reportedMs = now;
+        options.onTransition?.({ failing: true, error, forMs: now - failingMs });
+      }
       const delayMs = Math.min(maxDelayMs, minDelayMs * 2 ** Math.min(attempt - 1, 20));
       await sleep(clock, delayMs * (0.75 + Math.random() / 2), signal);
       if (signal?.aborted) throw error;
