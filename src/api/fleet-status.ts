@@ -1,5 +1,6 @@
+import { problemsOf, type Stall } from '../lag/lag-watch.ts';
 import { countRunningJobs } from '../storage/queries.ts';
-import type { ApiDependencies, InstanceStats, LiveInstance } from './ports.ts';
+import type { ApiDependencies, LiveInstance } from './ports.ts';
 
 /** What all live instances together do, for one answer. */
 export interface FleetStatus {
@@ -10,9 +11,12 @@ export interface FleetStatus {
   schedulerStartedAt: number | null;
   /** One that runs at several locations is one. */
   runningJobs: number;
+  /** Totals since the tables exist; they never fall. */
   produced: number;
   consumed: number;
-  lag: number;
+  /** null as long as the stream was never asked with success. */
+  lag: number | null;
+  stalls: readonly Stall[];
   instances: LiveInstance[];
 }
 
@@ -34,9 +38,9 @@ export async function readFleetStatus(dependencies: ApiDependencies): Promise<Fl
     problems.push('PostgreSQL cannot be reached: only this process is counted');
   }
   const { scheduler, processor } = dependencies;
-  const own = ownStats(dependencies);
+  const [produced, lag] = await Promise.all([dependencies.produced(), dependencies.lag.read()]);
   const others = instances.filter((instance) => !speaksForThisProcess(instance, dependencies));
-  const all: InstanceStats[] = [...others.map((instance) => instance.stats), own];
+  const running = [...others.map(({ stats }) => stats.runningJobs ?? 0), scheduler?.stats().runningJobs ?? 0];
   const schedulers = others.filter(isScheduler).map(({ startedAt }) => +startedAt);
   if (scheduler) schedulers.push(scheduler.stats().startedAt);
   const processors = others.filter((instance) => instance.roles.includes('processor')).length + (processor ? 1 : 0);
@@ -44,29 +48,18 @@ export async function readFleetStatus(dependencies: ApiDependencies): Promise<Fl
   if (seesAll && schedulers.length === 0) problems.push('no scheduler runs: nothing is checked');
   if (seesAll && processors === 0) problems.push('no processor runs: nothing is counted');
   problems.push(...clockProblems(others, dependencies));
+  problems.push(...problemsOf(lag));
   return {
     status: problems.length === 0 ? 'ok' : 'degraded',
     problems,
     schedulerStartedAt: schedulers.length === 0 ? null : Math.min(...schedulers),
-    runningJobs: jobsOfLocations ?? sum(all, 'runningJobs'),
-    produced: sum(all, 'produced'),
-    consumed: sum(all, 'consumed'),
-    lag: sum(all, 'lag'),
+    runningJobs: jobsOfLocations ?? running.reduce((total, jobs) => total + jobs),
+    produced,
+    consumed: lag.counted,
+    lag: lag.lag,
+    stalls: lag.stalls,
     instances,
   };
-}
-
-function ownStats({ scheduler, processor }: ApiDependencies): InstanceStats {
-  const stats: InstanceStats = {};
-  if (scheduler) {
-    const { runningJobs, produced } = scheduler.stats();
-    Object.assign(stats, { runningJobs, produced });
-  }
-  if (processor) {
-    const { consumed, lag } = processor.stats();
-    Object.assign(stats, { consumed, lag });
-  }
-  return stats;
 }
 
 /** A clock that is wrong moves the slots of its scheduler, so it is everybody's problem. */
@@ -84,8 +77,4 @@ function isScheduler({ roles }: LiveInstance): boolean {
 
 function speaksForThisProcess(instance: LiveInstance, { instanceId }: ApiDependencies): boolean {
   return instance.instanceId === instanceId;
-}
-
-function sum(stats: readonly InstanceStats[], key: Exclude<keyof InstanceStats, 'clockProblem'>): number {
-  return stats.reduce((total, one) => total + (one[key] ?? 0), 0);
 }

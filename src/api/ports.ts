@@ -3,6 +3,7 @@ import type { Logger } from '../core/logger.ts';
 import type { StoredJob } from '../jobs/job.ts';
 import type { JobRules } from '../jobs/job-rules.ts';
 import type { JobStore } from '../jobs/job-store.ts';
+import type { LagStatus } from '../lag/lag-watch.ts';
 import type { ProbeResult } from '../monitors/monitor.ts';
 import type { Database } from '../storage/database.ts';
 import type { CronSlotCounter } from '../storage/queries.ts';
@@ -27,6 +28,9 @@ export interface ApiDependencies {
   stream: StreamInfo;
   /** Instances that gave a sign of life lately, this one included. May reject when the database is away. */
   liveInstances(): Promise<LiveInstance[]>;
+  /** Results that all processes have brought into the stream, those that are gone included. Never rejects. */
+  produced(): Promise<number>;
+  lag: LagPort;
   readiness: readonly ReadinessCheck[];
   cronSlots: CronSlotCounter;
   /** Granularities that are kept, finest first: `minute`, `hour`, `day`, ... */
@@ -107,8 +111,6 @@ export interface ProcessorPort {
 export interface ProcessorStats {
   /** Results counted since the start. */
   consumed: number;
-  /** Records of the stream not counted yet. */
-  lag: number;
   duplicates: number;
   fenced: number;
   deadLetters: number;
@@ -116,6 +118,14 @@ export interface ProcessorStats {
   /** Time spent in flushes since the start. */
   flushSeconds: number;
   lastFlushSeconds: number;
+}
+
+/** Whether what is in the stream is counted: what the stream and PostgreSQL say, never a processor. */
+export interface LagPort {
+  /** As last seen. */
+  status(): LagStatus;
+  /** As it is now, or as last seen when asking takes long. Never rejects. */
+  read(): Promise<LagStatus>;
 }
 
 export interface StreamInfo {
@@ -141,7 +151,6 @@ export interface InstanceStats {
   clockProblem?: string;
   produced?: number;
   consumed?: number;
-  lag?: number;
 }
 
 export interface ReadinessCheck {

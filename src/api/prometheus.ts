@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { LagStatus } from '../lag/lag-watch.ts';
 import { type OutcomeCounts, readFleetTotals, readSeriesTotals, type SeriesTotals } from '../storage/queries.ts';
 import type { ApiDependencies, SchedulerPort } from './ports.ts';
 
@@ -29,8 +30,8 @@ export function createExposition(dependencies: ApiDependencies): Exposition {
   return {
     contentType: registry.contentType,
     render: async () => {
-      const [own, durable] = await Promise.all([registry.metrics(), readDurable()]);
-      return `${own}\n${durable}`;
+      const [own, durable, lag] = await Promise.all([registry.metrics(), readDurable(), dependencies.lag.read()]);
+      return `${own}\n${lagText(lag)}${durable}`;
     },
   };
 }
@@ -98,7 +99,6 @@ function addProcessMetrics(registry: Registry, { scheduler, processor, version, 
   counter('vedette_processor_flushes_total', 'Transactions that wrote numbers.', () => stats().flushes);
   counter('vedette_processor_flush_seconds_total', 'Time spent in them.', () => stats().flushSeconds);
   gauge('vedette_processor_last_flush_seconds', 'How long the last one took.', () => stats().lastFlushSeconds);
-  gauge('vedette_stream_lag_records', 'Records of the stream that this process has yet to count.', () => stats().lag);
 }
 
 type AddMetric = (name: string, help: string, read: () => number) => unknown;
@@ -138,6 +138,27 @@ function addSchedulerMetrics(registry: Registry, scheduler: SchedulerPort, gauge
       for (const [reason, slots] of Object.entries(stats().missedByReason)) this.labels(reason).inc(slots);
     },
   });
+}
+
+/** The same from every process: what the stream and PostgreSQL say. */
+function lagText({ lag, partitions, stalls, unknown }: LagStatus): string {
+  const place = ({ topic, partition }: { topic: string; partition: number }) =>
+    `topic="${escapeLabel(topic)}",partition="${partition}"`;
+  return [
+    ...metric('vedette_counting_stalled', 'gauge', 'Whether results are not counted, or nobody can tell.'),
+    `vedette_counting_stalled ${stalls.length > 0 || unknown !== null ? 1 : 0}`,
+    ...metric('vedette_counting_lag_records', 'gauge', 'Records of the stream that are not counted.'),
+    ...(lag === null ? [] : partitions.map((one) => `vedette_counting_lag_records{${place(one)}} ${one.lag}`)),
+    ...metric('vedette_counting_stalled_seconds', 'gauge', 'For how long a partition with records has stood still.'),
+    ...stalls.map(
+      (stall) =>
+        `vedette_counting_stalled_seconds{${place(stall)},owner="${escapeLabel(stall.owner ?? '')}",reason="${escapeLabel(stall.reason)}"} ${stall.stalledMs / 1_000}`,
+    ),
+    ...(unknown === null
+      ? []
+      : [`vedette_counting_stalled_seconds{topic="",partition="",owner="",reason="${escapeLabel(unknown)}"} 0`]),
+    '',
+  ].join('\n');
 }
 
 /** How many series are written before the event loop gets a turn: checks of this process must not wait for a scrape. */

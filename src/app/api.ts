@@ -1,13 +1,16 @@
 import type { AddressInfo } from 'node:net';
 import type { ApiDependencies, InstanceStats, ReadinessCheck, SchedulerPort } from '../api/ports.ts';
 import { createServer } from '../api/server.ts';
+import { problemsOf } from '../lag/lag-watch.ts';
 import { countCronSlots } from '../scheduler/slots.ts';
 import { readLiveInstances } from '../storage/instances.ts';
-import { migrate, reset } from '../storage/migrate.ts';
+import { migrate } from '../storage/migrate.ts';
+import { reset } from '../storage/reset.ts';
 import { createCheckRunner } from './check-runner.ts';
 import type { Counting } from './counting.ts';
 import type { Foundation, Roles, Scheduling } from './foundation.ts';
 import { isLoopback } from './jobs.ts';
+import { createProducedTotal } from './produced.ts';
 
 export interface Api {
   /** Answers the address. */
@@ -31,7 +34,7 @@ export function createApi(foundation: Foundation, roles: Roles): Api {
 }
 
 function apiDependencies(foundation: Foundation, roles: Roles): ApiDependencies {
-  const { settings, database, driver, logger, clock, jobs } = foundation;
+  const { settings, database, driver, logger, clock, jobs, jobFile } = foundation;
   const { server } = settings;
   const loopback = isLoopback(server.host);
   const check = createCheckRunner(jobs.rules.prepare, clock);
@@ -52,7 +55,14 @@ function apiDependencies(foundation: Foundation, roles: Roles): ApiDependencies 
       allowedHosts: server.allowedHosts,
     },
     database,
-    databaseAdmin: { migrate: () => migrate(database, { logger }), reset: () => reset(database, { logger }) },
+    databaseAdmin: {
+      migrate: () => migrate(database, { logger }),
+      async reset() {
+        const applied = await reset(database, { logger });
+        await jobFile?.applyAgain();
+        return applied;
+      },
+    },
     jobStore: jobs.store,
     jobRules: jobs.rules,
     checks: (stored, signal) => check(stored.job, signal),
@@ -62,6 +72,12 @@ function apiDependencies(foundation: Foundation, roles: Roles): ApiDependencies 
     stream: { driver: driver.name, topic: settings.topics.results },
     liveInstances: async () =>
       (await readLiveInstances(database)).map((instance) => ({ ...instance, stats: instance.stats as InstanceStats })),
+    produced: createProducedTotal(
+      database,
+      foundation.instanceId,
+      () => roles.scheduling?.publisher.stats().published ?? 0,
+    ),
+    lag: foundation.lag,
     readiness: readinessChecks(foundation, roles),
     cronSlots: countCronSlots,
     granularities: settings.metrics.map(({ granularity }) => granularity),
@@ -95,7 +111,6 @@ function processorStats(counting: Counting) {
     const stats = counting.stats();
     return {
       consumed: stats?.results ?? 0,
-      lag: stats?.lag ?? 0,
       duplicates: stats?.duplicates ?? 0,
       fenced: stats?.fenced ?? 0,
       deadLetters: stats?.deadLetters ?? 0,
@@ -109,7 +124,10 @@ function processorStats(counting: Counting) {
 /** After this long without success a dependency is reported as not ready. */
 const PATIENCE_MS = 5_000;
 
-function readinessChecks({ database, clock, signal }: Foundation, { scheduling, counting }: Roles): ReadinessCheck[] {
+function readinessChecks(
+  { database, clock, signal, lag }: Foundation,
+  { scheduling, counting }: Roles,
+): ReadinessCheck[] {
   const since = (at: number | null | undefined) => (at ? clock.wallMs() - at : 0);
   const checks: ReadinessCheck[] = [
     { name: 'process', check: async () => (signal.aborted ? 'it is ending' : null) },
@@ -120,6 +138,7 @@ function readinessChecks({ database, clock, signal }: Foundation, { scheduling, 
         return null;
       },
     },
+    { name: 'counting', check: async () => problemsOf(lag.status()).join('; ') || null },
   ];
   if (scheduling) {
     checks.push({

@@ -19,6 +19,8 @@ export interface Counting {
   start(): Promise<void>;
   stop(): Promise<void>;
   stats(): ProcessorStats | null;
+  /** What keeps it from counting, now, in its own words; without a topic all partitions are meant. */
+  problems(): ProcessorStats['problems'];
 }
 
 export function createCounting(options: CountingOptions): Counting {
@@ -29,6 +31,8 @@ class TopicsFollower implements Counting {
   readonly #options: CountingOptions;
   #processor: Processor | undefined;
   #topics: string[] = [];
+  /** Why the topics cannot be followed; null when they can. */
+  #problem: string | null = null;
   #unwatch: () => Promise<void> = async () => {};
   /** Changes are worked off one after the other. */
   #queue: Promise<void> = Promise.resolve();
@@ -56,6 +60,11 @@ class TopicsFollower implements Counting {
     return this.#processor?.stats() ?? null;
   }
 
+  problems(): ProcessorStats['problems'] {
+    if (this.#problem !== null) return [{ reason: `topics cannot be followed: ${this.#problem}` }];
+    return this.#processor?.stats().problems ?? [];
+  }
+
   /** The processor before has ended by then: without the next one nothing would be counted. */
   async #followUntilDone(): Promise<void> {
     const { logger } = this.#options;
@@ -63,6 +72,7 @@ class TopicsFollower implements Counting {
     await retry(() => this.#follow(), {
       signal,
       onTransition: (state) => {
+        this.#problem = state.failing ? String((state.error as Error).message) : null;
         if (state.failing) logger.error({ err: state.error }, 'topics cannot be followed, trying again');
       },
     }).catch((error: unknown) => {

@@ -1,6 +1,8 @@
 import type { Clock } from '../core/clock.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
+import type { JobFilesWatcher } from '../jobs/job-files-watcher.ts';
+import type { LagWatch } from '../lag/lag-watch.ts';
 import type { ProcessorHooks } from '../processor/hooks.ts';
 import type { Publisher } from '../scheduler/publisher.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
@@ -10,6 +12,7 @@ import type { StreamDriver } from '../streaming/driver.ts';
 import type { Counting } from './counting.ts';
 import type { Jobs } from './jobs.ts';
 import type { Reach } from './reach.ts';
+import type { TopicRouter } from './topics.ts';
 
 /** A process with its database. Whoever opens something defers its release to `lifecycle`. */
 export interface Ground {
@@ -30,9 +33,13 @@ export interface Ground {
 export interface Foundation extends Ground {
   driver: StreamDriver;
   /** The fixed number of partitions of a topic, which is made when it is missing. */
-  partitionsOf(topic: string): Promise<number>;
+  partitionsOf: TopicRouter;
   jobs: Jobs;
   reach: Reach;
+  /** Applies the jobs of the settings; null where they have none, or another process does. */
+  jobFile: Pick<JobFilesWatcher, 'applyAgain'> | null;
+  /** Whether what is in the stream is counted, by whomever. */
+  lag: LagWatch;
 }
 
 export interface Scheduling {

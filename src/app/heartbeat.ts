@@ -11,12 +11,20 @@ export function instanceStats({ scheduling, counting }: Roles): Record<string, u
     if (clockProblem !== null) stats.clockProblem = clockProblem;
     stats.produced = scheduling.publisher.stats().published;
   }
-  const counted = counting?.stats();
-  if (counted) {
-    stats.consumed = counted.results;
-    stats.lag = counted.lag;
+  if (counting) {
+    stats.consumed = counting.stats()?.results ?? 0;
+    const problems = counting.problems().slice(0, MAX_PROBLEMS);
+    if (problems.length > 0) stats.countingProblems = problems.map(cut);
   }
   return stats;
+}
+
+/** The row of a process stays small, whatever goes wrong. */
+const MAX_PROBLEMS = 64;
+const MAX_REASON = 300;
+
+function cut<Problem extends { reason: string }>(problem: Problem): Problem {
+  return { ...problem, reason: problem.reason.slice(0, MAX_REASON) };
 }
 
 export function startBeating(foundation: Foundation, roles: Roles): Heartbeat {

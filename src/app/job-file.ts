@@ -30,7 +30,8 @@ export function jobSourceOf(settings: Settings, rules: JobRules): JobSource | nu
  * Applies the jobs of the settings now and whenever their files change. A wrong file changes nothing: what it did before
  * goes on. Only a start without any job fails on it.
  */
-export async function followJobFile({ settings, logger, clock, lifecycle, jobs }: Foundation): Promise<void> {
+export async function followJobFile(foundation: Foundation): Promise<void> {
+  const { settings, logger, clock, lifecycle, jobs } = foundation;
   const source = jobSourceOf(settings, jobs.rules);
   if (!source) {
     logger.info({ paths: settings.jobsFile }, 'no job file, jobs come from the API alone');
@@ -38,6 +39,7 @@ export async function followJobFile({ settings, logger, clock, lifecycle, jobs }
   }
   const watcher = createJobFilesWatcher({ ...source, store: jobs.store, clock, logger, isRetryable });
   lifecycle.defer(() => watcher.stop());
+  foundation.jobFile = watcher;
   const applied = await watcher.start();
   if (!(applied instanceof VedetteError)) return;
   const isFixed = source.paths.length === 0;

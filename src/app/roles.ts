@@ -1,3 +1,5 @@
+import { LagWatch } from '../lag/lag-watch.ts';
+import { watchResets } from '../storage/installation.ts';
 import { migrate, pendingMigrations } from '../storage/migrate.ts';
 import { openStream, untilStreamThere } from './connections.ts';
 import type { Foundation, Ground, Roles } from './foundation.ts';
@@ -16,7 +18,8 @@ export async function createRoles(ground: Ground): Promise<{ foundation: Foundat
   const partitionsOf = createTopicRouter(settings, { database, driver, logger });
   const reach = new Reach(settings, clock);
   const jobs = openJobs({ settings, clock, database, reach });
-  const foundation: Foundation = { ...ground, driver, partitionsOf, jobs, reach };
+  const lag = new LagWatch({ database, driver, clock, logger, resultsTopic: settings.topics.results });
+  const foundation: Foundation = { ...ground, driver, partitionsOf, jobs, reach, lag, jobFile: null };
   const roles = {
     counting: settings.roles.includes('processor') ? createProcessing(foundation) : null,
     scheduling: settings.roles.includes('scheduler') ? createScheduling(foundation) : null,
@@ -30,7 +33,7 @@ export async function startRoles(
   { counting, scheduling }: Roles,
   listen: () => Promise<void>,
 ): Promise<void> {
-  const { settings, logger, lifecycle, database, partitionsOf } = foundation;
+  const { settings, logger, lifecycle, database, partitionsOf, lag } = foundation;
   await untilStreamThere(async () => {
     if ((await pendingMigrations(database)).length > 0) await migrate(database, { logger });
     await partitionsOf(settings.topics.results);
@@ -39,9 +42,29 @@ export async function startRoles(
   if (scheduling) await followJobFile(foundation);
   const heartbeat = startBeating(foundation, { counting, scheduling });
   lifecycle.defer(() => heartbeat.stop());
+  await followResets(foundation);
+  lag.start();
+  lifecycle.defer(() => lag.stop());
   // Before anybody can reach this process the others know of it, and before a check this one knows of the others.
   await heartbeat.beat().catch((error) => logger.debug({ err: error }, 'first heartbeat could not be written'));
   await listen();
   if (scheduling) await startScheduling(scheduling, foundation);
   if (counting) startHousekeeping(foundation);
+}
+
+/** What a reset of the tables takes away, by whomever, is put there again: the jobs of the file, and views of topics. */
+async function followResets(foundation: Foundation): Promise<void> {
+  const { database, logger, lifecycle, partitionsOf, settings } = foundation;
+  const onError = (error: unknown) => logger.warn({ err: error }, 'what was lost with a reset is not there again yet');
+  const stop = await watchResets(
+    database,
+    () => {
+      logger.warn('the tables were made anew');
+      partitionsOf.forget();
+      void partitionsOf(settings.topics.results).catch(onError);
+      void foundation.jobFile?.applyAgain();
+    },
+    onError,
+  );
+  lifecycle.defer(stop);
 }

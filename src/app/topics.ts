@@ -6,14 +6,20 @@ import { pinPartitions } from '../storage/stream-topics.ts';
 import { ensureTopicView } from '../storage/topic-views.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
 
-/** Answers the fixed number of partitions of a topic, making the topic when it is missing and may be made. */
+export interface TopicRouter {
+  /** The fixed number of partitions of a topic, which is made when it is missing and may be made. */
+  (topic: string): Promise<number>;
+  /** The tables were made anew: topics that are used are written down and shown in them again when they are next used. */
+  forget(): void;
+}
+
 export function createTopicRouter(
   settings: Settings,
   { database, driver, logger }: { database: Database; driver: StreamDriver; logger: Logger },
-): (topic: string) => Promise<number> {
+): TopicRouter {
   const { partitions, replication, retentionMs, createTopics } = settings.stream;
   const known = new Map<string, number>();
-  return async (topic) => {
+  const partitionsOf = async (topic: string) => {
     let pinned = known.get(topic);
     if (pinned === undefined) {
       pinned = await pinPartitions(database, topic, {
@@ -33,6 +39,7 @@ export function createTopicRouter(
     }
     return pinned;
   };
+  return Object.assign(partitionsOf, { forget: () => known.clear() });
 }
 
 /** A view is for people who read: without one, results are counted all the same. */

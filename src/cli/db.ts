@@ -28,7 +28,7 @@ export function dbCommand(cli: Cli): Command {
             `To destroy all data, add --confirm ${database.databaseName}`,
           );
         }
-        const { reset } = await import('../storage/migrate.ts');
+        const { reset } = await import('../storage/reset.ts');
         await reset(database);
         cli.stdout.line(`${database.databaseName}, schema ${database.schema}: dropped and made anew`);
       });

@@ -51,7 +51,7 @@ function renderSummary(fleet: FleetStatus, nowMs: number): Html {
     ['Scheduler up for', upTime],
     ['Results produced', formatCount(fleet.produced)],
     ['Results counted', formatCount(fleet.consumed)],
-    ['Waiting in the stream', formatCount(fleet.lag)],
+    ['Waiting in the stream', fleet.lag === null ? 'unknown' : formatCount(fleet.lag)],
   ];
   const problems = fleet.problems.map((problem) => html`<p class="notice" role="alert">${sentence(problem)}</p>`);
   return html`<section id="summary" aria-label="Summary">${problems}

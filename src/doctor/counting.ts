@@ -1,32 +1,60 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { readLiveInstances } from '../storage/instances.ts';
+import { keyOf, type PartitionLag, readLag, readPositions, readWaiting } from '../lag/lag.ts';
+import { groupByReason, reasonOf } from '../lag/reasons.ts';
+import type { KnownProcessor } from '../storage/counted-positions.ts';
 import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
 
-/** Heartbeats come every 2 s. */
+/** Long enough that something moves wherever something is counted, unless it is far behind. */
 const BETWEEN_MS = 2_500;
+/** Far behind, whatever is counted is written every few seconds; no healthy partition stands still for so long. */
+const STALLED_MS = 30_000;
+const READ_MS = 4_000;
 /** Records that may wait without anybody noticing. */
 const SMALL_LAG = 1_000;
 
-/** Whether what is checked is also counted. */
+/** Whether what is checked is also counted: asked of the stream and of PostgreSQL, never of a processor. */
 export const counting: Examination = {
   name: 'counting',
-  settings: ['database', 'data_dir', 'storage.schema'],
-  async examine({ tables }) {
+  settings: ['database', 'data_dir', 'storage.schema', 'kafka', 'stream'],
+  timeoutMs: 20_000,
+  async examine({ tables, stream, settings }) {
     const database = await tables();
-    if (!database) return [];
-    const lag = async () => {
-      const live = await readLiveInstances(database);
-      return live.reduce((sum, { stats }) => sum + Number(stats.lag ?? 0), 0);
+    const driver = await stream();
+    if (!database || !driver) return [];
+    const look = async () => {
+      const positions = await readPositions({ database, driver, resultsTopic: settings.topics.results });
+      return { processors: positions.processors, partitions: await readLag(driver, positions) };
     };
-    const before = await lag();
-    if (before > SMALL_LAG) await delay(BETWEEN_MS);
-    const after = before > SMALL_LAG ? await lag() : before;
+    const before = await look();
+    const isBehind = sum(before.partitions) > 0;
+    if (isBehind) await delay(BETWEEN_MS);
+    const after = isBehind ? await look() : before;
+    const still = after.partitions.filter((partition) => standsStill(partition, before.partitions));
+    const waiting = await readWaiting(driver, still, AbortSignal.timeout(READ_MS));
+    const stalled = still.filter((partition) => {
+      const firstMs = waiting.get(keyOf(partition));
+      return firstMs !== undefined && Date.now() - firstMs > STALLED_MS;
+    });
     const { rows } = await database.query<{ count: number; error: string | null }>(
       `SELECT count(*)::int AS count, (array_agg(error ORDER BY id DESC))[1] AS error FROM dead_letters WHERE at > now() - interval '1 day'`,
     );
-    return [judgeLag(before, after), ...judgeDeadLetters(rows[0] ?? { count: 0, error: null })];
+    return [
+      judgeLag(sum(before.partitions), sum(after.partitions)),
+      ...judgeStalls(stalled, after.processors),
+      ...judgeDeadLetters(rows[0] ?? { count: 0, error: null }),
+    ];
   },
 };
+
+const sum = (partitions: readonly PartitionLag[]) => partitions.reduce((total, { lag }) => total + lag, 0);
+
+/** Has records, and has not moved since `before`, nor for longer than that by the database's clock. */
+function standsStill(partition: PartitionLag, before: readonly PartitionLag[]): boolean {
+  const { lag, next, settled, unchangedMs } = partition;
+  if (lag === 0 || (unchangedMs !== null && unchangedMs < STALLED_MS)) return false;
+  const known = before.find((one) => keyOf(one) === keyOf(partition));
+  return known !== undefined && known.next === next && known.settled === settled;
+}
 
 function judgeLag(before: number, after: number): Finding {
   if (after <= SMALL_LAG) return ok('counting.lag', `${after} records wait to be counted`);
@@ -36,6 +64,18 @@ function judgeLag(before: number, after: number): Finding {
   const advice =
     'Add a processor (`vedette process`), up to one for each partition, and look at the load of PostgreSQL.';
   return problem('counting.lag', `${found}, ${before === after ? 'and none is counted' : 'and it grows'}`, advice);
+}
+
+function judgeStalls(stalled: readonly PartitionLag[], processors: readonly KnownProcessor[]): Finding[] {
+  const reasoned = stalled.map((partition) => ({ ...partition, reason: reasonOf(partition, processors) }));
+  return groupByReason(reasoned).map(({ reason, places, records }) => {
+    const found = `${places}: ${records} records have waited for longer than 30 s: ${reason}`;
+    return problem(
+      'counting.stalled',
+      found,
+      'See to the reason; `vedette process` starts a processor where none runs.',
+    );
+  });
 }
 
 function judgeDeadLetters({ count, error }: { count: number; error: string | null }): Finding[] {

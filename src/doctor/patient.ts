@@ -4,6 +4,7 @@ import { silentLogger } from '../core/logger.ts';
 import type { Job } from '../jobs/job.ts';
 import type { SettingProblem, Settings } from '../settings.ts';
 import type { Database } from '../storage/database.ts';
+import type { StreamDriver } from '../streaming/driver.ts';
 import type { KafkaSurvey } from '../streaming/kafkajs-survey.ts';
 
 /** The machine, as far as examinations look at it; tests make another one. */
@@ -37,6 +38,8 @@ export interface Patient {
   database(): Promise<Database | null>;
   /** As `database`, and null too when tables are missing or old. */
   tables(): Promise<Database | null>;
+  /** The stream, through its driver; null where `tables` is. Throws VED_STREAM_UNAVAILABLE, VED_DRIVER_UNAVAILABLE. */
+  stream(): Promise<StreamDriver | null>;
   /** Null: the stream is not Kafka. Throws VED_STREAM_UNAVAILABLE. */
   kafka(): Promise<KafkaSurvey | null>;
 }
@@ -80,16 +83,31 @@ export function createPatient(options: PatientOptions): Patient {
     lifecycle.defer(() => opened.close());
     return opened;
   });
+  const tables = once(async () => {
+    const { pendingMigrations } = await import('../storage/migrate.ts');
+    const opened = await database();
+    return opened && (await pendingMigrations(opened)).length === 0 ? opened : null;
+  });
   return {
     settings,
     settingsProblems,
     machine,
     loadJobs: once(loadJobs),
     database,
-    tables: once(async () => {
-      const { pendingMigrations } = await import('../storage/migrate.ts');
-      const opened = await database();
-      return opened && (await pendingMigrations(opened)).length === 0 ? opened : null;
+    tables,
+    stream: once(async () => {
+      const [{ chooseDriver }, { streamDrivers }] = await Promise.all([
+        import('../streaming/choose.ts'),
+        import('../streaming/index.ts'),
+      ]);
+      const opened = await tables();
+      if (!opened) return null;
+      const { name } = await chooseDriver(settings.stream.driver, settings.kafkaConnection !== null);
+      const driver = await streamDrivers
+        .get(name)
+        .create({ logger: silentLogger, database: opened, kafka: settings.kafkaConnection });
+      lifecycle.defer(() => driver.close());
+      return driver;
     }),
     kafka: once(async () => {
       if (!settings.kafkaConnection || settings.stream.driver === 'embedded') return null;

@@ -31,6 +31,8 @@ export interface JobFilesWatcher {
    * it is logged (VED_JOBS_FILE_INVALID), answered as the error, and looked at again when a file changes.
    */
   start(): Promise<FileChanges | VedetteError>;
+  /** Applies the files although they are as they were: what was made of them is gone. Never rejects. */
+  applyAgain(): Promise<void>;
   /** Ends watching, and waits for what is being applied. */
   stop(): Promise<void>;
 }
@@ -61,6 +63,11 @@ class Watcher implements JobFilesWatcher {
     for (const folder of new Set(paths.flatMap((path) => [resolve(path), dirname(resolve(path))]))) this.#watch(folder);
     if (paths.length > 0) this.#poll();
     return applying;
+  }
+
+  async applyAgain(): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    await this.#enqueue().catch(() => undefined); // Logged, and tried again with the next look.
   }
 
   #watch(folder: string): void {

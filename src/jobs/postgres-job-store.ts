@@ -292,14 +292,27 @@ async function isSame(database: Queryable, { job_id, version }: JobRow, definiti
   return rows[0]?.same ?? false;
 }
 
-/** Ids of removed jobs are not given out again: their history is still there. Ids made of names leave no room above. */
+/**
+ * Ids of removed jobs, and those of before a reset, are not given out again: their history is still there, or their results
+ * may be. Nor are those under which foreign results were counted. Ids made of names leave no room above.
+ */
 async function nextJobId(tx: Queryable): Promise<number> {
-  const { rows } = await tx.query<{ job_id: number }>(
-    'SELECT coalesce(max(job_id), 0) + 1 AS job_id FROM jobs WHERE job_id < $1',
+  const { rows } = await tx.query<{ last: number }>(
+    `SELECT greatest(last_job_id, (SELECT max(job_id) FROM jobs WHERE job_id < $1)) AS last FROM installation`,
     [FIRST_DERIVED_ID],
   );
-  return rows[0].job_id;
+  for (let first = (rows[0]?.last ?? 0) + 1; ; first += IDS_AT_ONCE) {
+    const free = await tx.query<{ job_id: number }>(
+      `SELECT job_id FROM generate_series($1::int, $1::int + $2::int - 1) AS job_id
+       WHERE NOT EXISTS (SELECT FROM series_progress WHERE series_progress.job_id = job_id.job_id)
+       ORDER BY job_id LIMIT 1`,
+      [first, IDS_AT_ONCE],
+    );
+    if (free.rows.length > 0) return free.rows[0].job_id;
+  }
 }
+
+const IDS_AT_ONCE = 1_000;
 
 const isEnabled = (definition: JobDefinition): boolean => definition.enabled !== false;
 

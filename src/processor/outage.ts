@@ -2,10 +2,12 @@ import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import { isRetryable } from '../storage/pool.ts';
 
-/** Whether the database is away, said in the log once per transition. */
+/** Whether what was counted can be written, said in the log once per transition. */
 export class Outage {
   /** Wall time in ms at which it began; null while there is none. */
   since: number | null = null;
+  /** The last error, in its own words; null while there is none. */
+  reason: string | null = null;
   readonly #logger: Logger;
   readonly #clock: Clock;
 
@@ -15,6 +17,7 @@ export class Outage {
   }
 
   failed(error: unknown): void {
+    this.reason = error instanceof Error ? error.message || String((error as { code?: unknown }).code) : String(error);
     if (this.since !== null) return;
     this.since = this.#clock.wallMs();
     // What does not heal by itself (a missing table, a missing right) needs a person.
@@ -25,6 +28,7 @@ export class Outage {
     if (this.since === null) return;
     const awayMs = this.#clock.wallMs() - this.since;
     this.since = null;
+    this.reason = null;
     this.#logger.info({ awayMs }, 'results are written again');
   }
 }

@@ -135,6 +135,10 @@ class CountingProcessor implements Processor, ConsumerHandler {
       lag: partitions.reduce((sum, { lag }) => sum + lag, 0),
       failingSince: this.#outage.since,
       streamProblem: this.#problems.text,
+      problems: [
+        ...(this.#outage.reason === null ? [] : [{ reason: `results cannot be written: ${this.#outage.reason}` }]),
+        ...this.#problems.list(),
+      ],
       catchingUp: this.#catchingUp(),
     };
   }

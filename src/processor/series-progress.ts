@@ -93,7 +93,7 @@ export class SeriesProgress {
     return keys;
   }
 
-  /** What the database says about the series of `missing()`; those it does not mention have no row. */
+  /** What the database says about the series of `missing()`; those it does not mention have no row and nothing to heed. */
   load(states: readonly SeriesState[]): void {
     for (const state of states) {
       const index = this.#ids.idOfSeries(state.jobId, state.location);
@@ -105,7 +105,7 @@ export class SeriesProgress {
       this.#baseSlot[index] = rows[at + SLOT] = state.slot;
       this.#counts[index] = state.count;
       this.#codes[index] = state.codes;
-      rows[at + STATE] = IS_STORED;
+      rows[at + STATE] = state.isNew ? IS_NEW : IS_STORED;
       rows[at + LAST_TS] = state.lastTs ?? -1;
       rows[at + LAST_RT] = state.lastRt ?? -1;
       rows[at + SINCE] = state.sinceSlot ?? -1;

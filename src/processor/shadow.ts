@@ -1,3 +1,4 @@
+import { shardOf } from '../jobs/shard.ts';
 import { ResultDecoder } from '../messages/decode.ts';
 import type { ResultColumns } from '../messages/result-columns.ts';
 import type { StreamRecord } from '../streaming/driver.ts';
@@ -17,6 +18,8 @@ export interface ShadowOptions {
   isFirst?: boolean;
   /** Lines that PostgreSQL did not take, as `topic partition offset` -> line numbers. */
   refused: ReadonlyMap<string, ReadonlySet<number>>;
+  /** By `location shard`: results of epochs up to this one are of the time before a reset. */
+  floors?: ReadonlyMap<string, number>;
 }
 
 /** A line that was read, as a row of columns. */
@@ -118,6 +121,8 @@ export class Shadow {
     let found = this.series.get(key);
     if (!found) {
       found = new ShadowSeries(jobId, location, topic);
+      const floor = this.#options.floors?.get(`${location} ${shardOf(jobId)}`);
+      if (floor !== undefined) found.epoch = floor + 1;
       this.series.set(key, found);
     }
     return found;

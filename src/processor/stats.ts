@@ -31,6 +31,8 @@ export interface ProcessorStats {
   failingSince: number | null;
   /** What the stream said last, when it could not go on; null when it can. */
   streamProblem: string | null;
+  /** What keeps it from counting, now, in its own words; without a topic all partitions are meant. */
+  problems: Array<{ topic?: string; partition?: number; reason: string }>;
   catchingUp: boolean;
 }
 

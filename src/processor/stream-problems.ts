@@ -6,21 +6,27 @@ export class StreamProblems {
   readonly #logger: Logger;
   #general: string | null = null;
   /** Partitions that cannot be read before a person has acted, whatever becomes of the others. */
-  readonly #lost = new Map<string, string>();
+  readonly #lost = new Map<string, TopicPartition & { reason: string }>();
 
   constructor(logger: Logger) {
     this.#logger = logger;
   }
 
   get text(): string | null {
-    return [...this.#lost.values()][0] ?? this.#general;
+    return [...this.#lost.values()][0]?.reason ?? this.#general;
+  }
+
+  /** All of them; without a topic the whole stream is meant. */
+  list(): Array<{ topic?: string; partition?: number; reason: string }> {
+    const lost = [...this.#lost.values()].map(({ topic, partition, reason }) => ({ topic, partition, reason }));
+    return this.#general === null ? lost : [...lost, { reason: this.#general }];
   }
 
   failed(error: unknown, lost?: TopicPartition): void {
     const problem = error instanceof Error ? error.message : String(error);
     if (lost) {
-      if (this.#lost.get(keyOf(lost)) === problem) return;
-      this.#lost.set(keyOf(lost), problem);
+      if (this.#lost.get(keyOf(lost))?.reason === problem) return;
+      this.#lost.set(keyOf(lost), { ...lost, reason: problem });
       this.#logger.error({ err: error, ...lost }, 'a partition cannot be read');
       return;
     }

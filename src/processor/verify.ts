@@ -2,6 +2,7 @@ import { bucketStart } from '../aggregates/granularity.ts';
 import { type GranularityPlan, planMetrics } from '../aggregates/metrics-plan.ts';
 import type { Database, Transaction } from '../storage/database.ts';
 import { readRefusedLines } from '../storage/processor-dead-letters.ts';
+import { readEpochFloors } from '../storage/processor-offsets.ts';
 import {
   beginSnapshot,
   type CountedOffset,
@@ -105,6 +106,7 @@ class Verification {
     this.#nowMs = this.#options.nowMs ?? (await readDatabaseTime(this.#tx));
     this.#offsets = await readCountedOffsets(this.#tx, topics);
     this.#progress = await readCountedSeries(this.#tx, topics);
+    const floors = await readEpochFloors(this.#tx);
     const refused = groupLines(await readRefusedLines(this.#tx, topics));
     const ranges = this.#ranges();
     let rows = 0;
@@ -118,6 +120,7 @@ class Verification {
         rows: shadowRows,
         includes,
         refused,
+        floors,
         isFirst: part === 0,
         ...(results && { results }),
       });
@@ -167,7 +170,9 @@ class Verification {
       const lows = new Map((await driver.ranges(topic)).map(({ partition, low }) => [partition, low]));
       const stretches = this.#offsets
         .filter((offset) => offset.topic === topic && offset.nextOffset !== null)
-        .map(({ partition, nextOffset }) => ({ partition, from: lows.get(partition) ?? 0, to: nextOffset! }))
+        .map(({ partition, nextOffset, firstOffset }) => {
+          return { partition, from: Math.max(lows.get(partition) ?? 0, firstOffset), to: nextOffset! };
+        })
         .filter(({ from, to }) => from < to);
       this.#totalRecords += stretches.reduce((sum, { from, to }) => sum + (to - from), 0) * parts;
       const times = new Map<number, Array<{ offset: number; timestamp: number }>>();
@@ -184,7 +189,10 @@ class Verification {
       // Retention may have gone on while the log was read: only what is there now was surely read.
       for (const { partition, low } of await driver.ranges(topic)) {
         const first = times.get(partition)?.find(({ offset }) => offset >= low);
-        const from = low === 0 ? Number.NEGATIVE_INFINITY : (first?.timestamp ?? Number.POSITIVE_INFINITY);
+        // Nothing of before a reset is in the tables, so nothing of it is missed.
+        const begins = this.#offsets.find((offset) => offset.topic === topic && offset.partition === partition);
+        const from =
+          low <= (begins?.firstOffset ?? 0) ? Number.NEGATIVE_INFINITY : (first?.timestamp ?? Number.POSITIVE_INFINITY);
         retained.set(topic, partition, from);
       }
     }

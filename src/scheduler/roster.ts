@@ -74,8 +74,9 @@ export class Roster {
   /** Takes shards over: goes on with the open spans that the last owner left, then begins what is missing. */
   async adopt(shards: readonly Shard[]): Promise<void> {
     const { spans, timeline, clock, logger, signal } = this.#options;
-    // Nobody ever owned them, yet it is not our first: the tables were made anew, and revisions count from 1 again.
-    if (this.#hasAdopted && shards.some(({ epoch }) => epoch === 1)) await this.#readAnew();
+    // Nobody has checked anything of them, yet they are not our first: the tables may have been made anew, and what jobs
+    // there were is gone without a word.
+    if (this.#hasAdopted && shards.some(({ inherited }) => inherited === null)) await this.#readAnew();
     this.#hasAdopted = true;
     for (const shard of shards) {
       this.#shards.set(shard.number, shard);

@@ -23,6 +23,8 @@ const shared = (writer: string): Rights => ({ writer, reader: 'SELECT' });
 export const RELATIONS: Readonly<Record<string, Rights>> = {
   schema_migrations: shared('SELECT'),
   granted_roles: { writer: null, reader: null },
+  installation: shared('SELECT, UPDATE'),
+  epoch_floors: shared('SELECT'),
   job_revision: { writer: 'SELECT, UPDATE', reader: null },
   jobs: {
     writer: 'SELECT, INSERT, UPDATE',

@@ -73,10 +73,14 @@ export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
       stopped = true;
       cancel();
       await running;
-      await database.query('DELETE FROM instances WHERE instance_id = $1', [instanceId]).catch((error) => {
+      try {
+        // What it did since the last beat is part of the totals.
+        await beat();
+        await deleteInstances(database, 'instance_id = $1', instanceId);
+      } catch (error) {
         // It is not seen any more, which says the same a few seconds later.
         logger.debug({ err: error, instanceId }, 'heartbeat cannot be removed');
-      });
+      }
     },
   };
 }
@@ -123,9 +127,34 @@ export async function readInstances(
 
 /** Forgets processes that were not seen for so long. Answers how many. */
 export async function deleteDeadInstances(database: Queryable, olderThanMs: number): Promise<number> {
-  const { rowCount } = await database.query(
-    'DELETE FROM instances WHERE seen_at < now() - make_interval(secs => $1::double precision / 1000)',
-    [olderThanMs],
+  return deleteInstances(database, 'seen_at < now() - make_interval(secs => $1::double precision / 1000)', olderThanMs);
+}
+
+/** What a process that goes has done stays in the totals. */
+async function deleteInstances(database: Queryable, condition: string, parameter: unknown): Promise<number> {
+  const { rows } = await database.query<{ gone: number }>(
+    `WITH gone AS (
+       DELETE FROM instances WHERE ${condition} RETURNING coalesce((stats ->> 'produced')::bigint, 0) AS produced
+     ), kept AS (
+       UPDATE installation SET produced = produced + (SELECT sum(gone.produced) FROM gone)
+       WHERE EXISTS (SELECT FROM gone)
+     )
+     SELECT count(*) AS gone FROM gone`,
+    [parameter],
   );
-  return rowCount;
+  return rows[0]?.gone ?? 0;
+}
+
+/**
+ * Results that processes have brought into the stream since the tables exist: as they last said of themselves, those that
+ * are gone included, `except` one that speaks for itself.
+ */
+export async function readProduced(database: Queryable, except: string): Promise<number> {
+  const { rows } = await database.query<{ produced: number }>(
+    `SELECT produced + coalesce((
+       SELECT sum((stats ->> 'produced')::bigint) FROM instances WHERE instance_id <> $1), 0)::bigint AS produced
+     FROM installation`,
+    [except],
+  );
+  return rows[0]?.produced ?? 0;
 }

@@ -61,7 +61,7 @@ const FORBIDDEN = new Set(['42501', '42P01', '3F000']);
 const OCCUPIED = new Set(['42P07', '42723', '42710', '42703', '42809']);
 
 /** Runs `work`; an error that somebody can act on says what to do, and as whom. */
-async function explained<T>(database: Database, work: () => Promise<T>): Promise<T> {
+export async function explained<T>(database: Database, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
@@ -84,21 +84,8 @@ async function explained<T>(database: Database, work: () => Promise<T>): Promise
   }
 }
 
-/** Drops what migrations made, and migrates anew. All data is lost; what others keep in the same schema stays. */
-export async function reset(database: Database, options: { logger?: Logger } = {}): Promise<string[]> {
-  await locked(database, async (tx) => {
-    if (!(await isKnown(tx, database.schema))) return;
-    const { rows } = await tx.query<{ objects: string[] }>(
-      'SELECT objects FROM schema_migrations ORDER BY number DESC',
-    );
-    for (const object of rows.flatMap(({ objects }) => objects)) await tx.query(`DROP ${object} CASCADE`);
-    await tx.query('DROP TABLE schema_migrations');
-  });
-  options.logger?.warn({ database: database.databaseName, schema: database.schema }, 'database reset');
-  return migrate(database, options);
-}
-
-async function locked<T>(database: Database, work: (tx: Transaction) => Promise<T>): Promise<T> {
+/** Runs `work` while no other process makes, changes or drops tables. */
+export async function locked<T>(database: Database, work: (tx: Transaction) => Promise<T>): Promise<T> {
   const inTransaction = async (tx: Transaction) => {
     await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`vedette migrations ${database.schema}`]);
     return work(tx);
@@ -106,7 +93,11 @@ async function locked<T>(database: Database, work: (tx: Transaction) => Promise<
   return database.transaction(inTransaction, { statementTimeoutMs: 0 });
 }
 
-async function applyPending(tx: Transaction, migrations: readonly Migration[], schema: string): Promise<string[]> {
+export async function applyPending(
+  tx: Transaction,
+  migrations: readonly Migration[],
+  schema: string,
+): Promise<string[]> {
   // Looked at first, so that a user who may not create anything can still start when there is nothing to do.
   if (!(await isKnown(tx, schema))) await createHistory(tx, schema);
   const pending = await pendingOf(tx, migrations);
@@ -151,8 +142,8 @@ async function listObjects(tx: Transaction): Promise<string[]> {
   return rows.map(({ object }) => object);
 }
 
-/** Read from the catalog: to_regclass() may answer from a cache that is older than the lock this waited for. */
-async function isKnown(queryable: Queryable, schema: string): Promise<boolean> {
+/** Whether the tables were ever made. Read from the catalog: to_regclass() may answer from a cache that is older than the lock this waited for. */
+export async function isKnown(queryable: Queryable, schema: string): Promise<boolean> {
   const { rowCount } = await queryable.query(
     `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname = $1 AND c.relname = 'schema_migrations'`,

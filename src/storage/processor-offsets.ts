@@ -114,16 +114,10 @@ export async function settleOffsets(tx: Queryable, steps: readonly OffsetStep[])
   return rows;
 }
 
-/** All stored offsets of the topics, as the transaction's snapshot has them, with how many results were counted ever. */
-export async function readOffsets(
-  database: Queryable,
-  topics: readonly string[],
-): Promise<Array<StoredOffset & { counted: number }>> {
-  const { rows } = await database.query<StoredOffset & { counted: number }>(
-    `SELECT topic, partition, epoch, next_offset AS "nextOffset", results + foreign_results AS counted
-     FROM stream_offsets
-     WHERE topic = ANY ($1) ORDER BY topic, partition`,
-    [topics],
+/** By `location shard`: results of epochs up to this one belong to the time before a reset of the tables. */
+export async function readEpochFloors(database: Queryable): Promise<Map<string, number>> {
+  const { rows } = await database.query<{ location: string; shard: number; epoch: number }>(
+    'SELECT location, shard, epoch FROM epoch_floors',
   );
-  return rows;
+  return new Map(rows.map(({ location, shard, epoch }) => [`${location} ${shard}`, epoch]));
 }

@@ -1,3 +1,4 @@
+import { shardSql } from '../jobs/shard.ts';
 import type { Outcome, Reason } from '../messages/check-result.ts';
 import { CopyBuffer } from './copy-buffer.ts';
 import type { Queryable, Transaction } from './database.ts';
@@ -20,6 +21,8 @@ export interface SeriesState extends SeriesKey {
   /** Results counted so far, and how many had which status, as JSON text. */
   count: number;
   codes: string;
+  /** It has no row yet, but results of epochs below this one belong to the time before a reset. */
+  isNew?: boolean;
 }
 
 /** Changes of many series of one topic, as columns of equal length: from where to where each went, and its last result. */
@@ -60,11 +63,13 @@ export async function readSeries(
   keys: readonly SeriesKey[],
 ): Promise<SeriesState[]> {
   const { rows } = await database.query<SeriesState>(
-    `SELECT s.job_id AS "jobId", s.location, s.epoch, s.slot, s.last_ts AS "lastTs", s.last_outcome AS "lastOutcome",
-       s.last_reason AS "lastReason", s.last_status AS "lastStatus", s.last_rt AS "lastRt", s.since_slot AS "sinceSlot", s.count,
-       s.codes::text AS codes
+    `SELECT k.job_id AS "jobId", k.location, coalesce(s.epoch, f.epoch + 1) AS epoch, coalesce(s.slot, -1) AS slot, s.last_ts AS "lastTs", s.last_outcome AS "lastOutcome",
+       s.last_reason AS "lastReason", s.last_status AS "lastStatus", s.last_rt AS "lastRt", s.since_slot AS "sinceSlot",
+       coalesce(s.count, 0) AS count, coalesce(s.codes::text, '{}') AS codes, s.job_id IS NULL AS "isNew"
      FROM unnest($2::int[], $3::text[]) AS k (job_id, location)
-     JOIN series_progress s ON s.job_id = k.job_id AND s.location = k.location AND s.topic = $1`,
+     LEFT JOIN series_progress s ON s.job_id = k.job_id AND s.location = k.location AND s.topic = $1
+     LEFT JOIN epoch_floors f ON f.location = k.location AND f.shard = ${shardSql('k.job_id')}
+     WHERE s.job_id IS NOT NULL OR f.epoch IS NOT NULL`,
     [topic, keys.map((key) => key.jobId), keys.map((key) => key.location)],
   );
   return rows;

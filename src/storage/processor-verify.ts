@@ -47,6 +47,8 @@ export interface CountedOffset {
   topic: string;
   partition: number;
   nextOffset: number | null;
+  /** Records before it were counted before a reset of the tables. */
+  firstOffset: number;
   /** Which topic of that name is meant; null when that is not known. */
   topicId: string | null;
   results: number;
@@ -161,7 +163,7 @@ export async function readCountedSeries(tx: Queryable, topics: readonly string[]
 
 export async function readCountedOffsets(tx: Queryable, topics: readonly string[]): Promise<CountedOffset[]> {
   const { rows } = await tx.query<CountedOffset>(
-    `SELECT topic, partition, next_offset AS "nextOffset", topic_id AS "topicId", results, foreign_results AS "foreign",
+    `SELECT topic, partition, next_offset AS "nextOffset", coalesce(first_offset, 0) AS "firstOffset", topic_id AS "topicId", results, foreign_results AS "foreign",
        duplicates, fenced, dead_letters AS "deadLetters"
      FROM stream_offsets WHERE topic = ANY ($1) ORDER BY topic, partition`,
     [topics],

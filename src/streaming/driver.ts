@@ -13,6 +13,12 @@ export interface StreamDriver {
    */
   ensureTopics(topics: readonly TopicSpec[], options: { create: boolean }): Promise<Map<string, number>>;
 
+  /**
+   * Per partition: the offset the next record will get. Asked every few seconds by every process, so it must be cheap.
+   * Throws VED_TOPIC_MISSING.
+   */
+  ends(topic: string): Promise<Map<number, number>>;
+
   /** Per partition: the first retained offset and the offset the next record will get. */
   ranges(topic: string): Promise<PartitionRange[]>;
 

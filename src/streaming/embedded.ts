@@ -96,6 +96,13 @@ export function createEmbeddedDriver(options: EmbeddedDriverOptions): StreamDriv
         return counts;
       }),
 
+    ends: (topic) =>
+      coded(async () => {
+        const ends = new Map((await log.heads([topic])).map(({ partition, nextOffset }) => [partition, nextOffset]));
+        if (ends.size === 0) throw new VedetteError('VED_TOPIC_MISSING', `Topic ${topic} does not exist`);
+        return ends;
+      }),
+
     ranges: (topic) => coded(() => log.ranges(topic)),
 
     offsetsAt: (topic, timestampMs) => coded(() => log.offsetsAt(topic, timestampMs)),

@@ -14,6 +14,7 @@ import { clip, type OpenStretch } from './kafka-stretches.ts';
 /** Questions about topics, as in StreamDriver. Connects when it is first asked, and anew after a failure. */
 export interface KafkaAdmin {
   ensureTopics(topics: readonly TopicSpec[], options: { create: boolean }): Promise<Map<string, number>>;
+  ends(topic: string): Promise<Map<number, number>>;
   ranges(topic: string): Promise<PartitionRange[]>;
   identity(topic: string): Promise<string | null>;
   offsetsAt(topic: string, timestampMs: number): Promise<Map<number, number>>;
@@ -47,6 +48,10 @@ export class KafkaDriver implements StreamDriver {
 
   ensureTopics(topics: readonly TopicSpec[], options: { create: boolean }): Promise<Map<string, number>> {
     return this.#client.admin.ensureTopics(topics, options);
+  }
+
+  ends(topic: string): Promise<Map<number, number>> {
+    return this.#client.admin.ends(topic);
   }
 
   ranges(topic: string): Promise<PartitionRange[]> {

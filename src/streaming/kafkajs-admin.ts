@@ -44,6 +44,10 @@ export class KafkajsAdmin implements KafkaAdmin {
     });
   }
 
+  async ends(topic: string): Promise<Map<number, number>> {
+    return new Map((await this.ranges(topic)).map(({ partition, high }) => [partition, high]));
+  }
+
   async offsetsAt(topic: string, timestampMs: number): Promise<Map<number, number>> {
     return this.#ask('offsets by time', async (admin) => {
       const offsets = await admin.fetchTopicOffsetsByTimestamp(topic, Math.max(0, timestampMs));

@@ -18,7 +18,7 @@ export class RdkafkaAdmin implements KafkaAdmin {
   readonly #module: RdkafkaModule;
   readonly #options: KafkaOptions;
   #current: Promise<PolledProducer> | undefined;
-  /** For what node-rdkafka does not have: ids of topics, and offsets by time without a consumer. */
+  /** For what node-rdkafka does not have: ids of topics, offsets of a whole topic at once, and by time without a consumer. */
   #other: Promise<KafkajsAdmin> | undefined;
 
   constructor(module: RdkafkaModule, options: KafkaOptions) {
@@ -47,6 +47,11 @@ export class RdkafkaAdmin implements KafkaAdmin {
     };
     await Promise.all(Array.from({ length: QUESTIONS_AT_A_TIME }, ask));
     return ranges.sort((a, b) => a.partition - b.partition);
+  }
+
+  /** librdkafka would be asked partition by partition, each question blocking a thread. */
+  async ends(topic: string): Promise<Map<number, number>> {
+    return (await this.#kafkajs()).ends(topic);
   }
 
   async identity(topic: string): Promise<string | null> {

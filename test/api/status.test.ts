@@ -4,11 +4,12 @@ import { prefersHtml } from '../../src/api/routes/status.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { toJob } from '../../src/jobs/job-rules.ts';
 import { createJobStore } from '../../src/jobs/postgres-job-store.ts';
-import { migrate, reset } from '../../src/storage/migrate.ts';
+import { migrate } from '../../src/storage/migrate.ts';
+import { reset } from '../../src/storage/reset.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { createFakeClock } from '../helpers/fake-clock.ts';
 import { insertProgress } from '../storage/rows.ts';
-import { createTestServer } from './test-server.ts';
+import { createTestServer, lagPort } from './test-server.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 9);
 
@@ -21,7 +22,7 @@ const scheduler: SchedulerPort = {
 };
 const processor: ProcessorPort = {
   stats: () => ({
-    ...{ consumed: 90, lag: 10, duplicates: 1, fenced: 2, deadLetters: 3, flushes: 4 },
+    ...{ consumed: 90, duplicates: 1, fenced: 2, deadLetters: 3, flushes: 4 },
     ...{ flushSeconds: 0.5, lastFlushSeconds: 0.02 },
   }),
 };
@@ -30,7 +31,7 @@ function instance(given: Partial<LiveInstance>): LiveInstance {
   const seenAt = new Date(NOW - 1_000);
   return {
     ...{ instanceId: 'test-1', roles: ['api', 'scheduler', 'processor'], location: 'default', version: '0.1.0' },
-    ...{ startedAt: new Date(NOW - 90_000), seenAt, stats: { runningJobs: 4, produced: 1, consumed: 1, lag: 1 } },
+    ...{ startedAt: new Date(NOW - 90_000), seenAt, stats: { runningJobs: 4, produced: 1, consumed: 1 } },
     ...given,
   };
 }
@@ -68,13 +69,21 @@ test('GET / sums over live instances and speaks for itself with its newest numbe
   const app = await createTestServer(t, {
     ...{ scheduler, processor, roles: ['api', 'scheduler', 'processor'], clock: createFakeClock({ wallMs: NOW }) },
     liveInstances: async () => [instance({}), other],
+    produced: async () => 1_100,
+    lag: lagPort({ lag: 10, counted: 90 }),
   });
   const answer = await app.inject('/');
   t.match(answer.headers['content-type'], /^application\/json/);
   t.match(answer.headers.vary, /accept/);
   t.same(answer.json(), {
     ...{ name: 'vedette', version: '0.1.0', status: 'ok', problems: [], scheduler_up_time: 120.5 },
-    ...{ number_of_running_jobs: 12, number_of_produced_messages: 1_100, number_of_consumed_messages: 90, lag: 10 },
+    ...{
+      number_of_running_jobs: 12,
+      number_of_produced_messages: 1_100,
+      number_of_consumed_messages: 90,
+      lag: 10,
+      stalls: [],
+    },
     ...{ roles: ['api', 'scheduler', 'processor'], stream: { driver: 'embedded', topic: 'checks' }, instances: 2 },
     time: '2026-11-21T09:00:00.000Z',
     links: { jobs: '/job', docs: '/docs', openapi: '/openapi.json', metrics: '/metrics' },
@@ -205,7 +214,7 @@ test('a process without the API answers probes and /metrics, and nothing else', 
   for (const url of ['/health/live', '/health/ready', '/_ah/start', '/metrics']) {
     t.equal((await app.inject(url)).statusCode, 200, url);
   }
-  t.match((await app.inject('/metrics')).body, 'vedette_stream_lag_records 10');
+  t.match((await app.inject('/metrics')).body, 'vedette_counting_stalled 0');
   for (const url of ['/', '/job', '/docs', '/openapi.json', '/website_mock']) {
     t.match((await app.inject(url)).json(), { code: 'VED_NOT_FOUND' }, url);
   }
@@ -216,7 +225,18 @@ test('Prometheus is told durable counters and the numbers of this process', asyn
   await insertProgress(database, { slot: 1, up: 3, down: 1, codes: { 200: 3, 'we"ird\\': 1 } });
   await insertProgress(database, { slot: 1, topic: 'mine', up: 2, codes: { 200: 2 } });
   await insertProgress(database, { jobId: 2, slot: 1, up: 5, codes: { 204: 5 } });
-  const ports = { database, scheduler, processor, liveInstances: async () => [instance({})] };
+  const partition = {
+    topic: 'checks',
+    partition: 0,
+    next: 5,
+    end: 15,
+    lag: 10,
+    settled: 5,
+    owner: null,
+    unchangedMs: 1,
+  };
+  const lag = lagPort({ lag: 10, partitions: [partition] });
+  const ports = { database, scheduler, processor, lag, liveInstances: async () => [instance({})] };
   const scrape = async (options = {}) => {
     const answer = await (await createTestServer(t, { ...ports, options })).inject('/metrics');
     t.equal(answer.statusCode, 200);
@@ -235,7 +255,7 @@ test('Prometheus is told durable counters and the numbers of this process', asyn
     'vedette_job_responses_total{job_id="2",location="default",code="204"} 5',
     'vedette_scheduler_missed_total{reason="overload"} 3',
     'vedette_scheduler_lateness_seconds{quantile="0.99"} 0.004',
-    'vedette_stream_lag_records 10',
+    'vedette_counting_lag_records{topic="checks",partition="0"} 10',
     'vedette_processor_last_flush_seconds 0.02',
   ]) {
     t.ok(lines.includes(line), line);

@@ -1,9 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import type { Test } from 'tap';
-import type { ApiDependencies, ApiOptions, CheckReport } from '../../src/api/ports.ts';
+import type { ApiDependencies, ApiOptions, CheckReport, LagPort } from '../../src/api/ports.ts';
 import { createServer } from '../../src/api/server.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/logger.ts';
+import type { LagStatus } from '../../src/lag/lag-watch.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { MemoryJobStore } from './memory-job-store.ts';
 import { testJobRules } from './test-job-rules.ts';
@@ -33,6 +34,8 @@ export async function createTestServer(
     roles: ['api'],
     stream: { driver: 'embedded', topic: 'checks' },
     liveInstances: async () => [],
+    produced: async () => given.scheduler?.stats().produced ?? 0,
+    lag: lagPort(),
     readiness: [],
     cronSlots: () => 0,
     granularities: ['minute', 'hour', 'day'],
@@ -48,6 +51,12 @@ export async function createTestServer(
   });
   t.teardown(() => app.close());
   return app;
+}
+
+/** A stream that is counted, unless told otherwise. */
+export function lagPort(given: Partial<LagStatus> = {}): LagPort {
+  const status = { lag: 0, counted: 0, partitions: [], stalls: [], unknown: null, ...given };
+  return { status: () => status, read: async () => status };
 }
 
 export function upReport(): CheckReport {

@@ -152,13 +152,13 @@ test('the fleet: names taken twice, the dead, roles that nobody has', async (t) 
   const database = await createTestDatabase(t);
   const env = on(database.connectionString);
   finds(t, await findings(t, env), { name: 'fleet', verdict: 'ok', found: /no process runs/ });
-  const beat = (id: string, roles: string, version: string, ago: string, lag = 0) =>
+  const beat = (id: string, roles: string, version: string, ago: string) =>
     database.query(
       `INSERT INTO instances (instance_id, roles, location, version, started_at, seen_at, stats)
-       VALUES ($1, string_to_array($2, ','), 'default', $3, now(), now() - $4::interval, $5)`,
-      [id, roles, version, ago, JSON.stringify({ lag })],
+       VALUES ($1, string_to_array($2, ','), 'default', $3, now(), now() - $4::interval, '{}')`,
+      [id, roles, version, ago],
     );
-  await beat('web-a1b2c3', 'api', '0.1.0', '0 s', 5_000);
+  await beat('web-a1b2c3', 'api', '0.1.0', '0 s');
   await beat('web-d4e5f6', 'api', '0.2.0', '0 s');
   await beat('worker-0a0b0c', 'scheduler,processor', '0.1.0', '3 min');
   await database.query(
@@ -166,6 +166,13 @@ test('the fleet: names taken twice, the dead, roles that nobody has', async (t) 
   );
   await database.query(
     `INSERT INTO dead_letters (topic, partition, record_offset, line, bytes, error) VALUES ('checks', 0, 1, 0, 'x', 'no JSON')`,
+  );
+  // The log says what waits, whatever processes believe.
+  await database.query("INSERT INTO stream_heads (topic, partition, next_offset) VALUES ('checks', 0, 5000)");
+  await database.query("SELECT ensure_stream_partition(now() - interval '2 hours', now())");
+  await database.query(
+    `INSERT INTO stream_records (topic, partition, record_offset, at, size, value)
+     VALUES ('checks', 0, 0, now() - interval '1 hour', 1, 'x')`,
   );
   const all = await findings(t, env);
   finds(t, all, { name: 'fleet.names', verdict: 'problem', found: /2 processes are called web/, advice: /--instance/ });
@@ -193,6 +200,12 @@ test('the fleet: names taken twice, the dead, roles that nobody has', async (t) 
     verdict: 'problem',
     found: /5000 records wait to be counted, and none/,
     advice: /Add a processor/,
+  });
+  finds(t, all, {
+    name: 'counting.stalled',
+    verdict: 'problem',
+    found: /^checks\/0: 5000 records have waited for longer than 30 s: its owner|no processor runs$/,
+    advice: /vedette process/,
   });
   finds(t, all, {
     name: 'counting.dead_letters',

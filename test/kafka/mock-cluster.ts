@@ -44,6 +44,7 @@ export async function startMockCluster(t: Test): Promise<MockCluster> {
           for (const { topic } of topics) await nameTopic(topic);
           return driver.ensureTopics(topics, { create: false });
         },
+        ends: (topic) => driver.ends(topic),
         ranges: (topic) => driver.ranges(topic),
         createProducer: () => sender.createProducer(),
         createConsumer: (consumer) => driver.createConsumer(consumer),

@@ -91,6 +91,9 @@ export function createFakeDriver(layout: Record<string, number>, options: { assi
     async ensureTopics() {
       return new Map(Object.entries(layout));
     },
+    async ends(topic) {
+      return new Map((await driver.ranges(topic)).map(({ partition, high }) => [partition, high]));
+    },
     async ranges(topic): Promise<PartitionRange[]> {
       return Array.from({ length: layout[topic] }, (_, partition) => {
         const { low, high } = logOf({ topic, partition });

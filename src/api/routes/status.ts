@@ -5,6 +5,20 @@ import { readFleetStatus } from '../fleet-status.ts';
 import type { ApiDependencies } from '../ports.ts';
 import { answer, choice, count, DATABASE_ERRORS, errorAnswers, instant, nullable, ref, strict } from '../schemas.ts';
 
+const StallSchema = Type.Object(
+  {
+    topic: Type.String(),
+    partition: Type.Integer({ minimum: 0 }),
+    lag: count('Records that wait there.'),
+    stalled_seconds: Type.Number({ minimum: 0, description: 'For how long nothing of it has been counted.' }),
+    owner: nullable(Type.String({ description: 'The processor that claimed it last, alive or not.' })),
+    reason: Type.String({ description: 'Why, as far as anybody has written it down.' }),
+  },
+  { $id: 'Stall', ...strict, description: 'A partition of the stream that has records and is not counted.' },
+);
+/** An answer stays small, whatever goes wrong. */
+const MAX_STALLS = 100;
+
 const StatusSchema = Type.Object(
   {
     name: Type.String({ description: 'Always vedette.' }),
@@ -18,9 +32,17 @@ const StatusSchema = Type.Object(
       }),
     ),
     number_of_running_jobs: count('Jobs that run; one that runs at several locations is one.'),
-    number_of_produced_messages: count('Results acknowledged by the stream since the live instances began.'),
-    number_of_consumed_messages: count('Results counted since the live instances began.'),
-    lag: count('Records of the stream that are not counted yet.'),
+    number_of_produced_messages: count(
+      'Results acknowledged by the stream since the tables exist, of processes that are gone too. It never falls.',
+    ),
+    number_of_consumed_messages: count('Results counted since the tables exist. It never falls.'),
+    lag: nullable(
+      count('Records of the stream that are not counted yet, as the stream says; null before it could be asked.'),
+    ),
+    stalls: Type.Array(ref(StallSchema), {
+      maxItems: MAX_STALLS,
+      description: 'Partitions that have records and have stood still for 30 s or longer.',
+    }),
     roles: Type.Array(Type.String(), { description: 'Roles of the process that answers.' }),
     stream: Type.Object({ driver: Type.String(), topic: Type.String() }, strict),
     instances: count('Processes that are alive.'),
@@ -47,6 +69,7 @@ const InstanceSchema = Type.Object(
 );
 
 export function addStatusRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
+  app.addSchema(StallSchema);
   app.addSchema(StatusSchema);
   app.addSchema(InstanceSchema);
   const { clock, version, roles, stream } = dependencies;
@@ -90,6 +113,14 @@ export function addStatusRoutes(app: FastifyInstance, dependencies: ApiDependenc
         number_of_produced_messages: fleet.produced,
         number_of_consumed_messages: fleet.consumed,
         lag: fleet.lag,
+        stalls: fleet.stalls.slice(0, MAX_STALLS).map((stall) => ({
+          topic: stall.topic,
+          partition: stall.partition,
+          lag: stall.lag,
+          stalled_seconds: Math.round(stall.stalledMs / 1_000),
+          owner: stall.owner,
+          reason: stall.reason,
+        })),
         roles,
         stream: { driver: stream.driver, topic: stream.topic },
         instances: Math.max(1, fleet.instances.length),

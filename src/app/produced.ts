@@ -1,0 +1,12 @@
+import type { Database } from '../storage/database.ts';
+import { readProduced } from '../storage/instances.ts';
+
+/** Results that all processes have brought into the stream, those included that are gone. It never falls. */
+export function createProducedTotal(database: Database, instanceId: string, own: () => number): () => Promise<number> {
+  let others = 0;
+  return async () => {
+    // The last known number while the database is away.
+    others = await readProduced(database, instanceId).catch(() => others);
+    return others + own();
+  };
+}
