@@ -34,7 +34,7 @@ export function createApi(foundation: Foundation, roles: Roles): Api {
 }
 
 function apiDependencies(foundation: Foundation, roles: Roles): ApiDependencies {
-  const { settings, database, driver, logger, clock, jobs, jobFile } = foundation;
+  const { settings, database, driver, logger, clock, jobs } = foundation;
   const { server } = settings;
   const loopback = isLoopback(server.host);
   const check = createCheckRunner(jobs.rules.prepare, clock);
@@ -59,7 +59,7 @@ function apiDependencies(foundation: Foundation, roles: Roles): ApiDependencies 
       migrate: () => migrate(database, { logger }),
       async reset() {
         const applied = await reset(database, { logger });
-        await jobFile?.applyAgain();
+        await foundation.jobFile?.applyAgain();
         return applied;
       },
     },
