@@ -72,6 +72,7 @@ module.exports = {
     owner('node-rdkafka', '^src/streaming/rdkafka'),
     owner('undici', '^src/monitors/'),
     owner('re2js', '^src/monitors/'),
+    owner('tough-cookie', '^src/monitors/'),
     owner('pino', '^src/core/'),
     owner('ajv', '^src/core/'),
     owner('croner', '^src/(scheduler|jobs)/'),

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Job } from '../jobs/job.ts';
 import type { JobRules } from '../jobs/job-rules.ts';
 import type { Outcome } from '../messages/check-result.ts';
@@ -16,6 +17,8 @@ export async function runCheck(rules: JobRules, job: Job, signal: AbortSignal): 
     for (let attempt = 1; ; attempt++) {
       const result = await probe({ timeoutMs: job.timeoutMs, signal });
       if (result.outcome === 'up' || attempt > job.retries || signal.aborted) return { ...result, attempt };
+      if (job.retryPauseMs !== null) await pause(job.retryPauseMs, undefined, { signal }).catch(ended);
+      if (signal.aborted) return { ...result, attempt };
     }
   } finally {
     probe.close?.();
@@ -27,3 +30,7 @@ export function exitCodeOf(outcomes: readonly Outcome[]): number {
   if (outcomes.some((outcome) => outcome === 'down' || outcome === 'missed')) return EXIT.failed;
   return outcomes.includes('degraded') ? EXIT.degraded : EXIT.ok;
 }
+
+const ended = () => {
+  // The signal says so as well.
+};

@@ -13,7 +13,12 @@ export const MAX_PERIOD_SECONDS = 366 * 86_400;
 /** The job fields that every monitor type has, in wire names. */
 export const commonFields = {
   job_id: Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: 'number of the job' }),
-  job_name: Type.String({ minLength: 1, maxLength: 200, description: 'name for people' }),
+  job_name: Type.String({
+    minLength: 1,
+    maxLength: 200,
+    pattern: '\\S',
+    description: 'name for people, not only blanks',
+  }),
   description: Type.String({ maxLength: 2000, description: 'notes for people' }),
   check_period_seconds: Type.Number({
     minimum: MIN_PERIOD_SECONDS,
@@ -41,8 +46,13 @@ export const commonFields = {
     maximum: 10,
     description: 'further tries after one that failed, before the next slot',
   }),
+  retry_pause_seconds: Type.Number({
+    minimum: 0,
+    maximum: 3600,
+    description: 'pause before each further try. Default: a quarter of a second; less where the next slot is near',
+  }),
   enabled: Type.Boolean({ default: true, description: 'whether it runs until somebody says otherwise' }),
-  tags: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
+  tags: Type.Array(Type.String({ minLength: 1, maxLength: 64, pattern: '\\S', description: 'text, not only blanks' }), {
     default: [],
     maxItems: 32,
     uniqueItems: true,

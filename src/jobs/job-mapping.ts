@@ -13,7 +13,7 @@ export function distanceMs(periodMs: number | null, cron: string | null): number
 }
 
 /** min(10 s, 80 % of the distance of the slots). */
-function defaultTimeoutMs(periodMs: number | null, cron: string | null): number {
+export function defaultTimeoutMs(periodMs: number | null, cron: string | null): number {
   return Math.min(DEFAULT_TIMEOUT_MS, Math.max(1, Math.floor(distanceMs(periodMs, cron) * 0.8)));
 }
 
@@ -30,7 +30,7 @@ export function toJob(definition: JobDefinition, jobId: number): Job {
   for (const key in definition) if (!(key in commonFields) && key !== 'type') options[key] = definition[key];
   const periodMs = periodMsOf(fields);
   const cron = periodMs === null ? (fields.check_cron ?? null) : null;
-  const timeout = fields.timeout_seconds;
+  const { timeout_seconds: timeout, retry_pause_seconds: pause } = fields;
   return {
     jobId,
     name: fields.job_name ?? fields.uri ?? `job ${jobId}`,
@@ -41,6 +41,7 @@ export function toJob(definition: JobDefinition, jobId: number): Job {
     cronTimezone: cron === null ? null : (fields.check_cron_timezone ?? null),
     timeoutMs: timeout === undefined ? defaultTimeoutMs(periodMs, cron) : Math.max(1, Math.round(timeout * 1000)),
     retries: fields.retries ?? 0,
+    retryPauseMs: pause === undefined ? null : Math.round(pause * 1000),
     locations: fields.location === undefined ? DEFAULT_LOCATIONS : [fields.location].flat(),
     tags: fields.tags ?? NO_TAGS,
     enabled: fields.enabled ?? true,
@@ -66,6 +67,7 @@ export function toDefinition(job: Job): JobDefinition {
     ...(job.cronTimezone === null ? {} : { check_cron_timezone: job.cronTimezone }),
     timeout_seconds: job.timeoutMs / 1000,
     retries: job.retries,
+    ...(job.retryPauseMs === null ? {} : { retry_pause_seconds: job.retryPauseMs / 1000 }),
     enabled: job.enabled,
     tags: [...job.tags],
     location: locations.length === 1 ? locations[0] : [...locations],

@@ -1,7 +1,7 @@
 import type { Problem } from '../core/validation.ts';
 import { cronGapMs } from './cron-expression.ts';
 import type { CommonFields } from './fields.ts';
-import { distanceMs, periodMsOf } from './job-mapping.ts';
+import { defaultTimeoutMs, distanceMs, periodMsOf } from './job-mapping.ts';
 
 /** Answers what is wrong with a cron expression and time zone, or null. */
 export type CronCheck = (expression: string, timezone: string | null) => string | null;
@@ -16,6 +16,8 @@ export function scheduleProblems(fields: CommonFields, bad: ReadonlySet<string>,
     check_cron: cron,
     check_cron_timezone: zone,
     timeout_seconds: timeout,
+    retry_pause_seconds: pause = 0,
+    retries = 0,
   } = fields;
   const problems: Problem[] = [];
   if (period !== undefined && cron !== undefined) {
@@ -39,6 +41,12 @@ export function scheduleProblems(fields: CommonFields, bad: ReadonlySet<string>,
   if (timeout !== undefined && timeout * 1000 >= distance) {
     const accepted = `less than the ${distance / 1000} seconds to the next slot, which must find the check ended`;
     problems.push({ path: 'timeout_seconds', given: timeout, accepted });
+  } else if (pause > 0 && retries > 0 && !bad.has('timeout_seconds')) {
+    const tryMs = timeout === undefined ? defaultTimeoutMs(periodMsOf(fields), cron ?? null) : timeout * 1000;
+    if (retries * pause * 1000 + tryMs >= distance) {
+      const accepted = `pauses that leave time for one whole try before the next slot, ${distance / 1000} seconds later`;
+      problems.push({ path: 'retry_pause_seconds', given: pause, accepted });
+    }
   }
   return problems;
 }

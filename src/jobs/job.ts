@@ -18,6 +18,8 @@ export interface Job {
   timeoutMs: number;
   /** Further tries after a failing one, within the slot. */
   retries: number;
+  /** Between two tries; null when the scheduler may choose. */
+  retryPauseMs: number | null;
   /** Locations whose schedulers run it. */
   locations: readonly string[];
   tags: readonly string[];

@@ -33,11 +33,15 @@ export function toFailure(error: unknown, phase: Phase): ProbeFailure {
   if (error instanceof ProbeFailure) return error;
   const { code = '', message = String(error) } = (error ?? {}) as { code?: unknown; message?: string };
   const name = String(code);
+  if (OWN_FAULTS.has(name)) return new ProbeFailure('internal', describe(name, message));
   if (phase === 'dns') return new ProbeFailure('dns', `${name || 'failed'}: ${DNS_TEXTS[name] ?? message}`);
   if (phase === 'connect') return new ProbeFailure('connect', describe(name, message));
   if (phase === 'tls') return new ProbeFailure('tls', TLS_TEXTS[name] ?? describe(name, opensslText(message)));
   return requestFailure(name, message, phase);
 }
+
+/** This machine has no files, ports or memory left. */
+const OWN_FAULTS = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
 
 const DNS_TEXTS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'there is no such name',

@@ -1,7 +1,9 @@
 import type { Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { ProbeFailure } from './failure.ts';
-import { type HttpResponse, headerOf } from './http-exchange.ts';
+import { decodeText } from './http-charset.ts';
+import type { HttpResponse } from './http-exchange.ts';
+import { headerValues, listItems } from './http-parser/headers.ts';
 
 export type ReadText = { text: string; isCut: boolean } | { failure: ProbeFailure };
 
@@ -11,7 +13,8 @@ type Inflater = (zlib.Gunzip | zlib.BrotliDecompress) & Transform;
 const { Z_SYNC_FLUSH, Z_FINISH, BROTLI_OPERATION_FLUSH, BROTLI_OPERATION_FINISH } = zlib.constants;
 const lenient = (isCut: boolean) => ({ finishFlush: isCut ? Z_SYNC_FLUSH : Z_FINISH });
 /** Only newer versions of Node have it. */
-const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Inflater };
+const { createZstdDecompress } = zlib as { createZstdDecompress?: (options: object) => Inflater };
+const { ZSTD_e_flush, ZSTD_e_end } = zlib.constants as { ZSTD_e_flush?: number; ZSTD_e_end?: number };
 
 const INFLATERS: Readonly<Record<string, (isCut: boolean, first: number) => Inflater>> = {
   gzip: (isCut) => zlib.createGunzip(lenient(isCut)),
@@ -20,7 +23,11 @@ const INFLATERS: Readonly<Record<string, (isCut: boolean, first: number) => Infl
   deflate: (isCut, first) =>
     (first & 15) === 8 ? zlib.createInflate(lenient(isCut)) : zlib.createInflateRaw(lenient(isCut)),
   br: (isCut) => zlib.createBrotliDecompress({ finishFlush: isCut ? BROTLI_OPERATION_FLUSH : BROTLI_OPERATION_FINISH }),
-  ...(createZstdDecompress ? { zstd: () => createZstdDecompress() } : {}),
+  ...(createZstdDecompress
+    ? {
+        zstd: (isCut: boolean) => createZstdDecompress({ finishFlush: isCut ? ZSTD_e_flush : ZSTD_e_end }),
+      }
+    : {}),
 };
 
 const MAX_ENCODINGS = 3;
@@ -30,11 +37,11 @@ const MAX_ENCODINGS = 3;
  * a large one costs no memory. Never rejects.
  */
 export async function readText(response: HttpResponse, maxBytes: number): Promise<ReadText> {
-  const encodings = (headerOf(response.rawHeaders, 'content-encoding') ?? '')
-    .toLowerCase()
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '' && name !== 'identity');
+  // A coding of the transfer beside the chunks is undone like one of the content, and before it.
+  const encodings = ['content-encoding', 'transfer-encoding']
+    .flatMap((name) => listItems(response.headers, name))
+    .map((name) => name.toLowerCase())
+    .filter((name) => name !== 'identity' && name !== 'chunked');
   if (encodings.length > MAX_ENCODINGS) return failed(`body is encoded ${encodings.length} times`);
   let body: Buffer = Buffer.concat(response.body);
   let isCut = response.isTruncated;
@@ -50,7 +57,7 @@ export async function readText(response: HttpResponse, maxBytes: number): Promis
       return failed(`body is no valid ${encoding}`);
     }
   }
-  return { text: decoderOf(headerOf(response.rawHeaders, 'content-type')).decode(body), isCut };
+  return { text: decodeText(body, headerValues(response.headers, 'content-type').at(-1)), isCut };
 }
 
 function inflate(inflater: Inflater, body: Buffer, maxBytes: number): Promise<{ body: Buffer; isCut: boolean }> {
@@ -70,19 +77,6 @@ function inflate(inflater: Inflater, body: Buffer, maxBytes: number): Promise<{ 
     inflater.on('end', () => finish(false));
     inflater.end(body);
   });
-}
-
-const UTF8 = new TextDecoder();
-
-/** For the charset that a header names; UTF-8 when it names none that is known. */
-function decoderOf(contentType: string | undefined): typeof UTF8 {
-  const charset = /;\s*charset\s*=\s*"?([^\s";,]+)/i.exec(contentType ?? '')?.[1];
-  if (charset === undefined || /^utf-?8$/i.test(charset)) return UTF8;
-  try {
-    return new TextDecoder(charset);
-  } catch {
-    return UTF8;
-  }
 }
 
 function failed(message: string): { failure: ProbeFailure } {

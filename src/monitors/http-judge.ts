@@ -2,7 +2,8 @@ import type { Reason } from '../messages/check-result.ts';
 import { type CertificateFacts, expiryWarning } from './certificate.ts';
 import { type ProbeFailure, shorten } from './failure.ts';
 import { readText } from './http-body.ts';
-import { type HttpResponse, headerOf } from './http-exchange.ts';
+import type { HttpResponse } from './http-exchange.ts';
+import { headerValues, readingsOf } from './http-parser/headers.ts';
 import type { HttpPlan } from './http-plan.ts';
 import type { ProbeResult } from './monitor.ts';
 import type { Pattern } from './pattern.ts';
@@ -31,9 +32,11 @@ export async function judge(plan: HttpPlan, response: HttpResponse, circumstance
   if (!plan.isExpected(response.status)) return down('status', `status ${response.status} is not expected`);
   const { limit, responseTime, certificate } = circumstances;
   for (const { name, pattern } of plan.expectedHeaders) {
-    const value = headerOf(response.rawHeaders, name);
-    if (value === undefined) return down('header', `there is no header ${name}`);
-    if (pattern && !(await pattern.isIn(value, limit))) return down('header', `header ${name} is ${value}`);
+    const values = headerValues(response.headers, name);
+    if (values.length === 0) return down('header', `there is no header ${name}`);
+    if (pattern && !(await isInAny(pattern, readingsOf(response.headers, name), limit))) {
+      return down('header', `header ${name} is ${values.join(' and ')}`);
+    }
   }
   if (plan.pattern) {
     const failed = await judgeBody(plan.pattern, plan.request.maxBodyBytes, response, limit);
@@ -47,6 +50,11 @@ export async function judge(plan: HttpPlan, response: HttpResponse, circumstance
     if (warning !== null) return degraded('tls', warning);
   }
   return UP;
+}
+
+async function isInAny(pattern: Pattern, texts: readonly string[], limit: TimeLimit): Promise<boolean> {
+  for (const text of texts) if (await pattern.isIn(text, limit)) return true;
+  return false;
 }
 
 async function judgeBody(

@@ -91,7 +91,15 @@ export const httpOptions = Type.Object({
   keep_alive: Type.Optional(
     Type.Boolean({
       default: false,
-      description: 'Whether a connection is used again by the next check. By default each check opens a fresh one.',
+      description:
+        'Whether a connection is used again by the next check, for at most 10 minutes; by POST and PATCH never. By default each check opens a fresh one.',
+    }),
+  ),
+  strict: Type.Optional(
+    Type.Boolean({
+      default: false,
+      description:
+        'Whether an answer must be exactly HTTP/1.1. By default what browsers and curl take is taken: bare line feeds, folded headers, repeated equal lengths, blanks in the status line.',
     }),
   ),
   ip_version: Type.Optional(

@@ -9,6 +9,8 @@ export interface HttpPlan {
   /** The request of each check; the header of the slot is added. */
   request: HttpRequest;
   keepAlive: boolean;
+  /** Whether only an answer that is exactly HTTP/1.1 will do. */
+  isStrict: boolean;
   redirects: RedirectRules;
   tls: TlsChoice;
   isExpected: StatusTest;
@@ -50,6 +52,7 @@ export function createHttpPlan(options: HttpOptions, userAgent: string): HttpPla
       wantsCertificate: expiryWarningDays !== null,
     },
     keepAlive,
+    isStrict: options.strict ?? false,
     redirects,
     tls,
     isExpected: createStatusTest(options.expected_status),
@@ -74,7 +77,9 @@ export function addressOf(
   const port = url.port === '' ? (isTls ? 443 : 80) : Number(url.port);
   const host = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname;
   const target = { host, port, tls: isTls ? tls : null, ...(ipVersion === 'auto' ? {} : { ipVersion }) };
-  return { href: url.href, origin: url.origin, target, path: url.pathname + url.search };
+  const { href, origin } = url;
+  // Not put together from its parts: they do not tell `/p?` from `/p`.
+  return { href, origin, target, path: href.slice(origin.length) };
 }
 
 function redirectRules({ redirects, expected_status: expectedStatus }: HttpOptions): RedirectRules {

@@ -12,6 +12,7 @@ export function httpProblems(options: Partial<HttpOptions>): Problem[] {
     ...versionProblems(options),
     ...headerProblems('headers', options.headers),
     ...statusProblems(options.expected_status),
+    ...bodyProblems(options),
     ...headerProblems('expected_headers', options.expected_headers),
     ...patternsProblems(options),
     ...tlsProblems(options.tls),
@@ -25,11 +26,16 @@ function uriProblems(uri: string | undefined): Problem[] {
   if (!URL.canParse(uri)) return [{ path: 'uri', given: uri, accepted }];
   const { port, username, password } = new URL(uri);
   if (port === '0') return [{ path: 'uri', given: uri, accepted: `${accepted} with a port 1 to 65535` }];
+  // Each by itself: an escape may not begin in one and end in the other.
+  if (isDecodable(username) && isDecodable(password)) return [];
+  return [{ path: 'uri', given: uri, accepted: 'a user name and password in which % begins an escape such as %40' }];
+}
+
+function isDecodable(text: string): boolean {
   try {
-    decodeURIComponent(username + password);
-    return [];
+    return decodeURIComponent(text) !== null;
   } catch {
-    return [{ path: 'uri', given: uri, accepted: 'a user name and password in which % begins an escape such as %40' }];
+    return false;
   }
 }
 
@@ -103,6 +109,11 @@ function patternProblems(path: string, expression: string | undefined): Problem[
   if (!expression) return [];
   const fault = expressionFault(expression);
   return fault === null ? [] : [{ path, given: expression, accepted: `a regular expression of RE2: ${fault}` }];
+}
+
+function bodyProblems({ method, pattern }: Partial<HttpOptions>): Problem[] {
+  if (pattern === undefined || method?.toUpperCase() !== 'HEAD') return [];
+  return [{ path: 'pattern', given: pattern, accepted: 'nothing with the method HEAD, whose answers have no body' }];
 }
 
 function tlsProblems(tls: HttpOptions['tls']): Problem[] {

@@ -1,6 +1,8 @@
 import type { TlsChoice } from './connect.ts';
 import { ProbeFailure } from './failure.ts';
 import type { HttpRequest } from './http-exchange.ts';
+import { headerValues } from './http-parser/headers.ts';
+import type { HeaderList } from './http-parser/lines.ts';
 import { addressOf, type HttpPlan } from './http-plan.ts';
 
 /** Headers that say nothing about who asks; all others stay with the origin that they were meant for. */
@@ -36,6 +38,19 @@ export function redirected(request: HttpRequest, status: number, location: strin
     headers = onlyHeaders(headers, (name) => HARMLESS.has(name.toLowerCase()));
   }
   return { ...request, ...addressOf(url, tlsFor(url, plan), request.target.ipVersion), method, headers, body };
+}
+
+/**
+ * Where a redirect leads: several equal values are one, an empty one leads nowhere, as for curl and browsers. Throws a
+ * ProbeFailure for different ones.
+ */
+export function locationOf(headers: HeaderList): string | null {
+  const locations = new Set(headerValues(headers, 'location'));
+  if (locations.size > 1) {
+    throw new ProbeFailure('redirect', `redirected to different addresses at once: ${[...locations].join(' and ')}`);
+  }
+  const [location = ''] = locations;
+  return location === '' ? null : location;
 }
 
 function targetOf(location: string, from: string): URL {

@@ -14,6 +14,9 @@ export const http: MonitorType<HttpOptions> = {
   host: ({ uri }) => new URL(uri).hostname,
   prepare(options, { gate, userAgent, names = sharedNames() }) {
     const check = new HttpCheck(options, { gate, names, userAgent });
-    return Object.assign((request: ProbeRequest) => check.run(request), { close: () => check.close() });
+    return Object.assign((request: ProbeRequest) => check.run(request), {
+      keeps: options.keep_alive === true,
+      close: () => check.close(),
+    });
   },
 };

@@ -69,6 +69,8 @@ export interface ConnectionGate {
  */
 export interface Probe {
   (request: ProbeRequest): Promise<ProbeResult>;
+  /** Whether it keeps something from one try to the next, so that another probe of the same job would not do. */
+  readonly keeps?: boolean;
   /** Closes what is kept; called when no further try is expected. One that comes all the same opens it anew. */
   close?(): void;
 }
@@ -82,8 +84,8 @@ export interface ProbeRequest {
 }
 
 export interface ProbeResult {
-  /** `missed` is the scheduler's word, never a probe's. */
-  outcome: Exclude<Outcome, 'missed'>;
+  /** `missed` only with reason `internal`: a fault of our own, which says nothing about the target. */
+  outcome: Outcome;
   reason?: Reason;
   status: string | null;
   /** Seconds from the start to the end of the response; null when there was no response. */

@@ -17,6 +17,8 @@ export interface CheckRunOptions {
   slotTag: string;
   timeoutMs: number;
   retries: number;
+  /** Between two tries; null: a short one, shorter where time is short. */
+  retryPauseMs: number | null;
   /** Everything ends by then, in the timeline's time. */
   deadline: number;
   clock: Clock;
@@ -24,9 +26,12 @@ export interface CheckRunOptions {
   now: () => number;
   /** All the time that the event loop was held up so far. */
   stalledMs: () => number;
-  /** The end: a verdict, or null when no try could say anything because of us. Called once, unless it is aborted. */
-  onVerdict: (verdict: Verdict | null) => void;
-  /** The probe threw, against its contract. */
+  /**
+   * The end: a verdict, or why no try could say anything: we were late, or have a fault. Called once, unless it is
+   * aborted.
+   */
+  onVerdict: (verdict: Verdict | 'late' | 'internal') => void;
+  /** The probe threw, against its contract, or says that it could not check. */
   onDefect: (error: unknown) => void;
   /** No try of it is under way any more. Called once, whatever happened. */
   onSettled: () => void;
@@ -42,6 +47,8 @@ export class CheckRun {
   #settled = false;
   /** What an earlier try found, fairly. */
   #found: Verdict | null = null;
+  /** Why there is no verdict, if there is none. */
+  #lack: 'late' | 'internal' = 'late';
   #startedMono = 0;
   #circumstances: Circumstances = { timeoutMs: 0, shortened: false, stalledMs: 0 };
 
@@ -81,11 +88,12 @@ export class CheckRun {
     // A jump of the timeline or a stall of our own is no defect of the probe.
     const ours = this.#circumstances.shortened || ranMs < timeoutMs || stalledMs > Math.max(50, timeoutMs / 10);
     if (!this.#underWay || ours) {
-      this.#abort(this.#found);
+      this.#conclude();
       return;
     }
     this.#options.onDefect(new Error('The probe did not end in its time'));
-    this.#abort(this.#toVerdict(OVERRUN, Math.floor(this.#options.now() - ranMs), 0));
+    this.#lack = 'internal';
+    this.#conclude();
   }
 
   /** Ends it without a verdict. */
@@ -96,10 +104,11 @@ export class CheckRun {
     this.#settle();
   }
 
-  #abort(verdict: Verdict | null): void {
+  /** Ends it with what was found. */
+  #conclude(): void {
     this.#concluded = true;
     this.#controller.abort();
-    this.#options.onVerdict(verdict);
+    this.#options.onVerdict(this.#found ?? this.#lack);
     this.#settle();
   }
 
@@ -109,19 +118,22 @@ export class CheckRun {
       this.#settle();
       return;
     }
+    if (result.outcome === 'missed') {
+      this.#lack = 'internal';
+      if (result !== DEFECT) this.#options.onDefect(new Error(result.detail));
+    }
     const stalledMs = this.#options.stalledMs() - this.#circumstances.stalledMs;
     if (isFair(result, { ...this.#circumstances, stalledMs })) this.#found = this.#toVerdict(result, ts, stalledMs);
-    if (result.outcome === 'down' && this.#attempt <= this.#options.retries && this.#retry()) return;
-    this.#concluded = true;
-    this.#options.onVerdict(this.#found);
-    this.#settle();
+    const hasFailed = result.outcome === 'down' || result.outcome === 'missed';
+    if (hasFailed && this.#attempt <= this.#options.retries && this.#retry()) return;
+    this.#conclude();
   }
 
-  /** Another try, after a short pause, if at least half of its time is left. */
+  /** Another try, after a pause, if at least half of its time is left. */
   #retry(): boolean {
-    const { clock, deadline, now, timeoutMs } = this.#options;
+    const { clock, deadline, now, retryPauseMs, timeoutMs } = this.#options;
     const leftMs = deadline - now();
-    const pauseMs = Math.min(RETRY_PAUSE_MS, leftMs / 10);
+    const pauseMs = retryPauseMs ?? Math.min(RETRY_PAUSE_MS, leftMs / 10);
     if (leftMs - pauseMs < timeoutMs / 2) return false;
     clock.after(pauseMs, () => {
       if (!this.#concluded) this.begin();
@@ -150,7 +162,12 @@ export class CheckRun {
   }
 }
 
-const NOTHING = { outcome: 'down', reason: 'internal', status: null, responseTime: null, timings: {} } as const;
-const DEFECT: ProbeResult = { ...NOTHING, detail: 'the monitor failed; the log has the details' };
-const OVERRUN: ProbeResult = { ...NOTHING, detail: 'the monitor did not end in its time' };
+const DEFECT: ProbeResult = {
+  outcome: 'missed',
+  reason: 'internal',
+  status: null,
+  responseTime: null,
+  timings: {},
+  detail: 'the monitor failed; the log has the details',
+};
 const RETRY_PAUSE_MS = 250;

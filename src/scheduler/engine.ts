@@ -249,6 +249,7 @@ export class Engine {
       slotTag: `${jobId}/${slot}`,
       timeoutMs: job.timeoutMs,
       retries: job.retries,
+      retryPauseMs: job.retryPauseMs,
       deadline: slot + distanceMs - guardMs,
       clock,
       now: () => timeline.now(),
@@ -263,12 +264,12 @@ export class Engine {
     run.begin();
   }
 
-  #conclude(series: Series, run: CheckRun, verdict: Verdict | null): void {
+  #conclude(series: Series, run: CheckRun, verdict: Verdict | 'late' | 'internal'): void {
     if (series.run !== run) return;
     series.run = null;
     series.stuck = true;
-    if (verdict === null) {
-      this.miss(series, series.next, 'late');
+    if (typeof verdict === 'string') {
+      this.miss(series, series.next, verdict);
     } else if (
       series.missed ||
       !this.#options.publisher.publish(this.#toResult(series, verdict), series.span.topic, series)

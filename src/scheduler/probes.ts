@@ -3,8 +3,8 @@ import type { Probe } from '../monitors/monitor.ts';
 import type { Series } from './series.ts';
 
 /**
- * The probes of series, prepared when they are first needed. Those of short periods are kept, and of the others as many
- * as memory should bear: making one anew takes microseconds, holding a hundred thousand takes hundreds of megabytes.
+ * The probes of series, prepared when they are first needed. Those of short periods and those that keep something
+ * themselves are kept, and of the others as many as memory should bear: making one anew takes microseconds, holding a hundred thousand takes hundreds of megabytes.
  */
 export class Probes {
   readonly #prepare: (job: Job) => Probe;
@@ -26,7 +26,7 @@ export class Probes {
       probe = () => Promise.reject(error);
     }
     const isShort = (series.schedule.periodMs ?? Number.POSITIVE_INFINITY) <= SHORT_PERIOD_MS;
-    if (isShort || this.#kept < this.#maxKept) {
+    if (isShort || probe.keeps || this.#kept < this.#maxKept) {
       series.probe = probe;
       this.#kept++;
     }
@@ -42,5 +42,4 @@ export class Probes {
 }
 
 const MAX_KEPT = 10_000;
-/** Longer than that, kept-alive connections do not live anyway. */
 const SHORT_PERIOD_MS = 30_000;

@@ -35,7 +35,7 @@ export interface MissedSlots {
   reason: MissedReason;
 }
 
-export const MISSED_REASONS = ['overload', 'late', 'stopped', 'scheduler_down'] as const;
+export const MISSED_REASONS = ['overload', 'late', 'stopped', 'scheduler_down', 'internal'] as const;
 export type MissedReason = (typeof MISSED_REASONS)[number];
 
 /**

@@ -13,9 +13,11 @@ export interface Circumstances {
 /**
  * Whether a verdict is ours to give. A `timeout` or `latency` is only the site's fault when the site had its time: not
  * when the try was cut short by a late start, nor when our own event loop stood still for more than a tenth of it. Such a
- * try says nothing, and its slot is missed(late). All other verdicts stand, whatever held us up.
+ * try says nothing, and its slot is missed(late); nor does one that failed by a fault of our own, whose slot is
+ * missed(internal). All other verdicts stand, whatever held us up.
  */
 export function isFair(result: ProbeResult, { timeoutMs, shortened, stalledMs }: Circumstances): boolean {
+  if (result.outcome === 'missed') return false;
   if (result.outcome === 'down' && result.reason === 'timeout') {
     return !shortened && stalledMs <= Math.max(50, timeoutMs * SHARE);
   }

@@ -121,10 +121,9 @@ function compareWithTarget(counted: ReadonlyMap<string, RawResult>, served: Serv
   for (const [tag, statuses] of served) {
     const result = counted.get(tag);
     if (!result) report.problems.push(`the target served ${tag}, which is counted as nothing`);
-    else if (result.outcome === 'missed') report.servedButMissed += statuses.length;
     else if (result.status === null && statuses.some((status) => status > 0) && result.reason === 'internal') {
       report.problems.push(`slot ${tag} was answered and is counted as an internal failure`);
-    }
+    } else if (result.outcome === 'missed') report.servedButMissed += statuses.length;
   }
 }
 

@@ -34,6 +34,7 @@ class Jobs {
       cronTimezone: null,
       timeoutMs: 150,
       retries: 0,
+      retryPauseMs: null,
       locations: ['default'],
       tags: [],
       enabled: true,

@@ -110,7 +110,7 @@ test('retries share the slot, and the verdict is that of the last fair try', asy
   await stop(a);
 });
 
-test('a monitor that breaks its contract is down(internal), and its job goes on', async (t) => {
+test('a monitor that breaks its contract is missed(internal), and its job goes on', async (t) => {
   const { clock, world, log, lines, finish, stop } = setUp(3);
   const a = startProcess({
     world,
@@ -126,8 +126,8 @@ test('a monitor that breaks its contract is down(internal), and its job goes on'
   t.strictSame(differences(world.spans, countLog(log)), []);
   const of = (jobId: number) => lines().filter(({ job_id: id, slots }) => id === jobId && slots !== 0);
   t.ok(of(1).length >= 9);
-  for (const line of of(1)) t.match(line, { outcome: 'down', reason: 'internal', status: null, response_time: null });
-  t.match(of(2)[0], { outcome: 'down', reason: 'internal', detail: 'the monitor did not end in its time' });
+  for (const line of of(1)) t.match(line, { outcome: 'missed', reason: 'internal', status: null, response_time: null });
+  t.match(of(2)[0], { outcome: 'missed', reason: 'internal' });
   t.ok(
     of(2)
       .slice(1)

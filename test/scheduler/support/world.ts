@@ -302,6 +302,7 @@ function baseJob(jobId: number): Job {
     cronTimezone: null,
     timeoutMs: 500,
     retries: 0,
+    retryPauseMs: null,
     locations: ['default'],
     tags: [],
     enabled: true,

@@ -1,0 +1,50 @@
+import type { HeaderList } from './lines.ts';
+
+const NONE: readonly string[] = Object.freeze([]);
+
+/** The values of a header (lower case), one for each time it was sent. */
+export function headerValues(headers: HeaderList, name: string): readonly string[] {
+  let found: string[] | undefined;
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    if (headers[i] !== name) continue;
+    if (found) found.push(headers[i + 1]!);
+    else found = [headers[i + 1]!];
+  }
+  return found ?? NONE;
+}
+
+/** The items of a header that is a list, however many headers it was sent in; empty ones are none (RFC 9110 5.6.1). */
+export function listItems(headers: HeaderList, name: string): readonly string[] {
+  const values = headerValues(headers, name);
+  if (values.length === 0) return NONE;
+  return values
+    .flatMap((value) => value.split(','))
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+/** Fields of one value each, in which a comma separates nothing. */
+const NO_LISTS = new Set([
+  'age',
+  'authorization',
+  'content-disposition',
+  'content-length',
+  'content-location',
+  'content-type',
+  'date',
+  'etag',
+  'expires',
+  'last-modified',
+  'location',
+  'refresh',
+  'retry-after',
+  'server',
+  'set-cookie',
+  'set-cookie2',
+]);
+
+/** What a header says: each of its values, and all as one where its field is a list (RFC 9110 5.3). */
+export function readingsOf(headers: HeaderList, name: string): readonly string[] {
+  const values = headerValues(headers, name);
+  return values.length > 1 && !NO_LISTS.has(name) ? [...values, values.join(', ')] : values;
+}
