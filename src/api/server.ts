@@ -28,17 +28,24 @@ const MAX_HEADER_BYTES = 16_384;
  */
 export async function createServer(dependencies: ApiDependencies): Promise<FastifyInstance> {
   const { options, logger } = dependencies;
+  const requestTimeout = options.requestTimeoutMs ?? 30_000;
   const app = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimitBytes ?? 262_144,
-    requestTimeout: options.requestTimeoutMs ?? 30_000,
+    requestTimeout,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     trustProxy: trustedProxies(options.trustProxy),
     exposeHeadRoutes: true,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
-    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: 10_000, keepAliveTimeout: 65_000 },
+    http: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: Math.min(10_000, requestTimeout),
+      keepAliveTimeout: 65_000,
+      // By default Node looks only every 30 seconds whether a request has outlived its limits.
+      connectionsCheckingInterval: 500,
+    },
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
       handleError(error, request, reply);

@@ -37,7 +37,7 @@ export class SocketLane implements HttpLane {
         resolve(outcome);
       });
       limit.guard((failure) => exchange.stop(failure));
-      if (!exchange.isDone) exchange.begin(kept?.connection ?? null);
+      exchange.begin(kept?.connection ?? null);
     });
   }
 
@@ -95,10 +95,11 @@ class SocketExchange implements ResponseSink {
   }
 
   begin(kept: Connection | null): void {
-    if (kept) {
-      this.#send(kept, true);
-      return;
-    }
+    if (kept) this.#send(kept, true);
+    else if (!this.isDone) this.#open();
+  }
+
+  #open(): void {
     const { target, wantsCertificate } = this.#request;
     // Whether a connection may be used again depends on its certificate.
     const looks = wantsCertificate || (this.#keep !== null && target.tls !== null);
@@ -106,7 +107,11 @@ class SocketExchange implements ResponseSink {
       if (connection) this.#send(connection, false);
       else this.#fail(failure!);
     };
-    this.#dial = new Dial(target, looks, this.#context, total(onDialled, this.#onDefect));
+    try {
+      this.#dial = new Dial(target, looks, this.#context, total(onDialled, this.#onDefect));
+    } catch (error) {
+      this.#fail(toDefect(error));
+    }
   }
 
   /** Ends it now; nothing of it stays open. */
@@ -128,6 +133,11 @@ class SocketExchange implements ResponseSink {
     this.#connection = connection;
     this.#reply.begin(connection, isReused);
     const { socket } = connection;
+    if (this.isDone) {
+      // The time was over before it could be used.
+      socket.destroy();
+      return;
+    }
     socket.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose);
     try {
       socket.write(this.#serialized());
