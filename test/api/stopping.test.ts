@@ -73,3 +73,25 @@ function connections(app: Awaited<ReturnType<typeof createTestServer>>): Promise
     app.server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
   );
 }
+
+test('requests that are sent drop by drop end at their limit', async (t) => {
+  const app = await createTestServer(t, { options: { requestTimeoutMs: 1_000 } });
+  const port = await listen(app);
+  const begun = performance.now();
+  const head = 'POST /job HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 900\r\n';
+  const ended = Array.from({ length: 200 }, (_, index) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(index % 2 ? head : `${head}\r\n`));
+    const drip = setInterval(() => socket.write('x'), 100);
+    return new Promise<void>((resolve) =>
+      socket
+        .resume()
+        .on('error', () => undefined)
+        .on('close', () => {
+          clearInterval(drip);
+          resolve();
+        }),
+    );
+  });
+  await Promise.all(ended);
+  t.ok(performance.now() - begun < 12_000, `${performance.now() - begun} ms`);
+});

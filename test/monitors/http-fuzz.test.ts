@@ -13,7 +13,7 @@ const SEEDS = [
   'HTTP/1.1 204 No\r\nkeep-alive: timeout=5\r\nconnection: keep-alive\r\n\r\n',
 ];
 
-const ANSWERS = Number(process.env.FUZZ_ANSWERS ?? 1_500);
+const ANSWERS = Number(process.env.FUZZ_ANSWERS ?? 600);
 
 /** Reproducible numbers (mulberry32). */
 function randomNumbers(seed: number): (below: number) => number {
@@ -78,5 +78,5 @@ test('a running check loop survives whatever comes on its sockets', async (t) =>
     Object.keys(counts).every((name) => !name.includes('internal')),
     JSON.stringify(counts),
   );
-  t.ok((counts['up '] ?? 0) > 100);
+  t.ok((counts['up '] ?? 0) > 50);
 });
