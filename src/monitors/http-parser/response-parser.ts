@@ -41,6 +41,8 @@ export class ResponseParser {
   /** Of the body or of the chunk. */
   #remaining = 0;
   #hasExcess = false;
+  /** Whether any byte has come. */
+  hasBegun = false;
   /** Why it cannot be read; nothing more is told to the sink. */
   fault: Fault | null = null;
 
@@ -54,11 +56,6 @@ export class ResponseParser {
     return this.#step === 'end';
   }
 
-  /** Whether any byte has come. */
-  get hasBegun(): boolean {
-    return this.#headBytes > 0;
-  }
-
   /** Whether another response may follow on the same connection. */
   get isReusable(): boolean {
     return this.isDone && this.fault === null && !this.#hasExcess && this.#framing?.isReusable === true;
@@ -66,6 +63,7 @@ export class ResponseParser {
 
   push(chunk: Buffer): void {
     let at = 0;
+    this.hasBegun ||= chunk.length > 0;
     while (at < chunk.length) {
       switch (this.#step) {
         case 'end':
@@ -107,12 +105,12 @@ export class ResponseParser {
     const to = lineFeed < 0 ? chunk.length : lineFeed;
     const part = chunk.toString('latin1', from, to);
     this.#line = this.#line === '' ? part : this.#line + part;
-    if (!this.#count(to - from + (lineFeed < 0 ? 0 : 1))) return to;
     if (this.#step === 'status' && this.#line.length >= MAGIC.length && !MAGIC_TEST.test(this.#line)) {
       // No need to wait for the end of a line that can be none.
       this.#fail(protocolFault(`Expected HTTP/1.x, the answer begins with ${this.#line.slice(0, MAGIC.length)}`));
       return to;
     }
+    if (!this.#count(to - from + (lineFeed < 0 ? 0 : 1))) return to;
     if (lineFeed < 0) return to;
     const line = this.#line.endsWith('\r') ? this.#line.slice(0, -1) : this.#line;
     this.#line = '';
