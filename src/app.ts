@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { openDatabase } from './app/connections.ts';
+import { tryPort } from './app/port.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { Lifecycle } from './core/lifecycle.ts';
 import type { Logger } from './core/logger.ts';
@@ -62,6 +63,8 @@ async function start(
   lifecycle: Lifecycle,
   signal: AbortSignal,
 ): Promise<StartInfo> {
+  const isListening = settings.roles.includes('api') || settings.server.probes;
+  if (isListening && settings.server.port !== 0) await tryPort(settings.server);
   const name = settings.instance ?? `${hostname()}-${process.pid}`;
   const parts = {
     settings,

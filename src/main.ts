@@ -28,7 +28,7 @@ export interface MainOptions {
  */
 export async function main({ settings, version, signal, isTerminal, announce }: MainOptions): Promise<void> {
   const level = settings.logging.level === 'auto' ? (isTerminal ? 'warn' : 'info') : settings.logging.level;
-  const logger = createLogger({ level, fd: isTerminal ? 2 : 1 });
+  const logger = createLogger({ level, fd: isTerminal ? 2 : 1, format: settings.logging.format });
   if (settings.roles.includes('scheduler')) growHeapSparingly();
   const app = createApp(settings, { logger, version, signal });
   const grace = closeWithGrace(

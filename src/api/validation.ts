@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifySchema, FastifySchemaCompiler } from 'fastify';
+import { counted } from '../core/plural.ts';
 import { createValidator, formatProblem, type Problem } from '../core/validation.ts';
 import { VedetteError } from '../errors.ts';
 
@@ -36,6 +37,6 @@ const MAX_PROBLEMS = 20;
 
 export function validationError(problems: readonly Problem[], part = 'body'): VedetteError {
   const lines = problems.slice(0, MAX_PROBLEMS).map(formatProblem);
-  if (problems.length > MAX_PROBLEMS) lines.push(`and ${problems.length - MAX_PROBLEMS} more problems`);
+  if (problems.length > MAX_PROBLEMS) lines.push(`and ${counted(problems.length - MAX_PROBLEMS, 'more problem')}`);
   return new VedetteError('VED_VALIDATION', `${part}: ${lines.join('; ')}`);
 }

@@ -1,8 +1,9 @@
 import { Command } from 'commander';
+import { plainText } from '../core/plain-text.ts';
 import type { Job } from '../jobs/job.ts';
 import { type Cli, EXIT, examples, settingsFor } from './context.ts';
 import { addJobOptions, type JobOptions, toJobFields } from './job-options.ts';
-import { formatSeconds } from './output.ts';
+import { formatCounted, formatSeconds } from './output.ts';
 import { outcomeStyle } from './result-line.ts';
 import { type CheckOutcome, exitCodeOf, runCheck } from './run-check.ts';
 import { formatTimingBar } from './timing-bar.ts';
@@ -31,7 +32,7 @@ export function checkCommand(cli: Cli): Command {
       const job = rules.toJob(readDefinition(rules, { ...period, uri, ...toJobFields(options) }), 1);
       const result = await runCheck(rules, job, cli.signal);
       cli.exitCode = cli.signal.aborted ? EXIT.interrupted : exitCodeOf([result.outcome]);
-      if (options.json) cli.stdout.line(JSON.stringify(toJson(uri, result), null, 2));
+      if (options.json) cli.stdout.json(toJson(uri, result));
       else show(cli, uri, job, result);
     });
 }
@@ -47,17 +48,17 @@ function show({ stdout }: Cli, uri: string, job: Job, result: CheckOutcome): voi
   const { outcome, reason, status, responseTime, timings, bytes, detail, facts = {}, attempt } = result;
   const head = [style.bold(outcomeStyle(style, outcome)(outcome))];
   if (reason) head.push(reason);
-  if (status !== null) head.push(status);
+  if (status !== null) head.push(plainText(status));
   if (responseTime !== null) head.push(formatSeconds(responseTime));
-  if (bytes !== undefined) head.push(`${bytes} bytes`);
+  if (bytes !== undefined) head.push(formatCounted(bytes, 'byte'));
   if (job.retries > 0) head.push(`try ${attempt} of ${job.retries + 1}`);
-  stdout.line(`${head.join('  ')}  ${style.dim(uri)}`);
-  if (detail) stdout.line(`  ${detail}`);
+  stdout.line(`${head.join('  ')}  ${style.dim(plainText(uri))}`);
+  if (detail) stdout.line(`  ${plainText(detail)}`);
   for (const line of formatTimingBar(timings, style)) stdout.line(line);
   for (const [name, value] of Object.entries(facts)) {
     if (value === false || value === null || value === undefined) continue;
     const text = Array.isArray(value) ? value.join(' -> ') : typeof value === 'object' ? flat(value) : String(value);
-    stdout.line(style.dim(`  ${name.replaceAll('_', ' ')}: ${text}`));
+    stdout.line(style.dim(plainText(`  ${name.replaceAll('_', ' ')}: ${text}`)));
   }
 }
 

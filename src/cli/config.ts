@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { counted } from '../core/plural.ts';
 import { settingsTable, showSettings } from '../settings.ts';
 import { type Cli, examples, resolveFor } from './context.ts';
 import { formatTable } from './output.ts';
@@ -20,8 +21,8 @@ export function configCommand(cli: Cli): Command {
       const { settings, given } = resolveFor(cli, command);
       const { loadJobRules, loadJobFile } = await import('./job-rules.ts');
       const jobs = await loadJobFile(settings, await loadJobRules(settings));
-      cli.stdout.line(`${given.size} settings given, all of them right`);
-      cli.stdout.line(jobs ? `${jobs.length} jobs, all of them right` : 'no job file');
+      cli.stdout.line(`${counted(given.size, 'setting')} given, ${allRight(given.size)}`);
+      cli.stdout.line(jobs ? `${counted(jobs.length, 'job')}, ${allRight(jobs.length)}` : 'no job file');
     });
 
   config
@@ -42,7 +43,7 @@ export function configCommand(cli: Cli): Command {
       const rows = showSettings(resolveFor(cli, command).given).filter(
         (row) => !options.given || row.source !== 'default',
       );
-      if (options.json) return cli.stdout.line(JSON.stringify(rows, null, 2));
+      if (options.json) return cli.stdout.json(rows);
       const { style } = cli.stdout;
       const table = formatTable(
         rows,
@@ -62,3 +63,5 @@ export function configCommand(cli: Cli): Command {
 
   return config;
 }
+
+const allRight = (count: number): string => (count === 1 ? 'it is right' : 'all of them right');

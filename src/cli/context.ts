@@ -11,6 +11,8 @@ export interface Cli {
   readonly signal: AbortSignal;
   /** Exit code of the process, unless the command throws. */
   exitCode: number;
+  /** The command that runs; its options are repeated where a message names another command. */
+  command?: Command;
   /** Where settings and files are looked for; absent: the process's own. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;

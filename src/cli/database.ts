@@ -94,7 +94,8 @@ async function open(
 
 /** Logs of commands go to stderr, and only what somebody has to know, unless the settings ask for more. */
 export function cliLogger(settings: Settings) {
-  return createLogger({ level: settings.logging.level === 'auto' ? 'error' : settings.logging.level, fd: 2 });
+  const { level, format } = settings.logging;
+  return createLogger({ level: level === 'auto' ? 'error' : level, fd: 2, format });
 }
 
 /** For psql and other tools. Certificates are named by their own variables there (PGSSLROOTCERT and so on). */

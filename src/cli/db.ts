@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { VedetteError } from '../errors.ts';
 import { type Cli, examples, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
+import { withGivenOptions } from './hints.ts';
 
 export function dbCommand(cli: Cli): Command {
   const db = new Command('db').description('make, migrate and reach the database');
@@ -84,7 +85,9 @@ export function dbCommand(cli: Cli): Command {
           await database.transaction((tx) => tx.query(sql));
           cli.stdout.line(`${migrator}, ${writer} and ${reader} have their rights in schema ${database.schema}`);
           if ((await pendingMigrations(database)).length > 0) {
-            cli.stdout.line(`Now make the tables: run \`vedette db migrate\` as ${migrator}`);
+            cli.stdout.line(
+              withGivenOptions(cli.command, `Now make the tables: run \`vedette db migrate\` as ${migrator}`),
+            );
           }
           const { rows } = await database.query<{ name: string }>(
             'SELECT rolname AS name FROM pg_roles WHERE rolname = ANY($1) AND NOT rolcanlogin',
@@ -112,7 +115,12 @@ export function dbCommand(cli: Cli): Command {
         async ({ connectionString, database, isTemporary }) => {
           cli.stdout.line(inSchema(connectionString, database.schema));
           if (isTemporary)
-            cli.stderr.line('The embedded server runs only while Vedette does: start `vedette serve` to connect.');
+            cli.stderr.line(
+              withGivenOptions(
+                cli.command,
+                'The embedded server runs only while Vedette does: start `vedette serve` to connect.',
+              ),
+            );
         },
       );
     });

@@ -1,9 +1,12 @@
 import { Command } from 'commander';
 import { withDeadline } from '../core/deadline.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
+import { plainText } from '../core/plain-text.ts';
+import { counted } from '../core/plural.ts';
 import type { Finding, Verdict } from '../doctor/examination.ts';
 import { examineSettings } from '../settings.ts';
 import { type Cli, EXIT, examples, loadOptionsFor, settingOption } from './context.ts';
+import { withGivenOptions } from './hints.ts';
 import { loadJobFile, loadJobRules } from './job-rules.ts';
 
 /** What hangs must not keep the answer back. */
@@ -30,10 +33,12 @@ export function doctorCommand(cli: Cli): Command {
       cli.exitCode = isHealthy ? EXIT.ok : EXIT.failed;
       if (options.json) {
         const counts = { ok: count('ok'), warnings: count('warning'), problems: count('problem') };
-        return cli.stdout.line(JSON.stringify({ ...counts, findings }, null, 2));
+        return cli.stdout.json({ ...counts, findings });
       }
       show(cli, findings);
-      cli.stdout.line(`\n${count('ok')} ok, ${count('warning')} warnings, ${count('problem')} problems`);
+      cli.stdout.line(
+        `\n${count('ok')} ok, ${counted(count('warning'), 'warning')}, ${counted(count('problem'), 'problem')}`,
+      );
     });
 }
 
@@ -53,12 +58,13 @@ async function examine(cli: Cli, command: Command): Promise<Finding[]> {
   }
 }
 
-function show({ stdout }: Cli, findings: readonly Finding[]): void {
+function show({ stdout, command }: Cli, findings: readonly Finding[]): void {
   const { style } = stdout;
   const colours = { ok: style.green, warning: style.yellow, problem: style.red };
   const width = Math.max(...findings.map(({ name }) => name.length));
   for (const { name, verdict, found, advice } of findings) {
-    stdout.line(`${colours[verdict](verdict.padEnd(7))}  ${name.padEnd(width)}  ${found}`);
-    if (advice !== null) stdout.line(`${' '.repeat(9 + width)}  ${style.bold(`-> ${advice}`)}`);
+    stdout.line(`${colours[verdict](verdict.padEnd(7))}  ${name.padEnd(width)}  ${plainText(found)}`);
+    if (advice !== null)
+      stdout.line(`${' '.repeat(9 + width)}  ${style.bold(plainText(withGivenOptions(command, `-> ${advice}`)))}`);
   }
 }

@@ -1,3 +1,4 @@
+import { counted } from '../core/plural.ts';
 import { formatProblem } from '../core/validation.ts';
 import { VedetteError } from '../errors.ts';
 import type { Job } from '../jobs/job.ts';
@@ -22,9 +23,8 @@ export function readDefinition(
   const checked = rules.validate(value);
   if (checked.ok && missing.length === 0) return checked.value;
   const problems = [...missing, ...(checked.ok ? [] : checked.problems)];
-  const count = problems.length === 1 ? 'One problem' : `${problems.length} problems`;
   const lines = problems.map((problem) => `  ${formatProblem(problem)}`);
-  throw new VedetteError('VED_USAGE', [`${count} in the job:`, ...lines].join('\n'));
+  throw new VedetteError('VED_USAGE', [`${counted(problems.length, 'problem')} in the job:`, ...lines].join('\n'));
 }
 
 /** The jobs that the settings name; null when there is no file and nobody named one. Throws VED_JOBS_FILE_INVALID. */

@@ -30,7 +30,7 @@ export async function showJobs(
       },
       counts,
     }));
-    return stdout.line(JSON.stringify(list, null, 2));
+    return stdout.json(list);
   }
   if (rows.length === 0) return stdout.line('There are no jobs.');
   const { style } = stdout;

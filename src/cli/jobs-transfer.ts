@@ -2,6 +2,8 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type Command, Option } from 'commander';
+import { plainText } from '../core/plain-text.ts';
+import { counted } from '../core/plural.ts';
 import { VedetteError } from '../errors.ts';
 import { forms, formsOf } from '../jobs/forms/index.ts';
 import { writeJobs } from '../jobs/job-export.ts';
@@ -58,9 +60,9 @@ export function addExport(cli: Cli, jobs: Command, run: Run): void {
         const shown = options.secrets ? stored : stored.map(rules.redact);
         if (!options.secrets && !options.masked) refuseSecrets(stored, shown);
         const text = writeJobs(shown, { form: exportForm(options), rules, isLossy: options.lossy === true });
-        if (options.output === undefined) return cli.stdout.write(text);
+        if (options.output === undefined) return cli.stdout.data(text);
         writeWhole(path.resolve(cli.cwd ?? '.', options.output), text, options.secrets === true);
-        cli.stderr.line(`${stored.length} jobs written to ${options.output}`);
+        cli.stderr.line(`${counted(stored.length, 'job')} written to ${options.output}`);
       }),
     );
 }
@@ -155,7 +157,7 @@ function showPlan(
   prune: boolean,
 ): void {
   const { style } = stdout;
-  const title = (jobId: number, name: string) => `job ${jobId}  ${name}`;
+  const title = (jobId: number, name: string) => plainText(`job ${jobId}  ${name}`);
   const nameOf = (definition: JobDefinition) => toJob(definition, definition.job_id as number).name;
   const show = (value: unknown) => (value === undefined ? 'nothing' : shorten(JSON.stringify(value)));
   for (const definition of created) {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command } from 'commander';
 import { systemClock } from '../core/clock.ts';
+import { plainText } from '../core/plain-text.ts';
 import { VedetteError } from '../errors.ts';
 import type { StoredJob } from '../jobs/job.ts';
 import type { JobRules } from '../jobs/job-rules.ts';
@@ -174,7 +175,7 @@ function addAdd(cli: Cli, jobs: Command, run: Run): void {
 }
 
 function report(cli: Cli, { job, running }: StoredJob): void {
-  cli.stdout.line(`job ${job.jobId} added${running ? '' : ', stopped'}: ${job.name}`);
+  cli.stdout.line(plainText(`job ${job.jobId} added${running ? '' : ', stopped'}: ${job.name}`));
 }
 
 function describe(uri: string, options: AddOptions): JobDefinition {

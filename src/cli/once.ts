@@ -54,16 +54,12 @@ export function onceCommand(cli: Cli): Command {
       const results = await checkAll(cli, rules, jobs, options.concurrency);
       cli.exitCode = cli.signal.aborted ? EXIT.interrupted : exitCodeOf(results.map(({ result }) => result.outcome));
       if (options.json) {
-        cli.stdout.line(
-          JSON.stringify(
-            results.map(({ job, result }) => ({
-              job_id: job.jobId,
-              job_name: job.name,
-              ...toJson(uriOf(job), result),
-            })),
-            null,
-            2,
-          ),
+        cli.stdout.json(
+          results.map(({ job, result }) => ({
+            job_id: job.jobId,
+            job_name: job.name,
+            ...toJson(uriOf(job), result),
+          })),
         );
       } else if (results.length === 0) cli.stdout.line('There are no jobs to check.');
       else showTable(cli, results);
@@ -93,11 +89,11 @@ async function checkAll(cli: Cli, rules: JobRules, jobs: readonly Job[], concurr
       const job = jobs[index]!;
       results[index] = { job, result: await runCheck(rules, job, cli.signal) };
       done++;
-      if (cli.stderr.isTerminal) cli.stderr.write(`\r${done} of ${jobs.length} checked`);
+      cli.stderr.progress(`${done} of ${jobs.length} checked`);
     }
   };
   await Promise.all(Array.from({ length: Math.min(concurrency, jobs.length) }, work));
-  if (cli.stderr.isTerminal) cli.stderr.write('\r\x1b[K');
+  cli.stderr.progress('');
   return results.filter((result) => result !== undefined);
 }
 

@@ -1,7 +1,19 @@
-/** Where a command writes. Colours and progress are for terminals only, and not for those that ask for none (NO_COLOR). */
+import { plainJson, plainLines, plainText } from '../core/plain-text.ts';
+import { plural } from '../core/plural.ts';
+
+/**
+ * Where a command writes. Colours and progress are for terminals only, and not for those that ask for none (NO_COLOR).
+ * What could steer a terminal is written as an escape, whoever it came from; only `data` reaches a pipe as it is.
+ */
 export interface Output {
   write(text: string): void;
   line(text?: string): void;
+  /** A value as JSON; what could steer a terminal stands in it as `\u009b`. */
+  json(value: unknown): void;
+  /** A text in a form that programs read again, without the line break that `line` adds. */
+  data(text: string): void;
+  /** A line that the next one replaces, for terminals only; an empty one clears it. */
+  progress(text: string): void;
   readonly isTerminal: boolean;
   readonly style: Style;
 }
@@ -29,14 +41,28 @@ export type OutputStream = Pick<NodeJS.WriteStream, 'write'> & Partial<Pick<Node
 
 export function createOutput(stream: OutputStream): Output {
   const isTerminal = stream.isTTY === true;
+  // hasColors knows NO_COLOR, TERM=dumb and FORCE_COLOR.
+  const hasColours = isTerminal && stream.hasColors?.() === true;
+  const clean = (text: string) => (hasColours ? cleanBetweenColours(text) : plainLines(text));
   return {
-    write: (text) => void stream.write(text),
-    line: (text = '') => void stream.write(`${text}\n`),
+    write: (text) => void stream.write(clean(text)),
+    line: (text = '') => void stream.write(`${clean(text)}\n`),
+    json: (value) => void stream.write(`${plainJson(JSON.stringify(value, null, 2))}\n`),
+    data: (text) => void stream.write(isTerminal ? clean(text) : text),
+    progress: (text) => void (isTerminal && stream.write(`\r\x1b[K${plainText(text)}`)),
     isTerminal,
-    // hasColors knows NO_COLOR, TERM=dumb and FORCE_COLOR.
-    style: createStyle(isTerminal && stream.hasColors?.() === true),
+    style: createStyle(hasColours),
   };
 }
+
+/** Exactly what `createStyle` writes. */
+const OWN_COLOUR = new RegExp(`(\\x1b\\[(?:${[...new Set(Object.values(CODES).flat())].join('|')})m)`);
+
+const cleanBetweenColours = (text: string): string =>
+  text
+    .split(OWN_COLOUR)
+    .map((part, index) => (index % 2 === 1 ? part : plainLines(part)))
+    .join('');
 
 export interface Column<Row> {
   title: string;
@@ -48,7 +74,7 @@ export interface Column<Row> {
 
 /** Rows under their titles, two spaces between columns, nothing cut off. */
 export function formatTable<Row>(rows: readonly Row[], columns: readonly Column<Row>[], style: Style): string {
-  const cells = rows.map((row) => columns.map((column) => column.value(row)));
+  const cells = rows.map((row) => columns.map((column) => plainText(column.value(row))));
   const widths = columns.map(({ title }, i) => Math.max(width(title), ...cells.map((row) => width(row[i]!))));
   const pad = (text: string, i: number) => {
     const fill = ' '.repeat(widths[i]! - width(text));
@@ -79,6 +105,10 @@ export function formatSeconds(seconds: number | null | undefined): string {
 export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ' ');
 }
+
+/** `1 result`, `12 000 results`. */
+export const formatCounted = (count: number, word: string, many?: string): string =>
+  `${formatCount(count)} ${plural(count, word, many)}`;
 
 // Wide characters (CJK, emoji) take two columns; the common ranges suffice for job names.
 const WIDE =

@@ -67,12 +67,11 @@ export function planCommand(cli: Cli): Command {
         import('../plan/show.ts'),
       ]);
       const table = layOut(cli.stdout);
-      if (options.costs) return cli.stdout.line(options.json ? JSON.stringify(COSTS, null, 2) : showCosts(table));
+      if (options.costs) return options.json ? cli.stdout.json(COSTS) : cli.stdout.line(showCosts(table));
       const workload = await readWorkload(options, settingsFor(cli, command));
       const planned = plan(workload);
-      cli.stdout.line(
-        options.json ? JSON.stringify({ workload, ...planned }, null, 2) : showPlan(planned, workload, table),
-      );
+      if (options.json) cli.stdout.json({ workload, ...planned });
+      else cli.stdout.line(showPlan(planned, workload, table));
     });
 }
 

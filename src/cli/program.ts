@@ -1,10 +1,11 @@
 import { Command, CommanderError, Option } from 'commander';
-import { VedetteError } from '../errors.ts';
 import { checkCommand } from './check.ts';
 import { configCommand } from './config.ts';
 import { type Cli, EXIT, examples, settingOption } from './context.ts';
 import { dbCommand } from './db.ts';
 import { doctorCommand } from './doctor.ts';
+import { describeFault } from './fault.ts';
+import { withGivenOptions } from './hints.ts';
 import { onInterrupt } from './interrupt.ts';
 import { jobsCommand } from './jobs.ts';
 import { onceCommand } from './once.ts';
@@ -87,6 +88,9 @@ export function createProgram(cli: Cli): Command {
         ['vedette <command> --help', 'more about a command'],
       ),
     );
+  program.hook('preAction', (_program, command) => {
+    cli.command = command;
+  });
   for (const create of COMMANDS) program.addCommand(create(cli));
   forEachCommand(program, (command) => {
     // Commander would end the process by itself, which only cli.ts may.
@@ -102,12 +106,10 @@ function report(cli: Cli, error: unknown): number {
   // Help and version are "errors" of commander with code 0; what is wrong it has written already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (cli.signal.aborted && (error as Error | undefined)?.name === 'AbortError') return EXIT.interrupted;
-  if (error instanceof VedetteError) {
-    cli.stderr.line(`${style.red('error:')} ${error.message} ${style.dim(`[${error.code}]`)}`);
-    return error.code === 'VED_USAGE' ? EXIT.usage : EXIT.failed;
-  }
-  cli.stderr.line(`${style.red('error:')} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-  return EXIT.failed;
+  const { text, code } = describeFault(error);
+  const hint = withGivenOptions(cli.command, text);
+  cli.stderr.line(`${style.red('error:')} ${hint}${code === null ? '' : style.dim(` [${code}]`)}`);
+  return code === 'VED_USAGE' ? EXIT.usage : EXIT.failed;
 }
 
 const collect = (value: string, previous: string[] = []): string[] => [...previous, value];

@@ -9,7 +9,7 @@ import type { Database } from '../storage/database.ts';
 import type { StreamDriver, Stretch } from '../streaming/driver.ts';
 import { type Cli, EXIT, examples, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
-import { formatCount } from './output.ts';
+import { formatCount, formatCounted } from './output.ts';
 import { parseIds, parseNames } from './parse.ts';
 import type { ResultFilter } from './result-lines.ts';
 import { formatInstant, parseRange, TIME_FORMS, type TimeRange } from './time.ts';
@@ -112,7 +112,7 @@ async function printResults({ cli, settings, database, driver, range, options }:
         results += lines.length;
         const text = lines.map((line) => `${line.text}\n`).join('');
         if (file) await file.write(text);
-        else cli.stdout.write(text);
+        else cli.stdout.data(text);
       }
     }
   } finally {
@@ -121,7 +121,7 @@ async function printResults({ cli, settings, database, driver, range, options }:
   if (cli.signal.aborted) cli.exitCode = EXIT.interrupted;
   if (file || cli.stderr.isTerminal) {
     cli.stderr.line(
-      `${formatCount(results)} results, ${formatInstant(range.fromMs)} to ${formatInstant(range.toMs)}` +
+      `${formatCounted(results, 'result')}, ${formatInstant(range.fromMs)} to ${formatInstant(range.toMs)}` +
         (cli.signal.aborted ? ', broken off' : ''),
     );
   }
@@ -177,7 +177,9 @@ async function rebuildRows({ cli, settings, database, driver, range, options }: 
   }
   const { written, ...plan } = await rebuild(wanted, (first) => showPlan(cli, first));
   if (refuse(cli, plan) || !written) return;
-  cli.stdout.line(`${cli.stdout.style.green('written')}  ${formatCount(plan.changes.length)} rows, in one transaction`);
+  cli.stdout.line(
+    `${cli.stdout.style.green('written')}  ${formatCounted(plan.changes.length, 'row')}, in one transaction`,
+  );
 }
 
 function showPlan({ stdout }: Cli, { report, changes }: RebuildPlan): void {
@@ -186,8 +188,8 @@ function showPlan({ stdout }: Cli, { report, changes }: RebuildPlan): void {
     formatCount(changes.filter(wanted).length);
   stdout.line(`${style.bold('plan')}  ${formatInstant(report.fromMs)} to ${formatInstant(report.toMs)}`);
   stdout.line(
-    `${formatCount(report.records)} records read, ${formatCount(report.results)} results counted anew, ` +
-      `${formatCount(report.equalRows)} rows are equal`,
+    `${formatCounted(report.records, 'record')} read, ${formatCounted(report.results, 'result')} counted anew, ` +
+      `${formatCounted(report.equalRows, 'row')} ${report.equalRows === 1 ? 'is' : 'are'} equal`,
   );
   stdout.line(
     `rows to change: ${count(({ stored, expected }) => stored !== null && expected !== null)}, ` +

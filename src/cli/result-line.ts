@@ -1,3 +1,5 @@
+import { plainText } from '../core/plain-text.ts';
+import { counted } from '../core/plural.ts';
 import type { AnyResult } from '../messages/decode.ts';
 import { formatSeconds, type Style } from './output.ts';
 
@@ -10,15 +12,15 @@ export function formatResult(result: AnyResult, style: Style): string {
   const { jobId, location, outcome, reason, status, responseTime, slots, periodMs, detail, attempt } = result;
   const parts = [
     style.dim(at),
-    `job ${jobId}${location === 'default' ? '' : `@${location}`}`,
+    plainText(`job ${jobId}${location === 'default' ? '' : `@${location}`}`),
     outcomeStyle(style, outcome)(outcome.padEnd(8)),
   ];
-  if (outcome !== 'missed') parts.push((status ?? '-').padStart(3), formatSeconds(responseTime).padStart(8));
+  if (outcome !== 'missed') parts.push(plainText(status ?? '-').padStart(3), formatSeconds(responseTime).padStart(8));
   if (slots !== undefined)
-    parts.push(slots === 0 ? 'fence' : `${slots} slots of ${formatSeconds((periodMs ?? 0) / 1000)}`);
+    parts.push(slots === 0 ? 'fence' : `${counted(slots, 'slot')} of ${formatSeconds((periodMs ?? 0) / 1000)}`);
   if (result.slot === null) parts.push('foreign');
   if (reason) parts.push(reason);
   if (attempt !== undefined && attempt > 1) parts.push(`try ${attempt}`);
-  if (detail) parts.push(style.dim(detail));
+  if (detail) parts.push(style.dim(plainText(detail)));
   return parts.join('  ').trimEnd();
 }

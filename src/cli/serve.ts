@@ -4,6 +4,7 @@ import type { Logger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
 import { type Cli, examples, settingOption, settingsFor } from './context.ts';
+import { withGivenOptions } from './hints.ts';
 import { addJobSourceOptions } from './job-source-options.ts';
 import { version } from './version.ts';
 
@@ -28,6 +29,7 @@ export function serveCommand(cli: Cli): Command {
     .addOption(settingOption('--instance <name>', 'instance'))
     .option('--join', 'use the embedded server that another process on the same data folder runs (database.join)')
     .addOption(settingOption('--log-level <level>', 'logging.level'))
+    .addOption(settingOption('--log-format <format>', 'logging.format'))
     .addHelpText(
       'after',
       examples(
@@ -50,6 +52,7 @@ export function processCommand(cli: Cli): Command {
     .description('run only a processor: count the results of the stream into the database')
     .addOption(settingOption('--instance <name>', 'instance'))
     .addOption(settingOption('--log-level <level>', 'logging.level'))
+    .addOption(settingOption('--log-format <format>', 'logging.format'))
     .addHelpText(
       'after',
       examples(
@@ -94,14 +97,15 @@ function portProblem({ server: { host, port } }: Settings, error: unknown): Vede
   return new VedetteError('VED_SETTINGS_INVALID', `${host}:${port} cannot be listened on: ${text}`, { cause: error });
 }
 
-function announce({ stdout }: Cli, settings: Settings, { url, database, stream, roles }: StartInfo): void {
+function announce({ stdout, command }: Cli, settings: Settings, { url, database, stream, roles }: StartInfo): void {
   const { style } = stdout;
   stdout.line(`${style.bold('Vedette')} ${version} ${style.green('runs')}: ${roles.join(', ')}`);
   if (url) {
     stdout.line(`  page      ${style.cyan(`${url}/`)}`);
     stdout.line(`  API docs  ${style.cyan(`${url}/docs`)}`);
   }
-  stdout.line(`  database  ${database}${settings.databaseServer ? '' : style.dim('  (psql "$(npx vedette db url)")')}`);
+  const connect = withGivenOptions(command, '  (psql "$(`vedette db url`)")').replaceAll('`', '');
+  stdout.line(`  database  ${database}${settings.databaseServer ? '' : style.dim(connect)}`);
   if (stream !== 'embedded') stdout.line(`  stream    ${stream}`);
   stdout.line(style.dim('Ctrl-C ends it.'));
 }

@@ -84,7 +84,7 @@ const showCounters = (counters: Record<string, number>): string =>
 
 export async function showDatabase({ stdout }: Cli, database: Database, format: string): Promise<void> {
   const facts = await readDatabaseFacts(database);
-  if (format === 'json') return stdout.line(JSON.stringify(facts, null, 2));
+  if (format === 'json') return stdout.json(facts);
   const tables = facts.tables.filter(({ bytes }) => bytes > 0);
   const columns: Column<(typeof tables)[number]>[] = [
     { title: 'table', value: ({ table }) => table },

@@ -4,7 +4,7 @@ import type { Difference, RowDifference, VerifyReport } from '../processor/verif
 import type { Settings } from '../settings.ts';
 import { type Cli, EXIT, examples, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
-import { formatCount } from './output.ts';
+import { formatCount, formatCounted } from './output.ts';
 import { formatInstant, parseRange, TIME_FORMS } from './time.ts';
 
 interface VerifyOptions {
@@ -49,13 +49,12 @@ export function verifyCommand(cli: Cli): Command {
             results: { store: settings.results.store, keptFromMs: resultsKeptFrom(settings) },
             permittedDelayMs: permittedDelay(settings),
             onProgress: ({ records, total }) => {
-              if (cli.stderr.isTerminal)
-                cli.stderr.write(`\r${formatCount(records)} of ${formatCount(total)} records read`);
+              cli.stderr.progress(`${formatCount(records)} of ${formatCounted(total, 'record')} read`);
             },
           });
-          if (cli.stderr.isTerminal) cli.stderr.write('\r\x1b[K');
+          cli.stderr.progress('');
           cli.exitCode = report.ok ? EXIT.ok : EXIT.failed;
-          if (options.json) cli.stdout.line(JSON.stringify(report, null, 2));
+          if (options.json) cli.stdout.json(report);
           else show(cli, report);
         } finally {
           await lifecycle.close();
@@ -97,11 +96,11 @@ function show({ stdout }: Cli, report: VerifyReport): void {
       : style.red('NOT EQUAL');
   stdout.line(`${style.bold(verdict)}  ${formatInstant(report.fromMs)} to ${formatInstant(report.toMs)}`);
   stdout.line(
-    `${formatCount(report.records)} records read, ${formatCount(report.results)} results counted anew, ` +
-      `${formatCount(report.equalRows)} rows equal in every column, ${formatCount(differences)} differences`,
+    `${formatCounted(report.records, 'record')} read, ${formatCounted(report.results, 'result')} counted anew, ` +
+      `${formatCounted(report.equalRows, 'row')} equal in every column, ${formatCounted(differences, 'difference')}`,
   );
   stdout.line(
-    `${formatCount(coverage.series)} series: ${formatCount(coverage.counted)} of ${formatCount(coverage.due)} slots counted` +
+    `${formatCount(coverage.series)} series: ${formatCount(coverage.counted)} of ${formatCounted(coverage.due, 'slot')} counted` +
       (coverage.pending > 0 ? `, ${formatCount(coverage.pending)} under way` : ''),
   );
   for (const difference of report.differences)
@@ -113,13 +112,15 @@ function show({ stdout }: Cli, report: VerifyReport): void {
   if (differences > listed) stdout.line(`... and ${formatCount(differences - listed)} more`);
   for (const { jobId, location, due, counted, overdue } of coverage.gaps) {
     const silent = overdue > 0 ? `, ${formatCount(overdue)} of them overdue since the last one` : '';
-    stdout.line(`${style.red('gap')}  job ${jobId} at ${location}: ${counted} of ${due} slots counted${silent}`);
+    stdout.line(
+      `${style.red('gap')}  job ${jobId} at ${location}: ${counted} of ${formatCounted(due, 'slot')} counted${silent}`,
+    );
   }
   for (const difference of report.unprovable)
     stdout.line(`${style.yellow('unprovable')}  ${describeDifference(difference)}`);
   for (const { topic, partition, counted, found } of report.unequalPartitions) {
     stdout.line(
-      `${style.yellow('not whole')}  ${formatCount(counted)} results were counted from ${topic}[${partition}], which holds ` +
+      `${style.yellow('not whole')}  ${formatCounted(counted, 'result was', 'results were')} counted from ${topic}[${partition}], which holds ` +
         `${formatCount(found)}: was the topic deleted and made again?`,
     );
   }

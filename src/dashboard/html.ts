@@ -1,3 +1,5 @@
+import { plainLines } from '../core/plain-text.ts';
+
 /** A piece of markup. Only `html` makes it, and `html` escapes whatever is put into it, so that no text becomes markup. */
 export class Html {
   readonly text: string;
@@ -13,7 +15,7 @@ export class Html {
 
 export type HtmlValue = Html | string | number | null | undefined | false | readonly HtmlValue[];
 
-/** Markup with values in it: pieces of markup stay, texts are escaped, lists are joined, nothing is left out. */
+/** Markup with values in it: pieces of markup stay, texts are escaped and show what would steer or turn them, lists are joined, nothing is left out. */
 export function html(strings: TemplateStringsArray, ...values: HtmlValue[]): Html {
   let text = strings[0] ?? '';
   for (let i = 0; i < values.length; i++) text += render(values[i]) + (strings[i + 1] ?? '');
@@ -24,7 +26,7 @@ function render(value: HtmlValue): string {
   if (value instanceof Html) return value.text;
   if (Array.isArray(value)) return value.map(render).join('');
   if (value === null || value === undefined || value === false) return '';
-  return escapeHtml(String(value));
+  return escapeHtml(plainLines(String(value)));
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {

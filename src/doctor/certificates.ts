@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { counted } from '../core/plural.ts';
 import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
 
 const DAY_MS = 86_400_000;
@@ -46,7 +47,8 @@ function judge(path: string, pem: string, now: number): Finding[] {
       );
     }
     const days = Math.floor((to - now) / DAY_MS);
-    if (days < SOON_DAYS) return warning(path, `${name} expires in ${days} days, on ${until}`, 'Replace it in time.');
+    if (days < SOON_DAYS)
+      return warning(path, `${name} expires in ${counted(days, 'day')}, on ${until}`, 'Replace it in time.');
     return ok(path, `${name}, valid until ${until}`);
   });
 }

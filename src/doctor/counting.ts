@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { counted, plural } from '../core/plural.ts';
 import { keyOf, type PartitionLag, readLag, readPositions, readWaiting } from '../lag/lag.ts';
 import { groupByReason, reasonOf } from '../lag/reasons.ts';
 import type { KnownProcessor } from '../storage/counted-positions.ts';
@@ -57,8 +58,9 @@ function standsStill(partition: PartitionLag, before: readonly PartitionLag[]): 
 }
 
 function judgeLag(before: number, after: number): Finding {
-  if (after <= SMALL_LAG) return ok('counting.lag', `${after} records wait to be counted`);
-  const found = `${after} records wait to be counted`;
+  if (after <= SMALL_LAG)
+    return ok('counting.lag', `${counted(after, 'record')} ${plural(after, 'waits', 'wait')} to be counted`);
+  const found = `${counted(after, 'record')} ${plural(after, 'waits', 'wait')} to be counted`;
   if (after < before)
     return warning('counting.lag', `${found}, falling`, 'Processors are catching up: wait, or add one.');
   const advice =
@@ -80,7 +82,7 @@ function judgeStalls(stalled: readonly PartitionLag[], processors: readonly Know
 
 function judgeDeadLetters({ count, error }: { count: number; error: string | null }): Finding[] {
   if (count === 0) return [];
-  const found = `${count} records of the last day could not be read, the last one because: ${error}`;
+  const found = `${counted(count, 'record')} of the last day could not be read, the last one because: ${error}`;
   const advice = 'Look at GET /dead-letters, or TABLE dead_letters: who writes such records into the topic?';
   return [warning('counting.dead_letters', found, advice)];
 }

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { rootCertificates, connect as tlsConnect } from 'node:tls';
+import { counted } from '../core/plural.ts';
 import type { KafkaTls } from '../streaming/kafka-options.ts';
 import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
 import type { Patient } from './patient.ts';
@@ -30,7 +31,7 @@ async function login(patient: Patient, bootstrapServers: readonly string[]): Pro
   try {
     const brokers = (await patient.kafka())?.brokers ?? [];
     const how = [tls && 'TLS', sasl && `SASL ${sasl.mechanism} as ${sasl.user}`].filter(Boolean).join(', ');
-    const count = brokers.length === 1 ? '1 broker' : `${brokers.length} brokers`;
+    const count = counted(brokers.length, 'broker');
     const found = `${count} at ${bootstrapServers.join(',')}${how && ` (${how})`}`;
     return [ok('kafka.servers', found), ...(await unreachable(brokers))];
   } catch (error) {

@@ -1,4 +1,5 @@
 import { formatDuration } from '../core/duration.ts';
+import { counted, plural } from '../core/plural.ts';
 import { formatBytes } from '../settings/leaf.ts';
 import type { Settings } from '../settings.ts';
 import type { KafkaSurvey, TopicSurvey } from '../streaming/kafkajs-survey.ts';
@@ -56,7 +57,12 @@ async function examineTopic(
   if (findings.some(({ verdict }) => verdict !== 'ok')) return findings;
   const retention = topic.configuration?.get('retention.ms');
   const kept = retention === '-1' ? 'kept for ever' : `kept ${formatDuration(Number(retention))}`;
-  return [ok('kafka.topic', `${name}: ${topic.partitions} partitions, ${topic.replicas} replicas, ${kept}`)];
+  return [
+    ok(
+      'kafka.topic',
+      `${name}: ${counted(topic.partitions, 'partition')}, ${counted(topic.replicas, 'replica')}, ${kept}`,
+    ),
+  ];
 }
 
 function missing(name: string, { stream }: Settings, wasUsed: boolean): Finding {
@@ -75,7 +81,7 @@ function judgePartitions(name: string, { partitions, leaderless }: TopicSurvey, 
     return problem('kafka.partitions', found, 'Brokers are down: start them, or raise the replicas of the topic.');
   }
   if (pinned === undefined || partitions === pinned) return null;
-  const found = `${name} has ${partitions} partitions, results are routed by ${pinned}`;
+  const found = `${name} has ${counted(partitions, 'partition')}, results are routed by ${pinned}`;
   if (partitions < pinned) {
     const advice = `Results of some jobs have nowhere to go. Make the topic with at least ${pinned}: kafka-topics.sh --alter --topic ${name} --partitions ${pinned}`;
     return problem('kafka.partitions', found, advice);
@@ -87,7 +93,7 @@ function judgePartitions(name: string, { partitions, leaderless }: TopicSurvey, 
 function judgeReplicas(name: string, { replicas, configuration }: TopicSurvey, { brokers }: KafkaSurvey) {
   const needed = Number(configuration?.get('min.insync.replicas') ?? 1);
   if (needed > replicas) {
-    const found = `${name}: min.insync.replicas is ${needed}, but there are ${replicas} replicas`;
+    const found = `${name}: min.insync.replicas is ${needed}, but there ${plural(replicas, 'is', 'are')} ${counted(replicas, 'replica')}`;
     return problem('kafka.replicas', found, 'Nothing can be written: lower it, or raise the replicas.');
   }
   if (replicas > 1 || brokers.length === 1) return null;

@@ -1,3 +1,4 @@
+import { counted } from '../core/plural.ts';
 import { formatProblem, type Problem, type Validation } from '../core/validation.ts';
 import { VedetteError } from '../errors.ts';
 import { deriveJobId } from './derived-id.ts';
@@ -56,7 +57,7 @@ export class JobSet {
     if (this.#problems.length === 0) return this.#definitions;
     const lines = this.#problems.slice(0, MAX_SHOWN);
     const further = this.#problems.length - MAX_SHOWN;
-    if (further > 0) lines.push(`and ${further} further problems`);
+    if (further > 0) lines.push(`and ${counted(further, 'further problem')}`);
     throw new VedetteError('VED_JOBS_FILE_INVALID', lines.join('\n'));
   }
 

@@ -1,3 +1,4 @@
+import { counted } from '../core/plural.ts';
 import { VedetteError } from '../errors.ts';
 
 /** One thing wrong with the settings. `source` says which file, variable or flag gave the value. */
@@ -19,7 +20,7 @@ export class SettingsError extends VedetteError {
   readonly problems: readonly SettingProblem[];
 
   constructor(problems: readonly SettingProblem[]) {
-    const count = problems.length === 1 ? 'One problem' : `${problems.length} problems`;
+    const count = counted(problems.length, 'problem');
     super(
       'VED_SETTINGS_INVALID',
       `${count} in the settings:\n${problems.map((p) => `  ${formatSettingProblem(p)}`).join('\n')}`,

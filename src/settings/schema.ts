@@ -196,6 +196,11 @@ export const settingsSchema = group('Settings of Vedette', {
       ['auto', 'trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
       { default: 'auto' },
     ),
+    format: choice(
+      'How log lines are written; `auto` is pretty, for people, on a terminal and json elsewhere.',
+      ['auto', 'pretty', 'json'],
+      { default: 'auto' },
+    ),
   }),
   data_dir: path('Folder of the embedded PostgreSQL.', { default: './data' }),
   jobs_file: paths('Files of jobs, or folders of them (docs/jobs.md), applied at start and whenever they change.', {

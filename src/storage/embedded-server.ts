@@ -101,12 +101,21 @@ export async function findEmbeddedConnection(dataDir: string): Promise<string | 
   return running ? connectionStringOf(password, state.port, state.database) : null;
 }
 
-/** A container or a host with a read-only tree: what is missing there is a database of its own. */
+const NOT_WRITABLE: Readonly<Record<string, string>> = {
+  EEXIST: 'it is no folder',
+  ENOTDIR: 'it lies below something that is no folder',
+  ENOENT: 'no file can be made there',
+  ENOSPC: 'its disk is full',
+  EROFS: 'it is read-only',
+};
+
+/** A container or a host with a read-only tree, or a path that is no place for files: what is missing is a database. */
 function notWritable(dataDir: string, cause: unknown): VedetteError | null {
-  const { code } = cause as NodeJS.ErrnoException;
-  if (!['EROFS', 'EACCES', 'EPERM'].includes(code ?? '')) return null;
+  const { code, syscall } = cause as NodeJS.ErrnoException;
+  if (code === undefined || syscall === undefined) return null;
+  const why = NOT_WRITABLE[code] ?? 'this user may not write there';
   const message =
-    `The embedded PostgreSQL needs a folder that it can write to, and ${dataDir} is none (${code}): ` +
+    `The embedded PostgreSQL needs a folder that it can write to, and ${dataDir} is none, ${why} (${code}): ` +
     'name a PostgreSQL with DATABASE_URL or DB_HOST, or another folder with VEDETTE_DATA_DIR';
   return new VedetteError('VED_EMBEDDED_POSTGRES', message, { cause });
 }

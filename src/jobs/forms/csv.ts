@@ -1,4 +1,5 @@
 import { nearest } from '../../core/nearest.ts';
+import { counted } from '../../core/plural.ts';
 import type { FieldSchemas } from './field-schemas.ts';
 import { type FormProblem, firstLine, type JobForm } from './form.ts';
 import { shortNames, type TextField, textEntry, textFields, wireNameOf } from './text-entry.ts';
@@ -29,7 +30,8 @@ export const csv: JobForm = {
         const name = names[index];
         if (cell.text === '' || refused.has(index)) return [];
         if (name) return [{ name, ...cell }];
-        const accepted = names.length > index ? 'a name in the header' : `no more than ${names.length} cells`;
+        const accepted =
+          names.length > index ? 'a name in the header' : `no more than ${counted(names.length, 'cell')}`;
         problems.push({ path: `cell ${index + 1}`, line: cell.line, found: 'a value', accepted });
         return [];
       });

@@ -1,0 +1,5 @@
+/** `job` for one, `jobs` for every other count; `many` where it is not the word with an s. */
+export const plural = (count: number, word: string, many = `${word}s`): string => (count === 1 ? word : many);
+
+/** `1 job`, `2 jobs`. */
+export const counted = (count: number, word: string, many?: string): string => `${count} ${plural(count, word, many)}`;
