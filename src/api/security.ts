@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { FastifyRequest } from 'fastify';
+import { SELF_HOST, SELF_PATH } from '../monitors/self.ts';
 import { HttpError } from './http-error.ts';
 import type { ApiOptions, AuthOptions } from './ports.ts';
 
@@ -8,7 +9,7 @@ const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** Open even when everything else needs a key: probes, and the site to practise on. */
 const ALWAYS_OPEN: ReadonlySet<string> = new Set([
   ...['/health/live', '/health/ready', '/_ah/start', '/_ah/stop', '/_ah/warmup', '/_ah/health'],
-  '/website_mock',
+  SELF_PATH,
 ]);
 
 export function isChange(request: FastifyRequest): boolean {
@@ -62,7 +63,8 @@ export function createBrowserGuard({ loopback, allowedHosts = [] }: ApiOptions):
   const allowed = new Set(allowedHosts.map((host) => host.toLowerCase()));
   return (request) => {
     const host = request.headers.host ?? '';
-    if (loopback && host !== '' && !isLoopbackName(host) && !allowed.has(hostName(host))) {
+    const isPractice = hostName(host) === SELF_HOST && request.routeOptions.url === SELF_PATH;
+    if (loopback && host !== '' && !isPractice && !isLoopbackName(host) && !allowed.has(hostName(host))) {
       throw new HttpError(
         'VED_HOST_FORBIDDEN',
         `Host: given ${JSON.stringify(host.slice(0, 100))}, accepted: ${['localhost', 'a loopback address', ...allowed].join(', ')}`,

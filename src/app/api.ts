@@ -11,6 +11,7 @@ import type { Counting } from './counting.ts';
 import type { Foundation, Roles, Scheduling } from './foundation.ts';
 import { isLoopback } from './jobs.ts';
 import { createProducedTotal } from './produced.ts';
+import { listeningOn } from './self-address.ts';
 
 export interface Api {
   /** Answers the address. */
@@ -28,6 +29,7 @@ export function createApi(foundation: Foundation, roles: Roles): Api {
       const server = await building;
       await server.listen({ host, port });
       const { address, family, port: actual } = server.server.address() as AddressInfo;
+      if (foundation.settings.roles.includes('api')) foundation.jobs.self.listening = listeningOn(address, actual);
       return `http://${family === 'IPv6' ? `[${address}]` : address}:${actual}`;
     },
   };

@@ -28,7 +28,7 @@ function cut<Problem extends { reason: string }>(problem: Problem): Problem {
 }
 
 export function startBeating(foundation: Foundation, roles: Roles): Heartbeat {
-  const { database, logger, clock, instanceId, version, settings, reach } = foundation;
+  const { database, logger, clock, instanceId, version, settings, reach, jobs } = foundation;
   return startHeartbeat({
     database,
     logger,
@@ -39,6 +39,6 @@ export function startBeating(foundation: Foundation, roles: Roles): Heartbeat {
     location: settings.location,
     isPublic: isOpenToOthers(settings),
     onSeen: (isAnyPublic) => reach.see(isAnyPublic),
-    stats: () => instanceStats(roles),
+    stats: () => ({ ...instanceStats(roles), ...(jobs.self.listening ? { listening: jobs.self.listening } : {}) }),
   });
 }

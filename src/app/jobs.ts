@@ -4,14 +4,17 @@ import type { JobStore } from '../jobs/job-store.ts';
 import { createJobStore } from '../jobs/postgres-job-store.ts';
 import { createGate } from '../monitors/gate.ts';
 import { monitors } from '../monitors/index.ts';
+import type { FindSelf } from '../monitors/self.ts';
 import { CronSlots } from '../scheduler/cron/cron-slots.ts';
 import type { Settings } from '../settings.ts';
 import type { Foundation } from './foundation.ts';
 import { isOpenToOthers } from './reach.ts';
+import { createSelfAddress, type SelfAddress } from './self-address.ts';
 
 export interface Jobs {
   rules: JobRules;
   store: JobStore;
+  self: SelfAddress;
 }
 
 /** Whether only this machine can reach the API. */
@@ -20,13 +23,13 @@ export function isLoopback(host: string): boolean {
 }
 
 /** The rules of job definitions; no database is needed for them. Without one, this process is the only one. */
-export function createRules(settings: Settings, isPublic = () => isOpenToOthers(settings)): JobRules {
+export function createRules(settings: Settings, self: FindSelf, isPublic = () => isOpenToOthers(settings)): JobRules {
   const { gate, userAgent } = settings.monitors;
   const allow = [...settings.gate.allow, ...settings.monitors.allow];
   const mode = gate === 'auto' ? () => (isPublic() ? 'deny_internal' : 'off') : gate;
   return createJobRules({
     monitors,
-    context: { gate: createGate({ mode, allow }), userAgent },
+    context: { gate: createGate({ mode, allow }), userAgent, self },
     cronProblem,
     copyTopics: [settings.topics.success, settings.topics.failures].filter((topic) => topic !== null),
   });
@@ -38,8 +41,9 @@ export function openJobs({
   database,
   reach,
 }: Pick<Foundation, 'settings' | 'clock' | 'database' | 'reach'>): Jobs {
-  const rules = createRules(settings, () => reach.isPublic);
-  return { rules, store: createJobStore({ database, clock, toJob: rules.toJob }) };
+  const self = createSelfAddress({ database, clock });
+  const rules = createRules(settings, self.find, () => reach.isPublic);
+  return { rules, self, store: createJobStore({ database, clock, toJob: rules.toJob }) };
 }
 
 function cronProblem(expression: string, timezone: string | null): string | null {

@@ -6,11 +6,12 @@ import type { JobRules } from '../jobs/job-rules.ts';
 import type { JobDefinition } from '../jobs/job-store.ts';
 import { resolveReferences } from '../jobs/references.ts';
 import type { Settings } from '../settings.ts';
+import { createSelfFinder } from './self-address.ts';
 
 /** What is known of job definitions, with the settings' gate and user agent. */
 export async function loadJobRules(settings: Settings): Promise<JobRules> {
   const { createRules } = await import('../app/jobs.ts');
-  return createRules(settings);
+  return createRules(settings, createSelfFinder(settings));
 }
 
 /** Checks a definition from the command line, or from a file whose `${NAME}` `resolve` knows; throws VED_USAGE with every problem. */

@@ -1,3 +1,4 @@
+import { withDeadline } from '../core/deadline.ts';
 import { seconds } from './connect.ts';
 import { ProbeFailure } from './failure.ts';
 import { HttpCookies } from './http-cookies.ts';
@@ -10,6 +11,7 @@ import { SocketLane } from './http-socket-lane.ts';
 import { StrictLane } from './http-strict-lane.ts';
 import { HttpTrip } from './http-trip.ts';
 import type { ConnectionGate, NameResolver, ProbeRequest, ProbeResult } from './monitor.ts';
+import { type FindSelf, SELF_HOST } from './self.ts';
 import { TimeLimit } from './time-limit.ts';
 
 /** Methods whose request may be sent twice (RFC 9110 9.2.2); those of the others get a fresh connection each. */
@@ -19,6 +21,7 @@ export interface HttpContext {
   gate: ConnectionGate;
   names: NameResolver;
   userAgent: string;
+  self: FindSelf;
 }
 
 /** The checks of one job. */
@@ -41,7 +44,8 @@ export class HttpCheck {
     try {
       // Made anew each time: it takes microseconds, and 100,000 of them would take 150 MB.
       const plan = createHttpPlan(this.#options, this.#context.userAgent);
-      const response = await this.#follow(trip, plan, requestOf(plan, slotTag), limit);
+      const request = await this.#located(requestOf(plan, slotTag), timeoutMs);
+      const response = await this.#follow(trip, plan, request, limit);
       const responseTime = seconds(begunAt);
       const judgement = await judge(plan, response, { responseTime, limit, certificate: trip.certificate });
       return {
@@ -74,6 +78,15 @@ export class HttpCheck {
   close(): void {
     this.#lane?.close();
     this.#lane = null;
+  }
+
+  /** A request to this Vedette itself goes to where its API listens now. Throws a ProbeFailure. */
+  async #located(request: HttpRequest, timeoutMs: number): Promise<HttpRequest> {
+    if (request.target.host !== SELF_HOST) return request;
+    const late = `not found within ${timeoutMs} ms`;
+    const place = await withDeadline(this.#context.self(), timeoutMs, late).catch(() => late);
+    if (typeof place === 'string') throw new ProbeFailure('connect', `${SELF_HOST} cannot be reached: ${place}`);
+    return { ...request, target: { ...request.target, host: place.address, port: place.port } };
   }
 
   /** The last response of the redirects. Throws a ProbeFailure. */
@@ -117,7 +130,8 @@ export class HttpCheck {
   }
 
   #createLane(origin: string, plan: HttpPlan, keeps: boolean): HttpLane {
-    return plan.isStrict ? new StrictLane(origin, this.#context, keeps) : new SocketLane(this.#context, keeps);
+    const context = origin === SELF_ORIGIN ? { ...this.#context, gate: OPEN } : this.#context;
+    return plan.isStrict ? new StrictLane(origin, context, keeps) : new SocketLane(context, keeps);
   }
 }
 
@@ -129,3 +143,7 @@ function requestOf({ request }: HttpPlan, slotTag: string | undefined): HttpRequ
   if (slotTag === undefined) return { ...request, wantsCertificate: true };
   return { ...request, headers: [...request.headers, 'vedette-slot', slotTag] };
 }
+
+/** Validation and redirects leave nothing but the practice site under that name. */
+const SELF_ORIGIN = `http://${SELF_HOST}`;
+const OPEN: ConnectionGate = { refusal: () => null };

@@ -4,6 +4,7 @@ import { createSecureContext } from 'node:tls';
 import type { Problem } from '../core/validation.ts';
 import type { HttpOptions } from './http-options.ts';
 import { expressionFault, expressionsFault } from './pattern.ts';
+import { selfProblems } from './self.ts';
 
 /** What the schema of the http type cannot say. */
 export function httpProblems(options: Partial<HttpOptions>): Problem[] {
@@ -24,7 +25,10 @@ function uriProblems(uri: string | undefined): Problem[] {
   if (uri === undefined) return [];
   const accepted = 'an http:// or https:// address';
   if (!URL.canParse(uri)) return [{ path: 'uri', given: uri, accepted }];
-  const { port, username, password } = new URL(uri);
+  const url = new URL(uri);
+  const self = selfProblems(url);
+  if (self.length > 0) return self;
+  const { port, username, password } = url;
   if (port === '0') return [{ path: 'uri', given: uri, accepted: `${accepted} with a port 1 to 65535` }];
   // Each by itself: an escape may not begin in one and end in the other.
   if (isDecodable(username) && isDecodable(password)) return [];

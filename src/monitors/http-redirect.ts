@@ -4,6 +4,7 @@ import type { HttpRequest } from './http-exchange.ts';
 import { headerValues } from './http-parser/headers.ts';
 import type { HeaderList } from './http-parser/lines.ts';
 import { addressOf, type HttpPlan } from './http-plan.ts';
+import { SELF_HOST } from './self.ts';
 
 /** Headers that say nothing about who asks; all others stay with the origin that they were meant for. */
 const HARMLESS = new Set([
@@ -60,6 +61,9 @@ function targetOf(location: string, from: string): URL {
   const url = new URL(text, from);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw new ProbeFailure('redirect', `redirected to ${url.protocol}, accepted: http, https`);
+  }
+  if (url.hostname === SELF_HOST) {
+    throw new ProbeFailure('forbidden_address', `redirected to ${SELF_HOST}, where only jobs may go`);
   }
   return url;
 }

@@ -12,11 +12,13 @@ export const http: MonitorType<HttpOptions> = {
   secrets: httpSecrets,
   problems: httpProblems,
   host: ({ uri }) => new URL(uri).hostname,
-  prepare(options, { gate, userAgent, names = sharedNames() }) {
-    const check = new HttpCheck(options, { gate, names, userAgent });
+  prepare(options, { gate, userAgent, names = sharedNames(), self = unknownSelf }) {
+    const check = new HttpCheck(options, { gate, names, userAgent, self });
     return Object.assign((request: ProbeRequest) => check.run(request), {
       keeps: options.keep_alive === true,
       close: () => check.close(),
     });
   },
 };
+
+const unknownSelf = async () => 'nothing here knows where the API is';

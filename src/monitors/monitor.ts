@@ -1,5 +1,6 @@
 import type { Problem } from '../core/validation.ts';
 import type { Outcome, Reason, Timings } from '../messages/check-result.ts';
+import type { FindSelf } from './self.ts';
 
 /**
  * One kind of check. A new type is one new file with one of these and one line in index.ts; the job schema, `config
@@ -43,6 +44,8 @@ export interface MonitorContext {
   userAgent: string;
   /** How names become addresses; by default a resolver that all monitors of the process share. */
   names?: NameResolver;
+  /** Finds this Vedette's own API, for jobs that check its practice site. */
+  self?: FindSelf;
 }
 
 export type IpVersion = 4 | 6;
