@@ -10,7 +10,7 @@ RUN apt-get update \
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY scripts ./scripts
-RUN node scripts/build-rdkafka.mjs
+RUN node scripts/build-rdkafka.mjs --yes
 
 FROM packages AS test
 COPY . .

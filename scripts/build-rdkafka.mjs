@@ -1,9 +1,10 @@
 // Compiles node-rdkafka, the optional native Kafka client. npm installs it without running its scripts, so that nobody's
 // first start waits for a compiler. The result is kept outside of node_modules and put back after the next `npm ci`.
-//   npm run rdkafka:build [-- --force] [--strip]
+//   npm run rdkafka:build [-- --force] [--strip] [--yes]
+// --yes installs missing packages of the system without asking; without a terminal it says which and ends.
 // --strip removes what is not needed to load it: the sources of both, for images.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, readSync, renameSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolder } from './cache-folder.mjs';
@@ -96,6 +97,7 @@ function installPackages() {
   });
   if (missing.length === 0) return;
   if (process.getuid() !== 0) fail(`packages are missing: sudo apt-get install ${missing.join(' ')}`);
+  if (!mayInstall(missing)) fail(`nothing was installed; run it with --yes, or: apt-get install ${missing.join(' ')}`);
   console.log(`installing ${missing.join(' ')}`);
   const run = (...args) =>
     spawnSync('apt-get', args, { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
@@ -103,6 +105,15 @@ function installPackages() {
   if (run(...install).status !== 0 && (run('update').status !== 0 || run(...install).status !== 0)) {
     fail(`apt-get could not install ${missing.join(' ')}`);
   }
+}
+
+/** The system is its owner's: nothing is installed there unasked. */
+function mayInstall(missing) {
+  if (process.argv.includes('--yes')) return true;
+  if (!process.stdin.isTTY || !process.stdout.isTTY) return false;
+  process.stdout.write(`Packages of the system are missing: ${missing.join(' ')}\nInstall them with apt-get? [y/N] `);
+  const answer = Buffer.alloc(16);
+  return /^y(es)?\s*$/i.test(answer.toString('utf8', 0, readSync(0, answer)));
 }
 
 function compile() {

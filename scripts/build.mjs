@@ -136,6 +136,8 @@ function write(file, content) {
 }
 
 if (process.argv[1] && path.resolve(process.argv[1]) === path.join(root, 'scripts/build.mjs')) {
+  // A package holds this build alone, and nothing of earlier ones that a process may still run.
+  if (process.argv.includes('--fresh')) rmSync(path.join(root, 'dist'), { recursive: true, force: true });
   const count = await build();
   console.error(count === 0 ? 'dist is up to date' : `built ${count} files`);
 }

@@ -5,6 +5,11 @@ import { parseArgs } from 'node:util';
 import { type Cluster, openCluster, SASL_USER } from './cluster.ts';
 import { kafkaVersion, whyNoKafka } from './installation.ts';
 
+// A reader that went away (`npm run kafka:start | head`) is no error of ours, and what was begun goes on.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 const HELP = `npm run kafka:start -- [--brokers 1|3] [--secure] [--port 19092] [--heap 512]
 npm run kafka:stop -- [--remove]
 npm run kafka:status

@@ -22,7 +22,10 @@ if (noKafka === undefined) {
     'NOT RUN without a broker of our own: groups, topics, faults, failover, TLS and SASL, stock tools, commands, doctor',
   );
 }
-const build = spawnSync(process.execPath, [join(root, 'scripts/build-rdkafka.mjs')], { cwd: root, encoding: 'utf8' });
+const build = spawnSync(process.execPath, [join(root, 'scripts/build-rdkafka.mjs'), '--yes'], {
+  cwd: root,
+  encoding: 'utf8',
+});
 const noRdkafka =
   build.status === 0 ? whyNoRdkafka() : (build.stderr.trim().split('\n').at(-1) ?? 'it does not compile');
 facts.push(

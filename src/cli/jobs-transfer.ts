@@ -7,7 +7,7 @@ import { counted } from '../core/plural.ts';
 import { VedetteError } from '../errors.ts';
 import { forms, formsOf } from '../jobs/forms/index.ts';
 import { writeJobs } from '../jobs/job-export.ts';
-import { addFiles, addText } from '../jobs/job-files.ts';
+import { addBytes, addFiles } from '../jobs/job-files.ts';
 import { exportDefinition, type ImportPlan, planImport, toImport } from '../jobs/job-import.ts';
 import { JobSet } from '../jobs/job-set.ts';
 import type { JobDefinition } from '../jobs/job-store.ts';
@@ -146,7 +146,7 @@ async function readFiles(
   const set = new JobSet({ rules, resolve: settings.variable });
   const paths = files.filter((file) => file !== STANDARD_INPUT).map((file) => path.resolve(cwd, file));
   await addFiles(set, paths, format);
-  if (files.includes(STANDARD_INPUT)) addText(set, 'standard input', readFileSync(0, 'utf8'), format);
+  if (files.includes(STANDARD_INPUT)) addBytes(set, 'standard input', readFileSync(0), format);
   return set.definitions();
 }
 

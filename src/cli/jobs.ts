@@ -15,8 +15,9 @@ import { withDatabase } from './database.ts';
 import { addJobOptions, type JobOptions, toJobFields } from './job-options.ts';
 import { loadJobRules, readDefinition } from './job-rules.ts';
 import { showJobs } from './job-table.ts';
+import { addBulk } from './jobs-bulk.ts';
 import { addExport, addImport } from './jobs-transfer.ts';
-import { parseId, parseIds, parseName, parseSeconds } from './parse.ts';
+import { parseId, parseName, parseSeconds } from './parse.ts';
 
 export interface Work {
   store: JobStore;
@@ -36,22 +37,8 @@ export function jobsCommand(cli: Cli): Command {
     );
   };
   addList(cli, jobs, run);
-  addStartAndStop(cli, jobs, run);
+  addBulk(cli, jobs, run);
   addAdd(cli, jobs, run);
-
-  jobs
-    .command('remove')
-    .description('remove jobs; their numbers stay. Jobs of the job file are removed there')
-    .argument('<ids>', 'ids, separated by commas', parseIds)
-    .addHelpText('after', examples(['vedette jobs remove 7', 'one job'], ['vedette jobs remove 7,8,9', 'several']))
-    .action((ids: number[], _options, command: Command) =>
-      run(command, async ({ store }) => {
-        for (const id of ids) {
-          await store.remove(id);
-          cli.stdout.line(`job ${id} removed`);
-        }
-      }),
-    );
 
   addExport(cli, jobs, run);
   addImport(cli, jobs, run);
@@ -103,27 +90,6 @@ function addList(cli: Cli, jobs: Command, run: Run): void {
         await showJobs(cli, rules, stored, states, options.json === true);
       });
     });
-}
-
-function addStartAndStop(cli: Cli, jobs: Command, run: Run): void {
-  for (const [name, running, text] of [
-    ['start', true, 'let jobs run; remembered over restarts'],
-    ['stop', false, 'stop jobs; remembered over restarts'],
-  ] as const) {
-    jobs
-      .command(name)
-      .description(text)
-      .argument('<ids>', 'ids, separated by commas', parseIds)
-      .addHelpText('after', examples([`vedette jobs ${name} 1`, 'one job'], [`vedette jobs ${name} 1,2,3`, 'several']))
-      .action((ids: number[], _options, command: Command) =>
-        run(command, async ({ store }) => {
-          for (const id of ids) {
-            await store.setRunning(id, running);
-            cli.stdout.line(`job ${id} ${running ? 'runs' : 'is stopped'}`);
-          }
-        }),
-      );
-  }
 }
 
 interface AddOptions extends JobOptions {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { forms, guessForm, isJobFileName } from './forms/index.ts';
@@ -28,16 +29,23 @@ export async function addFiles(set: JobSet, paths: readonly string[], form: stri
   for (const list of listed) if ('fault' in list) set.refuse(list.path, list.fault);
   for (const file of files) {
     const name = shortName(file, files);
-    const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => error);
-    if (typeof text === 'string') addText(set, name, text, form);
-    else set.refuse(file, faultOf(text));
+    const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => error);
+    if (Buffer.isBuffer(bytes)) addBytes(set, name, bytes, form);
+    else set.refuse(file, faultOf(bytes));
   }
+}
+
+/** Adds a file, which must be UTF-8: bytes that are read as something else would make other names and patterns. */
+export function addBytes(set: JobSet, name: string, bytes: Buffer, form: string | undefined): void {
+  if (isUtf8(bytes)) addText(set, name, bytes.toString('utf8'), form);
+  else set.refuse(name, 'it is no UTF-8 (perhaps Latin-1), accepted: a file saved as UTF-8');
 }
 
 /** Adds a text whose form may have to be guessed. */
 export function addText(set: JobSet, name: string, text: string, form: string | undefined): void {
-  const found = form === undefined ? guessForm(name, text) : forms.get(form);
-  if (found) set.add(name, found, text);
+  const plain = text.replace(/^\uFEFF/, '');
+  const found = form === undefined ? guessForm(name, plain) : forms.get(form);
+  if (found) set.add(name, found, plain);
   else
     set.refuse(name, `its form is not clear, accepted: one of ${forms.names().join(', ')}, by its ending or --format`);
 }
@@ -58,7 +66,7 @@ export async function listJobFiles(
 }
 
 const endings = (): string =>
-  `files that end in ${[...new Set(forms.all().flatMap(({ extensions }) => extensions))].join(', ')}`;
+  `files that end in ${[...new Set(forms.all().flatMap(({ extensions }) => extensions))].filter((ending) => isJobFileName(`jobs${ending}`)).join(', ')}`;
 
 const faultOf = ({ code, message }: NodeJS.ErrnoException): string =>
   code === 'ENOENT' ? 'there is no such file' : message;

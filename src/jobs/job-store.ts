@@ -21,6 +21,11 @@ export interface JobStore {
   remove(jobId: number, options?: { ifVersion?: number }): Promise<void>;
   /** Idempotent; remembered over restarts. Allowed for jobs of the file too. */
   setRunning(jobId: number, running: boolean): Promise<StoredJob>;
+  /**
+   * The same done with all of the jobs in one transaction, or with none when one of them is missing, or is of the job file
+   * and to be removed. Throws VED_JOB_NOT_FOUND, VED_JOB_MANAGED_BY_FILE with every such id.
+   */
+  changeAll(jobIds: readonly number[], action: BulkAction): Promise<void>;
   /** Makes the jobs of source `file` equal to `definitions` in one transaction; jobs of the API are left alone. */
   applyFile(definitions: readonly JobDefinition[]): Promise<FileChanges>;
   /**
@@ -31,6 +36,9 @@ export interface JobStore {
   /** Calls back after changes (and now and then without any); the answer stops it. */
   watch(onChange: () => void): Promise<() => Promise<void>>;
 }
+
+export const BULK_ACTIONS = ['start', 'stop', 'remove'] as const;
+export type BulkAction = (typeof BULK_ACTIONS)[number];
 
 /** Definitions have their job_id; versions are those that the jobs must be at. */
 export interface JobImport {

@@ -25,6 +25,37 @@ export function findJsonFault(text: string): JsonFault | null {
   return { line, column: fault.at - before.lastIndexOf('\n'), found, accepted: fault.accepted };
 }
 
+/** Where an object has a key that it had before: JSON.parse takes the last one in silence. */
+export function findRepeatedKey(text: string): { path: string; line: number } | null {
+  const open: Array<{ keys: Set<string> | null; at: string | number }> = [];
+  for (const match of text.matchAll(TOKEN)) {
+    const [token, isKey] = [match[0], match[1] !== undefined];
+    const inner = open.at(-1);
+    if (token === '{' || token === '[') open.push({ keys: token === '{' ? new Set() : null, at: 0 });
+    else if (token === '}' || token === ']') open.pop();
+    else if (token === ',' && inner && typeof inner.at === 'number') inner.at++;
+    else if (isKey && inner?.keys) {
+      const key = JSON.parse(match[1] as string) as string;
+      inner.at = key;
+      if (inner.keys.has(key)) {
+        const line = text.slice(0, match.index).split('\n').length;
+        return { path: pathOf(open.map(({ at }) => at)), line };
+      }
+      inner.keys.add(key);
+    }
+  }
+  return null;
+}
+
+/** Strings are taken whole, with the colon behind those that are keys. */
+const TOKEN = /("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}[\],]/g;
+
+const pathOf = (steps: ReadonlyArray<string | number>): string =>
+  steps.reduce<string>((path, step) => {
+    if (typeof step === 'number') return `${path}[${step}]`;
+    return path === '' ? step : `${path}.${step}`;
+  }, '');
+
 type Expected = 'value' | 'value or ]' | 'key' | 'key or }' | 'colon' | 'comma' | 'end';
 
 class JsonScanner {

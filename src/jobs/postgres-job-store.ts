@@ -4,7 +4,7 @@ import type { Database, Queryable } from '../storage/database.ts';
 import { FIRST_DERIVED_ID } from './derived-id.ts';
 import type { Job, StoredJob } from './job.ts';
 import { listStatement } from './job-list.ts';
-import type { FileChanges, JobDefinition, JobFilter, JobImport, JobPage, JobStore } from './job-store.ts';
+import type { BulkAction, FileChanges, JobDefinition, JobFilter, JobImport, JobPage, JobStore } from './job-store.ts';
 
 export interface JobStoreOptions {
   database: Database;
@@ -127,6 +127,38 @@ class PostgresJobStore implements JobStore {
         [jobId, running, revision],
       );
       return this.#toStored(rows[0]);
+    });
+  }
+
+  changeAll(jobIds: readonly number[], action: BulkAction): Promise<void> {
+    return this.#change(async (tx, revision) => {
+      const { rows } = await tx.query<{ job_id: number; source: string }>(
+        'SELECT job_id, source FROM jobs WHERE job_id = ANY($1) AND deleted_at IS NULL ORDER BY job_id FOR UPDATE',
+        [jobIds],
+      );
+      const known = new Set(rows.map((row) => row.job_id));
+      const missing = jobIds.filter((jobId) => !known.has(jobId));
+      if (missing.length > 0) {
+        const text = `There is no job ${missing.join(', ')}${jobIds.length > 1 ? '; nothing was changed' : ''}`;
+        throw new VedetteError('VED_JOB_NOT_FOUND', text);
+      }
+      const fixed = rows.filter(({ source }) => action === 'remove' && source === 'file').map((row) => row.job_id);
+      if (fixed.length > 0) {
+        const text = `The job file manages ${fixed.join(', ')}: edit it there; nothing was changed`;
+        throw new VedetteError('VED_JOB_MANAGED_BY_FILE', text);
+      }
+      if (action === 'remove') {
+        await tx.query(
+          `UPDATE jobs SET running = false, deleted_at = now(), updated_at = now(), revision = $2 WHERE job_id = ANY($1)`,
+          [jobIds, revision],
+        );
+      } else {
+        await tx.query(
+          `UPDATE jobs SET running = $3, updated_at = now(), revision = $2
+           WHERE job_id = ANY($1) AND running IS DISTINCT FROM $3`,
+          [jobIds, revision, action === 'start'],
+        );
+      }
     });
   }
 

@@ -1,7 +1,7 @@
 import { VedetteError } from '../../src/errors.ts';
 import type { StoredJob } from '../../src/jobs/job.ts';
 import { toJob } from '../../src/jobs/job-rules.ts';
-import type { FileChanges, JobDefinition, JobFilter, JobStore } from '../../src/jobs/job-store.ts';
+import type { BulkAction, FileChanges, JobDefinition, JobFilter, JobStore } from '../../src/jobs/job-store.ts';
 
 /** A job store without a database: what the API does with jobs, apart from how they are kept. */
 export class MemoryJobStore implements JobStore {
@@ -69,6 +69,14 @@ export class MemoryJobStore implements JobStore {
     const stored = { ...this.#find(jobId), running };
     this.jobs.set(jobId, stored);
     return stored;
+  }
+
+  async changeAll(jobIds: readonly number[], action: BulkAction): Promise<void> {
+    for (const jobId of jobIds) this.#find(jobId);
+    for (const jobId of jobIds) {
+      if (action === 'remove') await this.remove(jobId);
+      else await this.setRunning(jobId, action === 'start');
+    }
   }
 
   async applyFile(): Promise<FileChanges> {

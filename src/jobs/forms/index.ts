@@ -1,5 +1,6 @@
 import { extname } from 'node:path';
 import { Registry } from '../../core/registry.ts';
+import { addresses } from './addresses.ts';
 import { csv } from './csv.ts';
 import type { JobForm } from './form.ts';
 import { ini } from './ini.ts';
@@ -8,11 +9,12 @@ import { targets } from './targets.ts';
 import { yaml } from './yaml.ts';
 
 /** Every form of job files, one line each. The first that a text looks like is taken. */
-export const forms = new Registry<JobForm>('form of job files', [json, yaml, targets, ini, csv]);
+export const forms = new Registry<JobForm>('form of job files', [json, yaml, targets, ini, csv, addresses]);
 
 /** Whether a file of a folder is one of jobs: by its ending, and neither hidden nor an editor's copy. */
 export function isJobFileName(name: string): boolean {
-  return !name.startsWith('.') && formsOf(name).length > 0;
+  // A .txt beside job files is more often a note; named itself it is read.
+  return !name.startsWith('.') && formsOf(name).some((form) => form !== addresses);
 }
 
 /** The form of a text: what its name says, where that is ambiguous what it looks like; undefined if neither tells. */

@@ -1,4 +1,4 @@
-import { findJsonFault } from '../json-syntax.ts';
+import { findJsonFault, findRepeatedKey } from '../json-syntax.ts';
 import { isObject, wireEntry } from './entries.ts';
 import type { FormProblem, JobForm } from './form.ts';
 import { linesOfJson } from './yaml-tree.ts';
@@ -20,6 +20,9 @@ export const json: JobForm = {
       const { line, column, found, accepted } = findJsonFault(text) ?? { found: 'text', accepted: String(error) };
       return { entries: [], problems: [{ line, column, path: '', found, accepted }] };
     }
+    const twice = findRepeatedKey(text);
+    if (twice)
+      return { entries: [], problems: [{ ...twice, found: 'a key that was given before', accepted: 'each key once' }] };
     const lineOf = linesOfJson(text);
     const refuse = (path: string, given: unknown, accepted: string) =>
       problems.push({ path, given, accepted, line: lineOf(path) });

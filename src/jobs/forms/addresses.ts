@@ -1,0 +1,26 @@
+import { wireEntry } from './entries.ts';
+import { type FormEntry, type FormProblem, firstLine, type JobForm } from './form.ts';
+
+const ADDRESS = /^https?:\/\/\S+$/i;
+
+/** One address a line; empty lines and those that begin with # say nothing. */
+export const addresses: JobForm = {
+  name: 'addresses',
+  description: 'one address a line',
+  extensions: ['.txt'],
+  fields: ['job_id', 'uri'],
+  isLike: (text) => ADDRESS.test(firstLine(text)),
+  read(text) {
+    const entries: FormEntry[] = [];
+    const problems: FormProblem[] = [];
+    for (const [index, raw] of text.split(/\r\n|\r|\n/).entries()) {
+      const given = raw.trim();
+      const line = index + 1;
+      if (given === '' || given.startsWith('#')) continue;
+      if (ADDRESS.test(given)) entries.push({ ...wireEntry({ uri: given }, '', () => line), derivesId: true });
+      else problems.push({ line, path: '', given, accepted: 'one address, with http:// or https://' });
+    }
+    return { entries, problems };
+  },
+  write: (definitions) => definitions.map(({ uri }) => `${uri}\n`).join(''),
+};

@@ -1,0 +1,39 @@
+import { test } from 'tap';
+import { createTestDatabase } from '../helpers/database.ts';
+import { vedette } from './run.ts';
+
+test('start, stop and remove change all of the jobs or none', async (t) => {
+  const env = { DATABASE_URL: (await createTestDatabase(t)).connectionString };
+  const cwd = t.testdir({
+    'sites.txt': '\ufeff# mine\nhttp://a.test/\n\nhttp://b.test/\n',
+    'list.yaml': '\ufeff- { url: "http://c.test/", name: c, job_id: 3 }\n',
+    'latin.yaml': Buffer.from('- { url: "http://c.test/", name: "caf\xe9" }\n', 'latin1'),
+    'twice.json': '[{"job_id": 1,\n "uri": "http://a.test/", "tags": ["uri"],\n "uri": "http://b.test/"}]',
+    'tagged.json':
+      '[{"job_id": 1, "uri": "http://x.test/", "tags": ["x"]}, {"job_id": 2, "uri": "http://y.test/", "tags": ["x"]}]',
+  });
+  const run = (...args: string[]) => vedette(t, ['jobs', ...args], { cwd, env });
+  t.match(await run('import', 'latin.yaml'), { code: 1, stderr: /latin\.yaml: it is no UTF-8/ });
+  t.match(await run('import', 'twice.json'), {
+    code: 1,
+    stderr: /line 3: \[0\]\.uri: given a key that was given before/,
+  });
+  t.match(await run('import', 'sites.txt', 'list.yaml', '--dry-run'), { code: 0, stdout: /3 new, 0 changed/ });
+  t.match(await run('import', 'tagged.json', '--yes'), { code: 0 });
+  const running = async () => JSON.parse((await run('--json')).stdout).map((job: { running: boolean }) => job.running);
+
+  t.match(await run('stop', '1,2,99'), { code: 1, stderr: /There is no job 99; nothing was changed/ });
+  t.same(await running(), [true, true]);
+  t.match(await run('stop', '--tag', 'x', '--dry-run'), {
+    code: 0,
+    stdout: /1 {2}http.*\n.*2 {2}http.*\nNothing was changed/,
+  });
+  t.same(await running(), [true, true]);
+  t.match(await run('stop', '--tag', 'x'), { code: 0, stdout: /job 1 is stopped\njob 2 is stopped\n$/ });
+  t.same(await running(), [false, false]);
+  t.match(await run('stop', '--tag', 'x'), { code: 0, stdout: /nothing was changed/ });
+  t.match(await run('stop'), { code: 2, stderr: /Give ids, or --tag/ });
+  t.match(await run('stop', '1', '--tag', 'x'), { code: 2 });
+  t.match(await run('remove', '--query', 'x.test', '--yes'), { code: 0, stdout: /job 1 removed/ });
+  t.same(await running(), [false]);
+});
