@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { maskAddress } from '../core/masking.ts';
 import { VedetteError } from '../errors.ts';
 import { isRetryable } from '../storage/retryable.ts';
 import { HttpError, toErrorBody } from './http-error.ts';
@@ -18,10 +19,11 @@ export function isMissingTables(error: unknown): boolean {
 /** One handler for everything that goes wrong, so that every answer has the same shape. */
 export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = toVedetteError(error, request);
+  const url = maskAddress(request.url);
   if (known.statusCode >= 500 && known.code !== 'VED_DATABASE_UNAVAILABLE') {
-    request.log.error({ err: error, method: request.method, url: request.url }, 'request failed');
+    request.log.error({ err: error, method: request.method, url }, 'request failed');
   } else {
-    request.log.debug({ err: error, method: request.method, url: request.url }, 'request refused');
+    request.log.debug({ err: error, method: request.method, url }, 'request refused');
   }
   if (known instanceof HttpError) reply.headers(known.headers);
   if (known.statusCode === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', '5');

@@ -1,8 +1,8 @@
+import { maskText } from '../core/masking.ts';
 import { type ErrorCode, VedetteError } from '../errors.ts';
 import type { StoredJob } from '../jobs/job.ts';
-import { DEFAULT_TYPE } from '../jobs/job-rules.ts';
 import type { JobDefinition } from '../jobs/job-store.ts';
-import { redactSecrets, restoreSecrets } from '../jobs/secrets.ts';
+import { maskAll } from '../jobs/secrets.ts';
 import type { ApiDependencies } from './ports.ts';
 import { validationError } from './validation.ts';
 
@@ -13,22 +13,7 @@ const MAX_TRIES = 5;
 export function checkDefinition({ jobRules }: Pick<Editing, 'jobRules'>, definition: unknown): JobDefinition {
   const result = jobRules.validate(definition);
   if (result.ok) return result.value;
-  if (!isObject(definition)) throw validationError(result.problems);
-  // A patch is checked together with what is stored, and what is wrong with a secret must not tell it.
-  const { type } = definition;
-  const shown = redactSecrets(definition, jobRules.secretsOf(typeof type === 'string' ? type : DEFAULT_TYPE));
-  throw validationError(result.problems.map((problem) => ({ ...problem, given: lookup(shown, problem.path) })));
-}
-
-/** The value at a problem's path: `auth.password`, `tags[0]`. */
-function lookup(tree: unknown, path: string): unknown {
-  if (path === '') return tree;
-  let at = tree;
-  for (const key of path.replaceAll(/\[(\d+)\]/g, '.$1').split('.')) {
-    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, key)) return undefined;
-    at = (at as Record<string, unknown>)[key];
-  }
-  return at;
+  throw validationError(result.problems);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -78,7 +63,8 @@ export async function editJob(
     refuseOtherVersion(stored, ifMatch);
     const before = await ports.jobStore.definitionOf(jobId);
     if (!before) throw notFound(jobId);
-    const definition = checkDefinition(ports, edit(stored, before, body));
+    const edited = ports.jobRules.restoreSecrets(edit(stored, before, body), before);
+    const definition = checkDefinition(ports, edited);
     try {
       return await ports.jobStore.update(jobId, definition, { ifVersion: stored.version });
     } catch (error) {
@@ -114,22 +100,25 @@ function hasCode(error: unknown, code: ErrorCode): boolean {
   return error instanceof VedetteError && error.code === code;
 }
 
-/** How a body makes a new definition of a job; `before` is the stored one as it was given. */
+/**
+ * How a body makes a new definition of a job; `before` is the stored one as it was given. Masks that were sent back are
+ * replaced by the stored secrets afterwards.
+ */
 export type Edit = (stored: StoredJob, before: JobDefinition, body: unknown) => JobDefinition;
 
-/** The whole new definition: what was sent, with masked secrets filled in from the stored one. */
-export const replaceDefinition: Edit = (stored, before, body) =>
-  restoreSecrets(withId(dropServerFields(asObject(body), stored), stored), before);
+/** The whole new definition: what was sent. */
+export const replaceDefinition: Edit = (stored, _before, body) =>
+  withId(dropServerFields(asObject(body), stored), stored);
 
 /** RFC 7396: given fields replace, null removes, objects are merged. */
 export const patchDefinition: Edit = (stored, before, body) => {
   const merged = mergePatch(before, dropServerFields(asObject(body), stored)) as Record<string, unknown>;
-  return restoreSecrets(withId(merged, stored), before);
+  return withId(merged, stored);
 };
 
 function asObject(body: unknown): Record<string, unknown> {
   if (isObject(body)) return body;
-  throw validationError([{ path: '', given: body, accepted: 'object' }]);
+  throw validationError([{ path: '', given: maskAll(body), accepted: 'object' }]);
 }
 
 function withId(definition: Record<string, unknown>, { job }: StoredJob): Record<string, unknown> {
@@ -152,7 +141,11 @@ function dropServerFields(body: Record<string, unknown>, stored: StoredJob): Rec
   ];
   const problems = fixed
     .filter(([, given, actual]) => given !== undefined && given !== actual)
-    .map(([path, given, actual, why]) => ({ path, given, accepted: `${JSON.stringify(actual)} or nothing: ${why}` }));
+    .map(([path, given, actual, why]) => ({
+      path,
+      given: typeof given === 'string' ? maskText(given) : maskAll(given),
+      accepted: `${JSON.stringify(actual)} or nothing: ${why}`,
+    }));
   if (problems.length > 0) throw validationError(problems);
   const otherVersion = version !== undefined && version !== stored.version;
   const otherTime = updatedAt !== undefined && version === undefined && updatedAt !== stored.updatedAt.toISOString();

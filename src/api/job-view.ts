@@ -1,7 +1,6 @@
 import { Type } from 'typebox';
 import type { StoredJob } from '../jobs/job.ts';
 import type { JobDefinition } from '../jobs/job-store.ts';
-import { redactSecrets } from '../jobs/secrets.ts';
 import type { JobState, LastResult } from '../storage/queries.ts';
 import type { ApiDependencies } from './ports.ts';
 import { choice, count, instant, mapOf, nullable, OutcomeSchema, ref, strict } from './schemas.ts';
@@ -93,7 +92,7 @@ export function toJobView(
 
 /** The definition with its defaults, secrets masked. */
 export function redactedDefinition({ job }: StoredJob, jobRules: ApiDependencies['jobRules']): JobDefinition {
-  return redactSecrets(jobRules.toDefinition(job), jobRules.secretsOf(job.type));
+  return jobRules.redact(jobRules.toDefinition(job));
 }
 
 function toStateView(stored: StoredJob, state: JobState | undefined, scheduler: ApiDependencies['scheduler']): JobView {

@@ -19,7 +19,7 @@ export interface ApiDependencies {
   database: Database;
   databaseAdmin: DatabaseAdmin;
   jobStore: JobStore;
-  jobRules: Pick<JobRules, 'schema' | 'validate' | 'toDefinition' | 'secretsOf'>;
+  jobRules: Pick<JobRules, 'schema' | 'validate' | 'toDefinition' | 'redact' | 'restoreSecrets'>;
   checks: CheckRunner;
   /** null when the role runs in another process, or nowhere. */
   scheduler: SchedulerPort | null;

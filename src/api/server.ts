@@ -8,6 +8,7 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify';
+import { maskAddress } from '../core/masking.ts';
 import { addDashboardRoutes } from '../dashboard/routes.ts';
 import { answerClientError, handleError, KnownPaths, refuseUnknown } from './error-handler.ts';
 import { HttpError } from './http-error.ts';
@@ -145,7 +146,10 @@ async function installRateLimit(app: FastifyInstance, perMinute: number | null |
 
 function logRequest(request: FastifyRequest, reply: FastifyReply): void {
   const { method, url, ip } = request;
-  request.log.debug({ method, url, ip, statusCode: reply.statusCode, ms: reply.elapsedTime }, 'request answered');
+  request.log.debug(
+    { method, url: maskAddress(url), ip, statusCode: reply.statusCode, ms: reply.elapsedTime },
+    'request answered',
+  );
 }
 
 function trustedProxies(trust: ApiDependencies['options']['trustProxy']): boolean | string[] {

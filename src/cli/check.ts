@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { maskAddress } from '../core/masking.ts';
 import { plainText } from '../core/plain-text.ts';
 import type { Job } from '../jobs/job.ts';
 import { type Cli, EXIT, examples, settingsFor } from './context.ts';
@@ -32,8 +33,8 @@ export function checkCommand(cli: Cli): Command {
       const job = rules.toJob(readDefinition(rules, { ...period, uri, ...toJobFields(options) }), 1);
       const result = await runCheck(rules, job, cli.signal);
       cli.exitCode = cli.signal.aborted ? EXIT.interrupted : exitCodeOf([result.outcome]);
-      if (options.json) cli.stdout.json(toJson(uri, result));
-      else show(cli, uri, job, result);
+      if (options.json) cli.stdout.json(toJson(maskAddress(uri), result));
+      else show(cli, maskAddress(uri), job, result);
     });
 }
 

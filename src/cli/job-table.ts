@@ -1,7 +1,6 @@
 import { formatDuration } from '../core/duration.ts';
 import type { StoredJob } from '../jobs/job.ts';
 import type { JobRules } from '../jobs/job-rules.ts';
-import { redactSecrets } from '../jobs/secrets.ts';
 import type { JobState } from '../storage/queries.ts';
 import type { Cli } from './context.ts';
 import { formatCount, formatSeconds, formatTable } from './output.ts';
@@ -17,7 +16,7 @@ export async function showJobs(
   const rows = jobs.map((stored) => ({ stored, state: states.get(stored.job.jobId)! }));
   if (isJson) {
     const list = rows.map(({ stored: { job, version, running, source }, state: { last, counts } }) => ({
-      ...redactSecrets(rules.toDefinition(job), rules.secretsOf(job.type)),
+      ...rules.redact(rules.toDefinition(job)),
       version,
       running,
       source,

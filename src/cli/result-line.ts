@@ -1,3 +1,4 @@
+import { maskText } from '../core/masking.ts';
 import { plainText } from '../core/plain-text.ts';
 import { counted } from '../core/plural.ts';
 import type { AnyResult } from '../messages/decode.ts';
@@ -21,6 +22,6 @@ export function formatResult(result: AnyResult, style: Style): string {
   if (result.slot === null) parts.push('foreign');
   if (reason) parts.push(reason);
   if (attempt !== undefined && attempt > 1) parts.push(`try ${attempt}`);
-  if (detail) parts.push(style.dim(plainText(detail)));
+  if (detail) parts.push(style.dim(plainText(maskText(detail))));
   return parts.join('  ').trimEnd();
 }

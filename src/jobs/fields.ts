@@ -68,6 +68,21 @@ export const commonFields = {
     default: DEFAULT_LOCATION,
     description: `${NAME_TEXT}, or a list of such names: where it is checked from`,
   }),
+  secrets: Type.Array(
+    Type.String({
+      minLength: 1,
+      maxLength: 100,
+      pattern: '^[^&=#\\u0000]+$',
+      description: 'the name of a query parameter',
+    }),
+    {
+      default: [],
+      maxItems: 32,
+      uniqueItems: true,
+      description:
+        'names of query parameters whose values are secrets, besides those whose names say so (token, key, password ...)',
+    },
+  ),
   topic: Type.String({
     pattern: '^(?!\\.\\.?$)[A-Za-z0-9._-]{1,249}$',
     description: 'letters, digits, dots, dashes and underscores: topic of its results instead of the default one',

@@ -7,7 +7,7 @@ export function listStatement(columns: string, filter: JobFilter): { sql: string
   const bind = (value: unknown) => `$${parameters.push(value)}`;
   if (filter.q) {
     const like = bind(`%${filter.q.replace(/[\\%_]/g, '\\$&')}%`);
-    conditions.push(`(definition ->> 'job_name' ILIKE ${like} OR definition ->> 'uri' ILIKE ${like})`);
+    conditions.push(`(shown_name ILIKE ${like} OR shown_address ILIKE ${like})`);
   }
   if (filter.running !== undefined) conditions.push(`running = ${bind(filter.running)}`);
   if (filter.tag) conditions.push(`definition -> 'tags' ? ${bind(filter.tag)}`);

@@ -2,6 +2,7 @@ import { cronGapMs } from './cron-expression.ts';
 import { type CommonFields, commonFields, DEFAULT_LOCATION, DEFAULT_PERIOD_SECONDS, DEFAULT_TYPE } from './fields.ts';
 import type { Job } from './job.ts';
 import type { JobDefinition } from './job-store.ts';
+import { shownName } from './secrets.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
@@ -25,7 +26,7 @@ export function periodMsOf({ check_period_seconds: seconds, check_cron: cron }: 
 
 /** Maps wire names to a Job, once. What is not a common field is the monitor type's. */
 export function toJob(definition: JobDefinition, jobId: number): Job {
-  const fields = definition as CommonFields & { type?: string; uri?: string };
+  const fields = definition as CommonFields & { type?: string };
   const options: Record<string, unknown> = {};
   for (const key in definition) if (!(key in commonFields) && key !== 'type') options[key] = definition[key];
   const periodMs = periodMsOf(fields);
@@ -33,7 +34,7 @@ export function toJob(definition: JobDefinition, jobId: number): Job {
   const { timeout_seconds: timeout, retry_pause_seconds: pause } = fields;
   return {
     jobId,
-    name: fields.job_name ?? fields.uri ?? `job ${jobId}`,
+    name: shownName(definition) ?? `job ${jobId}`,
     description: fields.description ?? null,
     type: fields.type ?? DEFAULT_TYPE,
     periodMs,
@@ -44,6 +45,7 @@ export function toJob(definition: JobDefinition, jobId: number): Job {
     retryPauseMs: pause === undefined ? null : Math.round(pause * 1000),
     locations: fields.location === undefined ? DEFAULT_LOCATIONS : [fields.location].flat(),
     tags: fields.tags ?? NO_TAGS,
+    secrets: fields.secrets ?? NO_TAGS,
     enabled: fields.enabled ?? true,
     topic: fields.topic ?? null,
     options,
@@ -70,6 +72,7 @@ export function toDefinition(job: Job): JobDefinition {
     ...(job.retryPauseMs === null ? {} : { retry_pause_seconds: job.retryPauseMs / 1000 }),
     enabled: job.enabled,
     tags: [...job.tags],
+    ...(job.secrets.length === 0 ? {} : { secrets: [...job.secrets] }),
     location: locations.length === 1 ? locations[0] : [...locations],
     ...(job.topic === null ? {} : { topic: job.topic }),
     ...job.options,

@@ -3,12 +3,12 @@ import type { Registry } from '../core/registry.ts';
 import { createValidator, formatProblem, type Problem, type Validation } from '../core/validation.ts';
 import { VedetteError } from '../errors.ts';
 import type { MonitorContext, MonitorType, Probe } from '../monitors/monitor.ts';
-import { commonFields, DEFAULT_TYPE } from './fields.ts';
+import { type CommonFields, commonFields, DEFAULT_TYPE } from './fields.ts';
 import type { Job } from './job.ts';
 import { toDefinition, toJob } from './job-mapping.ts';
 import { type CronCheck, MAX_DEFINITION_BYTES, scheduleProblems, sizeProblems, textProblems } from './job-problems.ts';
 import type { JobDefinition } from './job-store.ts';
-import { maskProblem, redactSecrets, restoreSecrets } from './secrets.ts';
+import { maskProblem, maskReport, redactSecrets, restoreSecrets } from './secrets.ts';
 
 export { DEFAULT_TYPE } from './fields.ts';
 export { toJob } from './job-mapping.ts';
@@ -30,8 +30,6 @@ export interface JobRules {
   prepare(job: Job): Probe;
   /** The host that a job's connections go to, so that those to one host can be bounded. */
   hostOf(job: Job): string;
-  /** Wire paths of a type's secrets. */
-  secretsOf(type: string): readonly string[];
   /** A copy whose secrets are masked, for answers and logs. */
   redact(definition: JobDefinition): JobDefinition;
   /** Puts the stored secret where the mask was sent back; throws VED_VALIDATION where none is stored. */
@@ -69,12 +67,15 @@ export function createJobRules({ monitors, context, cronProblem, copyTopics = []
 
   const validate = (given: unknown): Validation<JobDefinition> => {
     if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-      return { ok: false, problems: [{ path: '', given, accepted: 'a job: an object with at least a uri' }] };
+      return {
+        ok: false,
+        problems: [maskProblem({ path: '', given, accepted: 'a job: an object with at least a uri' }, [])],
+      };
     }
     const definition = given as JobDefinition;
     const { type: name = DEFAULT_TYPE } = definition;
     if (typeof name !== 'string' || !monitors.has(name)) {
-      return { ok: false, problems: [unknownType(name, monitors.names())] };
+      return { ok: false, problems: [maskProblem(unknownType(name, monitors.names()), [])] };
     }
     const problems = problemsOf(definition, rulesOf(name), cronProblem);
     if (copyTopics.includes(definition.topic as string)) {
@@ -93,10 +94,10 @@ export function createJobRules({ monitors, context, cronProblem, copyTopics = []
         const text = formatProblem(unknownType(job.type, monitors.names()));
         throw new VedetteError('VED_VALIDATION', `job ${job.jobId}: ${text}`);
       }
-      return monitors.get(job.type).prepare(job.options, context);
+      const type = monitors.get(job.type);
+      return masked(type.prepare(job.options, context), job, type.secrets);
     },
     hostOf: ({ type, options }) => (monitors.has(type) ? monitors.get(type).host(options) : ''),
-    secretsOf,
     redact: (definition) => redactSecrets(definition, secretsOf(definition.type)),
     restoreSecrets: (definition, stored) => restoreSecrets(definition, stored, secretsOf(definition.type)),
   };
@@ -123,7 +124,21 @@ function problemsOf(definition: JobDefinition, { type, validate }: TypeRules, cr
   const bad = new Set(problems.map(({ path }) => /^[^.[]*/.exec(path)?.[0] ?? ''));
   const good = bad.size === 0 ? definition : withoutKeys(definition, bad);
   problems.push(...scheduleProblems(good, bad, cronProblem), ...(type.problems?.(good) ?? []));
-  return problems.map((problem) => maskProblem(problem, type.secrets));
+  const names = bad.has('secrets') ? [] : (definition as CommonFields).secrets;
+  return problems.map((problem) => maskProblem(problem, type.secrets, names));
+}
+
+/** What a probe says may repeat what the job keeps secret, and is published and shown. */
+function masked(probe: Probe, { options, secrets: names }: Job, secrets: readonly string[]): Probe {
+  const mask = <T>(value: T): T => maskReport(value, { definition: { ...options, secrets: names }, secrets });
+  const check: Probe = async (request) => {
+    const result = await probe(request);
+    if (result.detail !== undefined) result.detail = mask(result.detail);
+    if (result.facts !== undefined) result.facts = mask(result.facts);
+    return result;
+  };
+  if (probe.close) check.close = () => probe.close?.();
+  return check;
 }
 
 function withoutKeys(definition: JobDefinition, keys: ReadonlySet<string>): JobDefinition {

@@ -1,3 +1,4 @@
+import { maskAddress, maskText } from '../core/masking.ts';
 import { counted } from '../core/plural.ts';
 import { formatProblem, type Problem, type Validation } from '../core/validation.ts';
 import { VedetteError } from '../errors.ts';
@@ -75,7 +76,7 @@ export class JobSet {
         path: joinPath(entry.place, entry.nameOf(path)),
         line: entry.lineOf(path),
         // What a reference stands for may be a secret: the file's own text is shown instead.
-        given: replaced.get(path) ?? given,
+        given: shownText(replaced.get(path)) ?? given,
         accepted: entry.derivesId && /_seconds$/.test(path) && typeof given === 'string' ? SECONDS : accepted,
       });
     }
@@ -97,10 +98,10 @@ export class JobSet {
     if (identity !== null && identity === other.identity) {
       const path = isObject(entry.definition) && entry.definition.job_name !== undefined ? 'job_name' : 'uri';
       const accepted = `a name of its own (or a job_id), because the job_id is made of it; ${place} has the same`;
-      return [{ path, given: identity, accepted }];
+      return [{ path, given: shownText(identity), accepted }];
     }
     if (identity === null) return [{ path: 'job_id', given: jobId, accepted: `a number of its own, ${place} has it` }];
-    const accepted = `a job_id in the file, because the one made of ${JSON.stringify(identity)} is that of ${place}`;
+    const accepted = `a job_id in the file, because the one made of ${JSON.stringify(shownText(identity))} is that of ${place}`;
     return [{ path: 'job_id', given: jobId, accepted }];
   }
 
@@ -123,6 +124,9 @@ function identityOf({ definition, derivesId }: FormEntry): string | null {
   const { job_name, uri } = definition;
   return typeof job_name === 'string' ? job_name : typeof uri === 'string' ? uri : null;
 }
+
+/** A text of a file, which nobody checked yet, as a problem may show it. */
+const shownText = (text: string | undefined): string | undefined => text && maskText(maskAddress(text));
 
 /** Another place, as seen from `file`. */
 function placeOf({ file, entry }: Owner, from: string): string {

@@ -4,6 +4,7 @@
  */
 export interface Job {
   jobId: number;
+  /** As people see it: without the secrets of the address that it may be made of. */
   name: string;
   /** Notes for people. */
   description: string | null;
@@ -23,6 +24,8 @@ export interface Job {
   /** Locations whose schedulers run it. */
   locations: readonly string[];
   tags: readonly string[];
+  /** Query parameters that hold secrets, besides those whose names say so. */
+  secrets: readonly string[];
   /** Whether it is to run when nobody has said otherwise. */
   enabled: boolean;
   /** Topic its results go to; null for the default one. */

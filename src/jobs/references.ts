@@ -1,3 +1,4 @@
+import { maskText } from '../core/masking.ts';
 import type { Problem } from '../core/validation.ts';
 
 /** `${NAME}`; `$${NAME}` stands for the text `${NAME}` itself. */
@@ -28,7 +29,11 @@ export function resolveReferences(value: unknown, resolve?: (name: string) => st
       if (reference.startsWith('$$')) return reference.slice(1);
       const found = resolve?.(name);
       if (found !== undefined) return found;
-      missing.push({ path, given: text, accepted: `\${NAME} of an environment variable that is set; ${name} is not` });
+      missing.push({
+        path,
+        given: maskText(text),
+        accepted: `\${NAME} of an environment variable that is set; ${name} is not`,
+      });
       return reference;
     });
     if (result !== text) replaced.set(path, text);

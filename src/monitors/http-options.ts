@@ -177,5 +177,6 @@ export const httpSecrets: readonly string[] = [
   'auth.password',
   'auth.token',
   'tls.key',
+  'body',
   ...SECRET_HEADERS.map((name) => `headers.${name}`),
 ];

@@ -63,6 +63,8 @@ export const FUNCTIONS: Readonly<Record<string, 'writer' | 'both' | null>> = {
   'drop_expired_partitions(text, text, timestamptz)': 'writer',
   'ensure_topic_view(text)': 'writer',
   'refuse_change()': null,
+  'masked_address(text, jsonb)': 'both',
+  'masked_text(text, jsonb)': 'both',
   'due_slots(integer, timestamptz, timestamptz)': 'both',
   'histogram_of(integer[], bigint[])': 'both',
   'histogram_bins(bytea)': 'both',

@@ -1,9 +1,9 @@
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { type Test, test } from 'tap';
 import { systemClock } from '../../src/core/clock.ts';
+import { MASK } from '../../src/core/masking.ts';
 import { toJob } from '../../src/jobs/job-rules.ts';
 import { createJobStore } from '../../src/jobs/postgres-job-store.ts';
-import { MASK } from '../../src/jobs/secrets.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { insertProgress, insertSpan } from '../storage/rows.ts';
@@ -121,7 +121,7 @@ test('what the server adds cannot be set by a definition', async (t) => {
   });
   t.match((await send('PUT', '/job/1', { ...definition, colour: 'red' })).json(), {
     statusCode: 400,
-    message: /colour: given "red", accepted: only the keys/,
+    message: /colour: given "\*{8}", accepted: only the keys/,
   });
 });
 
@@ -156,6 +156,21 @@ test('secrets are masked, and kept when the mask comes back', async (t) => {
   }
   await send('PATCH', '/job/1', { auth: { password: 'new' } });
   t.match(await stored(), { auth: { ...auth, password: 'new' } });
+});
+
+test('a search finds what people see, and a password by none of its letters', async (t) => {
+  const { send } = await createScene(t);
+  const uri = 'https://ann:p4ss-word@127.0.0.1/?token=p4ss-word&page=seven';
+  await send('POST', '/job', { uri });
+  await send('POST', '/job', { uri: 'http://127.0.0.1/', job_name: 'see https://ann:p4ss-word@127.0.0.1/' });
+  const found = async (q: string) => (await send('GET', `/job?q=${encodeURIComponent(q)}`)).json().length;
+  t.strictSame(await Promise.all(['ann', MASK, 'page=SEVEN', '127.0.0.1'].map(found)), [2, 2, 1, 2]);
+  t.strictSame(await Promise.all(['p4', 'p4ss-word@', '=p', ':p'].map(found)), [0, 0, 0, 0]);
+  for (const url of ['/job', '/?q=ann']) {
+    const { body } = await send('GET', url, undefined, { accept: url === '/job' ? 'application/json' : 'text/html' });
+    t.notMatch(body, /p4ss/, url);
+    t.match(body, /127\.0\.0\.1/, url);
+  }
 });
 
 test('a patch leaves defaults alone that nobody gave', async (t) => {

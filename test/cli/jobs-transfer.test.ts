@@ -123,6 +123,6 @@ test('export, in every form, then import: nothing changes, also for what was sto
   const other = await createScene(t, { 'out.csv': readFileSync(join(cwd, 'out.csv'), 'utf8') });
   t.match(await other.run('import', 'out.csv'), {
     code: 1,
-    stderr: /Job 3: uri: given "\*{8}", accepted: the secret itself, none is stored/,
+    stderr: /Job 1: body: given "\*{8}", accepted: the secret itself, none is stored/,
   });
 });

@@ -118,8 +118,8 @@ jobs:
       'checks:\n  - url: http://a/\n    tokn: s3cret\n  - urls: x\n    expected_code: 2000\n  - 5\njobs: 7\n',
     ),
     [
-      'a.yaml: line 3: checks[0].tokn: given "s3cret", accepted: only the keys url, name, expected_code, regexp, check_period, job_id; forms with every field of a job are JSON, INI, CSV and YAML under jobs',
-      'a.yaml: line 4: checks[1].urls: given "x", accepted: no such key; did you mean url?',
+      'a.yaml: line 3: checks[0].tokn: given "********", accepted: only the keys url, name, expected_code, regexp, check_period, job_id; forms with every field of a job are JSON, INI, CSV and YAML under jobs',
+      'a.yaml: line 4: checks[1].urls: given "********", accepted: no such key; did you mean url?',
       'a.yaml: line 7: jobs: given 7, accepted: a list of jobs',
       'a.yaml: line 4: checks[1].url: given nothing, accepted: a value, it is required',
       'a.yaml: line 5: checks[1].expected_code: given 2000, accepted: a number <= 999',
@@ -201,12 +201,12 @@ body = 5\r
       'sites.ini: line 1: url: given a field, accepted: a [section] before the first field',
       'sites.ini: line 6: [a]: given other text, accepted: [section], name = value, or a comment; line breaks within double quotes are written \\n',
       'sites.ini: line 7: [a]: given "a", accepted: a name of its own, line 2 has it',
-      'sites.ini: line 4: [a].uri: given "http://b.test/", accepted: one value; url on line 3 gives another',
-      'sites.ini: line 5: [a].pattern: given "\\"\\\\d\\"", accepted: text in double quotes as in JSON (\\\\ for a backslash, \\" for a quote), or text without quotes around it',
+      'sites.ini: line 4: [a].uri: given "********", accepted: one value; url on line 3 gives another',
+      'sites.ini: line 5: [a].pattern: given "********", accepted: text in double quotes as in JSON (\\\\ for a backslash, \\" for a quote), or text without quotes around it',
     ],
   );
   t.match(problemsOf('sites.ini', '[a]\nurl=http://a/\nretries = many\ntls.verfy = no\nintervl = 5\n'), [
-    /^sites\.ini: line 5: \[a\]\.intervl: given "5", accepted: only the keys job_id, /,
+    /^sites\.ini: line 5: \[a\]\.intervl: given "\*{8}", accepted: only the keys job_id, /,
     'sites.ini: line 3: [a].retries: given "many", accepted: integer',
     'sites.ini: line 4: [a].tls.verfy: given "********", accepted: no such key; did you mean verify?',
   ]);

@@ -68,8 +68,8 @@ test('job files with mistakes, each with its place', async (t) => {
     [
       JSON.stringify({ jobs: [job(1), 'x', job(3, { uri: 'b', methd: 'get' })] }),
       [
-        'jobs.json: line 1: jobs[1]: given "x", accepted: a job: an object with at least a uri',
-        'jobs.json: line 1: jobs[2].methd: given "get", accepted: no such key; did you mean method?',
+        'jobs.json: line 1: jobs[1]: given "********", accepted: a job: an object with at least a uri',
+        'jobs.json: line 1: jobs[2].methd: given "********", accepted: no such key; did you mean method?',
         'jobs.json: line 1: jobs[2].uri: given "b", accepted: an http:// or https:// address',
       ].join('\n'),
     ],

@@ -37,6 +37,7 @@ class Jobs {
       retryPauseMs: null,
       locations: ['default'],
       tags: [],
+      secrets: [],
       enabled: true,
       topic: null,
       options: { host: 'x' },

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
+import { maskText } from '../../core/masking.ts';
 import { readDeadLetters } from '../../storage/queries.ts';
 import { decodeCursor, encodeCursor, isId, nextLink } from '../cursor.ts';
 import type { ApiDependencies } from '../ports.ts';
@@ -66,10 +67,10 @@ export function addDeadLetterRoutes(app: FastifyInstance, { database }: ApiDepen
         partition: letter.partition,
         offset: letter.recordOffset,
         line: letter.line,
-        error: letter.error,
+        error: maskText(letter.error),
         at: letter.at.toISOString(),
         size: letter.bytes.length,
-        text: letter.bytes.subarray(0, MAX_SHOWN_BYTES).toString('utf8'),
+        text: maskText(letter.bytes.subarray(0, MAX_SHOWN_BYTES).toString('utf8')),
       }));
     },
   );

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
+import { maskText } from '../../core/masking.ts';
 import { type ResultPosition, type ResultRow, readResults } from '../../storage/queries.ts';
 import { decodeCursor, encodeCursor, isInt4, isName, isOffset, isTimeMs, MAX_TIME_MS, nextLink } from '../cursor.ts';
 import { getJob } from '../job-edit.ts';
@@ -144,7 +145,8 @@ function toResultView(row: ResultRow): Record<string, unknown> {
     timings: inOrder(row.timings ?? {}),
     bytes: row.bytes,
     attempt: row.attempt,
-    detail: row.detail,
+    // A line of a foreign producer, or of an earlier version, may hold anything.
+    detail: row.detail === null ? null : maskText(row.detail),
     slots: row.slots,
     period_ms: row.periodMs,
     epoch: row.epoch,

@@ -1,6 +1,6 @@
 import { parseSeconds } from '../../core/duration.ts';
 import { nearest } from '../../core/nearest.ts';
-import { MASK } from '../secrets.ts';
+import { maskAll } from '../secrets.ts';
 import type { FormEntry, FormProblem } from './form.ts';
 import type { Tree } from './yaml-tree.ts';
 
@@ -41,8 +41,7 @@ export function renamedEntry(
     if (wire !== undefined) fields[wire] = withSeconds(wire, item);
     else {
       const path = joinPath(place, name);
-      const given = shownGiven(name, item);
-      problems.push({ path, line: tree.lineOf(path), given, accepted: unknownName(name, names) });
+      problems.push({ path, line: tree.lineOf(path), given: maskAll(item), accepted: unknownName(name, names) });
     }
   }
   const ownNames = new Map(Object.entries(names).map(([name, wire]) => [wire, name]));
@@ -55,13 +54,6 @@ export function renamedEntry(
     derivesId: true,
   };
   return { entry, problems };
-}
-
-const MAYBE_SECRET = /auth|cookie|key|passw|secret|session|token/i;
-
-/** A value of which the rules of jobs never hear, as a problem may show it. */
-export function shownGiven(name: string, value: unknown): unknown {
-  return MAYBE_SECRET.test(name) || isObject(value) ? MASK : value;
 }
 
 /** The value of a field that says how long: in forms for people `5m` and `"30"` are seconds too. */

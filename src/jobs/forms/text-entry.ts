@@ -1,5 +1,6 @@
 import type { JobDefinition } from '../job-store.ts';
-import { isObject, joinPath, shownGiven } from './entries.ts';
+import { maskAll } from '../secrets.ts';
+import { isObject, joinPath } from './entries.ts';
 import type { FieldSchema, FieldSchemas } from './field-schemas.ts';
 import type { FormEntry, FormProblem } from './form.ts';
 import { decodeText, encodeText, QUOTED_TEXT } from './text-values.ts';
@@ -49,7 +50,7 @@ export function textEntry(
     const { name, text } = field;
     const wire = wireNameOf(name);
     const refuse = (accepted: string) =>
-      problems.push({ path: joinPath(place, name), line: field.line, given: shownGiven(name, text), accepted });
+      problems.push({ path: joinPath(place, name), line: field.line, given: maskAll(text), accepted });
     const twin = byWire.get(wire);
     if (twin) {
       refuse(`one value; ${twin.name} on line ${twin.line} gives another`);

@@ -305,6 +305,7 @@ function baseJob(jobId: number): Job {
     retryPauseMs: null,
     locations: ['default'],
     tags: [],
+    secrets: [],
     enabled: true,
     topic: null,
     options: { host: `host-${jobId}` },

@@ -1,0 +1,85 @@
+/** Shown instead of a secret; sent back, it means the stored one. */
+export const MASK = '********';
+
+/**
+ * Names of query parameters that hold credentials more often than not. PostgreSQL judges by the same expression (function
+ * `masked_address`), so that a search and a view see what people see; a test holds the two against each other.
+ */
+const SECRET_NAME = new RegExp(
+  [
+    '(^|[^a-z])(key|pass|pwd|auth|sig|sid|jwt|otp|pin|hmac)([^a-z]|$)',
+    'token|secret|passw|passphrase|credential|signature|session|authoriz|bearer|hmac',
+    '(api|app|access|account|auth|client|license|master|private|shared|subscription)[-_]?key',
+    // What is escaped without need hides something.
+    '%',
+  ].join('|'),
+);
+
+/** Whether the value of a query parameter is a secret: its name says so, or is one of `names`, in whatever case. */
+export function isSecretParameter(name: string, names: readonly string[] = []): boolean {
+  const plain = lower(name).replaceAll(/%5[bd]/g, '_');
+  return SECRET_NAME.test(plain) || names.some((other) => lower(other) === lower(name));
+}
+
+const HEAD = /^([\t-\r ]*[A-Za-z][A-Za-z0-9+.-]*:[\t-\r /\\]*)([^/\\]*)@/;
+
+/** The parts of an address that may hold secrets, each to be mapped; `name` is null for what stands before the @. */
+export function mapAddressSecrets(
+  address: string,
+  names: readonly string[],
+  map: (value: string, name: string | null) => string,
+): string {
+  const [, before = '', query = '', fragment = ''] = /^([^?#]*)(\?[^#]*)?(#.*)?$/s.exec(address) ?? [];
+  const head = before.replace(HEAD, (_all, scheme: string, user: string) => `${scheme}${mapUser(user, map)}@`);
+  return head + mapParameters(query, names, map) + mapParameters(fragment, names, map);
+}
+
+/** A user name beside a password is none; alone it is as good as one. */
+function mapUser(user: string, map: (value: string, name: null) => string): string {
+  const colon = user.indexOf(':');
+  if (colon === -1) return user === '' ? '' : map(user, null);
+  const [name, password] = [user.slice(0, colon), user.slice(colon + 1)];
+  if (password !== '') return `${name}:${map(password, null)}`;
+  return name === '' ? user : `${map(name, null)}:`;
+}
+
+function mapParameters(text: string, names: readonly string[], map: (value: string, name: string) => string): string {
+  if (text === '') return '';
+  const parameters = text.slice(1).split('&');
+  return (
+    text[0] +
+    parameters
+      .map((parameter) => {
+        const equals = parameter.indexOf('=');
+        const name = parameter.slice(0, Math.max(0, equals));
+        const value = parameter.slice(equals + 1);
+        const isSecret = equals !== -1 && value !== '' && isSecretParameter(name, names);
+        return isSecret ? `${name}=${map(value, name)}` : parameter;
+      })
+      .join('&')
+  );
+}
+
+/** `https://user:secret@host/?token=x` -> `https://user:********@host/?token=********` */
+export function maskAddress(address: string, names: readonly string[] = []): string {
+  return mapAddressSecrets(address, names, () => MASK);
+}
+
+/** Masks within each address of a text. */
+export function maskText(text: string, names: readonly string[] = []): string {
+  return mapAddresses(text, (address) => maskAddress(address, names));
+}
+
+/** Maps each address of a text. */
+export function mapAddresses(text: string, map: (address: string) => string): string {
+  if (!text.includes(':')) return text;
+  return text.replaceAll(/[^\t-\r "'<>]+/g, (word) => {
+    const start = word.search(/[A-Za-z][A-Za-z0-9+.-]*:[/\\]{2}/);
+    return start === -1 ? word : word.slice(0, start) + map(word.slice(start));
+  });
+}
+
+/** Of ASCII letters alone, as PostgreSQL does it with any collation. */
+function lower(text: string): string {
+  return text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
