@@ -23,6 +23,7 @@ DECLARE
   separator text;
   is_secret boolean;
 BEGIN
+  IF address IS NULL THEN RETURN NULL; END IF;
   IF position('@' IN head) > 0 THEN
     scheme := substring(head FROM E'^[\t\n\x0b\f\r ]*[A-Za-z][A-Za-z0-9+.-]*:[\t\n\x0b\f\r /\\\\]*');
     userinfo := substring(substr(head, length(scheme) + 1) FROM E'^[^/\\\\]*@');
@@ -82,8 +83,6 @@ ALTER TABLE jobs
     'job ' || job_id::text)) STORED,
   ADD COLUMN shown_address text GENERATED ALWAYS AS (masked_address(definition ->> 'uri', definition -> 'secrets')) STORED;
 CREATE INDEX jobs_shown_name ON jobs (lower(shown_name), job_id) WHERE deleted_at IS NULL;
-CREATE INDEX jobs_created ON jobs (created_at, job_id) WHERE deleted_at IS NULL;
-CREATE INDEX jobs_updated ON jobs (updated_at, job_id) WHERE deleted_at IS NULL;
 
 CREATE OR REPLACE VIEW job_names AS
 SELECT job_id, shown_name AS job_name, running, version, deleted_at IS NOT NULL AS is_removed FROM jobs;

@@ -8,6 +8,7 @@ const LIMIT_MS = 80 * 60_000;
 const stages = [
   { name: 'npm test', command: ['npm', 'test'] },
   { name: 'slow tests', command: ['npm', 'run', 'test:slow'] },
+  { name: 'contract of the API', command: ['npm', 'run', 'test:contract'] },
   { name: 'real Kafka', command: ['npm', 'run', 'test:kafka'] },
   { name: 'deployments', command: ['npm', 'run', 'test:deploy'] },
   { name: 'faults', command: ['npm', 'run', 'test:faults'] },

@@ -1,3 +1,4 @@
+import { MAX_TIME_MS } from '../core/instant.ts';
 import { VedetteError } from '../errors.ts';
 
 /**
@@ -36,9 +37,6 @@ export const isName = (value: unknown): boolean =>
 export const isInt4 = (value: unknown): boolean =>
   Number.isInteger(value) && Number(value) >= -1 && Number(value) < 2 ** 31;
 export const isOffset = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
-
-/** The last ms of the year 9999: what ISO texts and PostgreSQL both take. */
-export const MAX_TIME_MS = 253_402_300_799_999;
 
 /** The `Link` header of a list: the address of this request with another cursor. */
 export function nextLink(requestUrl: string, cursor: string): string {

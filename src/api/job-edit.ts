@@ -28,12 +28,12 @@ export async function getJob({ jobStore }: Pick<ApiDependencies, 'jobStore'>, jo
 
 const notFound = (jobId: number) => new VedetteError('VED_JOB_NOT_FOUND', `There is no job ${jobId}`);
 
-/** Which versions an If-Match header accepts; undefined when there is none, or it takes any. */
+/** Which versions an If-Match header accepts (what an ETag says of the state is no part of them); undefined when there is none, or it takes any. */
 export function parseIfMatch(header: string | undefined): number[] | undefined {
   if (header === undefined || header.trim() === '*') return undefined;
   const versions: number[] = [];
   for (const part of header.split(',')) {
-    const match = /^\s*(?:W\/)?"?(\d{1,9})"?\s*$/.exec(part);
+    const match = /^\s*(?:W\/)?"?(\d{1,9})(?:-[\w-]{1,40})?"?\s*$/.exec(part);
     if (!match) {
       const given = JSON.stringify(header.slice(0, 80));
       throw new VedetteError(

@@ -1,19 +1,21 @@
 import { Type } from 'typebox';
+import { maskText } from '../core/masking.ts';
 import type { StoredJob } from '../jobs/job.ts';
 import type { JobDefinition } from '../jobs/job-store.ts';
 import type { JobState, LastResult } from '../storage/queries.ts';
 import type { ApiDependencies } from './ports.ts';
-import { choice, count, instant, mapOf, nullable, OutcomeSchema, ref, strict } from './schemas.ts';
+import { choice, count, instant, mapOf, nullable, OutcomeSchema, ReasonSchema, ref, strict } from './schemas.ts';
 
 export const LastResultSchema = Type.Object(
   {
     location: Type.String(),
     slot: nullable(instant('The scheduled instant; null for a line of a foreign producer.')),
     ts: nullable(instant('When the check really began.')),
-    outcome: OutcomeSchema,
-    reason: nullable(Type.String({ description: 'Why it was not up, from a closed list.' })),
+    outcome: ref(OutcomeSchema),
+    reason: nullable(ref(ReasonSchema)),
     status: nullable(Type.String({ description: 'HTTP status or protocol code; null when there was no response.' })),
     response_time: nullable(Type.Number({ minimum: 0, description: 'Seconds.' })),
+    detail: nullable(Type.String({ description: 'Short text for people; null where raw results are not kept.' })),
     since: nullable(instant('The slot at which this outcome began.')),
   },
   { $id: 'LastResult', ...strict },
@@ -57,19 +59,8 @@ export const SERVER_FIELDS = {
   state: ref(JobStateSchema),
 };
 
-export const JobSchema = Type.Unsafe<Record<string, unknown>>({
-  $id: 'Job',
-  type: 'object',
-  description: 'A definition with its secrets masked, and what the server knows of the job.',
-  properties: {
-    job_id: Type.Integer({ minimum: 1 }),
-    job_name: Type.String(),
-    ...SERVER_FIELDS,
-  },
-  required: ['job_id', 'job_name', 'running', 'version', 'source', 'created_at', 'updated_at', 'state'],
-  // The fields of the definition, which differ by type of job.
-  additionalProperties: true,
-});
+/** Added with the routes, because its fields come from the registry of monitor types. */
+export const JobSchema = Type.Unsafe<Record<string, unknown>>({ $id: 'Job' });
 
 export type JobView = Record<string, unknown>;
 
@@ -80,7 +71,7 @@ export function toJobView(
   { jobRules, scheduler }: Pick<ApiDependencies, 'jobRules' | 'scheduler'>,
 ): JobView {
   return {
-    ...redactedDefinition(stored, jobRules),
+    ...inUpperCase(redactedDefinition(stored, jobRules)),
     running: stored.running,
     version: stored.version,
     source: stored.source,
@@ -88,6 +79,12 @@ export function toJobView(
     updated_at: stored.updatedAt.toISOString(),
     state: toStateView(stored, state, scheduler),
   };
+}
+
+/** `get` is taken for GET; answers have one spelling. */
+function inUpperCase(definition: JobDefinition): JobDefinition {
+  const { method } = definition;
+  return typeof method === 'string' ? { ...definition, method: method.toUpperCase() } : definition;
 }
 
 /** The definition with its defaults, secrets masked. */
@@ -118,6 +115,7 @@ function toLastView(last: LastResult): JobView {
     reason: last.reason,
     status: last.status,
     response_time: last.rtMicros === null ? null : last.rtMicros / 1e6,
+    detail: last.detail === null ? null : maskText(last.detail),
     since: toIso(last.sinceSlot),
   };
 }

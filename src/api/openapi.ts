@@ -63,4 +63,10 @@ export async function installOpenApi(app: FastifyInstance, version: string): Pro
     theme: { title: 'Vedette API' },
   });
   app.get('/openapi.json', { schema: { hide: true }, config: { rateLimit: false } }, async () => app.swagger());
+  app.get('/openapi.yaml', { schema: { hide: true }, config: { rateLimit: false } }, async (_request, reply) =>
+    reply
+      .type('application/yaml; charset=utf-8')
+      .serializer(String)
+      .send(app.swagger({ yaml: true })),
+  );
 }

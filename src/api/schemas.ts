@@ -1,6 +1,7 @@
 import { type TSchema, Type } from 'typebox';
+import { TIME_FORMS, TIME_PATTERN } from '../core/instant.ts';
 import { ERRORS, type ErrorCode, VedetteError } from '../errors.ts';
-import { OUTCOMES } from '../messages/check-result.ts';
+import { OUTCOMES, REASONS } from '../messages/check-result.ts';
 import { toErrorBody } from './http-error.ts';
 
 /** A schema shared by name; in the OpenAPI document it is a component. */
@@ -21,7 +22,19 @@ export const instant = (description: string) => Type.String({ format: 'date-time
 export const choice = <const T extends string>(values: readonly T[], options: Record<string, unknown> = {}) =>
   Type.Unsafe<T>({ type: 'string', enum: [...values], ...options });
 
-export const OutcomeSchema = choice(OUTCOMES, { description: 'How a slot ended.' });
+export const OutcomeSchema = choice(OUTCOMES, { description: 'How a slot ended.', $id: 'Outcome' });
+export const ReasonSchema = choice(REASONS, { description: 'Why it was not up, from a closed list.', $id: 'Reason' });
+
+export const TimingsSchema = Type.Object(
+  {
+    dns: Type.Optional(Type.Number({ minimum: 0 })),
+    connect: Type.Optional(Type.Number({ minimum: 0 })),
+    tls: Type.Optional(Type.Number({ minimum: 0 })),
+    ttfb: Type.Optional(Type.Number({ minimum: 0 })),
+    transfer: Type.Optional(Type.Number({ minimum: 0 })),
+  },
+  { $id: 'Timings', ...strict, description: 'Seconds spent in each phase; one that did not happen is absent.' },
+);
 
 export const ErrorSchema = Type.Object(
   {
@@ -98,7 +111,11 @@ export const pageParameters = (defaultLimit: number, maximum = 1_000) => ({
     }),
   ),
   cursor: Type.Optional(
-    Type.String({ maxLength: 400, description: 'From the `Link` header (rel="next") of the page before.' }),
+    Type.String({
+      maxLength: 1_200,
+      pattern: '^[A-Za-z0-9_-]+$',
+      description: 'the cursor of a Link header: from the one (rel="next") of the page before',
+    }),
   ),
 });
 
@@ -106,12 +123,17 @@ export const timeParameters = (fromDefault: string) => ({
   from: Type.Optional(
     Type.String({
       maxLength: 60,
-      description: `Where the range begins (included): ISO 8601, ms since the epoch, or relative such as -1h. Default: ${fromDefault}.`,
+      pattern: TIME_PATTERN,
+      description: `${TIME_FORMS}. Where the range begins, itself included. Default: ${fromDefault}.`,
       examples: ['-1h', '2026-11-21T08:00:00Z', '1795248000000'],
     }),
   ),
   to: Type.Optional(
-    Type.String({ maxLength: 60, description: 'Where it ends (excluded), in the same forms. Default: now.' }),
+    Type.String({
+      maxLength: 60,
+      pattern: TIME_PATTERN,
+      description: `${TIME_FORMS}. Where it ends, itself excluded. Default: now.`,
+    }),
   ),
 });
 
@@ -119,5 +141,15 @@ export const LINK_HEADER = {
   Link: { type: 'string', description: 'The next page, rel="next"; absent on the last one.' },
 } as const;
 export const ETAG_HEADER = {
-  ETag: { type: 'string', description: 'The version of the definition; send it back as If-Match.' },
+  ETag: {
+    type: 'string',
+    description: 'Begins with the version of the definition; send it back as If-Match, or as If-None-Match.',
+  },
+} as const;
+export const LIST_ETAG_HEADER = {
+  ETag: { type: 'string', description: 'Of this page; send it back as If-None-Match.' },
+} as const;
+export const TOTAL_HEADER = {
+  type: 'integer',
+  description: 'How many there are over all pages, when asked for.',
 } as const;

@@ -136,7 +136,14 @@ async function installRateLimit(app: FastifyInstance, perMinute: number | null |
     const taken = await take(request);
     if (taken.isAllowed) return;
     const { max, remaining, ttlInSeconds } = taken;
-    reply.headers({ 'x-ratelimit-limit': max, 'x-ratelimit-remaining': remaining, 'x-ratelimit-reset': ttlInSeconds });
+    // Fields of draft-ietf-httpapi-ratelimit-headers: one that says all, and the older three that clients know.
+    reply.headers({
+      'ratelimit-policy': `"default";q=${max};w=60`,
+      ratelimit: `"default";r=${remaining};t=${ttlInSeconds}`,
+      'ratelimit-limit': max,
+      'ratelimit-remaining': remaining,
+      'ratelimit-reset': ttlInSeconds,
+    });
     if (!taken.isExceeded) return;
     throw new HttpError('VED_RATE_LIMITED', `Too many requests: at most ${max} a minute; again in ${ttlInSeconds} s`, {
       headers: { 'retry-after': String(ttlInSeconds) },

@@ -5,6 +5,8 @@ import { VedetteError } from '../errors.ts';
 
 export const JOB_DEFINITION = 'JobDefinition';
 export const JOB_DEFINITION_REF = `${JOB_DEFINITION}#`;
+export const JOB_PATCH = 'JobPatch';
+export const JOB_PATCH_REF = `${JOB_PATCH}#`;
 
 const PARTS: Readonly<Record<string, string>> = {
   body: 'body',
@@ -21,7 +23,8 @@ const PARTS: Readonly<Record<string, string>> = {
 export function createRequestValidator(app: FastifyInstance): FastifySchemaCompiler<FastifySchema> {
   return ({ schema, httpPart }) => {
     // Definitions are checked by src/jobs/ alone, with what a schema cannot say.
-    if ((schema as { $ref?: string }).$ref === JOB_DEFINITION_REF) return () => true;
+    const { $ref } = schema as { $ref?: string };
+    if ($ref === JOB_DEFINITION_REF || $ref === JOB_PATCH_REF) return () => true;
     const part = PARTS[httpPart ?? 'body'] ?? 'body';
     const withShared = { ...(schema as object), $defs: app.getSchemas() };
     const validate = createValidator(withShared, { coerce: part === 'query' || part === 'path' });

@@ -77,7 +77,9 @@ function addList(cli: Cli, jobs: Command, run: Run): void {
       const { query: q, tag, outcome } = options;
       const running = options.running ? true : options.stopped ? false : undefined;
       const filter = Object.fromEntries(
-        Object.entries({ q, tag, outcome, running }).filter(([, value]) => value !== undefined),
+        Object.entries({ q, tags: tag && [tag], outcomes: outcome && [outcome], running }).filter(
+          ([, value]) => value !== undefined,
+        ),
       );
       return run(command, async ({ store, database, rules }) => {
         const stored = await store.list(filter as JobFilter);

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { Command } from 'commander';
+import { TIME_FORMS } from '../core/instant.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
 import { VedetteError } from '../errors.ts';
 import { OUTCOMES } from '../messages/check-result.ts';
@@ -12,7 +13,7 @@ import { withDatabase } from './database.ts';
 import { formatCount, formatCounted } from './output.ts';
 import { parseIds, parseNames } from './parse.ts';
 import type { ResultFilter } from './result-lines.ts';
-import { formatInstant, parseRange, TIME_FORMS, type TimeRange } from './time.ts';
+import { formatInstant, parseRange, type TimeRange } from './time.ts';
 import { describeDifference, keptFrom } from './verify.ts';
 
 interface ReplayOptions extends ResultFilter {

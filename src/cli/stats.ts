@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { systemClock } from '../core/clock.ts';
+import { TIME_FORMS } from '../core/instant.ts';
 import { VedetteError } from '../errors.ts';
 import type { Job } from '../jobs/job.ts';
 import type { Settings } from '../settings.ts';
@@ -10,7 +11,7 @@ import { type JobNumbers, readNumbers } from './job-numbers.ts';
 import { loadJobRules } from './job-rules.ts';
 import { parseIds, parseName } from './parse.ts';
 import { formatNumbers, showDatabase } from './stats-tables.ts';
-import { parseRange, TIME_FORMS, type TimeRange } from './time.ts';
+import { parseRange, type TimeRange } from './time.ts';
 
 const FORMATS = ['table', 'json', 'csv'] as const;
 
@@ -77,7 +78,7 @@ async function findJobs(
   const rules = await loadJobRules(settings);
   const { createJobStore } = await import('../jobs/postgres-job-store.ts');
   const store = createJobStore({ database, clock: systemClock, toJob: rules.toJob });
-  const stored = await store.list({ ...(query ? { q: query } : {}), ...(tag ? { tag } : {}) });
+  const stored = await store.list({ ...(query ? { q: query } : {}), ...(tag ? { tags: [tag] } : {}) });
   const jobs = stored.map(({ job }) => job).filter((job) => !ids || ids.includes(job.jobId));
   const unknown = ids?.filter((id) => !jobs.some((job) => job.jobId === id)) ?? [];
   if (unknown.length > 0) throw new VedetteError('VED_JOB_NOT_FOUND', `There is no job ${unknown.join(', ')}`);

@@ -1,11 +1,12 @@
 import { Command } from 'commander';
+import { TIME_FORMS } from '../core/instant.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
 import type { Difference, RowDifference, VerifyReport } from '../processor/verify.ts';
 import type { Settings } from '../settings.ts';
 import { type Cli, EXIT, examples, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
 import { formatCount, formatCounted } from './output.ts';
-import { formatInstant, parseRange, TIME_FORMS } from './time.ts';
+import { formatInstant, parseRange } from './time.ts';
 
 interface VerifyOptions {
   from?: string;

@@ -1,3 +1,4 @@
+const WEEK_MS = 7 * 86_400_000;
 const DURATIONS = [
   ['d', 86_400_000],
   ['h', 3_600_000],
@@ -15,10 +16,10 @@ export function formatDuration(ms: number): string {
 
 /** `1.5h` -> 5400000; null when the text is no duration. A plain 0 needs no unit. */
 export function parseDuration(text: string): number | null {
-  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)$/.exec(text.trim());
+  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d|w)$/.exec(text.trim());
   if (!match) return text.trim() === '0' ? 0 : null;
   const unit = match[2] === 'min' ? 'm' : match[2];
-  const size = DURATIONS.find(([name]) => name === unit)![1];
+  const size = unit === 'w' ? WEEK_MS : DURATIONS.find(([name]) => name === unit)![1];
   return Math.round(Number(match[1]) * size);
 }
 

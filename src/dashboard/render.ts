@@ -53,7 +53,14 @@ async function readRows(
   { jobStore, jobRules, database, scheduler }: ApiDependencies,
   nowMs: number,
 ): Promise<{ rows: JobRow[]; next: string | null }> {
-  const found = await jobStore.list({ ...query, limit: PAGE_SIZE + 1 } satisfies JobFilter);
+  const { afterJobId, tag, outcome, ...filter } = query;
+  const found = await jobStore.list({
+    ...filter,
+    ...(tag === undefined ? {} : { tags: [tag] }),
+    ...(outcome === undefined ? {} : { outcomes: [outcome] }),
+    ...(afterJobId === undefined ? {} : { after: { key: afterJobId, jobId: afterJobId } }),
+    limit: PAGE_SIZE + 1,
+  } satisfies JobFilter);
   const page = found.slice(0, PAGE_SIZE);
   const ids = page.map(({ job }) => job.jobId);
   const toMs = Math.floor(nowMs / HOUR_MS) * HOUR_MS + HOUR_MS;

@@ -150,6 +150,24 @@ function unknownType(given: unknown, names: readonly string[]): Problem {
   return { path: 'type', given, accepted: `one of ${names.join(', ')}${meant ? `; did you mean ${meant}?` : ''}` };
 }
 
+/** What `scheduleProblems` says in words. */
+const SCHEDULE = {
+  not: { required: ['check_period_seconds', 'check_cron'] },
+  dependentRequired: { check_cron_timezone: ['check_cron'] },
+};
+
+/** Generators make one name of GET and get: lower case is taken, but not described. */
+function inOneCase(schema: object): object {
+  const { enum: values } = schema as { enum?: readonly unknown[] };
+  const isTwin = (value: unknown) =>
+    typeof value === 'string' && value !== value.toUpperCase() && values?.includes(value.toUpperCase());
+  return values === undefined ? schema : { ...schema, enum: values.filter((value) => !isTwin(value)) };
+}
+
+function mapMembers(members: Record<string, object>, map: (member: object) => object): Record<string, object> {
+  return Object.fromEntries(Object.entries(members).map(([name, member]) => [name, map(member)]));
+}
+
 /** One object when there is one type; else a choice that `type` decides. */
 function documentSchema(monitors: Registry<MonitorType>, rulesOf: (name: string) => TypeRules): object {
   const schemas = monitors.names().map((name) => {
@@ -160,8 +178,9 @@ function documentSchema(monitors: Registry<MonitorType>, rulesOf: (name: string)
       ...schema,
       title: `${name} job`,
       description: `At most ${MAX_DEFINITION_BYTES} bytes of JSON.`,
-      properties: { ...schema.properties, type },
+      properties: { ...mapMembers(schema.properties, inOneCase), type },
       required: isDefault ? schema.required : ['type', ...schema.required],
+      ...SCHEDULE,
     };
   });
   return schemas.length === 1 ? (schemas[0] as object) : { oneOf: schemas };

@@ -12,6 +12,8 @@ export interface JobStore {
   /** The definition as it was given, without defaults; null when there is no such job. */
   definitionOf(jobId: number): Promise<JobDefinition | null>;
   list(filter?: JobFilter): Promise<StoredJob[]>;
+  /** How many jobs a list without limit would have. */
+  count(filter?: JobFilter): Promise<number>;
   /** All jobs changed after `revision`, removed ones included (`deleted`), in order of revision. */
   changedSince(revision: number, page?: JobPage): Promise<StoredJob[]>;
   /** Makes a job of source `api`; takes the next free id when the definition has none. Throws VED_JOB_EXISTS. */
@@ -53,16 +55,38 @@ export interface JobPage {
   limit: number;
 }
 
+/** What a list may be sorted by; names as they are shown. */
+export const SORTS = [
+  'job_id',
+  '-job_id',
+  'job_name',
+  '-job_name',
+  'created_at',
+  '-created_at',
+  'updated_at',
+  '-updated_at',
+] as const;
+export type JobSort = (typeof SORTS)[number];
+
+/** Where a page ended: what it is sorted by (times in ms since the epoch), and the job. */
+export interface JobPosition {
+  key: string | number;
+  jobId: number;
+}
+
 export interface JobFilter {
-  /** Part of the name or the uri, case-insensitive. */
+  /** Part of the name or the address as people see them, case-insensitive. */
   q?: string;
   running?: boolean;
-  tag?: string;
-  /** Last outcome, over all locations. */
-  outcome?: string;
+  /** All of them. */
+  tags?: readonly string[];
+  /** Last outcome at any location: one of these. */
+  outcomes?: readonly string[];
   limit?: number;
-  /** Only jobs with a greater id. */
-  afterJobId?: number;
+  /** `job_id` unless given. */
+  sort?: JobSort;
+  /** Only what follows in that order. */
+  after?: JobPosition;
 }
 
 export interface FileChanges {

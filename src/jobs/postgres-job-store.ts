@@ -3,7 +3,7 @@ import { VedetteError } from '../errors.ts';
 import type { Database, Queryable } from '../storage/database.ts';
 import { FIRST_DERIVED_ID } from './derived-id.ts';
 import type { Job, StoredJob } from './job.ts';
-import { listStatement } from './job-list.ts';
+import { countStatement, listStatement } from './job-list.ts';
 import type { BulkAction, FileChanges, JobDefinition, JobFilter, JobImport, JobPage, JobStore } from './job-store.ts';
 
 export interface JobStoreOptions {
@@ -59,6 +59,12 @@ class PostgresJobStore implements JobStore {
     const { sql, parameters } = listStatement(COLUMNS, filter);
     const { rows } = await this.#database.query<JobRow>(sql, parameters);
     return rows.map((row) => this.#toStored(row));
+  }
+
+  async count(filter: JobFilter = {}): Promise<number> {
+    const { sql, parameters } = countStatement(filter);
+    const { rows } = await this.#database.query<{ count: number }>(sql, parameters);
+    return rows[0].count;
   }
 
   async changedSince(revision: number, page?: JobPage): Promise<StoredJob[]> {

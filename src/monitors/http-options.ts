@@ -38,7 +38,7 @@ export const httpOptions = Type.Object({
       type: 'string',
       enum: [...METHODS, ...METHODS.map((method) => method.toLowerCase())],
       default: 'GET',
-      description: 'Method of the request.',
+      description: 'Method of the request, in whatever case.',
     }),
   ),
   headers: Type.Optional(

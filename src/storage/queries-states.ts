@@ -22,6 +22,8 @@ export interface LastResult {
   rtMicros: number | null;
   /** The slot at which the outcome began. */
   sinceSlot: number | null;
+  /** Of the raw result; null where it is not kept. */
+  detail: string | null;
 }
 
 export interface JobState {
@@ -55,6 +57,7 @@ interface SeriesRow extends SeriesTotals {
   lastStatus: string | null;
   lastRt: number | null;
   sinceSlot: number | null;
+  lastDetail: string | null;
 }
 
 const EMPTY_COUNTS: Readonly<OutcomeCounts> = { count: 0, up: 0, degraded: 0, down: 0, missed: 0 };
@@ -72,8 +75,13 @@ export async function readJobStates(
     database.query<SeriesRow>(
       `SELECT job_id AS "jobId", location, slot, last_ts AS "lastTs", last_outcome AS "lastOutcome",
          last_reason AS "lastReason", last_status AS "lastStatus", last_rt AS "lastRt", since_slot AS "sinceSlot",
-         count, up, degraded, down, missed, codes
-       FROM series_progress WHERE job_id = ANY($1::integer[]) ORDER BY job_id, location, topic`,
+         count, up, degraded, down, missed, codes, (
+           SELECT r.detail FROM results AS r
+           WHERE series.slot >= 0 AND series.last_outcome <> 'up' AND r.job_id = series.job_id
+             AND r.at = to_timestamp(series.slot / 1e3::double precision) AND r.location = series.location
+             AND r.slot = series.slot AND r.topic = series.topic LIMIT 1
+         ) AS "lastDetail"
+       FROM series_progress AS series WHERE job_id = ANY($1::integer[]) ORDER BY job_id, location, topic`,
       [jobIds],
     ),
     readOpenSpans(database, jobIds),
@@ -105,6 +113,7 @@ function addSeries(state: JobState, row: SeriesRow): void {
     status: row.lastStatus,
     rtMicros: row.lastRt,
     sinceSlot: row.sinceSlot,
+    detail: row.lastDetail,
   };
   // A job that changed its topic has a row for each; the newer one speaks for the location.
   const known = state.locations.findIndex((other) => other.location === row.location);

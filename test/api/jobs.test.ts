@@ -52,7 +52,7 @@ test('a job is made, read, replaced, patched and removed', async (t) => {
   t.equal(made.headers.location, '/job/1');
   t.equal(made.headers.etag, '"1"');
   t.match(made.json(), {
-    ...{ job_id: 1, ...definition, running: true, version: 1, source: 'api' },
+    ...{ job_id: 1, ...definition, method: 'GET', running: true, version: 1, source: 'api' },
     state: { scheduled: false, next_slot: null, last: null, counts: { count: 0 }, uptime: null },
   });
   t.equal((await send('POST', '/job', { ...definition, job_id: 1 })).json().code, 'VED_JOB_EXISTS');
@@ -171,6 +171,63 @@ test('a search finds what people see, and a password by none of its letters', as
     t.notMatch(body, /p4ss/, url);
     t.match(body, /127\.0\.0\.1/, url);
   }
+});
+
+test('lists are sorted by what is shown, counted, and filtered by several tags and outcomes', async (t) => {
+  const { send, database } = await createScene(t);
+  for (const [job_id, job_name, tags] of [
+    [1, 'b', ['x', 'y']],
+    [2, undefined, ['x']],
+    [3, 'A', ['x', 'y']],
+    [4, 'b', []],
+  ] as const) {
+    await send('POST', '/job', { uri: 'http://ann:aaa@127.0.0.1/', job_id, ...(job_name && { job_name }), tags });
+  }
+  await insertProgress(database, { jobId: 1, slot: 1_000, outcome: 'down' });
+  await insertProgress(database, { jobId: 4, slot: 1_000, outcome: 'missed' });
+  const ids = async (query: string) => {
+    const seen: number[] = [];
+    for (let next: string | undefined = `/job?limit=1&${query}`; next; ) {
+      const answer = await send('GET', next);
+      t.equal(answer.statusCode, 200, answer.body);
+      seen.push(...answer.json().map((job: { job_id: number }) => job.job_id));
+      next = /^<(.+)>; rel="next"$/.exec(String(answer.headers.link ?? ''))?.[1];
+    }
+    return seen;
+  };
+  t.strictSame(await ids('sort=job_name'), [3, 1, 4, 2], 'a job without a name is called by its shown address');
+  t.strictSame(await ids('sort=-job_name'), [2, 4, 1, 3]);
+  t.strictSame(await ids('sort=-job_id'), [4, 3, 2, 1]);
+  t.strictSame(await ids('sort=created_at'), [1, 2, 3, 4]);
+  t.strictSame(await ids('sort=-updated_at'), [4, 3, 2, 1]);
+  t.strictSame(await ids('tag=x,y'), [1, 3]);
+  t.strictSame(await ids('outcome=down,missed'), [1, 4]);
+  const counted = await send('GET', '/job?limit=1&tag=x&total=true');
+  t.equal(counted.headers['total-count'], '3');
+  const other = /cursor=([^&>]+)/.exec(String(counted.headers.link))?.[1];
+  t.equal((await send('GET', `/job?sort=job_name&cursor=${other}`)).statusCode, 400, 'a cursor of another order');
+  t.equal((await send('GET', '/job?sort=uri')).statusCode, 400);
+});
+
+test('a client that has the answer already gets 304; what the state adds to the tag guards no change', async (t) => {
+  const { send, database } = await createScene(t);
+  await send('POST', '/job', definition);
+  for (const url of ['/job/1', '/job']) {
+    const etag = String((await send('GET', url)).headers.etag);
+    const again = await send('GET', url, undefined, { 'if-none-match': etag });
+    t.match(again, { statusCode: 304, body: '' });
+    await insertProgress(database, { jobId: 1, location: url, slot: 1_000, outcome: 'down' });
+    t.equal((await send('GET', url, undefined, { 'if-none-match': etag })).statusCode, 200, 'a result was counted');
+  }
+  const { etag } = (await send('GET', '/job/1')).headers;
+  t.equal((await send('PATCH', '/job/1', { job_name: 'b' }, { 'if-match': String(etag) })).statusCode, 200);
+  t.equal((await send('PATCH', '/job/1', { job_name: 'c' }, { 'if-match': String(etag) })).statusCode, 412);
+});
+
+test('the plural leads to the singular', async (t) => {
+  const { send } = await createScene(t);
+  t.match(await send('GET', '/jobs?tag=x&limit=2'), { statusCode: 308, headers: { location: '/job?tag=x&limit=2' } });
+  t.match(await send('GET', '/jobs/7'), { statusCode: 308, headers: { location: '/job/7' } });
 });
 
 test('a patch leaves defaults alone that nobody gave', async (t) => {

@@ -13,14 +13,19 @@ export class MemoryJobStore implements JobStore {
     return this.jobs.get(jobId) ?? null;
   }
 
-  async list({ q, running, tag, limit = 1_000, afterJobId = 0 }: JobFilter = {}): Promise<StoredJob[]> {
+  async list({ q, running, tags = [], limit = 1_000, after }: JobFilter = {}): Promise<StoredJob[]> {
     return [...this.jobs.values()]
-      .filter(({ job }) => job.jobId > afterJobId)
+      .filter(({ job }) => job.jobId > (after?.jobId ?? 0))
       .filter((stored) => running === undefined || stored.running === running)
       .filter(({ job }) => q === undefined || job.name.toLowerCase().includes(q.toLowerCase()))
-      .filter(({ job }) => tag === undefined || job.tags.includes(tag))
+      .filter(({ job }) => tags.every((tag) => job.tags.includes(tag)))
       .sort((a, b) => a.job.jobId - b.job.jobId)
       .slice(0, limit);
+  }
+
+  async count(filter: JobFilter = {}): Promise<number> {
+    const { limit: _limit, after: _after, ...rest } = filter;
+    return (await this.list(rest)).length;
   }
 
   async changedSince(): Promise<StoredJob[]> {

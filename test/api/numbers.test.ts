@@ -104,7 +104,7 @@ test('metrics and results: what is wrong with a request', async (t) => {
     ['metrics?granularity=hour&bucket=5m', /bucket: given "5m"/],
     ['metrics?percentiles=50,x,101,0', /percentiles: given "x".*; percentiles: given "101".*; percentiles: given "0"/],
     ['metrics?percentiles=constructor', /percentiles: given "constructor"/],
-    ['metrics?from=yesterday', /from: given "yesterday", accepted: an ISO 8601 time/],
+    ['metrics?from=yesterday', /from: given "yesterday", accepted: ISO 8601 such as/],
     ['metrics?from=yesterday&to=tomorrow', /from: given "yesterday".*; to: given "tomorrow"/],
     ['metrics?from=2026-11-21&to=2026-11-20', /from: given 2026-11-21T00:00:00.000Z, accepted: a time before to/],
     ['metrics?from=2026-02-31', /from: given "2026-02-31"/],

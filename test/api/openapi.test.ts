@@ -1,7 +1,9 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { type Test, test } from 'tap';
+import { parse } from 'yaml';
 import { createValidator, formatProblem } from '../../src/core/validation.ts';
 import { ERRORS } from '../../src/errors.ts';
+import { REASONS } from '../../src/messages/check-result.ts';
 import { inlineRefs, METHODS, type OpenApiDocument, type Operation, operationsOf } from './openapi-document.ts';
 import { createTestServer } from './test-server.ts';
 
@@ -104,4 +106,53 @@ test('the document is shown at /docs, without anything from elsewhere', async (t
   const script = await app.inject('/docs/static/swagger-ui-bundle.js');
   t.equal(script.statusCode, 200);
   t.notMatch(page.headers['content-security-policy'], /upgrade-insecure-requests/);
+});
+
+test('the shapes that generators stumble over are not there', async (t) => {
+  const document = await readDocument(t);
+  const text = JSON.stringify(document.components.schemas);
+  t.notMatch(
+    JSON.stringify(
+      Object.values(document.paths).map(({ post, put, patch }) => [post, put, patch].map((o) => o?.requestBody)),
+    ),
+    /"default":/,
+  );
+  t.notMatch(text, /"default":/, 'a default makes a field of a request one that must be given');
+  t.match(document.components.schemas.JobDefinition, {
+    properties: { method: { enum: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] } },
+  });
+  t.strictSame(document.components.schemas.Reason, {
+    ...(document.components.schemas.Reason as object),
+    enum: [...REASONS],
+  });
+  const patch = document.paths['/job/{job_id}']?.patch?.requestBody?.content ?? {};
+  for (const media of ['application/json', 'application/merge-patch+json']) {
+    t.strictSame(patch[media]?.schema, { $ref: '#/components/schemas/JobPatch' }, media);
+  }
+  const fits = createValidator(inlineRefs(document, { $ref: '#/components/schemas/JobDefinition' }));
+  t.ok(fits({ uri: 'http://a/' }).ok);
+  t.notOk(fits({ uri: 'http://a/', check_cron: '* * * * *', check_period_seconds: 5 }).ok, 'one of the two');
+  t.notOk(fits({ uri: 'http://a/', check_cron_timezone: 'UTC' }).ok);
+});
+
+test('every answer is closed: each of its fields is described', async (t) => {
+  const document = await readDocument(t);
+  const visit = (value: unknown, at: string): void => {
+    if (typeof value !== 'object' || value === null) return;
+    const node = value as Record<string, unknown>;
+    if (node.type === 'object') {
+      const { additionalProperties: others } = node;
+      t.ok(others === false || (typeof others === 'object' && others !== null), `${at} says what else it may have`);
+    }
+    for (const [key, member] of Object.entries(node)) if (key !== 'examples') visit(member, `${at}/${key}`);
+  };
+  visit(document.components.schemas, '#');
+  for (const { path, method, operation } of operationsOf(document)) visit(operation.responses, `${method} ${path}`);
+});
+
+test('the same document in YAML', async (t) => {
+  const app = await createTestServer(t);
+  const answer = await app.inject('/openapi.yaml');
+  t.match(answer.headers['content-type'], /^application\/yaml/);
+  t.strictSame(parse(answer.body), (await app.inject('/openapi.json')).json());
 });

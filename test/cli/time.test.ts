@@ -1,5 +1,6 @@
 import { test } from 'tap';
-import { formatInstant, parseInstant, parseRange } from '../../src/cli/time.ts';
+import { formatInstant, parseRange } from '../../src/cli/time.ts';
+import { parseInstant, TIME_PATTERN } from '../../src/core/instant.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 9, 30);
 const HOUR = 3_600_000;
@@ -13,11 +14,28 @@ test('instants: ISO 8601 in UTC unless it has a zone, now, and how long ago', as
     ['2026-11-20', Date.UTC(2026, 10, 20)],
     ['2026-11-20T08:15', Date.UTC(2026, 10, 20, 8, 15)],
     ['2026-11-20 08:15:30Z', Date.UTC(2026, 10, 20, 8, 15, 30)],
+    ['2w', NOW - 336 * HOUR],
+    ['2026-11-20T08:15:30.1239Z', Date.UTC(2026, 10, 20, 8, 15, 30, 123)],
+    [String(NOW), NOW],
+    ['2026-11-20T08:15 02:00', Date.UTC(2026, 10, 20, 6, 15)],
     ['2026-11-20T08:15+02:00', Date.UTC(2026, 10, 20, 6, 15)],
   ];
-  for (const [text, expected] of cases) t.equal(parseInstant(text, NOW, '--from'), expected, text);
-  for (const text of ['', 'yesterday', '2026-13-01', '0', '20261120']) {
-    t.throws(() => parseInstant(text, NOW, '--from'), { code: 'VED_USAGE', message: /^--from: given / }, text);
+  for (const [text, expected] of cases) {
+    t.equal(parseInstant(text, NOW), expected, text);
+    t.match(text, new RegExp(TIME_PATTERN));
+  }
+  for (const text of [
+    '',
+    'yesterday',
+    '2026-13-01',
+    '0',
+    '20261120',
+    '2026-02-30',
+    '2026-11-20T25:00',
+    '9'.repeat(16),
+  ]) {
+    t.equal(parseInstant(text, NOW), null, text);
+    t.throws(() => parseRange({ from: text }, '1h', NOW), { code: 'VED_USAGE', message: /^--from: given / }, text);
   }
 });
 

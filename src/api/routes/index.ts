@@ -8,6 +8,7 @@ import { addJobActionRoutes } from './job-actions.ts';
 import { addJobMetricsRoutes } from './job-metrics.ts';
 import { addJobResultsRoutes } from './job-results.ts';
 import { addJobRoutes } from './jobs.ts';
+import { addPluralPath } from './plural-path.ts';
 import { addPrometheusRoutes } from './prometheus.ts';
 import { addStatusRoutes } from './status.ts';
 import { addWebsiteMockRoutes } from './website-mock.ts';
@@ -23,6 +24,7 @@ export function addProbeRoutes(app: FastifyInstance, dependencies: ApiDependenci
 export function addRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
   addStatusRoutes(app, dependencies);
   addJobRoutes(app, dependencies);
+  addPluralPath(app);
   addJobActionRoutes(app, dependencies);
   addJobMetricsRoutes(app, dependencies);
   addJobResultsRoutes(app, dependencies);

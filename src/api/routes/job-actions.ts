@@ -16,8 +16,10 @@ import {
   JobParams,
   mapOf,
   nullable,
+  ReasonSchema,
   ref,
   strict,
+  TimingsSchema,
 } from '../schemas.ts';
 import { validationError } from '../validation.ts';
 import { sendJob } from './jobs.ts';
@@ -30,17 +32,14 @@ const CheckSchema = Type.Object(
     job_id: Type.Integer(),
     started_at: instant('When the check began.'),
     outcome: choice(['up', 'degraded', 'down']),
-    reason: nullable(Type.String({ description: 'Why it was not up, from a closed list.' })),
+    reason: nullable(ref(ReasonSchema)),
     status: nullable(Type.String({ description: 'HTTP status or protocol code; null when there was no response.' })),
     response_time: nullable(Type.Number({ minimum: 0, description: 'Seconds.' })),
-    timings: mapOf(Type.Number({ minimum: 0 }), {
-      description: 'Seconds spent in dns, connect, tls, ttfb and transfer; a phase that did not happen is absent.',
-    }),
+    timings: ref(TimingsSchema),
     bytes: nullable(Type.Integer({ minimum: 0, description: 'Body bytes received, before decoding.' })),
     detail: nullable(Type.String({ description: 'Short text for people.' })),
-    facts: Type.Unsafe<Record<string, unknown>>({
-      type: 'object',
-      description: 'What else was seen: certificate, redirects, remote address.',
+    facts: mapOf(Type.Unsafe<unknown>({}), {
+      description: 'What else was seen, by name; it differs by type of job: certificate, redirects, remote address.',
     }),
   },
   { $id: 'Check', ...strict, description: 'One check by hand: it belongs to no slot and is not counted.' },

@@ -39,6 +39,7 @@ const Query = Type.Object(
     granularity: Type.Optional(
       Type.String({
         maxLength: 20,
+        minLength: 1,
         description: 'Which rows are read: minute (default), hour or day.',
         examples: ['minute'],
       }),
@@ -90,7 +91,7 @@ const BucketSchema = Type.Object(
     }),
     data: mapOf(Type.Integer({ minimum: 0 }), { description: 'Status codes and how often each came.' }),
     reasons: mapOf(Type.Integer({ minimum: 0 }), { description: 'Reasons of what was not up.' }),
-    extra: Type.Unsafe<Record<string, unknown>>({ type: 'object', description: 'Further configured aggregates.' }),
+    extra: mapOf(Type.Unsafe<unknown>({}), { description: 'Further configured aggregates, by name.' }),
   },
   { $id: 'MetricsBucket', ...strict },
 );

@@ -1,25 +1,29 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
+import { MAX_TIME_MS } from '../../core/instant.ts';
 import { maskText } from '../../core/masking.ts';
+import { OUTCOMES } from '../../messages/check-result.ts';
 import { type ResultPosition, type ResultRow, readResults } from '../../storage/queries.ts';
-import { decodeCursor, encodeCursor, isInt4, isName, isOffset, isTimeMs, MAX_TIME_MS, nextLink } from '../cursor.ts';
+import { decodeCursor, encodeCursor, isInt4, isName, isOffset, isTimeMs, nextLink } from '../cursor.ts';
 import { getJob } from '../job-edit.ts';
 import { toIso } from '../job-view.ts';
 import type { ApiDependencies } from '../ports.ts';
 import {
   answer,
+  choice,
   count,
   DATABASE_ERRORS,
   errorAnswers,
   instant,
   JobParams,
   LINK_HEADER,
-  mapOf,
   nullable,
   OutcomeSchema,
   pageParameters,
+  ReasonSchema,
   ref,
   strict,
+  TimingsSchema,
   text,
   timeParameters,
 } from '../schemas.ts';
@@ -31,7 +35,7 @@ const Query = Type.Object(
     ...pageParameters(100),
     location: Type.Optional(text('Only of this location.')),
     topic: Type.Optional(text('Only results that came by this topic.', 249)),
-    outcome: Type.Optional(Type.Unsafe<string>({ ...OutcomeSchema, description: 'Only results that ended so.' })),
+    outcome: Type.Optional(choice(OUTCOMES, { description: 'Only results that ended so.' })),
   },
   strict,
 );
@@ -42,12 +46,12 @@ const ResultSchema = Type.Object(
     location: Type.String(),
     slot: nullable(instant('The scheduled instant, in a range its last; null for a line of a foreign producer.')),
     ts: instant('When the check really began.'),
-    outcome: OutcomeSchema,
-    reason: nullable(Type.String({ description: 'Why it was not up, from a closed list.' })),
+    outcome: ref(OutcomeSchema),
+    reason: nullable(ref(ReasonSchema)),
     status: nullable(Type.String({ description: 'HTTP status or protocol code; null when there was no response.' })),
     response_time: nullable(Type.Number({ minimum: 0, description: 'Seconds.' })),
     rt_us: nullable(count('The same in microseconds, exact.')),
-    timings: mapOf(Type.Number({ minimum: 0 }), { description: 'Seconds spent in dns, connect, tls, ttfb, transfer.' }),
+    timings: ref(TimingsSchema),
     bytes: nullable(count('Body bytes received, before decoding.')),
     attempt: nullable(Type.Integer({ minimum: 0, description: '1 for the first try of the slot.' })),
     detail: nullable(Type.String({ description: 'Short text for people.' })),

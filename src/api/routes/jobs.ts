@@ -1,8 +1,11 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import { createHash } from 'node:crypto';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { StoredJob } from '../../jobs/job.ts';
+import { type JobPosition, type JobSort, SORTS } from '../../jobs/job-store.ts';
+import { OUTCOMES } from '../../messages/check-result.ts';
 import { readJobStates } from '../../storage/queries.ts';
-import { decodeCursor, encodeCursor, isId, nextLink } from '../cursor.ts';
+import { decodeCursor, encodeCursor, isId, isTimeMs, nextLink } from '../cursor.ts';
 import {
   checkDefinition,
   editJob,
@@ -12,33 +15,50 @@ import {
   removeJob,
   replaceDefinition,
 } from '../job-edit.ts';
-import { JobSchema, JobStateSchema, type JobView, LastResultSchema, toJobView } from '../job-view.ts';
+import { createJobSchemas } from '../job-schemas.ts';
+import { JobSchema, JobStateSchema, type JobView, LastResultSchema, SERVER_FIELDS, toJobView } from '../job-view.ts';
 import type { ApiDependencies } from '../ports.ts';
 import {
   answer,
   CHANGE_ERRORS,
+  choice,
   DATABASE_ERRORS,
   ETAG_HEADER,
   errorAnswers,
   JobParams,
   LINK_HEADER,
+  LIST_ETAG_HEADER,
   OutcomeSchema,
   pageParameters,
+  ReasonSchema,
   ref,
   strict,
+  TimingsSchema,
+  TOTAL_HEADER,
   text,
 } from '../schemas.ts';
-import { JOB_DEFINITION, JOB_DEFINITION_REF } from '../validation.ts';
+import { JOB_DEFINITION, JOB_DEFINITION_REF, JOB_PATCH, JOB_PATCH_REF } from '../validation.ts';
+
+const several = (item: string, description: string, maxLength: number) =>
+  Type.Optional(Type.String({ minLength: 1, maxLength, pattern: `^${item}(,${item})*$`, description }));
 
 const ListQuery = Type.Object(
   {
     ...pageParameters(100),
-    q: Type.Optional(text('Part of the name or the address, in any case.')),
-    running: Type.Optional(Type.Boolean({ description: 'Only running jobs, or only stopped ones.' })),
-    outcome: Type.Optional(
-      Type.Unsafe<string>({ ...OutcomeSchema, description: 'Only jobs whose last result ended so.' }),
+    sort: Type.Optional(
+      choice(SORTS, { description: 'What the list is sorted by, descending with a minus sign. Default: job_id.' }),
     ),
-    tag: Type.Optional(text('Only jobs with this tag.')),
+    q: Type.Optional(text('Part of the name or the address as they are shown, in any case.')),
+    running: Type.Optional(Type.Boolean({ description: 'Only running jobs, or only stopped ones.' })),
+    outcome: several(
+      `(${OUTCOMES.join('|')})`,
+      'up, degraded, down or missed, or several with commas: only jobs whose last result ended so',
+      60,
+    ),
+    tag: several('[^,\\u0000]{1,64}', 'a tag, or several with commas: only jobs with all of them', 1_000),
+    total: Type.Optional(
+      Type.Boolean({ description: 'Whether the header Total-Count says how many there are over all pages.' }),
+    ),
   },
   strict,
 );
@@ -47,11 +67,20 @@ const ConditionalHeaders = Type.Object({
   'if-match': Type.Optional(
     Type.String({
       maxLength: 400,
-      description: 'ETag of the version the change is meant for; 412 when it is another now.',
+      pattern: '^ *(\\*|(W/)?"?\\d{1,9}(-[A-Za-z0-9_-]{1,40})?"?( *, *(W/)?"?\\d{1,9}(-[A-Za-z0-9_-]{1,40})?"?)*) *$',
+      description:
+        'the ETag of the job, such as "3": of the version the change is meant for; 412 when it is another now',
       examples: ['"3"'],
     }),
   ),
 });
+
+const ReadHeaders = Type.Object({
+  'if-none-match': Type.Optional(
+    Type.String({ maxLength: 400, description: 'ETag of an answer that is known already; 304 when nothing changed.' }),
+  ),
+});
+const NOT_MODIFIED = { 304: { description: 'Nothing changed since the answer with that ETag', type: 'null' } };
 
 const definitionRef = Type.Unsafe<unknown>({ $ref: JOB_DEFINITION_REF });
 
@@ -59,10 +88,11 @@ const EXAMPLE_DEFINITION = {
   job_name: 'check localhost',
   check_period_seconds: 60,
   uri: 'http://127.0.0.1:8080/website_mock',
-  method: 'get',
+  method: 'GET',
 };
 const EXAMPLE_JOB = {
   job_id: 1,
+  type: 'http',
   ...EXAMPLE_DEFINITION,
   running: true,
   version: 1,
@@ -83,8 +113,13 @@ const EXAMPLE_JOB = {
 /** Jobs as a resource: list, create, read, replace, patch, remove. */
 export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
   const { jobStore } = dependencies;
-  for (const schema of [LastResultSchema, JobStateSchema, JobSchema]) app.addSchema(schema);
-  app.addSchema({ ...dependencies.jobRules.schema, $id: JOB_DEFINITION });
+  const schemas = createJobSchemas(dependencies.jobRules.schema, SERVER_FIELDS);
+  for (const schema of [OutcomeSchema, ReasonSchema, TimingsSchema, LastResultSchema, JobStateSchema]) {
+    app.addSchema(schema);
+  }
+  app.addSchema({ ...schemas.job, $id: 'Job' });
+  app.addSchema({ ...schemas.definition, $id: JOB_DEFINITION });
+  app.addSchema({ ...schemas.patch, $id: JOB_PATCH });
   const jobAnswer = (description: string, headers: Record<string, object> = {}) =>
     answer(description, ref(JobSchema), { headers: { ...ETAG_HEADER, ...headers }, example: EXAMPLE_JOB });
 
@@ -94,22 +129,38 @@ export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies
       schema: {
         operationId: 'listJobs',
         tags: ['jobs'],
-        summary: 'Jobs with their state, by id',
+        summary: 'Jobs with their state',
         querystring: ListQuery,
+        headers: ReadHeaders,
         response: {
-          200: answer('One page', Type.Array(ref(JobSchema)), { headers: LINK_HEADER, example: [EXAMPLE_JOB] }),
+          ...NOT_MODIFIED,
+          200: answer('One page', Type.Array(ref(JobSchema)), {
+            headers: { ...LINK_HEADER, ...LIST_ETAG_HEADER, 'Total-Count': TOTAL_HEADER },
+            example: [EXAMPLE_JOB],
+          }),
           ...errorAnswers(...DATABASE_ERRORS),
         },
       },
     },
     async (request, reply) => {
-      const { limit = 100, cursor, ...filter } = request.query;
-      const after = cursor === undefined ? {} : { afterJobId: decodeCursor(cursor, [isJobId])[0] as number };
-      const jobs = await jobStore.list({ ...filter, ...after, limit: limit + 1 });
+      const { limit = 100, cursor, sort = 'job_id', outcome, tag, total, ...rest } = request.query;
+      const filter = {
+        ...rest,
+        ...(outcome === undefined ? {} : { outcomes: outcome.split(',') }),
+        ...(tag === undefined ? {} : { tags: tag.split(',') }),
+      };
+      const after = cursor === undefined ? {} : { after: readPosition(cursor, sort) };
+      const [jobs, count] = await Promise.all([
+        jobStore.list({ ...filter, ...after, sort, limit: limit + 1 }),
+        total ? jobStore.count(filter) : undefined,
+      ]);
       const page = jobs.slice(0, limit);
       const last = page.at(-1);
-      if (jobs.length > limit && last) reply.header('link', nextLink(request.url, encodeCursor([last.job.jobId])));
-      return viewsOf(page, dependencies);
+      if (count !== undefined) reply.header('total-count', count);
+      if (jobs.length > limit && last) reply.header('link', nextLink(request.url, writePosition(last, sort)));
+      const views = await viewsOf(page, dependencies);
+      reply.header('cache-control', 'no-cache');
+      return unlessKnown(request, reply, views, `W/"${digest(views)}"`);
     },
   );
 
@@ -144,13 +195,20 @@ export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies
         tags: ['jobs'],
         summary: 'One job with its state',
         params: JobParams,
+        headers: ReadHeaders,
         response: {
+          ...NOT_MODIFIED,
           200: jobAnswer('The job'),
           ...errorAnswers(...DATABASE_ERRORS, 'VED_JOB_NOT_FOUND'),
         },
       },
     },
-    async (request, reply) => sendJob(reply, await getJob(dependencies, request.params.job_id), dependencies),
+    async (request, reply) => {
+      const stored = await getJob(dependencies, request.params.job_id);
+      const job = await sendJob(reply, stored, dependencies);
+      // The version alone would hide that the state changed: it is part of the tag, behind the version.
+      return unlessKnown(request, reply, job, `"${stored.version}-${digest(job)}"`);
+    },
   );
 
   const edits = [
@@ -168,12 +226,7 @@ export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies
       operationId: 'patchJob',
       summary: 'Changes some fields of a job',
       description: 'A JSON merge patch (RFC 7396): given fields replace, null removes, objects are merged.',
-      body: Type.Unsafe<unknown>({
-        type: 'object',
-        description: 'Some fields of a definition.',
-        additionalProperties: true,
-        examples: [{ check_period_seconds: 30 }],
-      }),
+      body: Type.Unsafe<unknown>({ $ref: JOB_PATCH_REF }),
       edit: patchDefinition,
     },
   ];
@@ -226,6 +279,19 @@ export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies
   );
 }
 
+/** Where a page ended: the job and what the list is sorted by, so that a cursor of another order is refused. */
+function writePosition({ job, createdAt, updatedAt }: StoredJob, sort: JobSort): string {
+  const keys = { job_id: job.jobId, job_name: job.name, created_at: +createdAt, updated_at: +updatedAt };
+  return encodeCursor([sort, keys[sort.replace('-', '') as keyof typeof keys], job.jobId]);
+}
+
+function readPosition(cursor: string, sort: JobSort): JobPosition {
+  const isKey = sort.endsWith('_at') ? isTimeMs : sort.endsWith('job_name') ? isText : isJobId;
+  const [, key, jobId] = decodeCursor(cursor, [(value) => value === sort, isKey, isJobId]);
+  return { key: key as string | number, jobId: jobId as number };
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string' && !value.includes('\0');
 const isJobId = (value: unknown): boolean => isId(value) && Number(value) <= 2_147_483_647;
 
 export async function sendJob(
@@ -235,6 +301,18 @@ export async function sendJob(
 ): Promise<JobView | undefined> {
   reply.header('etag', `"${stored.version}"`).header('cache-control', 'no-store');
   return (await viewsOf([stored], dependencies))[0];
+}
+
+/** The answer, or 304 without one when the client has it already. */
+function unlessKnown<T>(request: FastifyRequest, reply: FastifyReply, answer: T, etag: string): T | FastifyReply {
+  reply.header('etag', etag).header('cache-control', 'no-cache');
+  const known = (request.headers['if-none-match'] ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  if (!known.includes('*') && !known.includes(etag.replace(/^W\//, ''))) return answer;
+  return reply.code(304).send();
+}
+
+function digest(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('base64url').slice(0, 16);
 }
 
 async function viewsOf(jobs: readonly StoredJob[], dependencies: ApiDependencies): Promise<JobView[]> {

@@ -3,7 +3,18 @@ import { Type } from 'typebox';
 import { renderDashboard } from '../../dashboard/render.ts';
 import { readFleetStatus } from '../fleet-status.ts';
 import type { ApiDependencies } from '../ports.ts';
-import { answer, choice, count, DATABASE_ERRORS, errorAnswers, instant, nullable, ref, strict } from '../schemas.ts';
+import {
+  answer,
+  choice,
+  count,
+  DATABASE_ERRORS,
+  errorAnswers,
+  instant,
+  mapOf,
+  nullable,
+  ref,
+  strict,
+} from '../schemas.ts';
 
 const StallSchema = Type.Object(
   {
@@ -63,7 +74,7 @@ const InstanceSchema = Type.Object(
     version: Type.String(),
     started_at: instant('When it started.'),
     seen_at: instant('When it last gave a sign of life.'),
-    stats: Type.Unsafe<Record<string, unknown>>({ type: 'object', description: 'What it says of itself.' }),
+    stats: mapOf(Type.Unsafe<unknown>({}), { description: 'What it says of itself; it differs by role.' }),
   },
   { $id: 'Instance', ...strict },
 );
