@@ -7,7 +7,7 @@ import { answer, CHANGE_ERRORS, errorAnswers, strict } from '../schemas.ts';
 const InitBody = Type.Object(
   {
     reset: Type.Optional(
-      Type.Boolean({ default: false, description: 'Drop everything first. Only where the settings allow it.' }),
+      Type.Boolean({ description: 'Drop everything first. Only where the settings allow it. Default: false.' }),
     ),
     confirm: Type.Optional(
       Type.String({ maxLength: 200, description: 'With reset: the name of the database that is to be emptied.' }),
