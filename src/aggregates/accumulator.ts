@@ -3,6 +3,7 @@ import { CellLog } from './cell-log.ts';
 import { CellTable, groupBy } from './cell-table.ts';
 import { bucketStart } from './granularity.ts';
 import { binOf } from './histogram.ts';
+import { KeptLevels } from './kept-levels.ts';
 import * as delta from './metric-deltas.ts';
 import { type ExtraMetric, type GranularityPlan, planMetrics } from './metrics-plan.ts';
 import { RowTable } from './row-table.ts';
@@ -18,8 +19,11 @@ import { TextMap } from './text-map.ts';
 export class Accumulator {
   readonly #plans: readonly GranularityPlan[];
   readonly #durations: readonly number[];
-  /** Levels (indexes of plans) that results are added to. */
+  /** Levels (indexes of plans) that results are added to, unless they are too old for them. */
   readonly #roots: readonly number[];
+  readonly #kept: KeptLevels;
+  /** Something was added that is too old for a level. */
+  #hasOld = false;
   /** Per level: the levels that are made of its rows. */
   readonly #parents: ReadonlyArray<readonly number[]>;
   readonly #extras: readonly ExtraMetric[];
@@ -50,6 +54,7 @@ export class Accumulator {
     const levels = [...this.#durations.keys()];
     this.#roots = levels.filter((level) => feeders[level] < 0);
     this.#parents = levels.map((level) => levels.filter((other) => feeders[other] === level));
+    this.#kept = new KeptLevels(this.#roots, this.#parents);
     this.#extras = delta.extrasOf(this.#plans);
     this.#last = levels.map(() => new Int32Array(this.#ids.jobIds.length));
     this.#links = levels.map(() => new Links());
@@ -58,6 +63,27 @@ export class Accumulator {
   /** How many rows of `metrics` a flush would touch now. */
   get size(): number {
     return this.#rows.length;
+  }
+
+  /** From now on rows of level n (of the plans, shortest first) that begin before floorsMs[n] are not made. */
+  keepFrom(floorsMs: readonly number[]): void {
+    this.#kept.keepFrom(floorsMs);
+    this.#hasOld = true;
+  }
+
+  /** How many of `slots` that begin at `firstSlot` make about `most` rows at most, at least one, and how many they make. */
+  fitting(most: number, firstSlot: number, slots: number, periodMs: number): { slots: number; rows: number } {
+    const endMs = firstSlot + slots * periodMs;
+    let rows = 0;
+    let at = firstSlot;
+    while (rows < most && at < endMs) {
+      const durations = this.#kept.levels(at).map((level) => this.#durations[level]);
+      const stepMs = Math.max(Math.min(...durations), periodMs);
+      const until = Math.min(at + (most - rows) * stepMs, this.#kept.until(at), endMs);
+      rows += Math.ceil((until - at) / stepMs);
+      at = until;
+    }
+    return { slots: Math.min(slots, Math.max(1, Math.ceil((at - firstSlot) / periodMs))), rows };
   }
 
   /**
@@ -73,8 +99,9 @@ export class Accumulator {
     }
     this.#reach(series);
     const at = slot >= 0 ? slot : columns.ts[row];
-    for (let root = 0; root < this.#roots.length; root++) {
-      this.#count(columns, row, this.#rowAt(series, this.#roots[root], at), 1);
+    const levels = at >= this.#kept.wholeFromMs ? this.#roots : this.#levelsAt(at);
+    for (let index = 0; index < levels.length; index++) {
+      this.#count(columns, row, this.#rowAt(series, levels[index], at), 1);
     }
   }
 
@@ -83,20 +110,40 @@ export class Accumulator {
     if (count <= 0) return;
     const series = this.#ids.idOf(columns, row);
     this.#reach(series);
-    for (const level of this.#roots) {
-      const duration = this.#durations[level];
-      let slot = firstSlot;
-      for (let left = count; left > 0; ) {
-        const end = bucketStart(slot, duration) + duration;
-        const times = Math.min(left, Math.ceil((end - slot) / periodMs));
-        this.#count(columns, row, this.#rowAt(series, level, slot), times);
-        slot += times * periodMs;
-        left -= times;
-      }
+    for (let from = 0; from < count; ) {
+      const first = firstSlot + from * periodMs;
+      const to = Math.min(count, from + Math.ceil((this.#kept.until(first) - first) / periodMs));
+      for (const level of this.#levelsAt(first)) this.#addTo(level, series, columns, row, first, to - from, periodMs);
+      from = to;
     }
   }
 
-  /** Everything added since the last time; the accumulator is empty afterwards. */
+  #addTo(
+    level: number,
+    series: number,
+    columns: ResultColumns,
+    row: number,
+    firstSlot: number,
+    count: number,
+    periodMs: number,
+  ): void {
+    const duration = this.#durations[level];
+    let slot = firstSlot;
+    for (let left = count; left > 0; ) {
+      const end = bucketStart(slot, duration) + duration;
+      const times = Math.min(left, Math.ceil((end - slot) / periodMs));
+      this.#count(columns, row, this.#rowAt(series, level, slot), times);
+      slot += times * periodMs;
+      left -= times;
+    }
+  }
+
+  #levelsAt(timeMs: number): readonly number[] {
+    if (timeMs < this.#kept.wholeFromMs) this.#hasOld = true;
+    return this.#kept.levels(timeMs);
+  }
+
+  /** Everything added since the last time, also what is not kept; the accumulator is empty afterwards. */
   take(): delta.MetricDeltas {
     const rows = this.#rows;
     const cells = new CellTable(rows.length);
@@ -122,6 +169,13 @@ export class Accumulator {
     });
     this.#reset();
     return taken;
+  }
+
+  /** Of what was taken last, what is kept. */
+  keptOf(taken: delta.MetricDeltas): delta.MetricDeltas {
+    if (!this.#hasOld) return taken;
+    this.#hasOld = false;
+    return taken.filter((level, bucketMs) => this.#kept.isKept(level, bucketMs));
   }
 
   #reset(): void {
@@ -204,6 +258,8 @@ export class Accumulator {
     for (let parent = 0; parent < this.#rows.length; parent++) {
       const end = children.start[parent + 1];
       if (children.start[parent] === end) continue;
+      // What was added to it directly, being too old for those it is made of.
+      cells.addRow(parent);
       for (let at = children.start[parent]; at < end; at++) {
         const child = children.members[at];
         mergeValues(values, parent * delta.STRIDE, child * delta.STRIDE);

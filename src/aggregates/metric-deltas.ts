@@ -59,6 +59,30 @@ export class MetricDeltas {
   get length(): number {
     return this.arrays.length;
   }
+
+  /** The rows that `isWanted`; itself when that is all of them. */
+  filter(isWanted: (level: number, bucketMs: number) => boolean): MetricDeltas {
+    const { arrays } = this;
+    const rows = [...Array(arrays.length).keys()].filter((row) => isWanted(arrays.level[row], arrays.bucketMs[row]));
+    if (rows.length === arrays.length) return this;
+    const values = new Float64Array(rows.length * STRIDE);
+    rows.forEach((row, at) => {
+      values.set(arrays.values.subarray(row * STRIDE, (row + 1) * STRIDE), at * STRIDE);
+    });
+    const pick = (column: Int32Array) => Int32Array.from(rows, (row) => column[row]);
+    return new MetricDeltas({
+      ...arrays,
+      length: rows.length,
+      level: pick(arrays.level),
+      jobId: pick(arrays.jobId),
+      location: pick(arrays.location),
+      bucketMs: Float64Array.from(rows, (row) => arrays.bucketMs[row]),
+      values,
+      cellStart: pick(arrays.cellStart),
+      cellEnd: pick(arrays.cellEnd),
+      extras: arrays.extras.length === 0 ? arrays.extras : rows.map((row) => arrays.extras[row]),
+    });
+  }
 }
 
 /** The aggregates without a column of all granularities together, each once. */

@@ -1,6 +1,9 @@
 import { planMetrics } from '../aggregates/metrics-plan.ts';
+import { readLeaseEpochs } from '../jobs/leases.ts';
+import type { KeptFor } from '../processor/bounds.ts';
 import { createHousekeeping } from '../processor/housekeeping.ts';
 import { createProcessor } from '../processor/processor.ts';
+import { readCountedTopics } from '../storage/stream-topics.ts';
 import { untilStreamThere } from './connections.ts';
 import { type Counting, createCounting } from './counting.ts';
 import type { Foundation } from './foundation.ts';
@@ -27,6 +30,8 @@ export function createProcessing(foundation: Foundation): Counting {
         flushIntervalMs: settings.processor.flushIntervalMs,
         limits: { rows: settings.processor.flushRows },
         instanceId,
+        keptFor: keptFor(settings),
+        leaseEpochs: (locations) => readLeaseEpochs(database, locations),
         ...(hooks ? { hooks } : {}),
       });
     },
@@ -39,18 +44,16 @@ export async function startCounting(counting: Counting, foundation: Foundation):
 }
 
 /** What is older than its retention goes. */
-export function startHousekeeping({ settings, logger, clock, lifecycle, database }: Foundation): void {
-  const { retention } = settings.storage;
+export function startHousekeeping({ settings, logger, clock, lifecycle, database, driver }: Foundation): void {
   const housekeeping = createHousekeeping({
     database,
     logger,
     clock,
-    retention: {
-      results: retention.resultsMs,
-      metrics: Object.fromEntries(
-        planMetrics(settings.metrics).map(({ name, durationMs }) => [name, keptFor(durationMs, retention)]),
-      ),
-      deadLetters: retention.deadLettersMs,
+    retention: { ...keptFor(settings), deadLetters: settings.storage.retention.deadLettersMs },
+    lowOffsets: async () => {
+      const topics = await readCountedTopics(database, settings.topics.results);
+      const ranges = await Promise.all(topics.map(async (topic) => ({ topic, ranges: await driver.ranges(topic) })));
+      return ranges.flatMap(({ topic, ranges }) => ranges.map(({ partition, low }) => ({ topic, partition, low })));
     },
   });
   housekeeping.start();
@@ -58,7 +61,13 @@ export function startHousekeeping({ settings, logger, clock, lifecycle, database
 }
 
 /** A granularity without a retention of its own is kept as long as the next finer one that has one. */
-function keptFor(durationMs: number, retention: Foundation['settings']['storage']['retention']): number | null {
-  if (durationMs >= 86_400_000) return retention.dayMs;
-  return durationMs >= 3_600_000 ? retention.hourMs : retention.minuteMs;
+function keptFor({ metrics, storage: { retention } }: Foundation['settings']): KeptFor {
+  const keptMs = (durationMs: number) => {
+    if (durationMs >= 86_400_000) return retention.dayMs;
+    return durationMs >= 3_600_000 ? retention.hourMs : retention.minuteMs;
+  };
+  return {
+    results: retention.resultsMs,
+    metrics: Object.fromEntries(planMetrics(metrics).map(({ name, durationMs }) => [name, keptMs(durationMs)])),
+  };
 }

@@ -1,5 +1,5 @@
 import type { Database } from '../storage/database.ts';
-import { SHARDS } from './shard.ts';
+import { SHARDS, shardOf } from './shard.ts';
 
 /** A shard that its owner may check: epoch and owner together are the fencing token. */
 export interface Lease {
@@ -109,6 +109,19 @@ export function createLeaseStore({ database, location, owner }: LeaseStoreOption
         if (payload === null || (payload.startsWith(`${location} `) && payload !== `${location} ${owner}`)) onChange();
       }),
   };
+}
+
+/** The epochs that were given out for the shards of these locations, as a function of location and job; -1 for none. */
+export async function readLeaseEpochs(
+  database: Database,
+  locations: readonly string[],
+): Promise<(location: string, jobId: number) => number> {
+  const { rows } = await database.query<{ location: string; shard: number; epoch: number }>(
+    'SELECT location, shard, epoch FROM shard_leases WHERE location = ANY ($1)',
+    [locations],
+  );
+  const epochs = new Map(rows.map(({ location, shard, epoch }) => [`${shard} ${location}`, epoch]));
+  return (location, jobId) => epochs.get(`${shardOf(jobId)} ${location}`) ?? -1;
 }
 
 function columns(

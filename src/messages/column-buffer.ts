@@ -58,6 +58,31 @@ export class ColumnBuffer implements ResultColumns {
     this.lineEnd[row] = lineEnd;
   }
 
+  statusIndex(text: string): number {
+    return this.statusTable.fromText(text);
+  }
+
+  /** Removes rows; the others keep their order. */
+  remove(rows: ReadonlySet<number>): void {
+    let to = 0;
+    const columns = this.#all();
+    for (let row = 0; row < this.length; row++) {
+      if (rows.has(row)) continue;
+      for (const column of columns) column[to] = column[row];
+      to++;
+    }
+    this.length = to;
+  }
+
+  #all() {
+    const { jobId, location, epoch, slot, slots, periodMs, ts, outcome, reason, status } = this;
+    const { rtMicros, bytes, lineStart, lineEnd } = this;
+    return [
+      ...[jobId, location, epoch, slot, slots, periodMs, ts, outcome, reason, status],
+      ...[rtMicros, bytes, lineStart, lineEnd],
+    ];
+  }
+
   grow(): void {
     this.capacity *= 2;
     this.jobId = longer(this.jobId, new Int32Array(this.capacity));

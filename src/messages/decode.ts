@@ -38,6 +38,11 @@ export class ResultDecoder {
     return this.#columns;
   }
 
+  /** Removes rows; those behind them move up. */
+  leaveOut(rows: ReadonlySet<number>): void {
+    this.#columns.remove(rows);
+  }
+
   /** Forgets all rows, and what of the records is still held. */
   reset(): void {
     this.#columns.reset();

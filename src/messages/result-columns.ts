@@ -32,6 +32,8 @@ export interface ResultColumns {
   readonly bytes: Float64Array;
   readonly lineStart: Int32Array;
   readonly lineEnd: Int32Array;
+  /** The index of a text into `statuses`, where it is put if need be. */
+  statusIndex(text: string): number;
 }
 
 export const NO_REASON = 255;

@@ -3,15 +3,18 @@ import { retry } from '../core/retry.ts';
 import { type BadLine, ResultDecoder } from '../messages/decode.ts';
 import type { Database } from '../storage/database.ts';
 import type { DeadLetter } from '../storage/processor-dead-letters.ts';
-import { readSeries } from '../storage/processor-series.ts';
+import { countLocations, readSeries, type SeriesState } from '../storage/processor-series.ts';
 import type { StreamRecord } from '../streaming/driver.ts';
+import type { Bounds, Refusal } from './bounds.ts';
+import { splitLines } from './lines.ts';
 import type { Outage } from './outage.ts';
-import type { AssignedPartition, Decoded } from './partition.ts';
+import type { AssignedPartition, Decoded, Place } from './partition.ts';
 
 export interface DigesterOptions {
   database: Database;
   clock: Clock;
   outage: Outage;
+  bounds: Bounds;
   /** Ends every wait for a database that is away. */
   signal: AbortSignal;
 }
@@ -35,17 +38,62 @@ export class Digester {
     records: readonly StreamRecord[],
     makeRoom: () => Promise<void>,
   ): Promise<void> {
+    const { bounds } = this.#options;
     owned.begun = records[records.length - 1].offset + 1;
-    for (let from = 0; !owned.dropped; ) {
-      const decoded = this.#decode(owned, records);
+    let isRead = false;
+    // Decided once, whatever the clock says when a later part is counted.
+    let refused: ReadonlyMap<number, Refusal> | undefined;
+    for (let from: Place = { row: 0, slots: 0 }; !owned.dropped; ) {
+      let decoded = this.#decode(owned, records);
       if (!owned.resolve(decoded)) {
         await this.#load(owned);
         continue;
       }
+      if (!refused) {
+        const found = bounds.refusals(decoded.columns, owned.doubts, (row) => owned.isSurplus(row));
+        if (!isRead && (found.size > 0 || bounds.isStale)) {
+          isRead = true;
+          await this.#untilThere(() => bounds.read([...found.values()].map(({ location }) => location)));
+          continue;
+        }
+        refused = found;
+      }
+      if (refused.size > 0) {
+        decoded = this.#without(owned, decoded, refused);
+        owned.resolve(decoded);
+      }
       from = owned.count(decoded, from);
-      if (from === decoded.columns.length) return;
+      if (from.row === decoded.columns.length) return;
       await makeRoom();
     }
+  }
+
+  /** Leaves refused rows out, and makes their lines dead letters. */
+  #without(
+    { topic, partition }: AssignedPartition,
+    { columns, records, ends, deadLetters }: Decoded,
+    refused: ReadonlyMap<number, Refusal>,
+  ): Decoded {
+    const letters = [...deadLetters];
+    const newEnds: number[] = [];
+    let left = 0;
+    let row = 0;
+    for (const [index, { offset, value }] of records.entries()) {
+      let lines: Map<number, number> | undefined;
+      for (; row < ends[index]; row++) {
+        const refusal = refused.get(row);
+        if (!refusal) continue;
+        left++;
+        lines ??= new Map(splitLines(value).map(({ line, start }) => [start, line]));
+        const bytes = Buffer.from(value.subarray(columns.lineStart[row], columns.lineEnd[row]));
+        const line = lines.get(columns.lineStart[row]) ?? 0;
+        const { kind, error } = refusal;
+        letters.push({ kind, topic, partition, offset, line, bytes, error });
+      }
+      newEnds.push(ends[index] - left);
+    }
+    this.#decoder.leaveOut(new Set(refused.keys()));
+    return { columns, records, ends: newEnds, deadLetters: letters };
   }
 
   #decode({ topic, partition }: AssignedPartition, records: readonly StreamRecord[]): Decoded {
@@ -56,7 +104,7 @@ export class Digester {
       this.#decoder.decodeRecord(value, ({ line, start, end, error }: BadLine) => {
         // Copied: what is kept must not hold the memory of a whole fetch.
         const bytes = Buffer.from(value.subarray(start, end));
-        deadLetters.push({ topic, partition, offset, line, bytes, error });
+        deadLetters.push({ kind: 'unreadable', topic, partition, offset, line, bytes, error });
       });
       ends.push(this.#decoder.columns.length);
     }
@@ -64,13 +112,23 @@ export class Digester {
   }
 
   async #load(owned: AssignedPartition): Promise<void> {
-    const { database, clock, signal, outage } = this.#options;
+    const { database } = this.#options;
     const keys = owned.progress.missing();
-    const states = await retry(() => readSeries(database, owned.topic, keys), {
+    const jobIds = [...new Set(keys.map(({ jobId }) => jobId))];
+    const [states, locations] = await this.#untilThere<[SeriesState[], Map<number, number>]>(async () => [
+      await readSeries(database, owned.topic, keys),
+      await countLocations(database, owned.topic, jobIds),
+    ]);
+    owned.progress.load(states, locations);
+  }
+
+  /** A database that is away is waited for. */
+  #untilThere<T>(work: () => Promise<T>): Promise<T> {
+    const { clock, signal, outage } = this.#options;
+    return retry(work, {
       clock,
       signal,
       onTransition: (state) => (state.failing ? outage.failed(state.error) : outage.ended()),
     });
-    owned.progress.load(states);
   }
 }

@@ -234,5 +234,6 @@ function concat(parts: readonly SeriesDelta[]): SeriesDelta {
     oldCodes: join((part) => part.oldCodes),
     codes: join((part) => part.codes),
     allCodes: join((part) => part.allCodes),
+    isExact: join((part) => part.isExact),
   };
 }

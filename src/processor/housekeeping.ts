@@ -4,7 +4,7 @@ import type { Logger } from '../core/logger.ts';
 import type { Database, Transaction } from '../storage/database.ts';
 import { deleteDeadInstances } from '../storage/instances.ts';
 import { dropExpiredPartitions } from '../storage/partitions.ts';
-import { deleteOldDeadLetters } from '../storage/processor-dead-letters.ts';
+import { deleteOldDeadLetters, type LowOffset } from '../storage/processor-dead-letters.ts';
 import { ifAlone } from '../storage/processor-lock.ts';
 
 /** How long rows are kept, in ms; null: for ever. */
@@ -31,6 +31,8 @@ export interface HousekeepingOptions {
   retention?: Partial<Retention>;
   /** Removes what of the stream is older than its retention, where that is ours to do (the embedded stream). Answers how much went. */
   trimStream?: () => Promise<number>;
+  /** What the stream still has. Absent: decisions about its lines are kept for ever. */
+  lowOffsets?: () => Promise<LowOffset[]>;
   /** When it runs, as a cron expression. Default every five minutes. */
   cron?: string;
 }
@@ -57,7 +59,7 @@ export interface HousekeepingReport {
  * stream. Each part is a short transaction of its own under an advisory lock, so that processes take turns.
  */
 export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
-  const { database, logger, clock, trimStream, cron = '*/5 * * * *' } = options;
+  const { database, logger, clock, trimStream, lowOffsets, cron = '*/5 * * * *' } = options;
   const retention = { ...DEFAULT_RETENTION, ...options.retention };
   let task: ReturnType<typeof schedule> | undefined;
   let running: Promise<HousekeepingReport> | undefined;
@@ -89,7 +91,9 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
     }
     if (deadLetters !== null) {
       await part('dead letters', async (tx) => {
-        report.deadLetters = await deleteOldDeadLetters(tx, deadLetters);
+        // A stream that cannot be reached may have every line.
+        const lows = await lowOffsets?.().catch(() => []);
+        report.deadLetters = await deleteOldDeadLetters(tx, deadLetters, lows);
       });
     }
     await part('instances', async (tx) => {

@@ -6,7 +6,9 @@ import { type DeadLetter, REFUSED } from '../storage/processor-dead-letters.ts';
 import type { ClaimedPartition } from '../storage/processor-offsets.ts';
 import type { StreamRecord } from '../streaming/driver.ts';
 import type { Suspect } from './assignments.ts';
+import type { Bounds } from './bounds.ts';
 import type { Delta } from './delta.ts';
+import { OTHER_STATUS } from './named-statuses.ts';
 import { RawResults, type ResultsStore } from './raw-results.ts';
 import { SeriesProgress, type Tally } from './series-progress.ts';
 import { withTotals } from './series-totals.ts';
@@ -19,10 +21,17 @@ export interface Decoded {
   readonly deadLetters: readonly DeadLetter[];
 }
 
+/** How far decoded rows are counted: all before `row`, and so many slots of it. */
+export interface Place {
+  row: number;
+  slots: number;
+}
+
 export interface PartitionOptions {
   topic: string;
   store: ResultsStore;
   plans: readonly GranularityPlan[];
+  bounds: Bounds;
   /** Series kept in memory; idle ones beyond are read again when they come back. */
   maxSeries: number;
   /** Rows that missed ranges may make before room is made for more. */
@@ -55,13 +64,16 @@ export class AssignedPartition {
   /** Monotonic time since when there has always been more to read; null: all was read. */
   behindSinceMs: number | null = null;
   readonly progress: SeriesProgress;
+  /** Rows of what was resolved last that may be beyond the bounds. */
+  readonly doubts: number[] = [];
   /** Shared by all that is kept per series. */
   readonly #ids = new SeriesIds();
   readonly #metrics: Accumulator;
   readonly #raw: RawResults;
   readonly #maxSeries: number;
   readonly #partRows: number;
-  readonly #shortestMs: number;
+  readonly #bounds: Bounds;
+  #boundsVersion = -1;
   #from: number | null;
   #records = 0;
   #tally: Tally = emptyTally();
@@ -82,7 +94,7 @@ export class AssignedPartition {
     this.#raw = new RawResults(options.store, options.topic, claimed.partition);
     this.#maxSeries = options.maxSeries;
     this.#partRows = options.partRows;
-    this.#shortestMs = Math.min(...options.plans.map((plan) => plan.durationMs));
+    this.#bounds = options.bounds;
   }
 
   /** Whether anything was counted since the last seal. */
@@ -116,22 +128,30 @@ export class AssignedPartition {
       this.#series = new Int32Array(length * 2);
       this.#counted = new Int32Array(length * 2);
     }
-    return this.progress.resolve(decoded.columns, this.#series);
+    return this.progress.resolve(decoded.columns, this.#series, this.#bounds.latestMs, this.doubts);
+  }
+
+  isSurplus(row: number): boolean {
+    return this.progress.isSurplus(this.#series[row]);
   }
 
   /**
-   * Counts what `resolve` was given, from row `from` on; nothing is awaited in here. Answers the row to go on from, after
-   * room was made: nearly always the end. Only missed ranges that make very many rows are counted in parts. The offset
-   * moves with the last part; after a crash in between, rule 4 drops what the record says again. Foreign lines, which it
-   * cannot tell, come with the last part.
+   * Counts what `resolve` was given, from `from` on; nothing is awaited in here. Answers where to go on, after room was
+   * made: nearly always the end. Only missed ranges that make very many rows are counted in parts. The offset moves with
+   * the last part; after a crash in between, rule 4 drops what the record says again. Foreign lines, which it cannot tell,
+   * come with the last part.
    */
-  count(decoded: Decoded, from: number): number {
+  count(decoded: Decoded, from: Place): Place {
     const { columns, records, deadLetters } = decoded;
-    const inParts = from > 0 || this.#partEnd(columns, 0) < columns.length;
-    const to = inParts ? this.#partEnd(columns, from) : columns.length;
-    this.progress.count(columns, this.#series, this.#counted, this.#tally, { from, to, foreign: !inParts });
-    this.#keep(decoded, from, to);
-    if (to < columns.length) return to;
+    this.#followBounds();
+    const end = this.#partEnd(columns, from);
+    const inParts = from.row > 0 || from.slots > 0 || end.row < columns.length;
+    const to = end.slots > 0 ? end.row + 1 : end.row;
+    if (end.slots > 0) cutRange(columns, end.row, end.row === from.row ? from.slots : 0, end.slots);
+    if (from.slots > 0 && end.row > from.row) cutRange(columns, from.row, from.slots, columns.slots[from.row]);
+    this.progress.count(columns, this.#series, this.#counted, this.#tally, { from: from.row, to, foreign: !inParts });
+    this.#keep(decoded, from.row, to);
+    if (end.row < columns.length) return end;
     if (inParts) {
       this.progress.countForeign(columns, this.#series, this.#counted, this.#tally);
       this.#keep(decoded, 0, columns.length);
@@ -144,21 +164,40 @@ export class AssignedPartition {
     this.next = last.offset + 1;
     this.newestMs = last.timestamp;
     this.#records += records.length;
-    return to;
+    return end;
   }
 
-  /** The end of the rows from `from` on that make at most `partRows` rows of metrics, about; at least one row. */
-  #partEnd({ length, slots, periodMs }: ResultColumns, from: number): number {
-    let rows = 0;
-    for (let row = from; row < length; row++) {
-      if (slots[row] > 1) rows += Math.min(slots[row], (slots[row] * periodMs[row]) / this.#shortestMs);
-      if (rows > this.#partRows && row > from) return row;
+  #followBounds(): void {
+    if (this.#boundsVersion === this.#bounds.version) return;
+    this.#boundsVersion = this.#bounds.version;
+    this.#metrics.keepFrom(this.#bounds.floorsMs);
+    this.#raw.keptFromMs = this.#bounds.resultsFloorMs;
+  }
+
+  /** The end of what makes at most `partRows` rows of metrics from `from` on, about; at least one slot of it. */
+  #partEnd({ length, slot, slots, periodMs }: ResultColumns, from: Place): Place {
+    let left = this.#partRows;
+    for (let row = from.row; row < length; row++) {
+      if (slots[row] <= 1) continue;
+      const done = row === from.row ? from.slots : 0;
+      const first = slot[row] - (slots[row] - 1 - done) * periodMs[row];
+      const { slots: fitting, rows } = this.#metrics.fitting(left, first, slots[row] - done, periodMs[row]);
+      // Whole, if it can be: a raw result is one row for each part.
+      if (done + fitting < slots[row]) return { row, slots: row > from.row ? 0 : done + fitting };
+      left = Math.max(1, left - rows);
     }
-    return length;
+    return { row: length, slots: 0 };
   }
 
   /** Adds rows [from, to) to the metrics and to the raw results, as far as they count. */
   #keep({ columns, records, ends }: Decoded, from: number, to: number): void {
+    let start = 0;
+    for (let index = 0; index < records.length; index++) {
+      this.#raw.add(columns, this.#counted, Math.max(start, from), Math.min(ends[index], to), records[index]);
+      start = ends[index];
+    }
+    // Raw results say what it was.
+    for (const row of this.progress.unnamed) columns.status[row] = columns.statusIndex(OTHER_STATUS);
     for (let row = from; row < to; row++) {
       const counted = this.#counted[row];
       if (counted === 0) continue;
@@ -169,18 +208,16 @@ export class AssignedPartition {
         this.#metrics.addRange(columns, row, columns.slot[row] - (counted - 1) * periodMs, counted, periodMs);
       }
     }
-    let start = 0;
-    for (let index = 0; index < records.length; index++) {
-      this.#raw.add(columns, this.#counted, Math.max(start, from), Math.min(ends[index], to), records[index]);
-      start = ends[index];
-    }
   }
 
   /** Keeps a line that PostgreSQL does not take. */
   deadLetter({ offset, value }: StreamRecord, line: number, start: number, end: number, error: Error): void {
     const bytes = Buffer.from(value.subarray(start, end));
     const { topic, partition } = this;
-    this.#deadLetters.push({ topic, partition, offset, line, bytes, error: `${REFUSED}${error.message}` });
+    this.#deadLetters.push({
+      ...{ kind: 'database', topic, partition, offset, line, bytes },
+      error: `${REFUSED}${error.message}`,
+    });
   }
 
   /** Takes everything counted since the last seal. */
@@ -204,7 +241,7 @@ export class AssignedPartition {
       },
       records: this.#records,
       series,
-      metrics,
+      metrics: this.#metrics.keptOf(metrics),
       results: this.#raw.take(),
       deadLetters: this.#deadLetters,
     };
@@ -219,6 +256,12 @@ export class AssignedPartition {
 
 /** Distinct statuses and locations of a partition: a producer with endless ones must not exhaust memory. */
 const MAX_TEXTS = 10_000;
+
+/** Makes a range the part of it from slot number `first` up to and without `end`. */
+function cutRange({ slot, slots, periodMs }: ResultColumns, row: number, first: number, end: number): void {
+  slot[row] -= (slots[row] - end) * periodMs[row];
+  slots[row] = end - first;
+}
 
 function emptyTally(): Tally {
   return { results: 0, foreign: 0, duplicates: 0, fenced: 0 };

@@ -12,10 +12,12 @@ import type {
   TopicPartition,
 } from '../streaming/driver.ts';
 import { Assignments } from './assignments.ts';
+import { Bounds, type KeptFor, type ReadLeaseEpochs } from './bounds.ts';
 import { Changed } from './changed.ts';
 import type { Delta } from './delta.ts';
 import { Digester } from './digester.ts';
 import { Flusher, RefusedError } from './flusher.ts';
+import { groupSize } from './group-size.ts';
 import type { ProcessorHooks } from './hooks.ts';
 import { isolate } from './isolate.ts';
 import { DEFAULT_LIMITS, type ProcessorLimits } from './limits.ts';
@@ -44,15 +46,16 @@ export interface ProcessorOptions {
   /** Written as the owner of the partitions. */
   instanceId: string;
   hooks?: ProcessorHooks;
+  /** No row is made that retention would drop at once. Default: everything is kept. */
+  keptFor?: KeptFor;
+  /** Which epochs schedulers were given. Absent: those of the stream are believed. */
+  leaseEpochs?: ReadLeaseEpochs;
 }
 
 const BUILT_IN_PLANS = planMetrics();
 
 /** Results that come together are written together, also after a quiet time. */
 const GATHER_MS = 50;
-
-/** Rows decoded at a time: enough to keep the columns warm, few enough to keep back pressure fine. */
-const GROUP_BYTES = 1024 * 1024;
 
 /**
  * Counts the results of the topics into PostgreSQL, exactly once: consume, decode, deduplicate, accumulate, flush. What
@@ -78,6 +81,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
   readonly #abort = new AbortController();
   readonly #outage: Outage;
   readonly #flusher: Flusher;
+  readonly #bounds: Bounds;
   readonly #assignments: Assignments;
   readonly #digester: Digester;
   readonly #problems: StreamProblems;
@@ -101,7 +105,9 @@ class CountingProcessor implements Processor, ConsumerHandler {
     this.#outage = new Outage(logger, clock);
     this.#problems = new StreamProblems(logger);
     this.#flusher = new Flusher({ database, clock, signal, outage: this.#outage, hooks });
-    this.#digester = new Digester({ database, clock, signal, outage: this.#outage });
+    const { plans = BUILT_IN_PLANS, keptFor = { metrics: {}, results: null }, leaseEpochs } = options;
+    this.#bounds = new Bounds({ database, clock, plans, keptFor, leaseEpochs });
+    this.#digester = new Digester({ database, clock, signal, outage: this.#outage, bounds: this.#bounds });
     this.#assignments = new Assignments({
       database,
       logger,
@@ -370,8 +376,9 @@ class CountingProcessor implements Processor, ConsumerHandler {
       topic,
       store: this.#options.resultsStore ?? 'none',
       plans: this.#options.plans ?? BUILT_IN_PLANS,
+      bounds: this.#bounds,
       maxSeries: this.#limits.series,
-      partRows: this.#limits.catchUpRows,
+      partRows: this.#limits.rows,
     });
   }
 
@@ -388,12 +395,4 @@ class CountingProcessor implements Processor, ConsumerHandler {
     this.#changed.notify();
     await this.#consumer?.close();
   }
-}
-
-/** How many records from `start` on are decoded together. */
-function groupSize(records: readonly StreamRecord[], start: number): number {
-  let bytes = 0;
-  let end = start;
-  while (end < records.length && bytes < GROUP_BYTES) bytes += records[end++].value.length;
-  return end - start;
 }

@@ -25,6 +25,8 @@ const UP = 0;
 
 /** Collects raw results of one partition as rows for COPY. */
 export class RawResults {
+  /** Older results are not kept, ms since the epoch. */
+  keptFromMs = Number.NEGATIVE_INFINITY;
   readonly #store: ResultsStore;
   readonly #topic: Buffer;
   readonly #partition: number;
@@ -70,10 +72,11 @@ export class RawResults {
   }
 
   #append(columns: ResultColumns, row: number, slots: number, record: StreamRecord): void {
-    this.#rows ??= new CopyBuffer();
-    const rows = this.#rows;
     const slot = columns.slot[row];
     const at = slot < 0 ? columns.ts[row] : slot;
+    if (at < this.keptFromMs) return;
+    this.#rows ??= new CopyBuffer();
+    const rows = this.#rows;
     const stretch = at - (at % RESULTS_STRETCH_MS);
     if (stretch !== this.#lastStretch) this.#stretches.add(stretch);
     this.#lastStretch = stretch;

@@ -3,6 +3,8 @@ import { doubled } from '../aggregates/series-index.ts';
 import { OUTCOMES, REASONS } from '../messages/check-result.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from '../messages/result-columns.ts';
 import type { SeriesDelta, SeriesKey, SeriesMoves, SeriesState } from '../storage/processor-series.ts';
+import { JobLocations } from './job-locations.ts';
+import { NamedStatuses } from './named-statuses.ts';
 import { Names } from './names.ts';
 
 /** How many slots of a block were counted, and why the others were not. */
@@ -27,6 +29,8 @@ const LAST_RT = 4;
 const SINCE = 5;
 /** Outcome, reason and status of the last result, packed; 0: there was none. */
 const LAST_KIND = 6;
+/** Id + 1 of the status that was last found among the named ones. */
+const NAMED = 7;
 const STRIDE = 8;
 
 const IS_NEW = 1;
@@ -64,6 +68,10 @@ export class SeriesProgress {
   #codes: string[] = [];
   /** The series of the last seal, in its order. */
   #sealed: number[] = [];
+  readonly #named = new NamedStatuses();
+  readonly #locations = new JobLocations();
+  /** Series that are one too many for their job. */
+  readonly #surplus = new Set<number>();
 
   /** `ids` may be shared, but only `forgetIdle` clears them. */
   constructor(ids: SeriesIds) {
@@ -80,10 +88,34 @@ export class SeriesProgress {
     return this.#touched.length;
   }
 
-  /** Finds the series of each row, into `series`. Answers whether all of them are loaded; if not, `missing` says which. */
-  resolve(columns: ResultColumns, series: Int32Array): boolean {
-    for (let row = 0; row < columns.length; row++) series[row] = this.#ids.idOf(columns, row);
-    return this.#loaded === this.#ids.size;
+  /**
+   * Finds the series of each row, into `series`. Answers whether all of them are loaded; if not, `missing` says which. If
+   * they are, `doubts` are the rows that reach beyond `latestMs`, raise the epoch of their series, or are of a surplus one.
+   */
+  resolve(columns: ResultColumns, series: Int32Array, latestMs = Infinity, doubts: number[] = []): boolean {
+    const { length, epoch, slot, ts } = columns;
+    const rows = this.#rows;
+    const loaded = this.#loaded;
+    const hasSurplus = this.#surplus.size > 0;
+    doubts.length = 0;
+    for (let row = 0; row < length; row++) {
+      const index = this.#ids.idOf(columns, row);
+      series[row] = index;
+      if (slot[row] > latestMs || ts[row] > latestMs || (index < loaded && epoch[row] > rows[index * STRIDE + EPOCH]))
+        doubts.push(row);
+      else if (hasSurplus && this.#surplus.has(index)) doubts.push(row);
+    }
+    return loaded === this.#ids.size;
+  }
+
+  /** Whether this series is one too many for its job. */
+  isSurplus(series: number): boolean {
+    return this.#surplus.has(series);
+  }
+
+  /** Rows of the last `count` whose status is not among those that are named for their series. */
+  get unnamed(): readonly number[] {
+    return this.#named.unnamed;
   }
 
   /** The series that were seen and wait for `load`. */
@@ -93,10 +125,12 @@ export class SeriesProgress {
     return keys;
   }
 
-  /** What the database says about the series of `missing()`; those it does not mention have no row and nothing to heed. */
-  load(states: readonly SeriesState[]): void {
+  /** What the database says about the series of `missing()`; those it does not mention have no row. */
+  load(states: readonly SeriesState[], stored: ReadonlyMap<number, number> = new Map()): void {
+    const isKnown = new Set<number>();
     for (const state of states) {
       const index = this.#ids.idOfSeries(state.jobId, state.location);
+      if (!state.isNew) isKnown.add(index);
       if (index < this.#loaded) continue;
       this.#reach(this.#ids.size);
       const at = index * STRIDE;
@@ -116,6 +150,10 @@ export class SeriesProgress {
       );
     }
     this.#reach(this.#ids.size);
+    for (let index = this.#loaded; index < this.#size; index++) {
+      const jobId = this.#ids.jobIds[index];
+      if (!isKnown.has(index) && !this.#locations.add(jobId, stored.get(jobId) ?? 0)) this.#surplus.add(index);
+    }
     this.#loaded = this.#size;
   }
 
@@ -133,6 +171,7 @@ export class SeriesProgress {
     const { epoch, slot: slots, slots: ranges } = columns;
     const rows = this.#rows;
     const statusIds = this.#statuses.map(columns.statuses);
+    this.#named.unnamed = [];
     let results = 0;
     for (let row = from; row < to; row++) {
       const at = series[row] * STRIDE;
@@ -155,6 +194,7 @@ export class SeriesProgress {
   /** Counts the foreign lines among all rows, and no others. */
   countForeign(columns: ResultColumns, series: Int32Array, counted: Int32Array, tally: Tally): void {
     const statusIds = this.#statuses.map(columns.statuses);
+    this.#named.unnamed = [];
     for (let row = 0; row < columns.length; row++) {
       const isForeign = columns.slot[row] < 0;
       counted[row] = isForeign ? this.#countOther(columns, row, series[row], tally, statusIds) : 0;
@@ -185,7 +225,9 @@ export class SeriesProgress {
       sinceSlot: nullable(SINCE),
       oldCount: order.map((index) => this.#counts[index]),
       oldCodes: order.map((index) => this.#codes[index]),
+      isExact: order.map((index) => this.#named.changed.has(index)),
     };
+    this.#named.changed.clear();
     for (const index of order) {
       const at = index * STRIDE;
       this.#baseEpoch[index] = rows[at + EPOCH];
@@ -221,6 +263,9 @@ export class SeriesProgress {
     this.#counts = new Float64Array(64);
     this.#codes = [];
     this.#sealed = [];
+    this.#named.clear();
+    this.#locations.clear();
+    this.#surplus.clear();
     this.load(
       Array.from({ length: keep.length }, (_, row) => ({
         jobId: keep.jobId[row],
@@ -250,6 +295,7 @@ export class SeriesProgress {
       // Foreign lines come in any order: an old one does not become the last result.
       const ts = columns.ts[row];
       if (ts >= rows[at + LAST_TS]) this.#note(columns, row, at, ts, statusIds);
+      else this.#name(columns, row, at, statusIds);
       return 1;
     }
     const size = columns.slots[row];
@@ -284,6 +330,7 @@ export class SeriesProgress {
     if ((rows[at + LAST_KIND] & OUTCOME_MASK) !== outcome + 1) rows[at + SINCE] = sinceMs;
     const reason = columns.reason[row];
     const status = columns.status[row];
+    if (status !== NO_STATUS && statusIds[status] + 1 !== rows[at + NAMED]) this.#name(columns, row, at, statusIds);
     rows[at + LAST_KIND] =
       outcome +
       1 + // pack(), written out: this is done for every result.
@@ -291,6 +338,15 @@ export class SeriesProgress {
       (status === NO_STATUS ? 0 : (statusIds[status] + 1) << STATUS_SHIFT);
     rows[at + LAST_TS] = columns.ts[row];
     rows[at + LAST_RT] = columns.rtMicros[row];
+  }
+
+  /** Sees to it that the status of a row is named for its series, or that the row counts as another one. */
+  #name(columns: ResultColumns, row: number, at: number, statusIds: readonly number[]): void {
+    const status = columns.status[row];
+    if (status === NO_STATUS) return;
+    const index = at / STRIDE;
+    if (this.#named.name(row, index, columns.statuses[status], this.#codes[index]))
+      this.#rows[at + NAMED] = statusIds[status] + 1;
   }
 
   #touch(index: number): void {

@@ -65,6 +65,11 @@ export class ShadowRows {
     this.#ranges = ranges;
   }
 
+  /** Nothing before counts for any row, ms since the epoch. */
+  get fromMs(): number {
+    return Math.min(...this.#ranges.map((range) => range.fromMs));
+  }
+
   get size(): number {
     return this.#rows.size;
   }

@@ -1,5 +1,6 @@
 import { OUTCOMES, type Outcome, REASONS } from '../messages/check-result.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from '../messages/result-columns.ts';
+import { OTHER_STATUS } from './named-statuses.ts';
 
 /** The last result of a series, as series_progress has it. Times in ms, the response time in microseconds. */
 interface LastResult {
@@ -32,7 +33,11 @@ export class ShadowSeries {
   /** Whether the log shows the result before the run of the last outcome. */
   sinceIsKnown = false;
 
-  constructor(jobId: number, location: string, topic: string) {
+  readonly #named: ReadonlySet<string> | undefined;
+
+  /** `named`: the statuses that are counted by name; absent: all are. */
+  constructor(jobId: number, location: string, topic: string, named?: ReadonlySet<string>) {
+    this.#named = named;
     this.jobId = jobId;
     this.location = location;
     this.topic = topic;
@@ -42,12 +47,17 @@ export class ShadowSeries {
     return OUTCOMES.reduce((sum, outcome) => sum + this.outcomes[outcome], 0);
   }
 
+  isNamed(status: string): boolean {
+    return this.#named?.has(status) ?? true;
+  }
+
   /** Adds `slots` slots of a row, the first of them at `sinceMs`. */
   add(columns: ResultColumns, row: number, slots: number, sinceMs: number): void {
     const outcome = OUTCOMES[columns.outcome[row]];
     this.outcomes[outcome] += slots;
     const status = columns.status[row] === NO_STATUS ? null : columns.statuses[columns.status[row]];
-    if (status !== null) this.codes[status] = (this.codes[status] ?? 0) + slots;
+    const code = status === null || this.isNamed(status) ? status : OTHER_STATUS;
+    if (code !== null) this.codes[code] = (this.codes[code] ?? 0) + slots;
     const ts = columns.ts[row];
     // Foreign lines come in any order: an old one does not become the last result.
     if (columns.slot[row] === -1 && this.last && ts < this.last.lastTs) return;

@@ -1,8 +1,9 @@
 import { shardOf } from '../jobs/shard.ts';
 import { ResultDecoder } from '../messages/decode.ts';
-import type { ResultColumns } from '../messages/result-columns.ts';
+import { NO_STATUS, type ResultColumns } from '../messages/result-columns.ts';
 import type { StreamRecord } from '../streaming/driver.ts';
 import { splitLines } from './lines.ts';
+import { OTHER_STATUS } from './named-statuses.ts';
 import type { ShadowResults } from './shadow-results.ts';
 import type { ShadowRows } from './shadow-rows.ts';
 import { ShadowSeries } from './shadow-series.ts';
@@ -16,10 +17,12 @@ export interface ShadowOptions {
   includes: (jobId: number) => boolean;
   /** Of several readings of one log, the one in which lines that belong to no job are counted. Default true. */
   isFirst?: boolean;
-  /** Lines that PostgreSQL did not take, as `topic partition offset` -> line numbers. */
+  /** Lines that were decided not to count, as `topic partition offset` -> line numbers. */
   refused: ReadonlyMap<string, ReadonlySet<number>>;
   /** By `location shard`: results of epochs up to this one are of the time before a reset. */
   floors?: ReadonlyMap<string, number>;
+  /** The statuses that are named, as `job_id topic location`; a series that is not mentioned names all of its own. */
+  named: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /** A line that was read, as a row of columns. */
@@ -73,9 +76,9 @@ export class Shadow {
     if (last === -1) {
       series.foreign++;
       tally.foreign++;
-      this.#count(columns, row, columns.ts[row]);
-      series.add(columns, row, 1, columns.ts[row]);
       this.#options.results?.expect(topic, partition, record, columns, row, 1);
+      series.add(columns, row, 1, columns.ts[row]);
+      this.#count(series, columns, row, columns.ts[row]);
       return;
     }
     const epoch = columns.epoch[row];
@@ -85,24 +88,29 @@ export class Shadow {
     }
     series.epoch = epoch;
     series.lastSlotOf.set(epoch, Math.max(last, series.lastSlotOf.get(epoch) ?? -1));
-    let slots = 0;
-    for (let before = columns.slots[row] - 1; before >= 0; before--) {
-      const slot = last - before * columns.periodMs[row];
-      if (slot <= series.slot) continue;
-      series.slot = slot;
-      slots++;
-      this.#count(columns, row, slot);
-    }
+    const { rows } = this.#options;
+    const periodMs = columns.periodMs[row];
+    let slots = columns.slots[row];
+    if (slots > 0 && last - (slots - 1) * periodMs <= series.slot)
+      slots = slots > 1 ? Math.max(0, Math.ceil((last - series.slot) / periodMs)) : 0;
     series.slot = Math.max(series.slot, last);
     tally.results += slots;
     tally.duplicates += columns.slots[row] - slots;
     if (slots === 0) return;
-    series.add(columns, row, slots, last - (slots - 1) * columns.periodMs[row]);
     this.#options.results?.expect(topic, partition, record, columns, row, slots);
+    series.add(columns, row, slots, last - (slots - 1) * periodMs);
+    // What nobody judges is only counted: a single line may stand for years of it.
+    const before = Math.min(slots, Math.max(0, slots - 1 - Math.floor((last - rows.fromMs) / periodMs)));
+    const skipped = slots === 1 ? 0 : before;
+    this.results += skipped;
+    for (let left = slots - 1 - skipped; left >= 0; left--) this.#count(series, columns, row, last - left * periodMs);
   }
 
-  #count(columns: ResultColumns, row: number, atMs: number): void {
+  #count(series: ShadowSeries, columns: ResultColumns, row: number, atMs: number): void {
     this.results++;
+    const status = columns.status[row];
+    if (status !== NO_STATUS && !series.isNamed(columns.statuses[status]))
+      columns.status[row] = columns.statusIndex(OTHER_STATUS);
     this.#options.rows.add(columns, row, atMs);
   }
 
@@ -120,7 +128,7 @@ export class Shadow {
     const key = `${jobId} ${topic} ${location}`;
     let found = this.series.get(key);
     if (!found) {
-      found = new ShadowSeries(jobId, location, topic);
+      found = new ShadowSeries(jobId, location, topic, this.#options.named.get(key));
       const floor = this.#options.floors?.get(`${location} ${shardOf(jobId)}`);
       if (floor !== undefined) found.epoch = floor + 1;
       this.series.set(key, found);

@@ -1,6 +1,7 @@
 import { bucketStart } from '../aggregates/granularity.ts';
 import { type GranularityPlan, planMetrics } from '../aggregates/metrics-plan.ts';
 import type { Database, Transaction } from '../storage/database.ts';
+import { readDatabaseClock } from '../storage/database-clock.ts';
 import { readRefusedLines } from '../storage/processor-dead-letters.ts';
 import { readEpochFloors } from '../storage/processor-offsets.ts';
 import {
@@ -10,7 +11,6 @@ import {
   countMetricRows,
   readCountedOffsets,
   readCountedSeries,
-  readDatabaseTime,
   readMetricRows,
   readRawResults,
   readRouting,
@@ -18,6 +18,7 @@ import {
 } from '../storage/processor-verify.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
 import { checkCoverage } from './coverage.ts';
+import { namedStatuses } from './named-statuses.ts';
 import type { ResultsStore } from './raw-results.ts';
 import { Retained } from './retained.ts';
 import { Shadow } from './shadow.ts';
@@ -103,11 +104,12 @@ class Verification {
   async run(): Promise<VerifyReport> {
     const { topics, maxRows = 200_000 } = this.#options;
     await beginSnapshot(this.#tx);
-    this.#nowMs = this.#options.nowMs ?? (await readDatabaseTime(this.#tx));
+    this.#nowMs = this.#options.nowMs ?? (await readDatabaseClock(this.#tx));
     this.#offsets = await readCountedOffsets(this.#tx, topics);
     this.#progress = await readCountedSeries(this.#tx, topics);
     const floors = await readEpochFloors(this.#tx);
     const refused = groupLines(await readRefusedLines(this.#tx, topics));
+    const named = namedStatuses(this.#progress);
     const ranges = this.#ranges();
     let rows = 0;
     for (const range of ranges) rows += await countMetricRows(this.#tx, toMetricRange(range));
@@ -121,6 +123,7 @@ class Verification {
         includes,
         refused,
         floors,
+        named,
         isFirst: part === 0,
         ...(results && { results }),
       });

@@ -5,6 +5,21 @@ import type { Queryable } from './database.ts';
  * until the transaction ends, for which other callers wait. Repeating a call is cheap (no lock when nothing is missing).
  */
 
+const HOUR_MS = 3_600_000;
+
+/** The start of the partition of metrics that holds a bucket, by its granularity; see partition_unit() in the migrations. */
+export function metricPartitionStart(granularityMs: number, timeMs: number): number {
+  if (granularityMs < 60_000) return timeMs - (timeMs % (6 * HOUR_MS));
+  if (granularityMs < HOUR_MS) return timeMs - (timeMs % (24 * HOUR_MS));
+  const date = new Date(timeMs);
+  return Date.UTC(date.getUTCFullYear(), granularityMs < 24 * HOUR_MS ? date.getUTCMonth() : 0);
+}
+
+/** The same for raw results. */
+export function resultPartitionStart(timeMs: number): number {
+  return timeMs - (timeMs % (4 * HOUR_MS));
+}
+
 /** Makes the partitions of metrics for buckets in [fromMs, toMs), at least the one of `fromMs`. Answers how many were missing. */
 export async function ensureMetricPartitions(
   database: Queryable,

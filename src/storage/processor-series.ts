@@ -46,6 +46,8 @@ export interface SeriesMoves {
   /** The totals before, as SeriesState has them. */
   readonly oldCount: readonly number[];
   readonly oldCodes: readonly string[];
+  /** Which statuses are named for the series mattered: its totals must still be the old ones. */
+  readonly isExact: readonly boolean[];
 }
 
 /** The same with what is added to their totals. */
@@ -75,6 +77,20 @@ export async function readSeries(
   return rows;
 }
 
+/** How many locations these jobs have in the topic. */
+export async function countLocations(
+  database: Queryable,
+  topic: string,
+  jobIds: readonly number[],
+): Promise<Map<number, number>> {
+  const { rows } = await database.query<{ jobId: number; count: number }>(
+    `SELECT job_id AS "jobId", count(*)::int AS count FROM series_progress
+     WHERE topic = $1 AND job_id = ANY ($2) GROUP BY job_id`,
+    [topic, jobIds],
+  );
+  return new Map(rows.map(({ jobId, count }) => [jobId, count]));
+}
+
 /** The columns of copyMoves, in their order, and the type of each. */
 const COLUMNS = {
   is_new: 'boolean',
@@ -97,6 +113,7 @@ const COLUMNS = {
   codes: 'jsonb',
   old_count: 'bigint',
   all_codes: 'jsonb',
+  is_exact: 'boolean',
 } as const;
 const NAMES = Object.keys(COLUMNS);
 
@@ -129,7 +146,8 @@ const UPDATE = `UPDATE series_progress s SET epoch = d.epoch, slot = d.slot,
         GROUP BY key) AS merged) END
   FROM series_moves AS d
   WHERE s.job_id = d.job_id AND s.location = d.location AND s.topic = $1
-    AND s.epoch = d.old_epoch AND s.slot = d.old_slot AND NOT d.is_new`;
+    AND s.epoch = d.old_epoch AND s.slot = d.old_slot AND NOT d.is_new
+    AND (NOT d.is_exact OR s.count = d.old_count)`;
 
 /**
  * Compare-and-set of every series, with its totals and last result. Answers false when any of them is not as it was read:
@@ -166,6 +184,7 @@ function* copyMoves(delta: SeriesDelta): Generator<Buffer> {
     buffer.json(delta.codes[row]);
     buffer.int8(delta.oldCount[row]);
     buffer.json(delta.allCodes[row]);
+    buffer.boolean(delta.isExact[row]);
   }
   yield buffer.end();
 }

@@ -94,14 +94,6 @@ export interface VerifiedSpan {
   slotCount: number | null;
 }
 
-/** The database's clock, ms since the epoch. */
-export async function readDatabaseTime(tx: Queryable): Promise<number> {
-  const { rows } = await tx.query<{ now: number }>(
-    'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now',
-  );
-  return rows[0].now;
-}
-
 /** Makes the transaction one view of the database that may stay open for as long as reading the stream takes. */
 export async function beginSnapshot(tx: Transaction): Promise<void> {
   await tx.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
