@@ -17,6 +17,8 @@ export interface FleetStatus {
   /** null as long as the stream was never asked with success. */
   lag: number | null;
   stalls: readonly Stall[];
+  /** Lines that were put aside since the tables exist. */
+  refused: number;
   instances: LiveInstance[];
 }
 
@@ -58,6 +60,7 @@ export async function readFleetStatus(dependencies: ApiDependencies): Promise<Fl
     consumed: lag.counted,
     lag: lag.lag,
     stalls: lag.stalls,
+    refused: lag.refused,
     instances,
   };
 }

@@ -114,6 +114,8 @@ export interface ProcessorStats {
   duplicates: number;
   fenced: number;
   deadLetters: number;
+  /** The same, by why. */
+  refused: Readonly<Record<string, number>>;
   flushes: number;
   /** Time spent in flushes since the start. */
   flushSeconds: number;

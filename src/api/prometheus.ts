@@ -95,7 +95,17 @@ function addProcessMetrics(registry: Registry, { scheduler, processor, version, 
   counter('vedette_processor_results_total', 'Results counted by this process.', () => stats().consumed);
   counter('vedette_processor_duplicates_total', 'Repetitions dropped.', () => stats().duplicates);
   counter('vedette_processor_fenced_total', 'Results of former owners dropped.', () => stats().fenced);
-  counter('vedette_processor_dead_letters_total', 'Lines that could not be read.', () => stats().deadLetters);
+  counter('vedette_processor_dead_letters_total', 'Lines put aside, unreadable or refused.', () => stats().deadLetters);
+  new Counter({
+    name: 'vedette_processor_refused_lines_total',
+    help: 'Lines that were not counted, by why.',
+    labelNames: ['kind'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [kind, lines] of Object.entries(stats().refused)) this.labels(kind).inc(lines);
+    },
+  });
   counter('vedette_processor_flushes_total', 'Transactions that wrote numbers.', () => stats().flushes);
   counter('vedette_processor_flush_seconds_total', 'Time spent in them.', () => stats().flushSeconds);
   gauge('vedette_processor_last_flush_seconds', 'How long the last one took.', () => stats().lastFlushSeconds);

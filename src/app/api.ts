@@ -116,6 +116,7 @@ function processorStats(counting: Counting) {
       duplicates: stats?.duplicates ?? 0,
       fenced: stats?.fenced ?? 0,
       deadLetters: stats?.deadLetters ?? 0,
+      refused: stats?.refused ?? {},
       flushes: stats?.flushes ?? 0,
       flushSeconds: (stats?.totalFlushMs ?? 0) / 1000,
       lastFlushSeconds: (stats?.lastFlushMs ?? 0) / 1000,

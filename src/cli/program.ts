@@ -12,6 +12,7 @@ import { onceCommand } from './once.ts';
 import { createOutput, type OutputStream } from './output.ts';
 import { planCommand } from './plan.ts';
 import { replayCommand } from './replay.ts';
+import { seriesCommand } from './series.ts';
 import { processCommand, serveCommand } from './serve.ts';
 import { statsCommand } from './stats.ts';
 import { tailCommand } from './tail.ts';
@@ -28,6 +29,7 @@ const COMMANDS: ReadonlyArray<(cli: Cli) => Command> = [
   tailCommand,
   verifyCommand,
   replayCommand,
+  seriesCommand,
   dbCommand,
   configCommand,
   doctorCommand,

@@ -36,13 +36,14 @@ export const counting: Examination = {
       const firstMs = waiting.get(keyOf(partition));
       return firstMs !== undefined && Date.now() - firstMs > STALLED_MS;
     });
-    const { rows } = await database.query<{ count: number; error: string | null }>(
-      `SELECT count(*)::int AS count, (array_agg(error ORDER BY id DESC))[1] AS error FROM dead_letters WHERE at > now() - interval '1 day'`,
+    const { rows } = await database.query<{ isRefused: boolean; count: number; error: string }>(
+      `SELECT kind <> 'unreadable' AS "isRefused", count(*)::int AS count, (array_agg(error ORDER BY id DESC))[1] AS error
+       FROM dead_letters WHERE at > now() - interval '1 day' GROUP BY 1 ORDER BY 1`,
     );
     return [
       judgeLag(sum(before.partitions), sum(after.partitions)),
       ...judgeStalls(stalled, after.processors),
-      ...judgeDeadLetters(rows[0] ?? { count: 0, error: null }),
+      ...rows.map(judgeDeadLetters),
     ];
   },
 };
@@ -80,9 +81,9 @@ function judgeStalls(stalled: readonly PartitionLag[], processors: readonly Know
   });
 }
 
-function judgeDeadLetters({ count, error }: { count: number; error: string | null }): Finding[] {
-  if (count === 0) return [];
-  const found = `${counted(count, 'record')} of the last day could not be read, the last one because: ${error}`;
+function judgeDeadLetters({ isRefused, count, error }: { isRefused: boolean; count: number; error: string }): Finding {
+  const what = isRefused ? 'were refused' : 'could not be read';
+  const found = `${counted(count, 'record')} of the last day ${what}, the last one because: ${error}`;
   const advice = 'Look at GET /dead-letters, or TABLE dead_letters: who writes such records into the topic?';
-  return [warning('counting.dead_letters', found, advice)];
+  return warning(isRefused ? 'counting.refused' : 'counting.dead_letters', found, advice);
 }

@@ -28,6 +28,8 @@ export interface LagStatus {
   lag: number | null;
   /** Results counted since the tables exist, as last known. */
   counted: number;
+  /** Lines put aside since the tables exist, as last known. */
+  refused: number;
   partitions: readonly PartitionLag[];
   stalls: readonly Stall[];
   /** Why the stream or PostgreSQL could not be asked for longer than a moment; null when they can be. */
@@ -110,6 +112,7 @@ export class LagWatch {
     return {
       lag: this.#partitions?.reduce((sum, { lag }) => sum + lag, 0) ?? null,
       counted: this.#positions?.positions.reduce((sum, { counted }) => sum + counted, 0) ?? 0,
+      refused: this.#positions?.positions.reduce((sum, { refused }) => sum + refused, 0) ?? 0,
       partitions: this.#partitions ?? [],
       stalls: this.#stalls,
       unknown:

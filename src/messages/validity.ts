@@ -38,6 +38,8 @@ export const MIN_TIME_MS = 946_684_800_000;
 export const MAX_TIME_MS = 4_102_444_800_000;
 /** The longest stretch one line may cover, ten years: it bounds the rows a single line can touch. */
 export const MAX_RANGE_MS = 3653 * 86_400_000;
+/** Slots of one range. */
+export const MAX_SLOTS = 2_147_483_647;
 export const MAX_ATTEMPT = 32_767;
 
 /**
@@ -97,7 +99,7 @@ function foreignResult(line: Record<string, unknown>): ForeignResult {
 
 function addRange(result: CheckResult, line: Record<string, unknown>): void {
   if (result.outcome !== 'missed') throw bad('slots', line.slots, 'only with the outcome missed');
-  const slots = whole(line, 'slots', 0, 2_147_483_647);
+  const slots = whole(line, 'slots', 0, MAX_SLOTS);
   // A fence has no slots, so nothing lies between them.
   const period = whole(line, 'period', slots === 0 ? 0 : 1, MAX_RANGE_MS);
   const length = (slots - 1) * period;
@@ -152,8 +154,13 @@ function whole(line: Record<string, unknown>, name: string, least: number, most:
 
 function text(line: Record<string, unknown>, name: string, most: number): string {
   const value = line[name];
-  if (typeof value === 'string' && value !== '' && value.length <= most && !UNFIT.test(value)) return value;
+  if (typeof value === 'string' && value !== '' && isWithin(value, most) && !UNFIT.test(value)) return value;
   throw bad(name, value, `text of 1..${most} characters without control characters`);
+}
+
+/** Characters are counted as JSON Schema does: a pair of surrogates is one. */
+function isWithin(value: string, most: number): boolean {
+  return value.length <= most || (value.length <= 2 * most && [...value].length <= most);
 }
 
 /** PostgreSQL refuses NUL, and half a surrogate pair would become another text on its way there. */

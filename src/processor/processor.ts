@@ -25,6 +25,7 @@ import { type Line, only, splitLines } from './lines.ts';
 import { Outage } from './outage.ts';
 import { AssignedPartition } from './partition.ts';
 import type { ResultsStore } from './raw-results.ts';
+import { RefusalLog } from './refusal-log.ts';
 import { type ProcessorStats, Totals } from './stats.ts';
 import { StreamProblems } from './stream-problems.ts';
 import { Turns } from './turns.ts';
@@ -88,6 +89,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
   readonly #turns = new Turns();
   readonly #changed = new Changed();
   readonly #totals = new Totals();
+  readonly #refusals: RefusalLog;
   #consumer: StreamConsumer | undefined;
   #stopping: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
@@ -104,6 +106,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#outage = new Outage(logger, clock);
     this.#problems = new StreamProblems(logger);
+    this.#refusals = new RefusalLog(logger, clock);
     this.#flusher = new Flusher({ database, clock, signal, outage: this.#outage, hooks });
     const { plans = BUILT_IN_PLANS, keptFor = { metrics: {}, results: null }, leaseEpochs } = options;
     this.#bounds = new Bounds({ database, clock, plans, keptFor, leaseEpochs });
@@ -137,6 +140,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
     });
     return {
       ...this.#totals,
+      refused: this.#refusals.counts,
       partitions,
       lag: partitions.reduce((sum, { lag }) => sum + lag, 0),
       failingSince: this.#outage.since,
@@ -313,6 +317,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
     const { written, lost } = await this.#flusher.flush(deltas);
     this.#totals.flushed(written, this.#options.clock.monotonicMs() - startedMs, this.#options.clock.wallMs());
     this.#flushedMs = this.#options.clock.monotonicMs();
+    this.#refusals.add(written.flatMap(({ deadLetters }) => deadLetters));
     for (const delta of written) delta.owner.stored = delta.step.to;
     const positions = written.flatMap(({ step: { topic, partition, to } }) =>
       to === null ? [] : [{ topic, partition, offset: to }],

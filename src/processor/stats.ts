@@ -17,6 +17,8 @@ export interface ProcessorStats {
   duplicates: number;
   fenced: number;
   deadLetters: number;
+  /** The same, by why. */
+  refused: Readonly<Record<string, number>>;
   /** Partitions taken away between counting and writing. Their records are read again by the new owner. */
   lostDeltas: number;
   partitions: PartitionStats[];

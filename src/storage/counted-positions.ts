@@ -10,6 +10,8 @@ export interface CountedPosition {
   settled: number;
   /** Results among them that were counted, since the tables exist. */
   counted: number;
+  /** Lines among them that were put aside, since the tables exist. */
+  refused: number;
   /** The processor that claimed it last, alive or not. */
   owner: string | null;
   /** How long ago it moved or was claimed, by the database's clock. */
@@ -34,7 +36,8 @@ export interface KnownProcessor {
 export async function readCountedPositions(database: Queryable, topics: readonly string[]): Promise<CountedPosition[]> {
   const { rows } = await database.query<CountedPosition>(
     `SELECT topic, partition, next_offset AS "nextOffset", owner,
-       results + foreign_results AS counted, results + foreign_results + duplicates + fenced + dead_letters AS settled,
+       results + foreign_results AS counted, dead_letters AS refused,
+       results + foreign_results + duplicates + fenced + dead_letters AS settled,
        (extract(epoch FROM clock_timestamp() - updated_at) * 1000)::double precision AS "unchangedMs"
      FROM stream_offsets WHERE topic = ANY ($1) ORDER BY topic, partition`,
     [topics],

@@ -38,7 +38,10 @@ export const RELATIONS: Readonly<Record<string, Rights>> = {
   stream_offsets: shared('SELECT, INSERT, UPDATE'),
   stream_topics: shared('SELECT, INSERT'),
   // The bytes of a line that nobody could read might hold anything.
-  dead_letters: { writer: 'SELECT, INSERT, DELETE', reader: 'SELECT (id, topic, partition, record_offset, line, at)' },
+  dead_letters: {
+    writer: 'SELECT, INSERT, DELETE',
+    reader: 'SELECT (id, topic, partition, record_offset, line, kind, at)',
+  },
   metrics: shared('SELECT, INSERT, UPDATE'),
   results: shared('SELECT, INSERT'),
   instances: shared(ALL_ROWS),

@@ -1,4 +1,5 @@
 import type { Database, Queryable } from './database.ts';
+import type { DeadLetterKind } from './processor-dead-letters.ts';
 
 export interface TableFacts {
   table: string;
@@ -81,6 +82,7 @@ export interface DeadLetter {
   recordOffset: number;
   line: number;
   bytes: Buffer;
+  kind: DeadLetterKind;
   error: string;
   at: Date;
 }
@@ -90,7 +92,7 @@ export async function readDeadLetters(
   query: { limit: number; beforeId?: number | undefined; topic?: string | undefined },
 ): Promise<DeadLetter[]> {
   const { rows } = await database.query<DeadLetter>(
-    `SELECT id, topic, partition, record_offset AS "recordOffset", line, bytes, error, at FROM dead_letters
+    `SELECT id, topic, partition, record_offset AS "recordOffset", line, bytes, kind, error, at FROM dead_letters
      WHERE ($1::bigint IS NULL OR id < $1) AND ($2::text IS NULL OR topic = $2)
      ORDER BY id DESC LIMIT $3`,
     [query.beforeId ?? null, query.topic ?? null, query.limit],

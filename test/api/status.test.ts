@@ -23,7 +23,7 @@ const scheduler: SchedulerPort = {
 const processor: ProcessorPort = {
   stats: () => ({
     ...{ consumed: 90, duplicates: 1, fenced: 2, deadLetters: 3, flushes: 4 },
-    ...{ flushSeconds: 0.5, lastFlushSeconds: 0.02 },
+    ...{ refused: { epoch: 2 }, flushSeconds: 0.5, lastFlushSeconds: 0.02 },
   }),
 };
 

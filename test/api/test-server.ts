@@ -55,7 +55,7 @@ export async function createTestServer(
 
 /** A stream that is counted, unless told otherwise. */
 export function lagPort(given: Partial<LagStatus> = {}): LagPort {
-  const status = { lag: 0, counted: 0, partitions: [], stalls: [], unknown: null, ...given };
+  const status = { lag: 0, counted: 0, refused: 0, partitions: [], stalls: [], unknown: null, ...given };
   return { status: () => status, read: async () => status };
 }
 

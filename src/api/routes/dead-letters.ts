@@ -1,11 +1,13 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { maskText } from '../../core/masking.ts';
+import { DEAD_LETTER_KINDS } from '../../storage/processor-dead-letters.ts';
 import { readDeadLetters } from '../../storage/queries.ts';
 import { decodeCursor, encodeCursor, isId, nextLink } from '../cursor.ts';
 import type { ApiDependencies } from '../ports.ts';
 import {
   answer,
+  choice,
   count,
   DATABASE_ERRORS,
   errorAnswers,
@@ -26,12 +28,16 @@ const DeadLetterSchema = Type.Object(
     partition: count('Partition of the topic.'),
     offset: count('Offset of the record.'),
     line: count('Which line of the record, from 0.'),
-    error: Type.String({ description: 'Why it could not be read.' }),
+    kind: choice([...DEAD_LETTER_KINDS], {
+      description:
+        'unreadable: its bytes are no result. Otherwise why it was refused when it was to be counted: database (PostgreSQL does not take it), epoch (higher than that of the lease), future (more than a minute ahead of the database), locations (too many of its job), repaired (undone by `vedette series repair`).',
+    }),
+    error: Type.String({ description: 'Why it could not be read, or does not count.' }),
     at: instant('When it was put aside.'),
     size: count('Its length in bytes.'),
     text: Type.String({ description: `The line, its first ${MAX_SHOWN_BYTES} bytes; what is not UTF-8 is replaced.` }),
   },
-  { $id: 'DeadLetter', ...strict, description: 'A line of the stream that could not be read.' },
+  { $id: 'DeadLetter', ...strict, description: 'A line of the stream that could not be read, or that was refused.' },
 );
 
 const Query = Type.Object({ ...pageParameters(50, 200), topic: Type.Optional(text('Only of this topic.')) }, strict);
@@ -44,7 +50,7 @@ export function addDeadLetterRoutes(app: FastifyInstance, { database }: ApiDepen
       schema: {
         operationId: 'listDeadLetters',
         tags: ['numbers'],
-        summary: 'Lines of the stream that could not be read, newest first',
+        summary: 'Lines of the stream that could not be read or were refused, newest first',
         querystring: Query,
         response: {
           200: answer('One page', Type.Array(ref(DeadLetterSchema)), {
@@ -67,6 +73,7 @@ export function addDeadLetterRoutes(app: FastifyInstance, { database }: ApiDepen
         partition: letter.partition,
         offset: letter.recordOffset,
         line: letter.line,
+        kind: letter.kind,
         error: maskText(letter.error),
         at: letter.at.toISOString(),
         size: letter.bytes.length,

@@ -47,6 +47,9 @@ const StatusSchema = Type.Object(
       'Results acknowledged by the stream since the tables exist, of processes that are gone too. It never falls.',
     ),
     number_of_consumed_messages: count('Results counted since the tables exist. It never falls.'),
+    number_of_refused_messages: count(
+      'Lines of the stream that could not be read or were refused since the tables exist; see /dead-letters.',
+    ),
     lag: nullable(
       count('Records of the stream that are not counted yet, as the stream says; null before it could be asked.'),
     ),
@@ -123,6 +126,7 @@ export function addStatusRoutes(app: FastifyInstance, dependencies: ApiDependenc
         number_of_running_jobs: fleet.runningJobs,
         number_of_produced_messages: fleet.produced,
         number_of_consumed_messages: fleet.consumed,
+        number_of_refused_messages: fleet.refused,
         lag: fleet.lag,
         stalls: fleet.stalls.slice(0, MAX_STALLS).map((stall) => ({
           topic: stall.topic,

@@ -1,0 +1,93 @@
+import { Command } from 'commander';
+import { Lifecycle } from '../core/lifecycle.ts';
+import { createLogger } from '../core/logger.ts';
+import { VedetteError } from '../errors.ts';
+import type { SeriesRepair } from '../processor/series-repair.ts';
+import { confirm } from './confirm.ts';
+import { type Cli, EXIT, examples, settingsFor } from './context.ts';
+import { withDatabase } from './database.ts';
+import { parseId } from './parse.ts';
+import { formatInstant } from './time.ts';
+
+export function seriesCommand(cli: Cli): Command {
+  const series = new Command('series').description('look after how far jobs are counted');
+  series.addCommand(
+    new Command('repair')
+      .description('mend a job of which nothing is counted any more, because a line of the stream claimed too much')
+      .argument('<job>', 'id of the job')
+      .option('--location <name>', 'only at this location')
+      .option('--topic <name>', 'only in this topic')
+      .option('--yes', 'write it without being asked')
+      .addHelpText(
+        'after',
+        `
+A line with an epoch that no scheduler was given, or with a slot in the future, makes all later results of its job
+repetitions. Processors refuse such lines; this undoes those that were counted before they did. The series goes back to
+the epoch of its lease and the greatest other slot in the stream, rows of times to come are removed, and the lines are
+kept in dead_letters. Without --yes it shows what it would do, and asks on a terminal.
+${examples(
+  ['vedette series repair 17', 'show what is wrong with job 17, and ask'],
+  ['vedette series repair 17 --location eu --yes', 'mend it at once'],
+)}`,
+      )
+      .action(async (job: string, options: RepairFlags, command: Command) => repair(cli, job, options, command)),
+  );
+  return series;
+}
+
+interface RepairFlags {
+  location?: string;
+  topic?: string;
+  yes?: boolean;
+}
+
+async function repair(cli: Cli, job: string, options: RepairFlags, command: Command): Promise<void> {
+  const settings = await settingsFor(cli, command);
+  const { stdout, signal } = cli;
+  const jobId = parseId(job);
+  await withDatabase(cli, settings, { tables: 'ready' }, async ({ database }) => {
+    const [{ planRepair, applyRepair }, { openStream }, { readLeaseEpochs }] = await Promise.all([
+      import('../processor/series-repair.ts'),
+      import('./stream.ts'),
+      import('../jobs/leases.ts'),
+    ]);
+    const lifecycle = new Lifecycle();
+    try {
+      const driver = await openStream(settings, database, lifecycle);
+      const { location, topic } = options;
+      const leaseEpochs = (locations: readonly string[]) => readLeaseEpochs(database, locations);
+      const plan = await planRepair({ database, driver, leaseEpochs, jobId, location, topic, signal });
+      if (plan.series.length === 0)
+        throw new VedetteError('VED_USAGE', `Nothing was ever counted of job ${jobId} there`);
+      if (plan.repairs.length === 0) return stdout.line(`Nothing to repair: ${plan.series.length} series looked at.`);
+      for (const one of plan.repairs) for (const text of describe(one)) stdout.line(text);
+      const asks = stdout.isTerminal && process.stdin.isTTY;
+      if (!options.yes && !(asks && (await confirm(cli, 'Write this?')))) {
+        stdout.line('Nothing was written. With --yes it is.');
+        return;
+      }
+      if (!(await applyRepair(database, plan))) {
+        stdout.line('Nothing was written: the series is being counted right now. Try again.');
+        cli.exitCode = EXIT.failed;
+        return;
+      }
+      const logger = createLogger({ level: 'info', fd: 2 });
+      for (const { series, epoch, slot, letters } of plan.repairs) {
+        logger.warn({ ...series, newEpoch: epoch, newSlot: slot, lines: letters.length }, 'series repaired');
+      }
+      stdout.line('Repaired. Results that were left out meanwhile: `vedette replay --rebuild --from ... --to ...`.');
+    } finally {
+      await lifecycle.close();
+    }
+  });
+}
+
+function describe({ series, epoch, slot, letters }: SeriesRepair): string[] {
+  const instant = (ms: number) => (ms < 0 ? 'none' : formatInstant(ms));
+  return [
+    `Job ${series.jobId} at ${series.location}, topic ${series.topic}:`,
+    `  epoch ${series.epoch} -> ${epoch}`,
+    `  last slot ${instant(series.slot)} -> ${instant(slot)}`,
+    ...letters.map(({ partition, offset, line, error }) => `  line ${line} of ${partition}:${offset} ${error}`),
+  ];
+}
