@@ -70,7 +70,7 @@ test('GET / sums over live instances and speaks for itself with its newest numbe
     ...{ scheduler, processor, roles: ['api', 'scheduler', 'processor'], clock: createFakeClock({ wallMs: NOW }) },
     liveInstances: async () => [instance({}), other],
     produced: async () => 1_100,
-    lag: lagPort({ lag: 10, counted: 90 }),
+    lag: lagPort({ lag: 10, counted: 90, refused: 3 }),
   });
   const answer = await app.inject('/');
   t.match(answer.headers['content-type'], /^application\/json/);
@@ -81,6 +81,7 @@ test('GET / sums over live instances and speaks for itself with its newest numbe
       number_of_running_jobs: 12,
       number_of_produced_messages: 1_100,
       number_of_consumed_messages: 90,
+      number_of_refused_messages: 3,
       lag: 10,
       stalls: [],
     },
