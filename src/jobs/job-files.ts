@@ -66,7 +66,7 @@ export async function listJobFiles(
 }
 
 const endings = (): string =>
-  `files that end in ${[...new Set(forms.all().flatMap(({ extensions }) => extensions))].filter((ending) => isJobFileName(`jobs${ending}`)).join(', ')}`;
+  `files that end in ${[...new Set(forms.all().flatMap(({ extensions }) => extensions))].join(', ')}`;
 
 const faultOf = ({ code, message }: NodeJS.ErrnoException): string =>
   code === 'ENOENT' ? 'there is no such file' : message;

@@ -120,12 +120,12 @@ function deriveRules(type: MonitorType): TypeRules {
 /** What the schema says, then what it cannot say of the fields that are good as far as the schema goes. */
 function problemsOf(definition: JobDefinition, { type, validate }: TypeRules, cronProblem: CronCheck): Problem[] {
   const result = validate(definition);
-  const problems = [...(result.ok ? [] : result.problems), ...textProblems(definition), ...sizeProblems(definition)];
+  const problems = [...(result.ok ? [] : result.problems), ...textProblems(definition)];
   const bad = new Set(problems.map(({ path }) => /^[^.[]*/.exec(path)?.[0] ?? ''));
   const good = bad.size === 0 ? definition : withoutKeys(definition, bad);
   problems.push(...scheduleProblems(good, bad, cronProblem), ...(type.problems?.(good) ?? []));
   const names = bad.has('secrets') ? [] : (definition as CommonFields).secrets;
-  return problems.map((problem) => maskProblem(problem, type.secrets, names));
+  return [...problems.map((problem) => maskProblem(problem, type.secrets, names)), ...sizeProblems(definition)];
 }
 
 /** What a probe says may repeat what the job keeps secret, and is published and shown. */

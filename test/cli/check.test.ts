@@ -65,7 +65,7 @@ test('check: wrong use', async (t) => {
   t.match(await vedette(t, ['check']), { code: 2, stderr: /missing required argument 'url'/ });
   t.match(await vedette(t, ['check', 'x.test', '--pattern', '(']), {
     code: 2,
-    stderr: /^error: One problem in the job:\n {2}pattern: given "\(", accepted: a regular expression/,
+    stderr: /^error: 1 problem in the job:\n {2}pattern: given "\(", accepted: a regular expression/,
   });
   t.match(await vedette(t, ['check', 'x.test', '--field', 'keepalive=true']), {
     code: 2,

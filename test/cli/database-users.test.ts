@@ -41,12 +41,12 @@ test('three users: one makes the tables, one runs Vedette, one looks', async (t)
     cwd,
     env: { ...env, DATABASE_URL: adminUrl },
   });
-  t.match(granted, { code: 0, stdout: `Now make the tables: run \`vedette db migrate\` as ${names.migrator}\n` });
+  t.match(granted, { code: 0, stdout: `Now make the tables: run \`npx vedette db migrate\` as ${names.migrator}\n` });
   const asWriter = { cwd, env: { ...env, DATABASE_URL: await urlOf(names.writer) } };
   t.match(await vedette(t, ['serve', '--port', '0'], asWriter), {
     code: 1,
     stderr:
-      /user writer_\w+ may not make them .* run `vedette db migrate` as the user who owns .*\[VED_DATABASE_FORBIDDEN\]/,
+      /user writer_\w+ may not make them .* run `npx vedette db migrate` as the user who owns .*\[VED_DATABASE_FORBIDDEN\]/,
   });
   const asMigrator = { cwd, env: { ...env, DATABASE_URL: await urlOf(names.migrator) } };
   t.match(await vedette(t, ['db', 'migrate'], asMigrator), { code: 0, stdout: /^applied 0001/ });

@@ -44,5 +44,5 @@ test('a database that is not there: said in one line', async (t) => {
   });
   t.notMatch(run.stderr, 'hidden');
   const empty = await vedette(t, ['db', 'url']);
-  t.match(empty, { code: 1, stderr: /There is no database in .*data: begin with `vedette serve`/ });
+  t.match(empty, { code: 1, stderr: /There is no database in .*data: begin with `npx vedette serve`/ });
 });

@@ -29,7 +29,7 @@ test('config check and show', async (t) => {
   t.match(await vedette(t, ['config', 'check'], { cwd }), {
     code: 1,
     stderr:
-      'error: One problem in the settings:\n  server.port: given 99999 (PORT in .env), accepted: a whole number from 0 to 65535 [VED_SETTINGS_INVALID]\n',
+      'error: 1 problem in the settings:\n  server.port: given 99999 (PORT in .env), accepted: a whole number from 0 to 65535 [VED_SETTINGS_INVALID]\n',
   });
   t.match(await vedette(t, ['config', 'check', '-e', 'good.env'], { cwd }), { code: 0, stdout: /^3 settings given/ });
   const shown = await vedette(t, ['config', 'show', '--given', '-e', 'good.env', '--set', 'scheduler.lease=9s'], {

@@ -210,7 +210,7 @@ test('the fleet: names taken twice, the dead, roles that nobody has', async (t) 
   finds(t, all, {
     name: 'counting.dead_letters',
     verdict: 'warning',
-    found: /1 records .* no JSON/,
+    found: /1 record .* no JSON/,
     advice: /dead_letters/,
   });
 });

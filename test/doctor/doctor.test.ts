@@ -161,6 +161,6 @@ test('an examination that hangs or breaks is a finding', async (t: Test) => {
 
 test('the exit code is for scripts: warnings count only when they should', async (t) => {
   const env = { ...PORT, HOST: '0.0.0.0' };
-  t.match(await vedette(t, ['doctor'], { env }), { code: 0, stdout: /1 warnings, 0 problems/ });
+  t.match(await vedette(t, ['doctor'], { env }), { code: 0, stdout: /1 warning, 0 problems/ });
   t.match(await vedette(t, ['doctor', '--strict'], { env }), { code: 1 });
 });

@@ -85,12 +85,12 @@ test('lists filter and page, and watchers hear of changes', async (t) => {
   t.strictSame(await ids({ q: 'SHOP' }), [1, 3]);
   t.strictSame(await ids({ q: '0%' }), [1], 'wildcards in the text are text');
   t.strictSame(await ids({ q: 'p_' }), [3]);
-  t.strictSame(await ids({ tag: 'eu' }), [3]);
+  t.strictSame(await ids({ tags: ['eu'] }), [3]);
   t.strictSame(await ids({ running: false }), [2]);
-  t.strictSame(await ids({ limit: 1, afterJobId: 1 }), [2]);
+  t.strictSame(await ids({ limit: 1, after: { value: null, jobId: 1 } }), [2]);
   await database.query(`INSERT INTO series_progress (job_id, location, topic, epoch, slot, last_outcome)
     VALUES (3, 'default', 'checks', 1, 1, 'down')`);
-  t.strictSame(await ids({ outcome: 'down' }), [3]);
+  t.strictSame(await ids({ outcomes: ['down'] }), [3]);
 
   let heard = () => {};
   const change = new Promise<void>((resolve) => {

@@ -51,7 +51,7 @@ const SERIES = {
 
 const OFFSETS = {
   ...{ next_offset: 'next_offset - 1', results: 'results + 1', foreign_results: 'foreign_results - 1' },
-  ...{ duplicates: 'duplicates - 1', fenced: 'fenced - 1', dead_letters: 'dead_letters + 1' },
+  ...{ duplicates: 'duplicates - 1', fenced: 'fenced - 1', dead_letters: 'dead_letters + 1', first_offset: '5' },
 };
 
 const RESULTS = {

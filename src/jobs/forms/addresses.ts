@@ -7,7 +7,8 @@ const ADDRESS = /^https?:\/\/\S+$/i;
 export const addresses: JobForm = {
   name: 'addresses',
   description: 'one address a line',
-  extensions: ['.txt'],
+  // A .txt may be of any form: what it looks like tells.
+  extensions: [],
   fields: ['job_id', 'uri'],
   isLike: (text) => ADDRESS.test(firstLine(text)),
   read(text) {

@@ -13,8 +13,7 @@ export const forms = new Registry<JobForm>('form of job files', [json, yaml, tar
 
 /** Whether a file of a folder is one of jobs: by its ending, and neither hidden nor an editor's copy. */
 export function isJobFileName(name: string): boolean {
-  // A .txt beside job files is more often a note; named itself it is read.
-  return !name.startsWith('.') && formsOf(name).some((form) => form !== addresses);
+  return !name.startsWith('.') && formsOf(name).length > 0;
 }
 
 /** The form of a text: what its name says, where that is ambiguous what it looks like; undefined if neither tells. */
