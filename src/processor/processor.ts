@@ -23,6 +23,7 @@ import { isolate } from './isolate.ts';
 import { DEFAULT_LIMITS, type ProcessorLimits } from './limits.ts';
 import { type Line, only, splitLines } from './lines.ts';
 import { Outage } from './outage.ts';
+import { Pace } from './pace.ts';
 import { AssignedPartition } from './partition.ts';
 import type { ResultsStore } from './raw-results.ts';
 import { RefusalLog } from './refusal-log.ts';
@@ -55,9 +56,6 @@ export interface ProcessorOptions {
 
 const BUILT_IN_PLANS = planMetrics();
 
-/** Results that come together are written together, also after a quiet time. */
-const GATHER_MS = 50;
-
 /**
  * Counts the results of the topics into PostgreSQL, exactly once: consume, decode, deduplicate, accumulate, flush. What
  * is counted and where the stream goes on from are written in one transaction (see flusher.ts).
@@ -85,6 +83,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
   readonly #bounds: Bounds;
   readonly #assignments: Assignments;
   readonly #digester: Digester;
+  readonly #pace: Pace;
   readonly #problems: StreamProblems;
   readonly #turns = new Turns();
   readonly #changed = new Changed();
@@ -96,8 +95,6 @@ class CountingProcessor implements Processor, ConsumerHandler {
   /** Monotonic time of the next flush, while there is a timer for it. */
   #dueMs = 0;
   #flushQueued = false;
-  /** Monotonic time of the last flush. */
-  #flushedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ProcessorOptions) {
     const { database, logger, clock, hooks } = options;
@@ -118,6 +115,8 @@ class CountingProcessor implements Processor, ConsumerHandler {
       identity: async (topic) => (await options.driver.identity?.(topic)) ?? null,
       create: (topic, claimed) => this.#create(topic, claimed),
     });
+    const held = () => this.#assignments.all();
+    this.#pace = new Pace({ clock, limits: this.#limits, intervalMs: options.flushIntervalMs ?? 500, held });
   }
 
   async start(): Promise<void> {
@@ -149,7 +148,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
         ...(this.#outage.reason === null ? [] : [{ reason: `results cannot be written: ${this.#outage.reason}` }]),
         ...this.#problems.list(),
       ],
-      catchingUp: this.#catchingUp(),
+      catchingUp: this.#pace.catchingUp,
     };
   }
 
@@ -224,7 +223,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
   /** Waits while more is held than may be: the back pressure. */
   async #makeRoom(owned: AssignedPartition): Promise<void> {
     this.#schedule();
-    while (this.#goesOn(owned) && this.#full()) {
+    while (this.#goesOn(owned) && this.#pace.full) {
       this.#queueFlush();
       await this.#changed.wait();
     }
@@ -245,44 +244,15 @@ class CountingProcessor implements Processor, ConsumerHandler {
     return !owned.dropped && this.#stopping === undefined;
   }
 
-  #full(): boolean {
-    const limits = this.#limits;
-    const catchingUp = this.#catchingUp();
-    const all = this.#assignments.all();
-    const sum = (of: (owned: AssignedPartition) => number) => all.reduce((total, owned) => total + of(owned), 0);
-    return (
-      sum((owned) => owned.bytes) >= limits.bytes ||
-      sum((owned) => owned.results) >= (catchingUp ? limits.catchUpResults : limits.results) ||
-      sum((owned) => owned.rows) >= (catchingUp ? limits.catchUpRows : limits.rows)
-    );
-  }
-
-  #catchingUp(): boolean {
-    const { clock } = this.#options;
-    const oldMs = clock.wallMs() - this.#limits.catchUpAfterMs;
-    const longMs = clock.monotonicMs() - this.#limits.behindMs;
-    return this.#assignments
-      .all()
-      .some((owned) => owned.dirty && (owned.newestMs < oldMs || (owned.behindSinceMs ?? longMs) < longMs));
-  }
-
   #schedule(): void {
     if (this.#flushQueued) return;
-    const delayMs = this.#flushDelayMs();
+    const delayMs = this.#pace.delayMs();
     const dueMs = this.#options.clock.monotonicMs() + delayMs;
     // Sooner than planned when it has just caught up.
     if (this.#cancelTimer && dueMs >= this.#dueMs) return;
     this.#cancelTimer?.();
     this.#dueMs = dueMs;
     this.#cancelTimer = this.#options.clock.after(delayMs, () => this.#queueFlush());
-  }
-
-  /** What is left of the interval since the last flush: after a quiet time the first results are written at once. */
-  #flushDelayMs(): number {
-    if (this.#catchingUp()) return this.#limits.catchUpIntervalMs;
-    const intervalMs = this.#options.flushIntervalMs ?? 500;
-    const leftMs = this.#flushedMs + intervalMs - this.#options.clock.monotonicMs();
-    return Math.max(leftMs, Math.min(intervalMs, GATHER_MS));
   }
 
   #queueFlush(): void {
@@ -316,7 +286,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
     const startedMs = this.#options.clock.monotonicMs();
     const { written, lost } = await this.#flusher.flush(deltas);
     this.#totals.flushed(written, this.#options.clock.monotonicMs() - startedMs, this.#options.clock.wallMs());
-    this.#flushedMs = this.#options.clock.monotonicMs();
+    this.#pace.flushed();
     this.#refusals.add(written.flatMap(({ deadLetters }) => deadLetters));
     for (const delta of written) delta.owner.stored = delta.step.to;
     const positions = written.flatMap(({ step: { topic, partition, to } }) =>

@@ -6,9 +6,10 @@ import type { Probe } from '../monitors/monitor.ts';
 import { CheckRun, type Verdict } from './check-run.ts';
 import { Lateness, type LatenessStats } from './lateness.ts';
 import { Limiter } from './limiter.ts';
+import { PendingLines } from './pending-lines.ts';
 import { Probes } from './probes.ts';
 import type { Publisher } from './publisher.ts';
-import { MISSED_REASONS, type MissedReason, type MissedSlots, type Series } from './series.ts';
+import { MISSED_REASONS, type MissedReason, type Series } from './series.ts';
 import { Ticker } from './ticker.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -50,8 +51,7 @@ export class Engine {
   readonly #lateness: Lateness;
   readonly #byId: Array<Series | undefined> = [];
   readonly #freeIds: number[] = [];
-  /** Series with missed slots that the publisher had no room for. */
-  readonly #unpublished = new Set<Series>();
+  readonly #pending: PendingLines;
   readonly #missed = Object.fromEntries(MISSED_REASONS.map((reason) => [reason, 0])) as Record<MissedReason, number>;
   #checks = 0;
   #unsettled = 0;
@@ -69,7 +69,7 @@ export class Engine {
       perHost: concurrencyPerHost,
       onGranted: (series) => this.#granted(series),
     });
-    options.publisher.onRoom(() => this.#publishAllPending());
+    this.#pending = new PendingLines({ timeline, publisher: options.publisher, location: options.location });
   }
 
   /** A number for the timer of a new series. */
@@ -86,7 +86,7 @@ export class Engine {
   remove(series: Series): void {
     this.hold(series);
     series.onQuiet = null;
-    this.#unpublished.delete(series);
+    this.#pending.drop(series);
     const { run } = series;
     series.run = null;
     run?.abort();
@@ -141,13 +141,13 @@ export class Engine {
     }
     series.next = last;
     series.advance();
-    this.#publishPending(series);
+    this.#pending.publish(series);
   }
 
   /** A message of this epoch that counts nothing, so that results of an earlier epoch are dropped from now on. */
   fence(series: Series): void {
     series.fence = 'needed';
-    this.#publishPending(series);
+    this.#pending.publish(series);
   }
 
   jumped(from: number, to: number): void {
@@ -324,74 +324,6 @@ export class Engine {
     if (verdict.bytes !== undefined) result.bytes = verdict.bytes;
     if (verdict.detail !== undefined) result.detail = verdict.detail;
     return result;
-  }
-
-  #base(series: Series, slot: number) {
-    return { jobId: series.jobId, location: this.#options.location, epoch: series.shard.epoch, slot };
-  }
-
-  #publishAllPending(): void {
-    // After a refusal the publisher says when there is room again, and only then: each topic has to be refused once.
-    const refused = new Set<string>();
-    for (const series of this.#unpublished) {
-      const { topic } = series.span;
-      if (!refused.has(topic) && !this.#publishPending(series)) refused.add(topic);
-    }
-  }
-
-  /** Missed slots before the fence: a fence stands for everything that was handled. */
-  #publishPending(series: Series): boolean {
-    const isDone = this.#publishMissed(series) && (series.fence !== 'needed' || this.#publishFence(series));
-    if (isDone) this.#unpublished.delete(series);
-    else this.#unpublished.add(series);
-    return isDone;
-  }
-
-  #publishMissed(series: Series): boolean {
-    const { missed, schedule } = series;
-    if (!missed) return true;
-    // A reader cannot tell the slots of a cron expression, so each has a line of its own.
-    const whole = schedule.periodMs !== null;
-    while (missed.count > 0) {
-      const slot = whole ? missed.last : missed.first;
-      const slots = whole ? missed.count : 1;
-      if (!this.#publishRange(series, slot, slots, missed.reason)) return false;
-      missed.count -= slots;
-      missed.first = schedule.next(slot);
-    }
-    series.missed = null;
-    if (series.fence === 'needed') series.fence = 'sent';
-    return true;
-  }
-
-  #publishRange(series: Series, slot: number, slots: number, reason: MissedSlots['reason']): boolean {
-    const result: CheckResult = {
-      ...this.#base(series, slot),
-      ...(slots === 1 ? undefined : { slots, periodMs: series.schedule.periodMs as number }),
-      ts: Math.floor(this.#options.timeline.now()),
-      outcome: 'missed',
-      reason,
-      status: null,
-      responseTime: null,
-    };
-    return this.#options.publisher.publish(result, series.span.topic, series);
-  }
-
-  #publishFence(series: Series): boolean {
-    const { handled, schedule } = series;
-    const fence: CheckResult = {
-      ...this.#base(series, handled),
-      slots: 0,
-      periodMs: schedule.periodMs ?? 0,
-      ts: Math.floor(this.#options.timeline.now()),
-      outcome: 'missed',
-      reason: 'scheduler_down',
-      status: null,
-      responseTime: null,
-    };
-    if (!this.#options.publisher.publish(fence, series.span.topic, series)) return false;
-    series.fence = 'sent';
-    return true;
   }
 }
 
