@@ -4,10 +4,11 @@ import { createLogger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
 import type { SeriesRepair } from '../processor/series-repair.ts';
 import { confirm } from './confirm.ts';
-import { type Cli, EXIT, examples, settingsFor } from './context.ts';
+import { type Cli, examples, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
 import { parseId } from './parse.ts';
 import { formatInstant } from './time.ts';
+import { resultsKeptFrom } from './verify.ts';
 
 export function seriesCommand(cli: Cli): Command {
   const series = new Command('series').description('look after how far jobs are counted');
@@ -23,8 +24,9 @@ export function seriesCommand(cli: Cli): Command {
         `
 A line with an epoch that no scheduler was given, or with a slot in the future, makes all later results of its job
 repetitions. Processors refuse such lines; this undoes those that were counted before they did. The series goes back to
-the epoch of its lease and the greatest other slot in the stream, rows of times to come are removed, and the lines are
-kept in dead_letters. Without --yes it shows what it would do, and asks on a terminal.
+what it would be without those lines: its totals, last result and raw results, too. Rows of times to come are removed,
+and the lines are kept in dead_letters. Rows of metrics are mended by "vedette replay --rebuild" afterwards. Without
+--yes it shows what it would do, and asks on a terminal.
 ${examples(
   ['vedette series repair 17', 'show what is wrong with job 17, and ask'],
   ['vedette series repair 17 --location eu --yes', 'mend it at once'],
@@ -56,7 +58,9 @@ async function repair(cli: Cli, job: string, options: RepairFlags, command: Comm
       const driver = await openStream(settings, database, lifecycle);
       const { location, topic } = options;
       const leaseEpochs = (locations: readonly string[]) => readLeaseEpochs(database, locations);
-      const plan = await planRepair({ database, driver, leaseEpochs, jobId, location, topic, signal });
+      const results = { store: settings.results.store, keptFromMs: resultsKeptFrom(settings) };
+      const wanted = { database, driver, leaseEpochs, jobId, location, topic, results, signal };
+      const plan = await planRepair(wanted);
       if (plan.series.length === 0)
         throw new VedetteError('VED_USAGE', `Nothing was ever counted of job ${jobId} there`);
       if (plan.repairs.length === 0) return stdout.line(`Nothing to repair: ${plan.series.length} series looked at.`);
@@ -66,14 +70,10 @@ async function repair(cli: Cli, job: string, options: RepairFlags, command: Comm
         stdout.line('Nothing was written. With --yes it is.');
         return;
       }
-      if (!(await applyRepair(database, plan))) {
-        stdout.line('Nothing was written: the series is being counted right now. Try again.');
-        cli.exitCode = EXIT.failed;
-        return;
-      }
+      const { repairs } = await applyRepair(wanted);
       const logger = createLogger({ level: 'info', fd: 2 });
-      for (const { series, epoch, slot, letters } of plan.repairs) {
-        logger.warn({ ...series, newEpoch: epoch, newSlot: slot, lines: letters.length }, 'series repaired');
+      for (const { series, becomes, letters } of repairs) {
+        logger.warn({ series, becomes, lines: letters.length }, 'series repaired');
       }
       stdout.line('Repaired. Results that were left out meanwhile: `vedette replay --rebuild --from ... --to ...`.');
     } finally {
@@ -82,12 +82,13 @@ async function repair(cli: Cli, job: string, options: RepairFlags, command: Comm
   });
 }
 
-function describe({ series, epoch, slot, letters }: SeriesRepair): string[] {
+function describe({ series, becomes, letters }: SeriesRepair): string[] {
   const instant = (ms: number) => (ms < 0 ? 'none' : formatInstant(ms));
   return [
     `Job ${series.jobId} at ${series.location}, topic ${series.topic}:`,
-    `  epoch ${series.epoch} -> ${epoch}`,
-    `  last slot ${instant(series.slot)} -> ${instant(slot)}`,
+    `  epoch ${series.epoch} -> ${becomes.epoch}`,
+    `  last slot ${instant(series.slot)} -> ${instant(becomes.slot)}`,
+    `  results ${series.count} -> ${becomes.count}`,
     ...letters.map(({ partition, offset, line, error }) => `  line ${line} of ${partition}:${offset} ${error}`),
   ];
 }

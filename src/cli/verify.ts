@@ -72,7 +72,8 @@ export function keptFrom({ storage }: Settings): Record<string, number> {
   return Object.fromEntries(lengths.flatMap(([name, length]) => (length === null ? [] : [[name, now - length]])));
 }
 
-function resultsKeptFrom({ storage }: Settings): number {
+/** Since when raw results must still be there, ms since the epoch. */
+export function resultsKeptFrom({ storage }: Settings): number {
   const { resultsMs } = storage.retention;
   return resultsMs === null ? 0 : Date.now() - resultsMs;
 }

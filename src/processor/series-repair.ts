@@ -1,21 +1,19 @@
-import { ResultDecoder } from '../messages/decode.ts';
-import type { ResultColumns } from '../messages/result-columns.ts';
-import type { Database } from '../storage/database.ts';
+import { shardOf } from '../jobs/shard.ts';
+import { OUTCOMES } from '../messages/check-result.ts';
+import type { Database, Queryable } from '../storage/database.ts';
 import { readDatabaseClock } from '../storage/database-clock.ts';
-import { type DeadLetter, readRefusedLines } from '../storage/processor-dead-letters.ts';
-import {
-  readLastSlot,
-  readSeriesOfJob,
-  repairSeries,
-  type SeriesRepair,
-  type StoredSeries,
-} from '../storage/processor-repair.ts';
-import { readCountedOffsets } from '../storage/processor-verify.ts';
+import { ensureResultPartitions } from '../storage/partitions.ts';
+import { readEpochFloors } from '../storage/processor-offsets.ts';
+import { whileCountingWaits } from '../storage/processor-pause.ts';
+import { readLastSlot, readSeriesOfJob, repairSeries, type SeriesRepair } from '../storage/processor-repair.ts';
+import type { CountedSeries } from '../storage/processor-verify.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
 import type { ReadLeaseEpochs } from './bounds.ts';
-import { splitLines } from './lines.ts';
+import { namedStatuses } from './named-statuses.ts';
+import { RESULTS_STRETCH_MS, type ResultsStore } from './raw-results.ts';
+import { AHEAD_MS, type Recount, recountSeries } from './series-recount.ts';
 
-export type { SeriesRepair, StoredSeries } from '../storage/processor-repair.ts';
+export type { SeriesRepair } from '../storage/processor-repair.ts';
 
 export interface RepairOptions {
   database: Database;
@@ -24,128 +22,116 @@ export interface RepairOptions {
   jobId: number;
   location?: string | undefined;
   topic?: string | undefined;
+  /** Which raw results are stored, and since when they are kept, ms since the epoch. Absent: none are. */
+  results?: { store: ResultsStore; keptFromMs: number };
   signal?: AbortSignal;
 }
 
 export interface RepairPlan {
   /** Series of the job that were looked at. */
-  series: StoredSeries[];
+  series: CountedSeries[];
   repairs: SeriesRepair[];
   /** Times beyond were never to be counted, ms since the epoch. */
   latestMs: number;
 }
 
-/** As the processor has it; here also how far the clocks of a writer and of the stream may be apart. */
-const AHEAD_MS = 60_000;
-
 /**
  * Finds the series of a job whose progress no scheduler can have made: an epoch beyond that of the lease, or a time to
- * come. What they should be is what they would be without the lines that did it: the epoch of the lease, and the greatest
- * slot of the other lines that the stream still has; where it has none, that of the raw results, or the end of the last
- * minute counted. Writes nothing.
+ * come. What they should be is what they would be without the lines that did it: counted again from the stream, where it
+ * has them all. Where it has lost its beginning, totals change by what it still has; where it has no other line at all,
+ * the series goes on behind the last raw result, or the last minute counted. Writes nothing.
  */
-export async function planRepair(options: RepairOptions): Promise<RepairPlan> {
-  const { database, leaseEpochs } = options;
+export function planRepair(options: RepairOptions): Promise<RepairPlan> {
+  return plan(options, options.database);
+}
+
+/** Plans once more and writes it in one transaction, while all counting of these topics waits. Returns what was written. */
+export async function applyRepair(options: RepairOptions): Promise<RepairPlan> {
+  const { database } = options;
+  const topics = new Set((await readSeriesOfJob(database, options)).map(({ topic }) => topic));
+  return whileCountingWaits(database, [...topics], async (tx) => {
+    const found = await plan(options, tx);
+    // Before this transaction touches the table: partitions are made by another connection.
+    const stretches = found.repairs.flatMap(({ added }) => added.flatMap((rows) => rows.stretches));
+    for (const startMs of new Set(stretches)) {
+      await ensureResultPartitions(database, startMs, startMs + RESULTS_STRETCH_MS);
+    }
+    for (const repair of found.repairs) await repairSeries(tx, repair, found.latestMs);
+    return found;
+  });
+}
+
+async function plan(options: RepairOptions, database: Queryable): Promise<RepairPlan> {
+  const { driver, leaseEpochs, signal, results = { store: 'none', keptFromMs: 0 } } = options;
   const latestMs = (await readDatabaseClock(database)) + AHEAD_MS;
   const series = await readSeriesOfJob(database, options);
   const epochOf = await leaseEpochs(series.map(({ location }) => location));
+  const floors = await readEpochFloors(database);
   const repairs: SeriesRepair[] = [];
   for (const one of series) {
-    const highest = epochOf(one.location, one.jobId);
-    if (one.epoch <= highest && one.slot <= latestMs && (one.lastTs ?? 0) <= latestMs) continue;
+    const { location, jobId } = one;
+    const highestEpoch = epochOf(location, jobId);
+    const isAhead = one.slot > latestMs || (one.lastTs ?? 0) > latestMs;
+    if (one.epoch <= highestEpoch && !isAhead) continue;
     // A series of foreign lines alone has neither.
-    if (one.epoch < 0 && one.slot < 0 && (one.lastTs ?? 0) <= latestMs) continue;
-    const { letters, slot, more } = await readLines(options, one, highest, latestMs);
-    repairs.push({
-      series: one,
-      epoch: Math.min(one.epoch, highest),
-      slot: one.slot < 0 ? one.slot : slot >= 0 ? slot : await readLastSlot(database, one, latestMs),
-      letters,
-      more,
-    });
+    if (one.epoch < 0 && one.slot < 0 && !isAhead) continue;
+    const recount = await recountSeries({ database, driver, series: one, highestEpoch, latestMs, results, signal });
+    const { letters, growth, added, removed, right, isWhole } = recount;
+    const first = floors.get(`${location} ${shardOf(jobId)}`);
+    const becomes =
+      isWhole && (right?.partitions.size ?? 0) <= 1
+        ? counted(one, recount, first === undefined ? -1 : first + 1)
+        : corrected(one, recount, { highestEpoch, latestMs, lastSlot: await readLastSlot(database, one, latestMs) });
+    repairs.push({ series: one, becomes, letters, growth, added, removed });
   }
   return { series, repairs, latestMs };
 }
 
-/** Writes a plan in one transaction; false when a series has moved meanwhile: then nothing is written. */
-export async function applyRepair(database: Database, { repairs, latestMs }: RepairPlan): Promise<boolean> {
-  class MovedError extends Error {}
-  try {
-    await database.transaction(async (tx) => {
-      for (const repair of repairs) if (!(await repairSeries(tx, repair, latestMs))) throw new MovedError();
-    });
-    return true;
-  } catch (error) {
-    if (error instanceof MovedError) return false;
-    throw error;
-  }
+/** The series as the stream has it from its first line on. */
+function counted(series: CountedSeries, { right }: Recount, firstEpoch: number): CountedSeries {
+  const { jobId, location, topic } = series;
+  const codes = { ...right?.codes };
+  // A series that has named as many statuses as it may goes on naming those.
+  for (const names of namedStatuses([series]).values()) for (const name of names) codes[name] ??= 0;
+  const last = right?.last ?? NOTHING;
+  const outcomes = right?.outcomes ?? { up: 0, degraded: 0, down: 0, missed: 0 };
+  const place = { jobId, location, topic, epoch: right?.epoch ?? firstEpoch, slot: right?.slot ?? -1 };
+  return { ...place, ...outcomes, ...last, codes, count: right?.count ?? 0 };
 }
 
-/**
- * The lines of the series that never should have counted, the greatest slot of the others (-1 for none), and how many more
- * results there are without them.
- */
-async function readLines(
-  { database, driver, signal }: RepairOptions,
-  series: StoredSeries,
-  highest: number,
-  latestMs: number,
-): Promise<Pick<SeriesRepair, 'letters' | 'slot' | 'more'>> {
-  const { topic } = series;
-  const known = new Set(
-    (await readRefusedLines(database, [topic])).map(({ partition, offset, line }) => `${partition} ${offset} ${line}`),
-  );
-  const lows = new Map((await driver.ranges(topic)).map(({ partition, low }) => [partition, low]));
-  const stretches = (await readCountedOffsets(database, [topic])).flatMap(({ partition, nextOffset, firstOffset }) => {
-    const from = Math.max(lows.get(partition) ?? 0, firstOffset);
-    return nextOffset === null || nextOffset <= from ? [] : [{ partition, from, to: nextOffset }];
-  });
-  const decoder = new ResultDecoder();
-  const letters: DeadLetter[] = [];
-  const more = new Map<number, number>();
-  const counted = new Progress();
-  const right = new Progress();
-  for await (const { partition, records } of driver.read(topic, stretches, signal)) {
-    for (const { value, offset, timestamp } of records) {
-      decoder.reset();
-      decoder.decodeRecord(value, () => undefined);
-      const { columns } = decoder;
-      for (let row = 0; row < columns.length; row++) {
-        if (columns.jobId[row] !== series.jobId || columns.locations[columns.location[row]] !== series.location)
-          continue;
-        const [slot, epoch] = [columns.slot[row], columns.epoch[row]];
-        const ahead = Math.max(slot, columns.ts[row]) > Math.min(latestMs, timestamp + AHEAD_MS);
-        const isRight = !ahead && epoch <= highest;
-        const start = columns.lineStart[row];
-        const line = isRight && known.size === 0 ? -1 : splitLines(value).findIndex((at) => at.start === start);
-        if (known.has(`${partition} ${offset} ${line}`)) continue;
-        const difference = (isRight ? right.count(columns, row) : 0) - counted.count(columns, row);
-        more.set(partition, (more.get(partition) ?? 0) + difference);
-        if (isRight) continue;
-        const bytes = Buffer.from(value.subarray(start, columns.lineEnd[row]));
-        const error = ahead
-          ? `counted by mistake: slot ${slot} and ts ${columns.ts[row]}, in the stream since ${timestamp}`
-          : `counted by mistake: epoch ${epoch}, the lease of the job's shard has ${highest}`;
-        letters.push({ kind: 'repaired', topic, partition, offset, line, bytes, error });
-      }
-    }
+/** The series as it is, less what the lines did that the stream still has, as far as that can be told. */
+function corrected(
+  series: CountedSeries,
+  { right, counted }: Recount,
+  { highestEpoch, latestMs, lastSlot }: { highestEpoch: number; latestMs: number; lastSlot: number },
+): CountedSeries {
+  const fixed = { ...series, codes: { ...series.codes } };
+  const better = (stored: number, is = 0, ought = 0) => Math.max(stored + ought - is, ought, 0);
+  for (const outcome of OUTCOMES) {
+    fixed[outcome] = better(series[outcome], counted?.outcomes[outcome], right?.outcomes[outcome]);
   }
-  return { letters, slot: right.slot, more };
+  fixed.count = OUTCOMES.reduce((sum, outcome) => sum + fixed[outcome], 0);
+  for (const code of new Set(Object.keys({ ...series.codes, ...counted?.codes, ...right?.codes }))) {
+    fixed.codes[code] = better(series.codes[code] ?? 0, counted?.codes[code], right?.codes[code]);
+  }
+  fixed.epoch = right && right.epoch >= 0 ? right.epoch : Math.min(series.epoch, highestEpoch);
+  fixed.slot = series.slot < 0 ? series.slot : right && right.slot >= 0 ? right.slot : lastSlot;
+  if (right?.last) {
+    Object.assign(fixed, right.last);
+    const isSameRun = !right.sinceIsKnown && series.lastOutcome === right.last.lastOutcome;
+    if (isSameRun) fixed.sinceSlot = Math.min(right.last.sinceSlot, series.sinceSlot ?? right.last.sinceSlot);
+  } else {
+    if ((series.lastTs ?? 0) > latestMs) fixed.lastTs = null;
+    if ((series.sinceSlot ?? 0) > latestMs) fixed.sinceSlot = null;
+  }
+  return fixed;
 }
 
-/** Rule 4 for one series: what of its lines counts. */
-class Progress {
-  slot = -1;
-  #epoch = -1;
-
-  count({ slot, slots, periodMs, epoch }: ResultColumns, row: number): number {
-    const last = slot[row];
-    if (last < 0) return 1;
-    if (epoch[row] < this.#epoch) return 0;
-    this.#epoch = epoch[row];
-    const before = this.slot;
-    this.slot = Math.max(before, last);
-    if (last <= before) return 0;
-    return slots[row] <= 1 ? slots[row] : Math.min(slots[row], Math.ceil((last - before) / periodMs[row]));
-  }
-}
+const NOTHING = {
+  lastTs: null,
+  lastOutcome: null,
+  lastReason: null,
+  lastStatus: null,
+  lastRt: null,
+  sinceSlot: null,
+};

@@ -4,15 +4,26 @@ import { NO_STATUS, type ResultColumns } from '../messages/result-columns.ts';
 import type { StreamRecord } from '../streaming/driver.ts';
 import { splitLines } from './lines.ts';
 import { OTHER_STATUS } from './named-statuses.ts';
-import type { ShadowResults } from './shadow-results.ts';
 import type { ShadowRows } from './shadow-rows.ts';
 import { ShadowSeries } from './shadow-series.ts';
 import { emptyTally, type ShadowTally } from './shadow-tally.ts';
 
+/** Told of every line that makes a raw result, with the slots of it that count. */
+export interface ResultsExpected {
+  expect(
+    topic: string,
+    partition: number,
+    record: StreamRecord,
+    columns: ResultColumns,
+    row: number,
+    slots: number,
+  ): void;
+}
+
 export interface ShadowOptions {
   rows: ShadowRows;
   /** Raw results, where they are compared too. */
-  results?: ShadowResults;
+  results?: ResultsExpected;
   /** Only these jobs are counted. */
   includes: (jobId: number) => boolean;
   /** Of several readings of one log, the one in which lines that belong to no job are counted. Default true. */

@@ -30,7 +30,9 @@ export function judgeSeries(
   if (!found) return [];
   const judge = new Judge('series_progress', `job ${found.jobId} at ${found.location}, topic ${found.topic}`);
   if (!shadow) {
-    if (isWhole && stored) judge.whole({ count: stored.count, slot: stored.slot }, null);
+    // A row that says that nothing was counted says nothing wrong.
+    const isEmpty = stored?.count === 0 && stored.slot < 0;
+    if (isWhole && stored && !isEmpty) judge.whole({ count: stored.count, slot: stored.slot }, null);
     return judge.differences;
   }
   if (!stored) {

@@ -142,11 +142,14 @@ export async function* readMetricRows(
   }
 }
 
+/** The columns of a CountedSeries in series_progress. */
+export const COUNTED_SERIES = `job_id AS "jobId", location, topic, epoch, slot, last_ts AS "lastTs",
+  last_outcome AS "lastOutcome", last_reason AS "lastReason", last_status AS "lastStatus", last_rt AS "lastRt",
+  since_slot AS "sinceSlot", count, up, degraded, down, missed, codes`;
+
 export async function readCountedSeries(tx: Queryable, topics: readonly string[]): Promise<CountedSeries[]> {
   const { rows } = await tx.query<CountedSeries>(
-    `SELECT job_id AS "jobId", location, topic, epoch, slot, last_ts AS "lastTs", last_outcome AS "lastOutcome",
-       last_reason AS "lastReason", last_status AS "lastStatus", last_rt AS "lastRt", since_slot AS "sinceSlot",
-       count, up, degraded, down, missed, codes
+    `SELECT ${COUNTED_SERIES}
      FROM series_progress WHERE topic = ANY ($1)`,
     [topics],
   );
