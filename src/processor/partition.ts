@@ -147,14 +147,16 @@ export class AssignedPartition {
     const end = this.#partEnd(columns, from);
     const inParts = from.row > 0 || from.slots > 0 || end.row < columns.length;
     const to = end.slots > 0 ? end.row + 1 : end.row;
+    if (end.slots > 0 && from.slots === 0) this.#keepWhole(decoded, end.row);
     if (end.slots > 0) cutRange(columns, end.row, end.row === from.row ? from.slots : 0, end.slots);
     if (from.slots > 0 && end.row > from.row) cutRange(columns, from.row, from.slots, columns.slots[from.row]);
     this.progress.count(columns, this.#series, this.#counted, this.#tally, { from: from.row, to, foreign: !inParts });
-    this.#keep(decoded, from.row, to);
+    // The raw result of what is cut was kept with its first part.
+    this.#keep(decoded, from.row, to, end.slots > 0 ? to : from.slots > 0 ? from.row + 1 : from.row);
     if (end.row < columns.length) return end;
     if (inParts) {
       this.progress.countForeign(columns, this.#series, this.#counted, this.#tally);
-      this.#keep(decoded, 0, columns.length);
+      this.#keep(decoded, 0, columns.length, 0);
     }
     for (const letter of deadLetters) {
       this.#deadLetters.push(letter);
@@ -182,18 +184,25 @@ export class AssignedPartition {
       const done = row === from.row ? from.slots : 0;
       const first = slot[row] - (slots[row] - 1 - done) * periodMs[row];
       const { slots: fitting, rows } = this.#metrics.fitting(left, first, slots[row] - done, periodMs[row]);
-      // Whole, if it can be: a raw result is one row for each part.
+      // Whole, if it can be. What is cut is alone in its part: it can be judged by the state of its series before it.
       if (done + fitting < slots[row]) return { row, slots: row > from.row ? 0 : done + fitting };
       left = Math.max(1, left - rows);
     }
     return { row: length, slots: 0 };
   }
 
-  /** Adds rows [from, to) to the metrics and to the raw results, as far as they count. */
-  #keep({ columns, records, ends }: Decoded, from: number, to: number): void {
+  /** Adds a range that is about to be cut to the raw results, which have one row for a line. */
+  #keepWhole({ columns, records, ends }: Decoded, row: number): void {
+    this.#counted[row] = this.progress.fresh(columns, row, this.#series[row]);
+    const record = records[ends.findIndex((end) => row < end)];
+    this.#raw.add(columns, this.#counted, row, row + 1, record);
+  }
+
+  /** Adds rows [from, to) to the metrics, and from `rawFrom` on to the raw results, as far as they count. */
+  #keep({ columns, records, ends }: Decoded, from: number, to: number, rawFrom: number): void {
     let start = 0;
     for (let index = 0; index < records.length; index++) {
-      this.#raw.add(columns, this.#counted, Math.max(start, from), Math.min(ends[index], to), records[index]);
+      this.#raw.add(columns, this.#counted, Math.max(start, rawFrom), Math.min(ends[index], to), records[index]);
       start = ends[index];
     }
     // Raw results say what it was.

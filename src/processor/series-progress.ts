@@ -191,6 +191,14 @@ export class SeriesProgress {
     tally.results += results;
   }
 
+  /** How many slots of a row of this series would count now; they are the last ones of it. */
+  fresh({ epoch, slot, slots, periodMs }: ResultColumns, row: number, series: number): number {
+    const at = series * STRIDE;
+    const stored = this.#rows[at + SLOT];
+    if (epoch[row] < this.#rows[at + EPOCH] || slot[row] <= stored) return 0;
+    return slots[row] <= 1 ? slots[row] : Math.min(slots[row], Math.ceil((slot[row] - stored) / periodMs[row]));
+  }
+
   /** Counts the foreign lines among all rows, and no others. */
   countForeign(columns: ResultColumns, series: Int32Array, counted: Int32Array, tally: Tally): void {
     const statusIds = this.#statuses.map(columns.statuses);
@@ -313,10 +321,10 @@ export class SeriesProgress {
       tally.duplicates += size;
       return 0;
     }
+    const fresh = this.fresh(columns, row, index);
     rows[at + SLOT] = slot;
     this.#touch(index);
     if (size === 0) return 0;
-    const fresh = size === 1 ? 1 : Math.min(size, Math.ceil((slot - stored) / columns.periodMs[row]));
     tally.results += fresh;
     tally.duplicates += size - fresh;
     this.#note(columns, row, at, slot - (fresh - 1) * columns.periodMs[row], statusIds);

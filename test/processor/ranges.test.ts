@@ -1,7 +1,8 @@
 import { test } from 'tap';
 import type { FlushStep } from '../../src/processor/hooks.ts';
+import { verify } from '../../src/processor/verify.ts';
 import { createRig } from './rig.ts';
-import { foreignLine, line } from './streams.ts';
+import { foreignLine, line, START_MS } from './streams.ts';
 
 const DAY_SLOTS = 24 * 60;
 const limits = { rows: 500, catchUpRows: 3_000 };
@@ -42,4 +43,33 @@ test('a crash between the parts leads to the same rows', async (t) => {
   await rig.settle(60_000);
   await rig.exact(t, { counters: false });
   t.ok(processor.stats().lostDeltas >= 1);
+});
+
+test('a range that is counted in parts is one raw result, with the slots of all parts that count', async (t) => {
+  const rig = await createRig(t);
+  const { database, driver } = rig;
+  const range = { slots: DAY_SLOTS, periodMs: 60_000, reason: 'scheduler_down' } as const;
+  // The second one repeats more than a part of the first, the third one all but its last slots.
+  driver.append('checks', 0, line({ slot: DAY_SLOTS, ...range }), line({ slot: DAY_SLOTS + 700, ...range }));
+  driver.append(
+    'checks',
+    0,
+    [line({ slot: DAY_SLOTS + 705, ...range }), line({ jobId: 2, slot: 9, ...range })].join('\n'),
+  );
+  await rig.start({ resultsStore: 'all', limits });
+  await rig.settle(60_000);
+  const { rows } = await database.query('SELECT job_id AS job, slots FROM results ORDER BY record_offset, job_id');
+  t.strictSame(
+    rows.map(({ job, slots }) => [job, slots]),
+    [
+      [1, DAY_SLOTS],
+      [1, 700],
+      [1, 5],
+      [2, DAY_SLOTS],
+    ],
+  );
+  const days = { fromMs: START_MS - 2 * 86_400_000, toMs: START_MS + 4 * 86_400_000 };
+  const results = { store: 'all' as const, keptFromMs: 0 };
+  const report = await verify({ database, driver, topics: ['checks'], results, ...days });
+  t.strictSame([report.rowDifferences, report.differences], [[], []]);
 });
