@@ -65,8 +65,12 @@ export function addBulk(cli: Cli, jobs: Command, run: Run): void {
 }
 
 function filterOf({ query, tag, outcome }: BulkOptions): JobFilter | null {
-  const filter = { ...(query && { q: query }), ...(tag && { tag }), ...(outcome && { outcome }) };
-  return Object.keys(filter).length === 0 ? null : filter;
+  if (!query && !tag && !outcome) return null;
+  const filter: JobFilter = {};
+  if (query) filter.q = query;
+  if (tag) filter.tags = [tag];
+  if (outcome) filter.outcomes = [outcome];
+  return filter;
 }
 
 /** Those of the job file cannot be removed: a selection leaves them out, ids that were given do not. */

@@ -10,7 +10,11 @@ test('start, stop and remove change all of the jobs or none', async (t) => {
     'latin.yaml': Buffer.from('- { url: "http://c.test/", name: "caf\xe9" }\n', 'latin1'),
     'twice.json': '[{"job_id": 1,\n "uri": "http://a.test/", "tags": ["uri"],\n "uri": "http://b.test/"}]',
     'tagged.json':
-      '[{"job_id": 1, "uri": "http://x.test/", "tags": ["x"]}, {"job_id": 2, "uri": "http://y.test/", "tags": ["x"]}]',
+      JSON.stringify([
+      { job_id: 1, uri: 'http://x.test/', tags: ['x'] },
+      { job_id: 2, uri: 'http://y.test/', tags: ['x'] },
+      { job_id: 3, uri: 'http://z.test/' },
+    ]),
   });
   const run = (...args: string[]) => vedette(t, ['jobs', ...args], { cwd, env });
   t.match(await run('import', 'latin.yaml'), { code: 1, stderr: /latin\.yaml: it is no UTF-8/ });
@@ -23,17 +27,18 @@ test('start, stop and remove change all of the jobs or none', async (t) => {
   const running = async () => JSON.parse((await run('--json')).stdout).map((job: { running: boolean }) => job.running);
 
   t.match(await run('stop', '1,2,99'), { code: 1, stderr: /There is no job 99; nothing was changed/ });
-  t.same(await running(), [true, true]);
+  t.same(await running(), [true, true, true]);
   t.match(await run('stop', '--tag', 'x', '--dry-run'), {
     code: 0,
-    stdout: /1 {2}http.*\n.*2 {2}http.*\nNothing was changed/,
+    stdout: /^ +1 {2}http.*\n +2 {2}http.*\nNothing was changed/,
   });
-  t.same(await running(), [true, true]);
+  t.same(await running(), [true, true, true]);
   t.match(await run('stop', '--tag', 'x'), { code: 0, stdout: /job 1 is stopped\njob 2 is stopped\n$/ });
-  t.same(await running(), [false, false]);
+  t.same(await running(), [false, false, true], 'one without the tag is left alone');
+  t.match(await run('stop', '--outcome', 'down'), { code: 0, stdout: /nothing was changed/ });
   t.match(await run('stop', '--tag', 'x'), { code: 0, stdout: /nothing was changed/ });
   t.match(await run('stop'), { code: 2, stderr: /Give ids, or --tag/ });
   t.match(await run('stop', '1', '--tag', 'x'), { code: 2 });
   t.match(await run('remove', '--query', 'x.test', '--yes'), { code: 0, stdout: /job 1 removed/ });
-  t.same(await running(), [false]);
+  t.same(await running(), [false, true]);
 });
