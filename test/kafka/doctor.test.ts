@@ -53,7 +53,7 @@ async function doctor(): Promise<void> {
     await pin(3);
     const healthy = await findings(t, env);
     finds(t, healthy, { name: 'kafka.servers', verdict: 'ok', found: /^1 broker at/ });
-    finds(t, healthy, { name: 'kafka.topic', verdict: 'ok', found: /^checks: 3 partitions, 1 replicas, kept 2d$/ });
+    finds(t, healthy, { name: 'kafka.topic', verdict: 'ok', found: /^checks: 3 partitions, 1 replica, kept 2d$/ });
     await pin(12);
     finds(t, await findings(t, env), {
       name: 'kafka.partitions',
