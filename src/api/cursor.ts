@@ -30,6 +30,7 @@ function badCursor(cursor: string): VedetteError {
 
 export const isId = (value: unknown): boolean =>
   Number.isInteger(value) && Number(value) > 0 && Number(value) < 2 ** 53;
+export const isJobId = (value: unknown): boolean => isId(value) && Number(value) <= 2_147_483_647;
 export const isTimeMs = (value: unknown): boolean =>
   Number.isInteger(value) && Number(value) >= 0 && Number(value) <= MAX_TIME_MS;
 export const isName = (value: unknown): boolean =>

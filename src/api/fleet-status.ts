@@ -11,13 +11,13 @@ export interface FleetStatus {
   schedulerStartedAt: number | null;
   /** One that runs at several locations is one. */
   runningJobs: number;
-  /** Totals since the tables exist; they never fall. */
+  /** Totals since the tables were made. */
   produced: number;
   consumed: number;
   /** null as long as the stream was never asked with success. */
   lag: number | null;
   stalls: readonly Stall[];
-  /** Lines that were put aside since the tables exist. */
+  /** Lines that were put aside since the tables were made. */
   refused: number;
   instances: LiveInstance[];
 }

@@ -2,9 +2,9 @@ import { Type } from 'typebox';
 import { maskText } from '../core/masking.ts';
 import type { StoredJob } from '../jobs/job.ts';
 import type { JobDefinition } from '../jobs/job-store.ts';
-import type { JobState, LastResult } from '../storage/queries.ts';
+import { type JobState, type LastResult, uptimeOf } from '../storage/queries.ts';
 import type { ApiDependencies } from './ports.ts';
-import { choice, count, instant, mapOf, nullable, OutcomeSchema, ReasonSchema, ref, strict } from './schemas.ts';
+import { CountsSchema, choice, instant, mapOf, nullable, OutcomeSchema, ReasonSchema, ref, strict } from './schemas.ts';
 
 export const LastResultSchema = Type.Object(
   {
@@ -27,16 +27,7 @@ export const JobStateSchema = Type.Object(
     next_slot: nullable(instant('When it is checked next; null when it does not run.')),
     last: nullable(ref(LastResultSchema)),
     locations: Type.Array(ref(LastResultSchema), { description: 'The last result of each location.' }),
-    counts: Type.Object(
-      {
-        count: count('All counted results.'),
-        up: count('Good.'),
-        degraded: count('Good, but slower than wanted.'),
-        down: count('Bad.'),
-        missed: count('Slots in which nothing could be checked, for a reason of the monitor.'),
-      },
-      strict,
-    ),
+    counts: ref(CountsSchema),
     codes: mapOf(Type.Integer({ minimum: 0 }), { description: 'Status codes and how often each came.' }),
     uptime: nullable(
       Type.Number({
@@ -122,10 +113,4 @@ function toLastView(last: LastResult): JobView {
 
 export function toIso(ms: number | null): string | null {
   return ms === null ? null : new Date(ms).toISOString();
-}
-
-/** Share of good checks; null when nothing was checked. What the monitor missed says nothing about the site. */
-export function uptimeOf({ up, degraded, down }: { up: number; degraded: number; down: number }): number | null {
-  const checked = up + degraded + down;
-  return checked === 0 ? null : (up + degraded) / checked;
 }

@@ -36,6 +36,17 @@ export const TimingsSchema = Type.Object(
   { $id: 'Timings', ...strict, description: 'Seconds spent in each phase; one that did not happen is absent.' },
 );
 
+export const CountsSchema = Type.Object(
+  {
+    count: count('All counted results.'),
+    up: count('Good.'),
+    degraded: count('Good, but slower than wanted.'),
+    down: count('Bad.'),
+    missed: count('Slots in which nothing could be checked, for a reason of the monitor.'),
+  },
+  { $id: 'Counts', ...strict, description: 'Counted results by outcome.' },
+);
+
 export const ErrorSchema = Type.Object(
   {
     statusCode: Type.Integer({ description: 'The HTTP status again.' }),
@@ -136,6 +147,13 @@ export const timeParameters = (fromDefault: string) => ({
     }),
   ),
 });
+
+export const ReadHeaders = Type.Object({
+  'if-none-match': Type.Optional(
+    Type.String({ maxLength: 400, description: 'ETag of an answer that is known already; 304 when nothing changed.' }),
+  ),
+});
+export const NOT_MODIFIED = { 304: { description: 'Nothing changed since the answer with that ETag', type: 'null' } };
 
 export const LINK_HEADER = {
   Link: { type: 'string', description: 'The next page, rel="next"; absent on the last one.' },

@@ -1,7 +1,10 @@
 import type { Database } from '../storage/database.ts';
 import { readProduced } from '../storage/instances.ts';
 
-/** Results that all processes have brought into the stream, those included that are gone. It never falls. */
+/**
+ * Results that all processes have brought into the stream, those included that are gone. What a process that was killed
+ * did after its last heartbeat is not among them: the total can fall by that much.
+ */
 export function createProducedTotal(database: Database, instanceId: string, own: () => number): () => Promise<number> {
   let others = 0;
   return async () => {

@@ -1,13 +1,19 @@
 import { percentiles } from '../aggregates/histogram.ts';
-import type { Job } from '../jobs/job.ts';
 import { countCronSlots } from '../scheduler/slots.ts';
 import type { Database } from '../storage/database.ts';
-import { bucketEnd, bucketStart, parseGranularity, readCoverage, readMetrics } from '../storage/queries.ts';
+import {
+  bucketEnd,
+  bucketStart,
+  type NumberedJob,
+  parseGranularity,
+  readCoverage,
+  readMetrics,
+  uptimeOf,
+} from '../storage/queries.ts';
 import type { TimeRange } from './time.ts';
 
 /** The numbers of one job over a range. Times are seconds; null where there is nothing to say. */
-export interface JobNumbers {
-  job: Job;
+export interface JobNumbers extends NumberedJob {
   count: number;
   up: number;
   degraded: number;
@@ -17,6 +23,8 @@ export interface JobNumbers {
   uptime: number | null;
   /** Counted slots of those that were due. */
   coverage: number | null;
+  /** Slots about which something is known, of those that were due. */
+  known: number | null;
   due: number;
   min: number | null;
   avg: number | null;
@@ -30,7 +38,7 @@ export interface JobNumbers {
 
 export async function readNumbers(
   database: Database,
-  job: Job,
+  job: NumberedJob,
   { fromMs, toMs, granularity }: TimeRange & { granularity: string },
 ): Promise<JobNumbers> {
   const lengthMs = parseGranularity(granularity)!;
@@ -52,7 +60,6 @@ export async function readNumbers(
   ]);
   const [bucket] = buckets;
   const { up = 0, degraded = 0, down = 0, missed = 0, count = 0, rtCount = 0, rtSum = 0 } = bucket ?? {};
-  const known = up + degraded + down;
   // A percentile is the middle of a bin, which may lie beyond the extreme that is known exactly.
   const clamp = (micros: number | null) =>
     micros === null ? null : Math.min(bucket?.rtMax ?? micros, Math.max(bucket?.rtMin ?? micros, micros));
@@ -61,15 +68,16 @@ export async function readNumbers(
     .map(toSeconds);
   const [p50 = null, p95 = null, p99 = null] = ranks;
   return {
-    job,
+    ...job,
     count,
     up,
     degraded,
     down,
     missed,
-    uptime: known === 0 ? null : (up + degraded) / known,
+    uptime: uptimeOf({ up, degraded, down, missed }),
     // A slot may be counted between the two reads.
-    coverage: coverage.coverage === null ? null : Math.min(1, coverage.coverage),
+    coverage: atMostAll(coverage.coverage),
+    known: atMostAll(coverage.known),
     due: Math.max(coverage.due, coverage.coverage === null ? 0 : coverage.counted),
     min: toSeconds(bucket?.rtMin ?? null),
     avg: rtCount === 0 ? null : rtSum / rtCount / 1e6,
@@ -82,4 +90,5 @@ export async function readNumbers(
   };
 }
 
+const atMostAll = (share: number | null): number | null => (share === null ? null : Math.min(1, share));
 const toSeconds = (micros: number | null): number | null => (micros === null ? null : micros / 1e6);

@@ -7,11 +7,13 @@ import { confirm } from './confirm.ts';
 import { type Cli, examples, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
 import { parseId } from './parse.ts';
+import { seriesListCommand } from './series-list.ts';
 import { formatInstant } from './time.ts';
 import { resultsKeptFrom } from './verify.ts';
 
 export function seriesCommand(cli: Cli): Command {
-  const series = new Command('series').description('look after how far jobs are counted');
+  const series = new Command('series').description('what is counted, and how far');
+  series.addCommand(seriesListCommand(cli));
   series.addCommand(
     new Command('repair')
       .description('mend a job of which nothing is counted any more, because a line of the stream claimed too much')

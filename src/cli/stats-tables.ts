@@ -1,10 +1,16 @@
 import { formatBytes } from '../settings/leaf.ts';
 import type { Database } from '../storage/database.ts';
-import { readDatabaseFacts } from '../storage/queries.ts';
+import { type NumberedJob, readDatabaseFacts } from '../storage/queries.ts';
 import type { Cli } from './context.ts';
 import type { JobNumbers } from './job-numbers.ts';
 import { type Column, formatCount, formatCsv, formatSeconds, formatTable, type Style } from './output.ts';
 import { formatInstant, type TimeRange } from './time.ts';
+
+/** Numbers stay when a job goes, and others may publish results under an id that no job has. */
+export function showName({ name, job }: NumberedJob): string {
+  if (job === 'none') return '(no job)';
+  return job === 'removed' ? `${name} (removed)` : `${name}`;
+}
 
 /** Shares are never rounded up to a perfect 100 %. */
 export function formatShare(share: number | null): string {
@@ -39,9 +45,10 @@ export function formatNumbers(
     align: right,
   });
   const columns: Column<JobNumbers>[] = [
-    { title: 'job', value: ({ job }) => String(job.jobId), align: right },
+    { title: 'job', value: ({ jobId }) => String(jobId), align: right },
     { title: 'uptime', value: ({ uptime }) => formatShare(uptime), align: right, style: uptimeStyle },
     { title: 'coverage', value: ({ coverage }) => formatShare(coverage), align: right },
+    { title: 'known', value: ({ known }) => formatShare(known), align: right },
     { title: 'results', value: ({ count }) => formatCount(count), align: right },
     { title: 'down', value: ({ down }) => formatCount(down), align: right },
     { title: 'missed', value: ({ missed }) => formatCount(missed), align: right },
@@ -50,7 +57,7 @@ export function formatNumbers(
     time('p95', ({ p95 }) => p95),
     time('max', ({ max }) => max),
     { title: 'codes', value: ({ codes }) => showCounters(codes) },
-    { title: 'name', value: ({ job }) => job.name },
+    { title: 'name', value: showName },
   ];
   return `${title}\n${formatTable(rows, columns, style)}`;
 }
@@ -58,9 +65,9 @@ export function formatNumbers(
 const number = (value: number | null): string => (value === null ? '' : String(value));
 
 const CSV: Column<JobNumbers>[] = [
-  { title: 'job_id', value: ({ job }) => String(job.jobId) },
-  { title: 'job_name', value: ({ job }) => job.name },
-  ...(['uptime', 'coverage', 'due', 'count', 'up', 'degraded', 'down', 'missed'] as const).map((title) => ({
+  { title: 'job_id', value: ({ jobId }) => String(jobId) },
+  { title: 'job_name', value: ({ name }) => name ?? '' },
+  ...(['uptime', 'coverage', 'known', 'due', 'count', 'up', 'degraded', 'down', 'missed'] as const).map((title) => ({
     title,
     value: (row: JobNumbers) => number(row[title]),
   })),
@@ -70,10 +77,11 @@ const CSV: Column<JobNumbers>[] = [
   })),
   { title: 'codes', value: ({ codes }) => JSON.stringify(codes) },
   { title: 'reasons', value: ({ reasons }) => JSON.stringify(reasons) },
+  { title: 'job', value: ({ job }) => job },
 ];
 
-function toWire({ job, min, avg, p50, p95, p99, max, ...counts }: JobNumbers): Record<string, unknown> {
-  return { job_id: job.jobId, job_name: job.name, ...counts, response_time: { min, avg, p50, p95, p99, max } };
+function toWire({ jobId, name, job, min, avg, p50, p95, p99, max, ...counts }: JobNumbers): Record<string, unknown> {
+  return { job_id: jobId, job_name: name, job, ...counts, response_time: { min, avg, p50, p95, p99, max } };
 }
 
 const showCounters = (counters: Record<string, number>): string =>

@@ -2,9 +2,9 @@ import { Command } from 'commander';
 import { systemClock } from '../core/clock.ts';
 import { TIME_FORMS } from '../core/instant.ts';
 import { VedetteError } from '../errors.ts';
-import type { Job } from '../jobs/job.ts';
 import type { Settings } from '../settings.ts';
 import type { Database } from '../storage/database.ts';
+import { type NumberedJob, readJoblessIds } from '../storage/queries.ts';
 import { type Cli, examples, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
 import { type JobNumbers, readNumbers } from './job-numbers.ts';
@@ -30,7 +30,7 @@ interface StatsOptions {
 
 export function statsCommand(cli: Cli): Command {
   return new Command('stats')
-    .description('uptime, response times, status codes and coverage of jobs over a range of time')
+    .description('uptime, response times, status codes and coverage of jobs over a range of time, also of removed ones')
     .argument('[ids]', 'only these jobs, by id, separated by commas', parseIds)
     .option('--range <duration>', 'how far back from --to; 24h unless given')
     .option('--from <time>', `where to begin: ${TIME_FORMS}`)
@@ -47,12 +47,15 @@ export function statsCommand(cli: Cli): Command {
     .option('--database', 'size and counts of the database instead')
     .addHelpText(
       'after',
-      examples(
-        ['vedette stats', 'the last 24 hours'],
-        ['vedette stats 1,2 --range 7d', 'two jobs over a week'],
-        ['vedette stats --from 2026-11-01 --to 2026-12-01 --csv', 'a month, for a spreadsheet'],
-        ['vedette stats --database', 'how large the tables are'],
-      ),
+      `
+coverage: results of the slots that were due. known: the same without missed slots, about which nothing is known.
+Without --query and --tag, jobs that were removed and ids that only other producers use are shown, too.
+${examples(
+  ['vedette stats', 'the last 24 hours'],
+  ['vedette stats 1,2 --range 7d', 'two jobs over a week'],
+  ['vedette stats --from 2026-11-01 --to 2026-12-01 --csv', 'a month, for a spreadsheet'],
+  ['vedette stats --database', 'how large the tables are'],
+)}`,
     )
     .action(async (ids: number[] | undefined, options: StatsOptions, command: Command) => {
       const settings = settingsFor(cli, command);
@@ -64,25 +67,33 @@ export function statsCommand(cli: Cli): Command {
         const jobs = await findJobs(settings, database, ids, options);
         const granularity = chooseGranularity(settings, range, nowMs, options.granularity);
         const numbers = await readAll(database, jobs, { ...range, granularity });
-        cli.stdout.line(formatNumbers(numbers, { ...range, granularity }, format, cli.stdout.style));
+        // Of all the ids without a job only those are shown that had something in the range.
+        const shown = numbers.filter(({ job, count, due }) => ids || job === 'current' || count > 0 || due > 0);
+        cli.stdout.line(formatNumbers(shown, { ...range, granularity }, format, cli.stdout.style));
       });
     });
 }
 
+/** The jobs that are asked for, then removed ones and ids without a job, whose numbers stay readable. */
 async function findJobs(
   settings: Settings,
   database: Database,
   ids: number[] | undefined,
   { query, tag }: StatsOptions,
-): Promise<Job[]> {
+): Promise<NumberedJob[]> {
   const rules = await loadJobRules(settings);
   const { createJobStore } = await import('../jobs/postgres-job-store.ts');
   const store = createJobStore({ database, clock: systemClock, toJob: rules.toJob });
   const stored = await store.list({ ...(query ? { q: query } : {}), ...(tag ? { tags: [tag] } : {}) });
-  const jobs = stored.map(({ job }) => job).filter((job) => !ids || ids.includes(job.jobId));
-  const unknown = ids?.filter((id) => !jobs.some((job) => job.jobId === id)) ?? [];
+  const jobs = stored
+    .map(({ job: { jobId, name } }): NumberedJob => ({ jobId, name, job: 'current' }))
+    .filter(({ jobId }) => !ids || ids.includes(jobId));
+  const isFiltered = query !== undefined || tag !== undefined;
+  const jobless = isFiltered ? [] : await readJoblessIds(database, ids ?? null);
+  const all = [...jobs, ...jobless].toSorted((a, b) => a.jobId - b.jobId);
+  const unknown = ids?.filter((id) => !all.some(({ jobId }) => jobId === id)) ?? [];
   if (unknown.length > 0) throw new VedetteError('VED_JOB_NOT_FOUND', `There is no job ${unknown.join(', ')}`);
-  return jobs;
+  return all;
 }
 
 /** The finest kept granularity whose rows still reach back to the start of the range. */
@@ -112,7 +123,7 @@ function chooseGranularity(
 /** A few jobs at a time: as many as there are connections. */
 async function readAll(
   database: Database,
-  jobs: readonly Job[],
+  jobs: readonly NumberedJob[],
   query: TimeRange & { granularity: string },
 ): Promise<JobNumbers[]> {
   const numbers: JobNumbers[] = [];

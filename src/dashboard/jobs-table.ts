@@ -1,10 +1,10 @@
 import { toIso } from '../api/job-view.ts';
 import type { StoredJob } from '../jobs/job.ts';
-import type { JobState, OverviewBucket } from '../storage/queries.ts';
+import { type JobState, type OverviewBucket, sumTallies, uptimeOf } from '../storage/queries.ts';
 import { formatAgo, formatDuration, formatSeconds, formatShare } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { DashboardQuery } from './render.ts';
-import { meanResponseTime, renderStrip, uptime } from './strip.ts';
+import { meanResponseTime, renderStrip } from './strip.ts';
 
 export interface JobRow {
   stored: StoredJob;
@@ -13,6 +13,8 @@ export interface JobRow {
   /** ms since the epoch. */
   nextSlot: number | null;
   overview: OverviewBucket[];
+  /** Of the slots that were due in the last 24 hours, about which share something is known; null when none was due. */
+  known: number | null;
   stripEndMs: number;
 }
 
@@ -40,7 +42,7 @@ export function renderJobs({ rows, query, next, nowMs }: JobsTable): Html {
 <tbody>${body}</tbody></table></div>${pages(query, next)}</section>`;
 }
 
-function renderRow({ stored, target, state, nextSlot, overview, stripEndMs }: JobRow, nowMs: number): Html {
+function renderRow({ stored, target, state, nextSlot, overview, known, stripEndMs }: JobRow, nowMs: number): Html {
   const { job, running } = stored;
   const { last } = state;
   const word = running ? (last?.outcome ?? 'waiting') : 'stopped';
@@ -53,7 +55,7 @@ function renderRow({ stored, target, state, nextSlot, overview, stripEndMs }: Jo
 <td data-label="Last">${lastCheck(last?.ts ?? last?.slot ?? null, nowMs)}<small>${said || upcoming(nextSlot, nowMs)}</small></td>
 <td class="num" data-label="Response">${formatSeconds(last?.rtMicros == null ? null : last.rtMicros / 1e6)}</td>
 <td class="bare">${renderStrip(overview, stripEndMs, STRIP_HOURS)}</td>
-<td class="num" data-label="Uptime 24 h">${formatShare(uptime(overview))}</td>
+<td class="num" data-label="Uptime 24 h">${formatShare(uptimeOf(sumTallies(overview)))}${known !== null && html`<small>${formatShare(known)} known</small>`}</td>
 <td class="num" data-label="Mean 24 h">${formatSeconds(meanResponseTime(overview))}</td>
 <td class="act bare"><button type="button" data-action="${action}" data-job="${job.jobId}" data-focus="job-${job.jobId}" aria-label="${running ? 'Stop' : 'Start'} ${job.name}">${running ? 'Stop' : 'Start'}</button></td>
 </tr>`;

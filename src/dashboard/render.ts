@@ -6,7 +6,7 @@ import type { ApiDependencies } from '../api/ports.ts';
 import type { StoredJob } from '../jobs/job.ts';
 import type { JobFilter } from '../jobs/job-store.ts';
 import { OUTCOMES } from '../messages/check-result.ts';
-import { type JobState, type OverviewBucket, readJobStates, readOverview } from '../storage/queries.ts';
+import { type JobState, type OverviewBucket, readCoverages, readJobStates, readOverview } from '../storage/queries.ts';
 import { isRetryable } from '../storage/retryable.ts';
 import { type JobRow, renderJobs } from './jobs-table.ts';
 import { renderPage } from './page.ts';
@@ -14,6 +14,8 @@ import { renderPage } from './page.ts';
 const PAGE_SIZE = 50;
 const HOUR_MS = 3_600_000;
 export const STRIP_HOURS = 24;
+/** Slots of the last seconds are being checked or counted: a person would take them for missing. */
+const UNDER_WAY_MS = 10_000;
 
 /** What of the page's address is understood; everything else is ignored, a page should not answer with a parse error. */
 export interface DashboardQuery {
@@ -50,7 +52,7 @@ export async function renderDashboard(
 
 async function readRows(
   query: DashboardQuery,
-  { jobStore, jobRules, database, scheduler }: ApiDependencies,
+  { jobStore, jobRules, database, scheduler, cronSlots }: ApiDependencies,
   nowMs: number,
 ): Promise<{ rows: JobRow[]; next: string | null }> {
   const { afterJobId, tag, outcome, ...filter } = query;
@@ -64,12 +66,15 @@ async function readRows(
   const page = found.slice(0, PAGE_SIZE);
   const ids = page.map(({ job }) => job.jobId);
   const toMs = Math.floor(nowMs / HOUR_MS) * HOUR_MS + HOUR_MS;
+  const range = { fromMs: toMs - STRIP_HOURS * HOUR_MS, toMs };
   const [states, overview] = await Promise.all([
     readJobStates(database, ids, nowMs),
-    readOverview(database, { jobIds: ids, granularity: 'hour', fromMs: toMs - STRIP_HOURS * HOUR_MS, toMs }),
+    readOverview(database, { jobIds: ids, granularity: 'hour', ...range }),
   ]);
   const byJob = new Map(ids.map((jobId): [number, OverviewBucket[]] => [jobId, []]));
   for (const bucket of overview) byJob.get(bucket.jobId)?.push(bucket);
+  const dueUntilMs = nowMs - UNDER_WAY_MS;
+  const coverages = await readCoverages(database, { ...range, tallies: byJob, nowMs: dueUntilMs, cronSlots });
   const rows = page.map((stored): JobRow => {
     const { jobId } = stored.job;
     const state = states.get(jobId) as JobState;
@@ -79,12 +84,16 @@ async function readRows(
       state,
       nextSlot: stored.running ? (scheduler?.nextSlot(jobId) ?? state.nextSlot) : null,
       overview: byJob.get(jobId) ?? [],
+      known: atMostAll(coverages.get(jobId)?.known ?? null),
       stripEndMs: toMs,
     };
   });
   const last = page.at(-1);
   return { rows, next: found.length > PAGE_SIZE && last ? encodeCursor([last.job.jobId]) : null };
 }
+
+/** Slots of the last seconds that are counted already are not among those that were due. */
+const atMostAll = (share: number | null): number | null => (share === null ? null : Math.min(1, share));
 
 /** What is checked, for people, with secrets masked. */
 function targetOf(stored: StoredJob, jobRules: ApiDependencies['jobRules']): string {

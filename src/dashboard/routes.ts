@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
+import { digest, unlessKnown } from '../api/conditional.ts';
 import { ICON } from './icon.ts';
 import { SCRIPT } from './script.ts';
 import { STYLE } from './style.ts';
@@ -13,11 +13,10 @@ const ASSETS = [
 /** The page's own assets; the page itself is an answer of `GET /`. */
 export function addDashboardRoutes(app: FastifyInstance): void {
   for (const { url, type, text } of ASSETS) {
-    const etag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 16)}"`;
+    const etag = `"${digest(text)}"`;
     app.get(url, { schema: { hide: true }, config: { rateLimit: false } }, async (request, reply) => {
-      reply.headers({ etag, 'cache-control': 'no-cache' });
-      if (request.headers['if-none-match'] === etag) return reply.code(304).send();
-      return reply.type(type).serializer(String).send(text);
+      reply.type(type).serializer(String);
+      return unlessKnown(request, reply, text, { etag });
     });
   }
 }

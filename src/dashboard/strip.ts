@@ -1,4 +1,4 @@
-import type { OverviewBucket } from '../storage/queries.ts';
+import { type OverviewBucket, sumTallies, uptimeOf } from '../storage/queries.ts';
 import { formatShare } from './format.ts';
 import { type Html, html } from './html.ts';
 
@@ -20,19 +20,8 @@ export function renderStrip(buckets: readonly OverviewBucket[], endMs: number, h
   const label =
     buckets.length === 0
       ? 'no results in the last 24 hours'
-      : `uptime ${formatShare(uptime(buckets))} in the last 24 hours`;
+      : `uptime ${formatShare(uptimeOf(sumTallies(buckets)))} in the last 24 hours`;
   return html`<svg class="strip" viewBox="0 0 ${hours * CELL} ${HEIGHT}" role="img" aria-label="${label}">${cells}</svg>`;
-}
-
-/** Share of good checks; what the monitor itself missed says nothing about the site. */
-export function uptime(buckets: readonly OverviewBucket[]): number | null {
-  let good = 0;
-  let checked = 0;
-  for (const { up, degraded, down } of buckets) {
-    good += up + degraded;
-    checked += up + degraded + down;
-  }
-  return checked === 0 ? null : good / checked;
 }
 
 /** Mean response time in seconds. */

@@ -46,6 +46,18 @@ export async function readSpans(
   return rows;
 }
 
+/** The spans of several jobs that overlap the range, in no order. */
+export async function readSpansOf(
+  database: Queryable,
+  { jobIds, fromMs, toMs }: TimeRange & { jobIds: readonly number[] },
+): Promise<ScheduleSpan[]> {
+  const { rows } = await database.query<ScheduleSpan>(
+    `${SPANS} WHERE job_id = ANY($1::integer[]) AND from_slot < $3 AND (to_slot IS NULL OR to_slot >= $2)`,
+    [jobIds, fromMs, toMs],
+  );
+  return rows;
+}
+
 /** The spans that are open now: one per running job and location. */
 export async function readOpenSpans(database: Queryable, jobIds: readonly number[]): Promise<ScheduleSpan[]> {
   const { rows } = await database.query<ScheduleSpan>(
@@ -98,49 +110,4 @@ export function nextSlotOf(span: ScheduleSpan, nowMs: number): number | null {
   const phaseMs = span.phaseMs ?? 0;
   const next = phaseMs + (Math.floor((nowMs - phaseMs) / span.periodMs) + 1) * span.periodMs;
   return Math.max(next, span.fromSlot);
-}
-
-export interface Coverage {
-  /** Slots that were due up to now. */
-  due: number;
-  /** Results that were counted. */
-  counted: number;
-  /** counted / due; null when nothing was due. */
-  coverage: number | null;
-}
-
-export function toCoverage(due: number, counted: number): Coverage {
-  return { due, counted, coverage: due === 0 ? null : counted / due };
-}
-
-/**
- * What was due and what was counted, from the rows of one granularity. The range should lie on bounds of its buckets: a
- * row counts when its bucket begins in the range.
- */
-export async function readCoverage(
-  database: Queryable,
-  query: TimeRange & {
-    jobId: number;
-    granularity: string;
-    nowMs: number;
-    cronSlots: CronSlotCounter;
-    location?: string | undefined;
-  },
-): Promise<Coverage> {
-  const [spans, { rows }] = await Promise.all([
-    readSpans(database, query),
-    database.query<{ counted: number }>(
-      `SELECT coalesce(sum(count), 0)::bigint AS counted FROM metrics
-       WHERE granularity = $1 AND job_id = $2 AND dt >= $3::timestamptz AND dt < $4::timestamptz
-         AND ($5::text IS NULL OR location = $5)`,
-      [
-        query.granularity,
-        query.jobId,
-        new Date(query.fromMs).toISOString(),
-        new Date(query.toMs).toISOString(),
-        query.location ?? null,
-      ],
-    ),
-  ]);
-  return toCoverage(countDue(spans, query, query.nowMs, query.cronSlots), rows[0]?.counted ?? 0);
 }

@@ -1,12 +1,9 @@
 import type { Queryable } from './database.ts';
+import type { OutcomeTally } from './queries-coverage.ts';
 import { nextSlotOf, readOpenSpans } from './queries-spans.ts';
 
-export interface OutcomeCounts {
+export interface OutcomeCounts extends OutcomeTally {
   count: number;
-  up: number;
-  degraded: number;
-  down: number;
-  missed: number;
 }
 
 /** The last counted result of a series. */

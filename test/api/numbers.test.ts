@@ -41,6 +41,7 @@ test('metrics: buckets with seconds, exact integers, coverage and percentiles', 
     ...{ from: '2026-11-21T08:00:00.000Z', to: '2026-11-21T09:00:00.000Z' },
   });
   t.equal(body.coverage, 359 / 360);
+  t.equal(body.known, 300 / 360, 'what was missed is accounted for, but not known');
   t.equal(body.metrics.length, 2);
   t.match(body.metrics[1], {
     ...{
@@ -52,7 +53,16 @@ test('metrics: buckets with seconds, exact integers, coverage and percentiles', 
       missed: 1,
       uptime: 0.8,
     },
-    ...{ due: 6, coverage: 1, rt_count: 5, rt_min: 0.01, rt_max: 0.050001, rt_min_us: 10_000, rt_max_us: 50_001 },
+    ...{
+      due: 6,
+      coverage: 1,
+      known: 5 / 6,
+      rt_count: 5,
+      rt_min: 0.01,
+      rt_max: 0.050001,
+      rt_min_us: 10_000,
+      rt_max_us: 50_001,
+    },
     ...{ rt_sum_us: 150_001, data: { 200: 4, 500: 1 }, reasons: { status: 1, overload: 1 }, extra: {} },
   });
   t.equal(body.metrics[1].rt_avg, 150_001 / 5 / 1e6);
@@ -90,6 +100,7 @@ test('metrics: buckets with seconds, exact integers, coverage and percentiles', 
     due: 0,
     counted: 0,
     coverage: null,
+    known: null,
     location: 'elsewhere',
   });
 });

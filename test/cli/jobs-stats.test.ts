@@ -1,5 +1,6 @@
 import { test } from 'tap';
 import { createTestDatabase } from '../helpers/database.ts';
+import { insertMetric, insertProgress, insertSpan } from '../storage/rows.ts';
 import { vedette } from './run.ts';
 
 test('jobs: add, list, stop, export, remove', async (t) => {
@@ -102,7 +103,20 @@ test('stats: table, JSON and CSV agree with the rows', async (t) => {
     from: '2026-11-20T08:00:00.000Z',
     to: '2026-11-20T08:02:00.000Z',
     granularity: 'minute',
-    jobs: [{ job_id: 1, uptime: 0.9, coverage: 1, due: 12, count: 12, up: 8, degraded: 1, down: 1, missed: 2 }],
+    jobs: [
+      {
+        job_id: 1,
+        uptime: 0.9,
+        coverage: 1,
+        known: 10 / 12,
+        due: 12,
+        count: 12,
+        up: 8,
+        degraded: 1,
+        down: 1,
+        missed: 2,
+      },
+    ],
   });
   t.match(json.jobs[0], {
     codes: { 200: 9, 500: 1 },
@@ -112,15 +126,15 @@ test('stats: table, JSON and CSV agree with the rows', async (t) => {
   const table = await stats();
   t.match(
     table.stdout,
-    /^2026-11-20 08:00:00Z to 2026-11-20 08:02:00Z, from the numbers per minute\njob +uptime +coverage/,
+    /^2026-11-20 08:00:00Z to 2026-11-20 08:02:00Z, from the numbers per minute\njob +uptime +coverage +known/,
   );
   t.match(
     table.stdout,
-    /\n {2}1 {2}90\.00% +100% +12 +1 +2 {2}1\.00 ms .* 40\.0 ms {2}200:9 500:1 {2}A, with "comma"\n$/,
+    /\n {2}1 {2}90\.00% +100% +83\.33% +12 +1 +2 {2}1\.00 ms .* 40\.0 ms {2}200:9 500:1 {2}A, with "comma"\n$/,
   );
   const [head, row] = (await stats('--csv')).stdout.split('\n');
-  t.match(head, /^job_id,job_name,uptime,coverage,due,count,up,/);
-  t.match(row, /^1,"A, with ""comma""",0\.9,1,12,12,8,1,1,2,0\.001,0\.0076,/);
+  t.match(head, /^job_id,job_name,uptime,coverage,known,due,count,up,/);
+  t.match(row, /^1,"A, with ""comma""",0\.9,1,0\.8333333333333334,12,12,8,1,1,2,0\.001,0\.0076,/);
 
   t.match(await vedette(t, ['stats', '9'], { env }), { code: 1, stderr: /There is no job 9 \[VED_JOB_NOT_FOUND\]/ });
   t.match(await vedette(t, ['stats', '--range', 'soon'], { env }), { code: 2, stderr: /--range: given "soon"/ });
@@ -136,4 +150,55 @@ test('stats: table, JSON and CSV agree with the rows', async (t) => {
     code: 0,
     stdout: /jobs: 1, running: 1\n.*\ntable +rows/s,
   });
+});
+
+test('numbers of a removed job, and of ids that only other producers use, stay readable', async (t) => {
+  const database = await createTestDatabase(t);
+  const run = (...args: string[]) => vedette(t, args, { env: { DATABASE_URL: database.connectionString } });
+  await run('jobs', 'add', 'http://user:s3cret@a.test/', '--id', '7');
+  await run('jobs', 'add', 'http://b.test/', '--id', '8', '--name', 'B');
+  const at = Math.floor(Date.now() / 60_000) * 60_000 - 600_000;
+  for (const jobId of [7, 8, 4711]) {
+    await insertMetric(database, { jobId, at, up: 3, missed: 1 });
+    await insertProgress(database, { jobId, slot: jobId === 4711 ? -1 : at, up: 3 });
+  }
+  for (const jobId of [7, 8]) await insertSpan(database, { jobId, from: at, to: at + 3_000, slots: 4 });
+  await insertProgress(database, { jobId: 99, slot: -1, up: 1 });
+  await run('jobs', 'remove', '7');
+
+  const table = await run('stats');
+  t.match(table.stdout, /\n +7 +100% +100% +75\.00% +4 .* {2}http:\/\/user:\*+@a\.test\/ \(removed\)\n/);
+  t.match(table.stdout, /\n *4711 +100% +- +- +4 .* {2}\(no job\)\n/);
+  t.notMatch(table.stdout, /\n +99 /, 'nothing of it lies in the range');
+  t.notMatch(table.stdout, /s3cret/);
+  t.match(JSON.parse((await run('stats', '7,99', '--json')).stdout).jobs, [
+    { job_id: 7, job: 'removed', count: 4, known: 0.75 },
+    { job_id: 99, job: 'none', job_name: null, count: 0 },
+  ]);
+  t.match(await run('stats', '5'), { code: 1, stderr: /There is no job 5 / });
+  t.same(
+    JSON.parse((await run('stats', '--query', 'b', '--json')).stdout).jobs.map(
+      ({ job_id }: { job_id: number }) => job_id,
+    ),
+    [8],
+  );
+
+  const list = await run('series', 'list');
+  t.match(list.stdout, /^ *job +location +topic +from +last .*\n +7 +default +checks +vedette +up .*\(removed\)\n/);
+  t.match(list.stdout, /\n4711 +default +checks +others +up .*\(no job\)\n$/);
+  t.same(
+    JSON.parse((await run('series', 'list', '--foreign', '--json')).stdout).map(
+      ({ job_id, job, last }: { job_id: number; job: string; last: { slot: string | null } }) => [
+        job_id,
+        job,
+        last.slot,
+      ],
+    ),
+    [
+      [99, 'none', null],
+      [4711, 'none', null],
+    ],
+  );
+  t.match(await run('series', 'list', '--job', '5'), { code: 0, stdout: 'There are no series.\n' });
+  t.match(await run('series', 'list', '--own', '--foreign'), { code: 2, stderr: /exclude each other/ });
 });

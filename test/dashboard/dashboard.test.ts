@@ -21,9 +21,9 @@ test('the page shows jobs with state, last numbers and uptime', async (t) => {
   await jobStore.create({ job_name: 'Docs', uri: 'http://127.0.0.2/', enabled: false });
   const now = Date.now();
   await insertProgress(database, { slot: now - 5_000, outcome: 'down', up: 9, down: 1, codes: { 200: 9, 500: 1 } });
-  await insertSpan(database, { from: now - 10_000 });
+  await insertSpan(database, { from: now - 50_000 });
   const hour = Math.floor(now / 3_600_000) * 3_600_000;
-  await insertMetric(database, { granularity: 'hour', at: hour, up: 9, down: 1, rt: [10_000, 30_000] });
+  await insertMetric(database, { granularity: 'hour', at: hour, up: 9, down: 1, missed: 30, rt: [10_000, 30_000] });
   const answer = await app.inject({ url: '/', headers: { accept } });
   t.equal(answer.statusCode, 200);
   t.match(answer.headers['content-type'], /^text\/html; charset=utf-8/);
@@ -31,7 +31,7 @@ test('the page shows jobs with state, last numbers and uptime', async (t) => {
   for (const expected of [
     /Shop/,
     /class="state down">down</,
-    /90\.0 %/,
+    /90\.0 %<small>2[345]\.\d % known</,
     /20 ms/,
     /12 ms/,
     /data-action="stop" data-job="1"/,

@@ -134,16 +134,18 @@ test('the dashboard on PostgreSQL shows what the API says, read by the reader', 
     const response = await fetch(`${url}/job/1/metrics?${span}&${query}`);
     return (await response.json()) as {
       coverage: number;
+      known: number;
       metrics: Bucket[];
     };
   };
-  const { coverage, metrics } = await api('bucket=total');
+  const { coverage, known, metrics } = await api('bucket=total');
   const [total] = metrics;
   const one = (title: string) => Number(Object.values(answers.get(title)?.[0] as Row)[0]);
   t.strictSame(
     {
       uptime: one('Uptime'),
       coverage: one('Coverage'),
+      known: one('Known'),
       count: one('Results'),
       down: one('Down'),
       missed: one('Missed'),
@@ -152,6 +154,7 @@ test('the dashboard on PostgreSQL shows what the API says, read by the reader', 
     {
       uptime: total?.uptime,
       coverage,
+      known,
       count: total?.count,
       down: total?.down,
       missed: total?.missed,
@@ -198,7 +201,8 @@ test('the dashboard on PostgreSQL shows what the API says, read by the reader', 
     { job_id: 1, job_name: 'shop', running: true },
     { job_id: 2, job_name: 'blog' },
   ]);
-  t.strictSame([Number(jobs[0]?.uptime), Number(jobs[0]?.coverage)], [total?.uptime, coverage]);
+  const shares = ['uptime', 'coverage', 'known'].map((name) => Number(jobs[0]?.[name]));
+  t.strictSame(shares, [total?.uptime, coverage, known]);
   t.match(answers.get('Last failures'), [{ outcome: 'down', code: '200', length: 2 }]);
 
   const variables = templating.list.filter(({ type }) => type === 'query');

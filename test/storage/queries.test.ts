@@ -5,6 +5,7 @@ import {
   bucketOffset,
   bucketStart,
   countDue,
+  countSeries,
   type MetricsQuery,
   mergeExtras,
   nextSlotOf,
@@ -17,8 +18,11 @@ import {
   readJobStates,
   readMetrics,
   readResults,
+  readSeries,
   readSeriesTotals,
   type ScheduleSpan,
+  type SeriesFilter,
+  type SeriesPosition,
 } from '../../src/storage/queries.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { insertMetric, insertProgress, insertResult, insertSpan } from './rows.ts';
@@ -199,16 +203,19 @@ test('coverage compares what was counted with what was due', async (t) => {
     due: 90,
     counted: 87,
     coverage: 87 / 90,
+    known: 80 / 90,
   });
   t.same(await readCoverage(database, { ...query, fromMs: T0, toMs: T0 + MINUTE }), {
     due: 60,
     counted: 60,
     coverage: 1,
+    known: 1,
   });
   t.same(await readCoverage(database, { ...query, fromMs: T0 - DAY, toMs: T0 }), {
     due: 0,
     counted: 0,
     coverage: null,
+    known: null,
   });
 });
 
@@ -316,4 +323,34 @@ test('configured aggregates merge by their own rule', async (t) => {
     },
   );
   t.same(mergeExtras([{ gone_bytes: 5 }, { gone_bytes: 3, max_bytes: 1 }]), { max_bytes: 1 });
+});
+
+test('series: a filter that little passes looks at a bounded number of them, and no page is lost', async (t) => {
+  const database = await createTestDatabase(t);
+  for (let jobId = 1; jobId <= 25; jobId++) {
+    await insertProgress(database, { jobId, slot: jobId, up: 1 });
+    if (jobId !== 12 && jobId !== 24) await insertSpan(database, { jobId, from: 0 });
+  }
+  await insertProgress(database, { jobId: 3, location: 'mars', slot: -1, up: 1 });
+  const collect = async (filter: SeriesFilter, limit: number) => {
+    const pages: string[][] = [];
+    let after: SeriesPosition | undefined;
+    do {
+      const page = await readSeries(database, { ...filter, limit, after, maxLookedAt: 10 });
+      pages.push(page.series.map(({ jobId, location }) => `${jobId} ${location}`));
+      after = page.next ?? undefined;
+    } while (after);
+    return pages;
+  };
+  t.same(await collect({ foreign: true }, 5), [['3 mars'], ['12 default'], ['24 default']]);
+  t.same(await collect({ foreign: true }, 1), [['3 mars'], ['12 default'], ['24 default'], []].slice(0, 3));
+  t.same(await collect({ location: 'mars' }, 5), [['3 mars'], [], []]);
+  t.same((await collect({ foreign: false }, 4)).flat().length, 23);
+  t.same(
+    (await collect({}, 7)).map((page) => page.length),
+    [7, 7, 7, 5],
+  );
+  t.same(await collect({ jobId: 3 }, 1), [['3 default'], ['3 mars']]);
+  t.equal(await countSeries(database, { foreign: true }), 3);
+  t.equal(await countSeries(database, {}), 26);
 });

@@ -10,6 +10,8 @@ import { addJobResultsRoutes } from './job-results.ts';
 import { addJobRoutes } from './jobs.ts';
 import { addPluralPath } from './plural-path.ts';
 import { addPrometheusRoutes } from './prometheus.ts';
+import { addSchemaRoutes } from './schemas.ts';
+import { addSeriesRoutes } from './series.ts';
 import { addStatusRoutes } from './status.ts';
 import { addWebsiteMockRoutes } from './website-mock.ts';
 
@@ -28,8 +30,10 @@ export function addRoutes(app: FastifyInstance, dependencies: ApiDependencies): 
   addJobActionRoutes(app, dependencies);
   addJobMetricsRoutes(app, dependencies);
   addJobResultsRoutes(app, dependencies);
+  addSeriesRoutes(app, dependencies);
   addDeadLetterRoutes(app, dependencies);
   addDatabaseRoutes(app, dependencies);
+  addSchemaRoutes(app);
   addWebsiteMockRoutes(app, dependencies);
   addProbeRoutes(app, dependencies);
 }

@@ -10,10 +10,10 @@ import {
   readSpans,
   type ScheduleSpan,
   toCoverage,
+  uptimeOf,
 } from '../../storage/queries.ts';
 import { decodeCursor, encodeCursor, isTimeMs, nextLink } from '../cursor.ts';
-import { getJob } from '../job-edit.ts';
-import { uptimeOf } from '../job-view.ts';
+import { requireKnownId } from '../known-id.ts';
 import { type MetricsPlan, planMetrics } from '../metrics-query.ts';
 import type { ApiDependencies } from '../ports.ts';
 import {
@@ -65,6 +65,8 @@ const Query = Type.Object(
 const seconds = (description: string) => nullable(Type.Number({ minimum: 0, description }));
 const micros = (description: string) => nullable(count(description));
 
+const KNOWN = '(up + degraded + down) / due: what was missed is accounted for, but not known.';
+
 const BucketSchema = Type.Object(
   {
     from: instant('Where the bucket begins.'),
@@ -79,6 +81,7 @@ const BucketSchema = Type.Object(
     ),
     due: count('Slots that were due up to now.'),
     coverage: nullable(Type.Number({ minimum: 0, description: 'count / due; 1 when every slot is accounted for.' })),
+    known: nullable(Type.Number({ minimum: 0, description: KNOWN })),
     rt_count: count('Results with a response.'),
     rt_min: seconds('Shortest response time in seconds.'),
     rt_avg: seconds('Mean in seconds.'),
@@ -107,6 +110,7 @@ const MetricsSchema = Type.Object(
     due: count('Slots that were due in the range up to now.'),
     counted: count('Results counted in the range.'),
     coverage: nullable(Type.Number({ minimum: 0, description: 'counted / due over the whole range.' })),
+    known: nullable(Type.Number({ minimum: 0, description: `${KNOWN} Over the whole range.` })),
     metrics: Type.Array(ref(BucketSchema), { description: 'Buckets with results; others are left out.' }),
   },
   { $id: 'Metrics', ...strict },
@@ -157,8 +161,7 @@ export function addJobMetricsRoutes(app: FastifyInstance, dependencies: ApiDepen
         readSpans(database, scope),
         readCoverage(database, { ...scope, nowMs, cronSlots }),
       ]);
-      // Numbers of a removed job stay readable; only one that never was is unknown.
-      if (page.buckets.length === 0 && spans.length === 0) await getJob(dependencies, jobId);
+      if (page.buckets.length === 0 && spans.length === 0) await requireKnownId(dependencies, jobId);
       const last = page.buckets.at(-1);
       if (page.more && last) reply.header('link', nextLink(request.url, encodeCursor([last.fromMs])));
       const view = (bucket: MetricsBucket) => toBucketView(bucket, plan, spans, nowMs, cronSlots);
@@ -186,6 +189,7 @@ function toBucketView(
   const toMs = plan.bucketMs === null ? plan.toMs : bucket.fromMs + plan.bucketMs;
   const due = countDue(spans, { fromMs: bucket.fromMs, toMs }, nowMs, cronSlots);
   const { count: counted, up, degraded, down, missed, rtCount, rtMin, rtMax, rtSum } = bucket;
+  const { coverage, known } = toCoverage(due, bucket);
   const percentiles = plan.percentiles.map((rank) => [String(rank), toSeconds(boundedPercentile(bucket, rank))]);
   return {
     from: new Date(bucket.fromMs).toISOString(),
@@ -193,7 +197,8 @@ function toBucketView(
     ...{ count: counted, up, degraded, down, missed },
     uptime: uptimeOf(bucket),
     due,
-    coverage: toCoverage(due, counted).coverage,
+    coverage,
+    known,
     rt_count: rtCount,
     rt_min: toSeconds(rtMin),
     rt_avg: rtCount === 0 ? null : rtSum / rtCount / 1e6,

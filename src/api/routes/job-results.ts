@@ -5,8 +5,8 @@ import { maskText } from '../../core/masking.ts';
 import { OUTCOMES } from '../../messages/check-result.ts';
 import { type ResultPosition, type ResultRow, readResults } from '../../storage/queries.ts';
 import { decodeCursor, encodeCursor, isInt4, isName, isOffset, isTimeMs, nextLink } from '../cursor.ts';
-import { getJob } from '../job-edit.ts';
 import { toIso } from '../job-view.ts';
+import { requireKnownId } from '../known-id.ts';
 import type { ApiDependencies } from '../ports.ts';
 import {
   answer,
@@ -105,8 +105,7 @@ export function addJobResultsRoutes(app: FastifyInstance, dependencies: ApiDepen
       );
       const after = cursor === undefined ? undefined : toPosition(cursor);
       const { results, next } = await readResults(database, { jobId, ...range, ...filter, limit, after });
-      // Numbers of a removed job stay readable; only one that never was is unknown.
-      if (results.length === 0 && !after) await getJob(dependencies, jobId);
+      if (results.length === 0 && !after) await requireKnownId(dependencies, jobId);
       if (next)
         reply.header(
           'link',

@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { StoredJob } from '../../jobs/job.ts';
 import { type JobPosition, type JobSort, SORTS } from '../../jobs/job-store.ts';
 import { OUTCOMES } from '../../messages/check-result.ts';
 import { readJobStates } from '../../storage/queries.ts';
-import { decodeCursor, encodeCursor, isId, isTimeMs, nextLink } from '../cursor.ts';
+import { digest, unlessKnown } from '../conditional.ts';
+import { decodeCursor, encodeCursor, isJobId, isTimeMs, nextLink } from '../cursor.ts';
 import {
   checkDefinition,
   editJob,
@@ -21,6 +21,7 @@ import type { ApiDependencies } from '../ports.ts';
 import {
   answer,
   CHANGE_ERRORS,
+  CountsSchema,
   choice,
   DATABASE_ERRORS,
   ETAG_HEADER,
@@ -28,8 +29,10 @@ import {
   JobParams,
   LINK_HEADER,
   LIST_ETAG_HEADER,
+  NOT_MODIFIED,
   OutcomeSchema,
   pageParameters,
+  ReadHeaders,
   ReasonSchema,
   ref,
   strict,
@@ -75,13 +78,6 @@ const ConditionalHeaders = Type.Object({
   ),
 });
 
-const ReadHeaders = Type.Object({
-  'if-none-match': Type.Optional(
-    Type.String({ maxLength: 400, description: 'ETag of an answer that is known already; 304 when nothing changed.' }),
-  ),
-});
-const NOT_MODIFIED = { 304: { description: 'Nothing changed since the answer with that ETag', type: 'null' } };
-
 const definitionRef = Type.Unsafe<unknown>({ $ref: JOB_DEFINITION_REF });
 
 const EXAMPLE_DEFINITION = {
@@ -114,7 +110,7 @@ const EXAMPLE_JOB = {
 export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
   const { jobStore } = dependencies;
   const schemas = createJobSchemas(dependencies.jobRules.schema, SERVER_FIELDS);
-  for (const schema of [OutcomeSchema, ReasonSchema, TimingsSchema, LastResultSchema, JobStateSchema]) {
+  for (const schema of [OutcomeSchema, ReasonSchema, CountsSchema, TimingsSchema, LastResultSchema, JobStateSchema]) {
     app.addSchema(schema);
   }
   app.addSchema({ ...schemas.job, $id: 'Job' });
@@ -160,7 +156,7 @@ export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies
       if (jobs.length > limit && last) reply.header('link', nextLink(request.url, writePosition(last, sort)));
       const views = await viewsOf(page, dependencies);
       reply.header('cache-control', 'no-cache');
-      return unlessKnown(request, reply, views, `W/"${digest(views)}"`);
+      return unlessKnown(request, reply, views, { etag: `W/"${digest(JSON.stringify(views))}"` });
     },
   );
 
@@ -207,7 +203,7 @@ export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies
       const stored = await getJob(dependencies, request.params.job_id);
       const job = await sendJob(reply, stored, dependencies);
       // The version alone would hide that the state changed: it is part of the tag, behind the version.
-      return unlessKnown(request, reply, job, `"${stored.version}-${digest(job)}"`);
+      return unlessKnown(request, reply, job, { etag: `"${stored.version}-${digest(JSON.stringify(job))}"` });
     },
   );
 
@@ -292,7 +288,6 @@ function readPosition(cursor: string, sort: JobSort): JobPosition {
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string' && !value.includes('\0');
-const isJobId = (value: unknown): boolean => isId(value) && Number(value) <= 2_147_483_647;
 
 export async function sendJob(
   reply: FastifyReply,
@@ -301,18 +296,6 @@ export async function sendJob(
 ): Promise<JobView | undefined> {
   reply.header('etag', `"${stored.version}"`).header('cache-control', 'no-store');
   return (await viewsOf([stored], dependencies))[0];
-}
-
-/** The answer, or 304 without one when the client has it already. */
-function unlessKnown<T>(request: FastifyRequest, reply: FastifyReply, answer: T, etag: string): T | FastifyReply {
-  reply.header('etag', etag).header('cache-control', 'no-cache');
-  const known = (request.headers['if-none-match'] ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''));
-  if (!known.includes('*') && !known.includes(etag.replace(/^W\//, ''))) return answer;
-  return reply.code(304).send();
-}
-
-function digest(value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('base64url').slice(0, 16);
 }
 
 async function viewsOf(jobs: readonly StoredJob[], dependencies: ApiDependencies): Promise<JobView[]> {

@@ -44,11 +44,11 @@ const StatusSchema = Type.Object(
     ),
     number_of_running_jobs: count('Jobs that run; one that runs at several locations is one.'),
     number_of_produced_messages: count(
-      'Results acknowledged by the stream since the tables exist, of processes that are gone too. It never falls.',
+      'Results acknowledged by the stream since the tables were made, of processes that are gone too. What a process that was killed published in its last two seconds can be missing; a reset begins again at 0.',
     ),
-    number_of_consumed_messages: count('Results counted since the tables exist. It never falls.'),
+    number_of_consumed_messages: count('Results counted since the tables were made; a reset begins again at 0.'),
     number_of_refused_messages: count(
-      'Lines of the stream that could not be read or were refused since the tables exist; see /dead-letters.',
+      'Lines of the stream that could not be read or were refused since the tables were made; see /dead-letters.',
     ),
     lag: nullable(
       count('Records of the stream that are not counted yet, as the stream says; null before it could be asked.'),
