@@ -105,7 +105,7 @@ test('what cannot start says why in a line and exits with 1', async (t) => {
     vedette(t, ['serve', ...args], { cwd: t.testdir({ 'jobs.json': '[{"uri": 1}]' }) });
   t.match(await refused('--port', 'x'), {
     code: 1,
-    stderr: /^error: One problem in the settings:\n {2}server\.port: given "x" \(command line\)/,
+    stderr: /^error: 1 problem in the settings:\n {2}server\.port: given "x" \(command line\)/,
   });
   t.match(await refused('--roles', 'api,schedule'), {
     code: 1,
