@@ -1,11 +1,22 @@
-// Compiles node-rdkafka, the optional native Kafka client. npm installs it without running its scripts, so that nobody's
-// first start waits for a compiler. The result is kept outside of node_modules and put back after the next `npm ci`.
+// Installs and compiles node-rdkafka, the native Kafka client. It is an optional peer dependency: npm leaves it out, so that
+// nobody's installation waits for a compiler. What was compiled is kept outside of node_modules and put back after the
+// next `npm ci`.
 //   npm run rdkafka:build [-- --force] [--strip] [--yes]
 // --yes installs missing packages of the system without asking; without a terminal it says which and ends.
 // --strip removes what is not needed to load it: the sources of both, for images.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, readSync, renameSync, rmSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolder } from './cache-folder.mjs';
 
@@ -26,21 +37,52 @@ const root = join(import.meta.dirname, '..');
 const folder = join(root, 'node_modules/node-rdkafka');
 const force = process.argv.includes('--force');
 
-if (!existsSync(folder)) fail('node_modules/node-rdkafka is not there: run npm ci without --omit=optional');
-const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+const version = readManifest(root).peerDependencies['node-rdkafka'];
 const libc = process.report.getReport().header.glibcVersionRuntime ?? 'other';
 const cache = join(
   cacheFolder(),
   `rdkafka-${version}-abi${process.versions.modules}-${process.platform}-${process.arch}-${libc}`,
 );
 
+// Before anything is downloaded: what the system lacks, and whether it may be installed.
+const isCompiled = existsSync(cache);
+if (force || (!isCompiled && !report())) installPackages();
+if (!existsSync(folder) || readManifest(folder).version !== version) installModule();
 if (force || !(report() || (restore() && report()))) {
-  installPackages();
   compile();
   if (!report()) fail(`it compiled, but does not load:\n${loaded().error}`);
   keep();
 }
 if (process.argv.includes('--strip')) strip();
+
+function readManifest(of) {
+  return JSON.parse(readFileSync(join(of, 'package.json'), 'utf8'));
+}
+
+/** Beside the packages of package-lock.json, which npm would look through, change and prune if it did this in place. */
+function installModule() {
+  const workshop = mkdtempSync(join(tmpdir(), 'vedette-rdkafka-'));
+  try {
+    writeFileSync(join(workshop, 'package.json'), '{"private": true}');
+    const args = ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund'];
+    const run = spawnSync('npm', [...args, `node-rdkafka@${version}`], {
+      cwd: workshop,
+      stdio: ['ignore', 'ignore', 'inherit'],
+      // npm tells its children where it works and what it does there.
+      env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name))),
+    });
+    if (run.status !== 0) fail(`npm could not install node-rdkafka ${version}`);
+    const packages = join(workshop, 'node_modules');
+    for (const name of readdirSync(packages).filter((each) => !each.startsWith('.'))) {
+      const place = join(root, 'node_modules', name);
+      if (name !== 'node-rdkafka' && existsSync(place)) continue;
+      rmSync(place, { recursive: true, force: true });
+      cpSync(join(packages, name), place, { recursive: true, verbatimSymlinks: true });
+    }
+  } finally {
+    rmSync(workshop, { recursive: true, force: true });
+  }
+}
 
 /** Loads the module in a process of its own: a failed load must not stay in this one. */
 function loaded() {
@@ -123,10 +165,10 @@ function compile() {
   // Its Makefile wants this file before it makes it when it runs in parallel.
   execFileSync(process.execPath, ['util/configure'], { cwd: folder, stdio: 'ignore' });
   // Lowest priority: whoever works on this machine goes first.
-  const args = ['-n', '19', 'npm', 'rebuild', 'node-rdkafka', '--ignore-scripts=false', '--foreground-scripts'];
+  const args = ['-n', '19', 'npm', 'run', 'install'];
   const jobs = String(availableParallelism());
   const run = spawnSync('nice', args, {
-    cwd: root,
+    cwd: folder,
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
     env: { ...process.env, JOBS: jobs, MAKEFLAGS: `-j${jobs}` },

@@ -57,8 +57,9 @@ async function bundle(folder) {
   const esbuild = await import('esbuild').catch((cause) => {
     throw new Error('dist is older than src, and esbuild, which builds it, is not installed: run npm ci', { cause });
   });
-  const { dependencies, optionalDependencies } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
-  const packages = Object.keys({ ...dependencies, ...optionalDependencies });
+  const manifest = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
+  const { dependencies, optionalDependencies, peerDependencies } = manifest;
+  const packages = Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies });
   try {
     const { outputFiles } = await esbuild.build({
       absWorkingDir: folder,

@@ -19,7 +19,7 @@ export interface MainOptions {
   /** Whether a person watches: then logs are for what they must know, and `announce` says the rest. */
   isTerminal: boolean;
   /** Called once everything runs. */
-  announce(info: StartInfo, logger: Logger): void;
+  announce(info: StartInfo, logger: Logger): Promise<void>;
 }
 
 /**
@@ -63,7 +63,7 @@ export async function main({ settings, version, signal, isTerminal, announce }: 
     const info = await Promise.race([app.start(), asked.then(() => delay(START_GRACE_MS, null))]);
     if (info === null) exitByForce();
     if (info === null || signal.aborted) return end();
-    announce(info, logger);
+    await announce(info, logger);
   } catch (error) {
     // What is torn down while it starts fails to start; that was asked for.
     if (signal.aborted) return end();

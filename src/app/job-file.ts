@@ -17,12 +17,17 @@ export interface JobSource {
   read(): Promise<JobDefinition[]>;
 }
 
-/** null when nothing is named and there is no file of the usual name: jobs come from the API alone. */
+/** Whether anything is named, or there is a file of the usual name; if not, jobs come from the API alone. */
+export function hasJobSource({ site, jobsFile, isJobsFileNamed }: Settings): boolean {
+  return site.url.length > 0 || isJobsFileNamed || jobsFile.some((path) => existsSync(path));
+}
+
+/** null without one. */
 export function jobSourceOf(settings: Settings, rules: JobRules): JobSource | null {
-  const { site, jobsFile: paths, isJobsFileNamed } = settings;
+  if (!hasJobSource(settings)) return null;
+  const { site, jobsFile: paths } = settings;
   const options = { rules, resolve: settings.variable };
   if (site.url.length > 0) return { paths: [], read: async () => readSites(site, options) };
-  if (!isJobsFileNamed && !paths.some((path) => existsSync(path))) return null;
   return { paths, read: () => readJobFiles({ ...options, paths }) };
 }
 
@@ -34,7 +39,8 @@ export async function followJobFile(foundation: Foundation): Promise<void> {
   const { settings, logger, clock, lifecycle, jobs } = foundation;
   const source = jobSourceOf(settings, jobs.rules);
   if (!source) {
-    logger.info({ paths: settings.jobsFile }, 'no job file, jobs come from the API alone');
+    const add = 'vedette jobs add https://example.com';
+    logger.info({ paths: settings.jobsFile, add }, 'no job file, jobs come from the API and the command line alone');
     return;
   }
   const watcher = createJobFilesWatcher({ ...source, store: jobs.store, clock, logger, isRetryable });

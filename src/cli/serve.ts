@@ -72,9 +72,9 @@ async function runMain(cli: Cli, settings: Settings): Promise<void> {
     version,
     signal: cli.signal,
     isTerminal: cli.stdout.isTerminal,
-    announce: (info, logger) => {
+    announce: async (info, logger) => {
       warnOfOpenDoors(settings, logger);
-      if (cli.stdout.isTerminal) announce(cli, settings, info);
+      if (cli.stdout.isTerminal) await announce(cli, settings, info);
       else logger.info({ ...info, docs: info.url && `${info.url}/docs` }, 'ready');
     },
   });
@@ -97,7 +97,12 @@ function portProblem({ server: { host, port } }: Settings, error: unknown): Vede
   return new VedetteError('VED_SETTINGS_INVALID', `${host}:${port} cannot be listened on: ${text}`, { cause: error });
 }
 
-function announce({ stdout, command }: Cli, settings: Settings, { url, database, stream, roles }: StartInfo): void {
+async function announce(
+  { stdout, command }: Cli,
+  settings: Settings,
+  { url, database, stream, roles }: StartInfo,
+): Promise<void> {
+  const { hasJobSource } = await import('../app/job-file.ts');
   const { style } = stdout;
   stdout.line(`${style.bold('Vedette')} ${version} ${style.green('runs')}: ${roles.join(', ')}`);
   if (url) {
@@ -107,6 +112,10 @@ function announce({ stdout, command }: Cli, settings: Settings, { url, database,
   const connect = withGivenOptions(command, '  (psql "$(`vedette db url`)")').replaceAll('`', '');
   stdout.line(`  database  ${database}${settings.databaseServer ? '' : style.dim(connect)}`);
   if (stream !== 'embedded') stdout.line(`  stream    ${stream}`);
+  if (!hasJobSource(settings)) {
+    const add = withGivenOptions(command, '`vedette jobs add https://example.com`').replaceAll('`', '');
+    stdout.line(`  jobs      ${add}  ${style.dim(`(or list them in ${settings.jobsFile.join(', ')})`)}`);
+  }
   stdout.line(style.dim('Ctrl-C ends it.'));
 }
 
