@@ -3,7 +3,7 @@ import { plainText } from '../core/plain-text.ts';
 import { counted } from '../core/plural.ts';
 import { VedetteError } from '../errors.ts';
 import type { StoredJob } from '../jobs/job.ts';
-import type { BulkAction, JobFilter, JobStore } from '../jobs/job-store.ts';
+import type { BulkChange, JobFilter, JobStore } from '../jobs/job-store.ts';
 import { OUTCOMES } from '../messages/check-result.ts';
 import { confirm } from './confirm.ts';
 import { type Cli, examples } from './context.ts';
@@ -17,6 +17,8 @@ interface BulkOptions {
   dryRun?: boolean;
   yes?: boolean;
 }
+
+type BulkAction = Exclude<BulkChange['action'], 'tag' | 'untag'>;
 
 const TEXTS: Readonly<Record<BulkAction, readonly [description: string, done: string]>> = {
   start: ['let jobs run; remembered over restarts', 'runs'],
@@ -57,7 +59,7 @@ export function addBulk(cli: Cli, jobs: Command, run: Run): void {
           if (asks && !(await confirm(cli, `Remove ${counted(chosen.length, 'job')}?`))) {
             return cli.stdout.line('Nothing was changed.');
           }
-          await store.changeAll(chosen, action);
+          await store.changeAll(chosen, { action });
           for (const id of chosen) cli.stdout.line(`job ${id} ${done}`);
         }),
       );

@@ -3,6 +3,8 @@ import { type Static, type TSchema, Type } from 'typebox';
 const NAME = '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$';
 const NAME_TEXT = 'letters, digits, dots, dashes and underscores, at most 63';
 
+/** Of one job. */
+export const MAX_TAGS = 32;
 export const DEFAULT_TYPE = 'http';
 export const DEFAULT_LOCATION = 'default';
 export const DEFAULT_PERIOD_SECONDS = 60;
@@ -54,7 +56,7 @@ export const commonFields = {
   enabled: Type.Boolean({ default: true, description: 'whether it runs until somebody says otherwise' }),
   tags: Type.Array(Type.String({ minLength: 1, maxLength: 64, pattern: '\\S', description: 'text, not only blanks' }), {
     default: [],
-    maxItems: 32,
+    maxItems: MAX_TAGS,
     uniqueItems: true,
     description: 'labels to filter by',
   }),

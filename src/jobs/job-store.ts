@@ -24,10 +24,11 @@ export interface JobStore {
   /** Idempotent; remembered over restarts. Allowed for jobs of the file too. */
   setRunning(jobId: number, running: boolean): Promise<StoredJob>;
   /**
-   * The same done with all of the jobs in one transaction, or with none when one of them is missing, or is of the job file
-   * and to be removed. Throws VED_JOB_NOT_FOUND, VED_JOB_MANAGED_BY_FILE with every such id.
+   * The same change of all of the jobs in one transaction, or of none when one of them is missing, or is of the job file and
+   * to be removed or tagged. Returns the jobs that it changed, or would change. Throws VED_JOB_NOT_FOUND,
+   * VED_JOB_MANAGED_BY_FILE with such ids, VED_VALIDATION for too many tags.
    */
-  changeAll(jobIds: readonly number[], action: BulkAction): Promise<void>;
+  changeAll(jobIds: readonly number[], change: BulkChange, options?: { dryRun?: boolean }): Promise<number[]>;
   /** Makes the jobs of source `file` equal to `definitions` in one transaction; jobs of the API are left alone. */
   applyFile(definitions: readonly JobDefinition[]): Promise<FileChanges>;
   /**
@@ -39,8 +40,9 @@ export interface JobStore {
   watch(onChange: () => void): Promise<() => Promise<void>>;
 }
 
-export const BULK_ACTIONS = ['start', 'stop', 'remove'] as const;
-export type BulkAction = (typeof BULK_ACTIONS)[number];
+export type BulkChange =
+  | { readonly action: 'start' | 'stop' | 'remove' }
+  | { readonly action: 'tag' | 'untag'; readonly tags: readonly string[] };
 
 /** Definitions have their job_id; versions are those that the jobs must be at. */
 export interface JobImport {

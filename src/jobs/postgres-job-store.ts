@@ -3,8 +3,9 @@ import { VedetteError } from '../errors.ts';
 import type { Database, Queryable } from '../storage/database.ts';
 import { FIRST_DERIVED_ID } from './derived-id.ts';
 import type { Job, StoredJob } from './job.ts';
+import { planBulk } from './job-bulk.ts';
 import { countStatement, listStatement } from './job-list.ts';
-import type { BulkAction, FileChanges, JobDefinition, JobFilter, JobImport, JobPage, JobStore } from './job-store.ts';
+import type { BulkChange, FileChanges, JobDefinition, JobFilter, JobImport, JobPage, JobStore } from './job-store.ts';
 
 export interface JobStoreOptions {
   database: Database;
@@ -136,35 +137,12 @@ class PostgresJobStore implements JobStore {
     });
   }
 
-  changeAll(jobIds: readonly number[], action: BulkAction): Promise<void> {
+  changeAll(jobIds: readonly number[], change: BulkChange, { dryRun }: { dryRun?: boolean } = {}): Promise<number[]> {
+    if (dryRun) return this.#database.transaction(async (tx) => (await planBulk(tx, jobIds, change)).changed);
     return this.#change(async (tx, revision) => {
-      const { rows } = await tx.query<{ job_id: number; source: string }>(
-        'SELECT job_id, source FROM jobs WHERE job_id = ANY($1) AND deleted_at IS NULL ORDER BY job_id FOR UPDATE',
-        [jobIds],
-      );
-      const known = new Set(rows.map((row) => row.job_id));
-      const missing = jobIds.filter((jobId) => !known.has(jobId));
-      if (missing.length > 0) {
-        const text = `There is no job ${missing.join(', ')}${jobIds.length > 1 ? '; nothing was changed' : ''}`;
-        throw new VedetteError('VED_JOB_NOT_FOUND', text);
-      }
-      const fixed = rows.filter(({ source }) => action === 'remove' && source === 'file').map((row) => row.job_id);
-      if (fixed.length > 0) {
-        const text = `The job file manages ${fixed.join(', ')}: edit it there; nothing was changed`;
-        throw new VedetteError('VED_JOB_MANAGED_BY_FILE', text);
-      }
-      if (action === 'remove') {
-        await tx.query(
-          `UPDATE jobs SET running = false, deleted_at = now(), updated_at = now(), revision = $2 WHERE job_id = ANY($1)`,
-          [jobIds, revision],
-        );
-      } else {
-        await tx.query(
-          `UPDATE jobs SET running = $3, updated_at = now(), revision = $2
-           WHERE job_id = ANY($1) AND running IS DISTINCT FROM $3`,
-          [jobIds, revision, action === 'start'],
-        );
-      }
+      const { changed, write } = await planBulk(tx, jobIds, change);
+      await write(revision);
+      return changed;
     });
   }
 

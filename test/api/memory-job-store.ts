@@ -1,7 +1,7 @@
 import { VedetteError } from '../../src/errors.ts';
 import type { StoredJob } from '../../src/jobs/job.ts';
 import { toJob } from '../../src/jobs/job-rules.ts';
-import type { BulkAction, FileChanges, JobDefinition, JobFilter, JobStore } from '../../src/jobs/job-store.ts';
+import type { BulkChange, FileChanges, JobDefinition, JobFilter, JobStore } from '../../src/jobs/job-store.ts';
 
 /** A job store without a database: what the API does with jobs, apart from how they are kept. */
 export class MemoryJobStore implements JobStore {
@@ -76,12 +76,13 @@ export class MemoryJobStore implements JobStore {
     return stored;
   }
 
-  async changeAll(jobIds: readonly number[], action: BulkAction): Promise<void> {
+  async changeAll(jobIds: readonly number[], { action }: BulkChange): Promise<number[]> {
     for (const jobId of jobIds) this.#find(jobId);
     for (const jobId of jobIds) {
       if (action === 'remove') await this.remove(jobId);
       else await this.setRunning(jobId, action === 'start');
     }
+    return [...jobIds];
   }
 
   async applyFile(): Promise<FileChanges> {

@@ -5,6 +5,7 @@ import { addDatabaseRoutes } from './database.ts';
 import { addDeadLetterRoutes } from './dead-letters.ts';
 import { addHealthRoutes } from './health.ts';
 import { addJobActionRoutes } from './job-actions.ts';
+import { addJobBulkRoutes } from './job-bulk.ts';
 import { addJobMetricsRoutes } from './job-metrics.ts';
 import { addJobResultsRoutes } from './job-results.ts';
 import { addJobRoutes } from './jobs.ts';
@@ -28,6 +29,7 @@ export function addRoutes(app: FastifyInstance, dependencies: ApiDependencies): 
   addJobRoutes(app, dependencies);
   addPluralPath(app);
   addJobActionRoutes(app, dependencies);
+  addJobBulkRoutes(app, dependencies);
   addJobMetricsRoutes(app, dependencies);
   addJobResultsRoutes(app, dependencies);
   addSeriesRoutes(app, dependencies);

@@ -83,7 +83,7 @@ const definitionRef = Type.Unsafe<unknown>({ $ref: JOB_DEFINITION_REF });
 const EXAMPLE_DEFINITION = {
   job_name: 'check localhost',
   check_period_seconds: 60,
-  uri: 'http://127.0.0.1:8080/website_mock',
+  uri: 'http://vedette.self/website_mock',
   method: 'GET',
 };
 const EXAMPLE_JOB = {
