@@ -41,13 +41,14 @@ const version = readManifest(root).peerDependencies['node-rdkafka'];
 const libc = process.report.getReport().header.glibcVersionRuntime ?? 'other';
 const cache = join(
   cacheFolder(),
-  `rdkafka-${version}-abi${process.versions.modules}-${process.platform}-${process.arch}-${libc}`,
+  `rdkafka-v${version}-abi${process.versions.modules}-${process.platform}-${process.arch}-${libc}`,
 );
 
 // Before anything is downloaded: what the system lacks, and whether it may be installed.
 const isCompiled = existsSync(cache);
 if (force || (!isCompiled && !report())) installPackages();
-if (!existsSync(folder) || readManifest(folder).version !== version) installModule();
+// Its own manifest says v3.6.1.
+if (!existsSync(folder) || readManifest(folder).version.replace(/^v/, '') !== version) installModule();
 if (force || !(report() || (restore() && report()))) {
   compile();
   if (!report()) fail(`it compiled, but does not load:\n${loaded().error}`);
