@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
+import path from 'node:path';
 import { openDatabase } from './app/connections.ts';
 import { tryPort } from './app/port.ts';
 import { type Clock, systemClock } from './core/clock.ts';
@@ -65,6 +67,7 @@ async function start(
 ): Promise<StartInfo> {
   const isListening = settings.roles.includes('api') || settings.server.probes;
   if (isListening && settings.server.port !== 0) await tryPort(settings.server);
+  await readNewJobs(settings);
   const name = settings.instance ?? `${hostname()}-${process.pid}`;
   const parts = {
     settings,
@@ -90,6 +93,17 @@ async function start(
   });
   const isApi = settings.roles.includes('api');
   return { url: isApi ? address : null, database: place, stream: foundation.driver.name, roles: settings.roles };
+}
+
+/** Where no database is yet, nothing goes on: jobs that cannot be read are told before one is made. */
+async function readNewJobs(settings: Settings): Promise<void> {
+  const isNew = !settings.databaseServer && !existsSync(path.join(settings.dataDir, 'postgres'));
+  if (!isNew || !settings.roles.includes('scheduler')) return;
+  const [{ jobSourceOf }, { createRules }] = await Promise.all([import('./app/job-file.ts'), import('./app/jobs.ts')]);
+  await jobSourceOf(
+    settings,
+    createRules(settings, () => Promise.resolve('not asked')),
+  )?.read();
 }
 
 /** Only the first call takes time. The API is not loaded where it is not wanted. */

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { maskAddress } from '../core/masking.ts';
 import { plainText } from '../core/plain-text.ts';
 import type { Job } from '../jobs/job.ts';
-import { type Cli, EXIT, examples, settingsFor } from './context.ts';
+import { type Cli, cancelled, examples, settingsFor } from './context.ts';
 import { addJobOptions, type JobOptions, toJobFields } from './job-options.ts';
 import { formatCounted, formatSeconds } from './output.ts';
 import { outcomeStyle } from './result-line.ts';
@@ -32,7 +32,8 @@ export function checkCommand(cli: Cli): Command {
       const period = { check_period_seconds: Math.max(60, (options.timeout ?? 0) + 1) };
       const job = rules.toJob(readDefinition(rules, { ...period, uri, ...toJobFields(options) }), 1);
       const result = await runCheck(rules, job, cli.signal);
-      cli.exitCode = cli.signal.aborted ? EXIT.interrupted : exitCodeOf([result.outcome]);
+      if (cli.signal.aborted) return cancelled(cli);
+      cli.exitCode = exitCodeOf([result.outcome]);
       if (options.json) cli.stdout.json(toJson(maskAddress(uri), result));
       else show(cli, maskAddress(uri), job, result);
     });

@@ -20,6 +20,12 @@ export interface Cli {
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, degraded: 3, interrupted: 130 } as const;
 
+/** Ends a command that a Ctrl-C cut short. */
+export function cancelled(cli: Cli): void {
+  cli.stderr.line('cancelled');
+  cli.exitCode = EXIT.interrupted;
+}
+
 interface GlobalOptions {
   envFile?: string;
   settings?: string;

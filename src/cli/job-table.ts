@@ -1,17 +1,35 @@
 import { formatDuration } from '../core/duration.ts';
+import { maskText } from '../core/masking.ts';
 import type { StoredJob } from '../jobs/job.ts';
 import type { JobRules } from '../jobs/job-rules.ts';
 import type { JobState } from '../storage/queries.ts';
 import type { Cli } from './context.ts';
-import { formatCount, formatSeconds, formatTable } from './output.ts';
+import { type Column, formatCount, formatSeconds, formatTable } from './output.ts';
 import { outcomeStyle } from './result-line.ts';
+import { formatInstant } from './time.ts';
+
+interface Row {
+  stored: StoredJob;
+  state: JobState;
+}
+
+const SINCE: Column<Row> = {
+  title: 'since',
+  value: ({ state: { last } }) => (last?.sinceSlot == null ? '-' : formatInstant(last.sinceSlot)),
+};
+
+const WHY: Column<Row> = {
+  title: 'why',
+  value: ({ state: { last } }) =>
+    [last?.reason, last?.detail && maskText(last.detail)].filter(Boolean).join(': ') || '-',
+};
 
 export async function showJobs(
   { stdout }: Cli,
   rules: JobRules,
   jobs: readonly StoredJob[],
   states: ReadonlyMap<number, JobState>,
-  isJson: boolean,
+  { isJson, isTrouble }: { isJson: boolean; isTrouble: boolean },
 ): Promise<void> {
   const rows = jobs.map((stored) => ({ stored, state: states.get(stored.job.jobId)! }));
   if (isJson) {
@@ -26,6 +44,8 @@ export async function showJobs(
         reason: last.reason,
         status: last.status,
         response_time: last.rtMicros === null ? null : last.rtMicros / 1e6,
+        since: last.sinceSlot,
+        detail: last.detail && maskText(last.detail),
       },
       counts,
     }));
@@ -56,6 +76,7 @@ export async function showJobs(
       },
       { title: 'from', value: ({ stored }) => stored.source },
       { title: 'name', value: ({ stored }) => stored.job.name },
+      ...(isTrouble ? [SINCE, WHY] : []),
     ],
     style,
   );

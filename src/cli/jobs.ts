@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command } from 'commander';
@@ -7,6 +8,7 @@ import { VedetteError } from '../errors.ts';
 import type { StoredJob } from '../jobs/job.ts';
 import type { JobRules } from '../jobs/job-rules.ts';
 import type { JobDefinition, JobFilter, JobStore } from '../jobs/job-store.ts';
+import { findRepeatedKey } from '../jobs/json-syntax.ts';
 import { OUTCOMES } from '../messages/check-result.ts';
 import type { Settings } from '../settings.ts';
 import type { Database } from '../storage/database.ts';
@@ -89,7 +91,8 @@ function addList(cli: Cli, jobs: Command, run: Run): void {
           stored.map(({ job }) => job.jobId),
           Date.now(),
         );
-        await showJobs(cli, rules, stored, states, options.json === true);
+        const shown = { isJson: options.json === true, isTrouble: outcome !== undefined && outcome !== 'up' };
+        await showJobs(cli, rules, stored, states, shown);
       });
     });
 }
@@ -163,10 +166,18 @@ function describe(uri: string, options: AddOptions): JobDefinition {
 }
 
 function readJobs({ cwd = '.' }: Cli, file: string): unknown[] {
+  const refuse = (why: string, cause?: unknown) => new VedetteError('VED_USAGE', `--file ${file}: ${why}`, { cause });
+  let parsed: unknown;
+  let text: string;
   try {
-    const parsed: unknown = JSON.parse(readFileSync(file === '-' ? 0 : path.resolve(cwd, file), 'utf8'));
-    return Array.isArray(parsed) ? parsed : [parsed];
+    const bytes = readFileSync(file === '-' ? 0 : path.resolve(cwd, file));
+    if (!isUtf8(bytes)) throw new Error('it is no UTF-8');
+    text = bytes.toString('utf8').replace(/^\ufeff/, '');
+    parsed = JSON.parse(text);
   } catch (error) {
-    throw new VedetteError('VED_USAGE', `--file ${file}: ${(error as Error).message}`, { cause: error });
+    throw refuse((error as Error).message, error);
   }
+  const repeated = findRepeatedKey(text);
+  if (repeated) throw refuse(`line ${repeated.line}: ${repeated.path}: a key that was given before`);
+  return Array.isArray(parsed) ? parsed : [parsed];
 }

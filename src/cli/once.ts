@@ -5,7 +5,7 @@ import type { Job } from '../jobs/job.ts';
 import type { JobRules } from '../jobs/job-rules.ts';
 import type { Settings } from '../settings.ts';
 import { toJson } from './check.ts';
-import { type Cli, EXIT, examples, settingsFor } from './context.ts';
+import { type Cli, cancelled, examples, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
 import { loadJobFile, loadJobRules } from './job-rules.ts';
 import { addJobSourceOptions } from './job-source-options.ts';
@@ -52,7 +52,7 @@ export function onceCommand(cli: Cli): Command {
       const unknown = ids?.filter((id) => !all.some((job) => job.jobId === id)) ?? [];
       if (unknown.length > 0) throw new VedetteError('VED_JOB_NOT_FOUND', `There is no job ${unknown.join(', ')}`);
       const results = await checkAll(cli, rules, jobs, options.concurrency);
-      cli.exitCode = cli.signal.aborted ? EXIT.interrupted : exitCodeOf(results.map(({ result }) => result.outcome));
+      cli.exitCode = exitCodeOf(results.map(({ result }) => result.outcome));
       if (options.json) {
         cli.stdout.json(
           results.map(({ job, result }) => ({
@@ -63,6 +63,7 @@ export function onceCommand(cli: Cli): Command {
         );
       } else if (results.length === 0) cli.stdout.line('There are no jobs to check.');
       else showTable(cli, results);
+      if (cli.signal.aborted) cancelled(cli);
     });
 }
 
@@ -79,7 +80,7 @@ async function storedJobs(cli: Cli, settings: Settings, rules: JobRules): Promis
   });
 }
 
-/** In the order of the jobs, some at a time; those that were not begun before a Ctrl-C are left out. */
+/** In the order of the jobs, some at a time; those that had not ended at a Ctrl-C are left out. */
 async function checkAll(cli: Cli, rules: JobRules, jobs: readonly Job[], concurrency: number): Promise<Checked[]> {
   const results: Array<Checked | undefined> = [];
   let next = 0;
@@ -87,7 +88,10 @@ async function checkAll(cli: Cli, rules: JobRules, jobs: readonly Job[], concurr
   const work = async () => {
     for (let index = next++; index < jobs.length && !cli.signal.aborted; index = next++) {
       const job = jobs[index]!;
-      results[index] = { job, result: await runCheck(rules, job, cli.signal) };
+      const result = await runCheck(rules, job, cli.signal);
+      // What was cut off says nothing about the site.
+      if (cli.signal.aborted) break;
+      results[index] = { job, result };
       done++;
       cli.stderr.progress(`${done} of ${jobs.length} checked`);
     }

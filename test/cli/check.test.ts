@@ -86,7 +86,7 @@ test('Ctrl-C ends a check at once, with 130', async (t) => {
   const run = spawnVedette(t, ['check', `${site}/wait`, '--timeout', '30']);
   await waiting;
   run.child.kill('SIGINT');
-  t.match(await run.finished, { code: 130 });
+  t.match(await run.finished, { code: 130, stdout: '', stderr: 'cancelled\n' });
 });
 
 test('once checks the jobs of the job file', async (t) => {

@@ -9,8 +9,7 @@ test('start, stop and remove change all of the jobs or none', async (t) => {
     'list.yaml': '\ufeff- { url: "http://c.test/", name: c, job_id: 3 }\n',
     'latin.yaml': Buffer.from('- { url: "http://c.test/", name: "caf\xe9" }\n', 'latin1'),
     'twice.json': '[{"job_id": 1,\n "uri": "http://a.test/", "tags": ["uri"],\n "uri": "http://b.test/"}]',
-    'tagged.json':
-      JSON.stringify([
+    'tagged.json': JSON.stringify([
       { job_id: 1, uri: 'http://x.test/', tags: ['x'] },
       { job_id: 2, uri: 'http://y.test/', tags: ['x'] },
       { job_id: 3, uri: 'http://z.test/' },
@@ -18,6 +17,8 @@ test('start, stop and remove change all of the jobs or none', async (t) => {
   });
   const run = (...args: string[]) => vedette(t, ['jobs', ...args], { cwd, env });
   t.match(await run('import', 'latin.yaml'), { code: 1, stderr: /latin\.yaml: it is no UTF-8/ });
+  t.match(await run('add', '--file', 'latin.yaml'), { code: 2, stderr: /latin\.yaml: it is no UTF-8/ });
+  t.match(await run('add', '--file', 'twice.json'), { code: 2, stderr: /line 3: \[0\]\.uri: a key that was/ });
   t.match(await run('import', 'twice.json'), {
     code: 1,
     stderr: /line 3: \[0\]\.uri: given a key that was given before/,

@@ -33,6 +33,19 @@ test('a data folder that is none is one sentence', async (t) => {
   }
 });
 
+test('jobs that cannot be read are told before a database is made', async (t) => {
+  const cwd = t.testdir({ 'wrong.json': '[{"uri": 5}]' });
+  for (const [file, why] of [
+    ['nofile.json', /nofile\.json/],
+    ['wrong.json', /uri: given 5/],
+  ] as const) {
+    const run = await vedette(t, ['serve', '--port', '0', '--jobs', file], { cwd });
+    t.match(run, { code: 1, stderr: why });
+    t.notMatch(run.stderr, / at .*:\d+:\d+/);
+    t.notOk(existsSync(path.join(cwd, 'data')), 'no database was made');
+  }
+});
+
 test('hints repeat the options that were given', async (t) => {
   const cwd = t.testdir({ 'my.env': '' });
   const run = await vedette(t, ['jobs', '-e', 'my.env', '--data-dir', "it's here"], { cwd });
