@@ -33,10 +33,11 @@ export function verifyCommand(cli: Cli): Command {
       const settings = settingsFor(cli, command);
       const range = parseRange(options, '24h', Date.now());
       await withDatabase(cli, settings, { tables: 'ready' }, async ({ database }) => {
-        const [{ verify }, { planMetrics }, { countedTopics, openStream }] = await Promise.all([
+        const [{ verify }, { planMetrics }, { countedTopics, openStream }, { countCronSlots }] = await Promise.all([
           import('../processor/verify.ts'),
           import('../aggregates/metrics-plan.ts'),
           import('./stream.ts'),
+          import('../scheduler/slots.ts'),
         ]);
         const lifecycle = new Lifecycle();
         try {
@@ -49,6 +50,7 @@ export function verifyCommand(cli: Cli): Command {
             keptFromMs: keptFrom(settings),
             results: { store: settings.results.store, keptFromMs: resultsKeptFrom(settings) },
             permittedDelayMs: permittedDelay(settings),
+            countSlots: countCronSlots,
             onProgress: ({ records, total }) => {
               cli.stderr.progress(`${formatCount(records)} of ${formatCounted(total, 'record')} read`);
             },

@@ -21,9 +21,12 @@ export interface CoverageReport {
   pending: number;
   /** Series whose counted slots are not those that were due. */
   gaps: SeriesCoverage[];
-  /** Series that cannot be judged: a cron expression in part of the range, or results of foreign producers. */
+  /** Series that cannot be judged: results of foreign producers, or a cron expression that nobody can read. */
   unknown: Array<{ jobId: number; location: string; why: string }>;
 }
+
+/** How many slots a cron expression has in [fromMs, toMs], both included. Throws when it cannot be read. */
+export type CountSlots = (cron: string, timezone: string | null, fromMs: number, toMs: number) => number;
 
 export interface CoverageInput {
   /** ms since the epoch, both bounds of buckets. */
@@ -34,15 +37,14 @@ export interface CoverageInput {
   /** How long after its slot a check may begin, and its result be published and counted. The check itself comes on top. */
   permittedDelayMs: number;
   spans: readonly VerifiedSpan[];
+  /** Absent: series of cron expressions are not judged. */
+  countSlots?: CountSlots | undefined;
   progress: readonly CountedSeries[];
   /** Counted slots in the range by `job_id location`. */
   counted: ReadonlyMap<string, number>;
   /** Series with lines of foreign producers, as `job_id location`. */
   foreign: ReadonlySet<string>;
 }
-
-/** No check lasts longer: it ends before the next slot of its job. For a cron schedule this is the limit of one try. */
-const CRON_CHECK_MS = 10 * 60_000;
 
 /** Compares, per series, the slots of the recorded spans with the slots that were counted. */
 export function checkCoverage(input: CoverageInput): CoverageReport {
@@ -59,13 +61,15 @@ export function checkCoverage(input: CoverageInput): CoverageReport {
     const series = { jobId, location, due: 0, counted: input.counted.get(key) ?? 0, overdue: 0, pending: 0 };
     for (const span of spans) {
       const known = lastSlots.get(`${jobId} ${location} ${span.topic}`) ?? -1;
-      series.due += slotsOf(span, input.fromMs, Math.min(input.toMs, known + 1));
+      const slots = slotsOf(span, input.countSlots);
+      series.due += slots.within(input.fromMs, Math.min(input.toMs, known + 1));
       const behindMs = Math.max(input.fromMs, known + 1);
       const endMs = Math.min(input.toMs, input.nowMs);
-      const overdueMs = endMs - input.permittedDelayMs - (span.periodMs ?? CRON_CHECK_MS);
-      const overdue = slotsOf(span, behindMs, Math.min(endMs, overdueMs));
+      const late = slots.endedBefore(behindMs, endMs - input.permittedDelayMs);
+      const passed = slots.within(behindMs, endMs);
+      const overdue = Math.min(late, passed);
       series.overdue += overdue;
-      series.pending += slotsOf(span, behindMs, endMs) - overdue;
+      series.pending += passed - overdue;
     }
     series.due += series.overdue;
     for (const key of ['due', 'counted', 'overdue', 'pending'] as const) report[key] += series[key];
@@ -74,20 +78,41 @@ export function checkCoverage(input: CoverageInput): CoverageReport {
   return report;
 }
 
-/** How many slots of a span lie in [fromMs, toMs). Its slots are from_slot + k * period. */
-function slotsOf(span: VerifiedSpan, fromMs: number, toMs: number): number {
-  const last = Math.min(span.toSlot ?? Number.POSITIVE_INFINITY, toMs - 1);
-  if (span.periodMs === null) return span.fromSlot <= last && span.toSlot !== null ? (span.slotCount ?? 0) : 0;
-  const before = Math.max(0, Math.ceil((fromMs - span.fromSlot) / span.periodMs));
-  const first = span.fromSlot + before * span.periodMs;
-  return last < first ? 0 : Math.floor((last - first) / span.periodMs) + 1;
+interface SpanSlots {
+  /** How many slots of the span lie in [fromMs, toMs). */
+  within(fromMs: number, toMs: number): number;
+  /** How many slots from `fromMs` on, of the span or behind it, have a check that has ended before `ms`: before its next slot. */
+  endedBefore(fromMs: number, ms: number): number;
 }
 
-function whyUnknown(spans: readonly VerifiedSpan[], { fromMs, toMs }: CoverageInput): string | null {
-  const partly = spans.some(
-    (span) => span.periodMs === null && (span.toSlot === null || span.fromSlot < fromMs || span.toSlot >= toMs),
-  );
-  return partly ? 'it follows a cron expression, and a span of it lies only partly in the range' : null;
+function slotsOf({ periodMs, cron, cronTimezone, fromSlot, toSlot }: VerifiedSpan, countSlots?: CountSlots): SpanSlots {
+  const lastSlot = toSlot ?? Number.POSITIVE_INFINITY;
+  // The slots of a period are from_slot + k * period.
+  const count = (fromMs: number, lastMs: number): number => {
+    const from = Math.max(fromMs, fromSlot);
+    if (lastMs < from) return 0;
+    if (periodMs === null) return countSlots!(cron!, cronTimezone, from, lastMs);
+    const before = Math.ceil((from - fromSlot) / periodMs);
+    return Math.max(0, Math.floor((lastMs - fromSlot) / periodMs) - before + 1);
+  };
+  return {
+    within: (fromMs, toMs) => count(fromMs, Math.min(lastSlot, toMs - 1)),
+    // The slot after each but the last one has come.
+    endedBefore: (fromMs, ms) => Math.max(0, count(fromMs, ms - 1) - 1),
+  };
+}
+
+function whyUnknown(spans: readonly VerifiedSpan[], { countSlots }: CoverageInput): string | null {
+  for (const { periodMs, cron, cronTimezone } of spans) {
+    if (periodMs !== null) continue;
+    if (!countSlots || cron === null) return 'it follows a cron expression';
+    try {
+      countSlots(cron, cronTimezone, 0, 0);
+    } catch (error) {
+      return `its cron expression cannot be read: ${(error as Error).message}`;
+    }
+  }
+  return null;
 }
 
 function bySeries(spans: readonly VerifiedSpan[]): Map<string, VerifiedSpan[]> {

@@ -27,3 +27,15 @@ export function only(value: Buffer, lines: readonly Line[]): Buffer {
   for (const { start, end } of lines) value.copy(copy, start, start, end);
   return copy;
 }
+
+/** The numbers of lines, by `topic partition offset` of their record. */
+export function groupLines(
+  lines: ReadonlyArray<{ topic: string; partition: number; offset: number; line: number }>,
+): Map<string, Set<number>> {
+  const grouped = new Map<string, Set<number>>();
+  for (const { topic, partition, offset, line } of lines) {
+    const key = `${topic} ${partition} ${offset}`;
+    grouped.set(key, (grouped.get(key) ?? new Set()).add(line));
+  }
+  return grouped;
+}

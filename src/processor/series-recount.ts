@@ -6,7 +6,7 @@ import { readEpochFloors } from '../storage/processor-offsets.ts';
 import type { ResultPlace } from '../storage/processor-repair.ts';
 import { type CountedSeries, readCountedOffsets } from '../storage/processor-verify.ts';
 import type { StreamDriver, StreamRecord } from '../streaming/driver.ts';
-import { splitLines } from './lines.ts';
+import { groupLines, splitLines } from './lines.ts';
 import { namedStatuses } from './named-statuses.ts';
 import { RawResults, type RawResultsTaken, type ResultsStore } from './raw-results.ts';
 import { type ResultsExpected, Shadow } from './shadow.ts';
@@ -49,11 +49,8 @@ export const AHEAD_MS = 60_000;
 export async function recountSeries(options: RecountOptions): Promise<Recount> {
   const { database, driver, series, results, signal } = options;
   const { topic, jobId } = series;
-  const known = new Map<string, Set<number>>();
-  for (const { partition, offset, line } of await readRefusedLines(database, [topic])) {
-    refuse(known, `${topic} ${partition} ${offset}`, line);
-  }
-  const refused = new Map([...known].map(([key, lines]) => [key, new Set(lines)]));
+  const lines = await readRefusedLines(database, [topic]);
+  const [known, refused] = [groupLines(lines), groupLines(lines)];
   const lows = new Map((await driver.ranges(topic)).map(({ partition, low }) => [partition, low]));
   const offsets = await readCountedOffsets(database, [topic]);
   const stretches = offsets.flatMap(({ partition, nextOffset, firstOffset }) => {
@@ -82,7 +79,7 @@ export async function recountSeries(options: RecountOptions): Promise<Recount> {
       const key = `${topic} ${partition} ${record.offset}`;
       for (const letter of mistakes(options, columns, partition, record)) {
         if (known.get(key)?.has(letter.line)) continue;
-        refuse(refused, key, letter.line);
+        refused.set(key, (refused.get(key) ?? new Set()).add(letter.line));
         letters.push(letter);
       }
       stored.clear();
@@ -103,10 +100,6 @@ export async function recountSeries(options: RecountOptions): Promise<Recount> {
     ...wanted.take(),
     isWhole: partitions.every((partition) => (lows.get(partition) ?? 0) <= (begins.get(partition) ?? 0)),
   };
-}
-
-function refuse(refused: Map<string, Set<number>>, key: string, line: number): void {
-  refused.set(key, (refused.get(key) ?? new Set()).add(line));
 }
 
 /** The lines of the series in a record that no scheduler can have written. */

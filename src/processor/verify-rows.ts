@@ -1,5 +1,6 @@
 import { OUTCOMES } from '../messages/check-result.ts';
 import type { CountedOffset, CountedSeries, VerifiedSpan } from '../storage/processor-verify.ts';
+import type { CountSlots } from './coverage.ts';
 import type { ShadowSeries } from './shadow-series.ts';
 import type { ShadowTally } from './shadow-tally.ts';
 
@@ -79,14 +80,26 @@ export function judgeOffset(stored: CountedOffset, tally: ShadowTally): RowDiffe
 }
 
 /** Holds the columns of a span against each other. Spans of cron expressions have neither period nor phase. */
-export function judgeSpan(span: VerifiedSpan): RowDifference[] {
-  const { jobId, location, periodMs, phaseMs, fromSlot, toSlot, slotCount } = span;
+export function judgeSpan(span: VerifiedSpan, countSlots?: CountSlots): RowDifference[] {
+  const { jobId, location, periodMs, phaseMs, cron, cronTimezone, fromSlot, toSlot, slotCount } = span;
   const judge = new Judge('schedule_spans', `job ${jobId} at ${location} from ${new Date(fromSlot).toISOString()}`);
-  if (periodMs === null) return judge.differences;
-  judge.compare('phase_ms', phaseMs, fromSlot % periodMs);
-  const slots = toSlot === null ? null : Math.floor((toSlot - fromSlot) / periodMs) + 1;
-  judge.compare('slot_count', slotCount, slots);
+  if (periodMs !== null) {
+    judge.compare('phase_ms', phaseMs, fromSlot % periodMs);
+    judge.compare('slot_count', slotCount, toSlot === null ? null : Math.floor((toSlot - fromSlot) / periodMs) + 1);
+  } else if (countSlots && cron !== null) {
+    const slots = toSlot === null ? null : countOrNull(() => countSlots(cron, cronTimezone, fromSlot, toSlot));
+    if (toSlot === null || slots !== null) judge.compare('slot_count', slotCount, slots);
+  }
   return judge.differences;
+}
+
+/** An expression that cannot be read is named by the coverage. */
+function countOrNull(count: () => number): number | null {
+  try {
+    return count();
+  } catch {
+    return null;
+  }
 }
 
 class Judge {

@@ -17,7 +17,8 @@ import {
   readVerifiedSpans,
 } from '../storage/processor-verify.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
-import { checkCoverage } from './coverage.ts';
+import { type CountSlots, checkCoverage } from './coverage.ts';
+import { groupLines } from './lines.ts';
 import { namedStatuses } from './named-statuses.ts';
 import type { ResultsStore } from './raw-results.ts';
 import { Retained } from './retained.ts';
@@ -28,7 +29,7 @@ import { addTally, emptyTally, type ShadowTally } from './shadow-tally.ts';
 import { emptyReport, type VerifyReport } from './verify-report.ts';
 import { judgeOffset, judgeSeries, judgeSpan, type RowDifference } from './verify-rows.ts';
 
-export type { SeriesCoverage } from './coverage.ts';
+export type { CountSlots, SeriesCoverage } from './coverage.ts';
 export type { Difference, Mismatch } from './shadow-rows.ts';
 export type { VerifyReport } from './verify-report.ts';
 export type { RowDifference } from './verify-rows.ts';
@@ -51,6 +52,8 @@ export interface VerifyOptions {
    * What was due earlier and is not counted is a gap. Default 30 s.
    */
   permittedDelayMs?: number;
+  /** Counts the slots of cron expressions. Absent: coverage of jobs that follow one is not judged. */
+  countSlots?: CountSlots;
   /** The time up to which slots are due, ms since the epoch. Default: the database's clock. */
   nowMs?: number;
   onProgress?: (progress: VerifyProgress) => void;
@@ -340,13 +343,15 @@ class Verification {
     if (!shortest) return;
     const { fromMs, toMs } = shortest;
     const spans = await readVerifiedSpans(this.#tx, fromMs, toMs);
-    for (const span of spans) for (const difference of judgeSpan(span)) this.#listRow(difference);
+    const { countSlots } = this.#options;
+    for (const span of spans) for (const difference of judgeSpan(span, countSlots)) this.#listRow(difference);
     this.#report.coverage = checkCoverage({
       fromMs,
       toMs,
       nowMs: this.#nowMs,
       permittedDelayMs: this.#options.permittedDelayMs ?? 30_000,
       spans,
+      countSlots,
       progress: this.#progress,
       counted: this.#counted,
       foreign: this.#foreign,
@@ -385,15 +390,4 @@ function topicsByJob(progress: readonly CountedSeries[]): Map<number, Set<string
     else topics.set(jobId, new Set([topic]));
   }
   return topics;
-}
-
-function groupLines(
-  lines: ReadonlyArray<{ topic: string; partition: number; offset: number; line: number }>,
-): Map<string, Set<number>> {
-  const grouped = new Map<string, Set<number>>();
-  for (const { topic, partition, offset, line } of lines) {
-    const key = `${topic} ${partition} ${offset}`;
-    grouped.set(key, (grouped.get(key) ?? new Set()).add(line));
-  }
-  return grouped;
 }

@@ -89,6 +89,9 @@ export interface VerifiedSpan {
   topic: string;
   periodMs: number | null;
   phaseMs: number | null;
+  /** Both null where a period says when. */
+  cron: string | null;
+  cronTimezone: string | null;
   fromSlot: number;
   toSlot: number | null;
   slotCount: number | null;
@@ -198,8 +201,8 @@ export async function readRouting(tx: Queryable, topics: readonly string[]): Pro
 /** The spans that overlap [fromMs, toMs). */
 export async function readVerifiedSpans(tx: Queryable, fromMs: number, toMs: number): Promise<VerifiedSpan[]> {
   const { rows } = await tx.query<VerifiedSpan>(
-    `SELECT job_id AS "jobId", location, topic, period_ms AS "periodMs", phase_ms AS "phaseMs", from_slot AS "fromSlot", to_slot AS "toSlot",
-       slot_count AS "slotCount"
+    `SELECT job_id AS "jobId", location, topic, period_ms AS "periodMs", phase_ms AS "phaseMs",
+       cron, cron_timezone AS "cronTimezone", from_slot AS "fromSlot", to_slot AS "toSlot", slot_count AS "slotCount"
      FROM schedule_spans
      WHERE from_slot < $2 AND (to_slot IS NULL OR to_slot >= $1) AND (to_slot IS NULL OR to_slot >= from_slot)
      ORDER BY job_id, location, from_slot`,
