@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { VedetteError } from '../errors.ts';
 import type { Database, Queryable } from '../storage/database.ts';
+import { boundVersions } from '../storage/expired-versions.ts';
 import { FIRST_DERIVED_ID } from './derived-id.ts';
 import type { Job, StoredJob } from './job.ts';
 import { planBulk } from './job-bulk.ts';
@@ -261,6 +262,7 @@ class PostgresJobStore implements JobStore {
          SELECT job_id, version, definition FROM jobs WHERE revision = $1 ON CONFLICT DO NOTHING`,
         [revision],
       );
+      await boundVersions(tx, revision);
       await this.#database.notify(CHANNEL, String(revision), tx);
       return answer;
     });

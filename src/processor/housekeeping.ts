@@ -2,6 +2,7 @@ import { schedule } from 'node-cron';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Database, Transaction } from '../storage/database.ts';
+import { expireVersions } from '../storage/expired-versions.ts';
 import { deleteDeadInstances } from '../storage/instances.ts';
 import { dropExpiredPartitions } from '../storage/partitions.ts';
 import { deleteOldDeadLetters, type LowOffset } from '../storage/processor-dead-letters.ts';
@@ -49,6 +50,9 @@ export interface HousekeepingReport {
   droppedPartitions: string[];
   deadLetters: number;
   instances: number;
+  /** Stretches of schedules and versions of jobs that no kept row needs. */
+  spans: number;
+  versions: number;
   stream: number;
   /** Parts that failed; the next round tries again. */
   failed: string[];
@@ -65,7 +69,8 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
   let running: Promise<HousekeepingReport> | undefined;
 
   async function round(): Promise<HousekeepingReport> {
-    const report: HousekeepingReport = { droppedPartitions: [], deadLetters: 0, instances: 0, stream: 0, failed: [] };
+    const counts = { deadLetters: 0, instances: 0, spans: 0, versions: 0, stream: 0 };
+    const report: HousekeepingReport = { droppedPartitions: [], ...counts, failed: [] };
     const part = async (name: string, work: (tx: Transaction) => Promise<void>) => {
       try {
         await ifAlone(database, `housekeeping ${name}`, work);
@@ -99,13 +104,16 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
     await part('instances', async (tx) => {
       report.instances = await deleteDeadInstances(tx, retention.instances);
     });
+    await part('versions', async (tx) => {
+      Object.assign(report, await expireVersions(tx, nowMs, longest([results, ...Object.values(retention.metrics)])));
+    });
     if (trimStream) {
       await part('stream', async () => {
         report.stream = await trimStream();
       });
     }
-    const { failed, droppedPartitions, ...counts } = report;
-    if (droppedPartitions.length > 0) logger.info({ droppedPartitions, ...counts }, 'housekeeping done');
+    const { failed, droppedPartitions, ...gone } = report;
+    if (droppedPartitions.length > 0) logger.info({ droppedPartitions, ...gone }, 'housekeeping done');
     return report;
   }
 
@@ -126,4 +134,9 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
       await running;
     },
   };
+}
+
+/** Of several retentions the longest; null, for ever, is longer than any. */
+function longest(keepsMs: ReadonlyArray<number | null>): number | null {
+  return keepsMs.includes(null) ? null : Math.max(...(keepsMs as number[]));
 }

@@ -66,6 +66,8 @@ export const FUNCTIONS: Readonly<Record<string, 'writer' | 'both' | null>> = {
   'drop_expired_partitions(text, text, timestamptz)': 'writer',
   'ensure_topic_view(text)': 'writer',
   'refuse_change()': null,
+  'expire_job_versions(integer[], timestamptz, integer)': 'writer',
+  'expire_spans(bigint)': 'writer',
   'masked_address(text, jsonb)': 'both',
   'masked_text(text, jsonb)': 'both',
   'due_slots(integer, timestamptz, timestamptz)': 'both',

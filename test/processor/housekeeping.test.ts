@@ -77,6 +77,8 @@ test('one process at a time does each part, and a part that fails stops no other
       droppedPartitions: [],
       deadLetters: 0,
       instances: 0,
+      spans: 0,
+      versions: 0,
       stream: 0,
       failed: ['stream'],
     });
