@@ -19,7 +19,7 @@ export interface ApiDependencies {
   database: Database;
   databaseAdmin: DatabaseAdmin;
   jobStore: JobStore;
-  jobRules: Pick<JobRules, 'schema' | 'validate' | 'toDefinition' | 'redact' | 'restoreSecrets'>;
+  jobRules: Pick<JobRules, 'schema' | 'facts' | 'validate' | 'toDefinition' | 'redact' | 'restoreSecrets'>;
   checks: CheckRunner;
   /** null when the role runs in another process, or nowhere. */
   scheduler: SchedulerPort | null;
@@ -153,6 +153,8 @@ export interface InstanceStats {
   clockProblem?: string;
   produced?: number;
   consumed?: number;
+  /** What a processor knows of partitions that it cannot count. */
+  countingProblems?: ReadonlyArray<{ topic?: string; partition?: number; reason: string }>;
 }
 
 export interface ReadinessCheck {

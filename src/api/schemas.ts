@@ -66,11 +66,8 @@ const SAMPLE_MESSAGES: Partial<Record<ErrorCode, string>> = {
 };
 
 /** Answers a route may give when it refuses or fails, with an example of each code. */
-export function errorAnswers(...codes: ErrorCode[]): Record<string, object> {
-  const answers: Record<
-    string,
-    { description: string; content: Record<string, { schema: TSchema; examples: object }> }
-  > = {};
+export function errorAnswers(...codes: ErrorCode[]): Record<string, ErrorAnswer> {
+  const answers: Record<string, ErrorAnswer> = {};
   for (const code of codes) {
     const { statusCode, text } = ERRORS[code];
     const value = toErrorBody(new VedetteError(code, SAMPLE_MESSAGES[code] ?? text));
@@ -84,6 +81,21 @@ export function errorAnswers(...codes: ErrorCode[]): Record<string, object> {
     }
   }
   return answers;
+}
+
+interface ErrorAnswer {
+  description: string;
+  content: Record<string, { schema: TSchema; examples?: object }>;
+}
+
+/** The same answers of a route that may say so in another media type, too. */
+export function inAlso(type: string, answers: Record<string, ErrorAnswer>): Record<string, ErrorAnswer> {
+  return Object.fromEntries(
+    Object.entries(answers).map(([status, { description, content }]) => [
+      status,
+      { description, content: { ...content, [type]: { schema: Type.String() } } },
+    ]),
+  );
 }
 
 interface AnswerOptions {

@@ -17,6 +17,8 @@ export { toJob } from './job-mapping.ts';
 export interface JobRules {
   /** JSON schema (2020-12) of a definition, for OpenAPI: an object, or `oneOf` with a branch for each type. */
   readonly schema: object;
+  /** JSON schema of each fact that a check may tell, by name, of all types together. */
+  readonly facts: Readonly<Record<string, object>>;
   /**
    * Reports every problem at once, secrets masked; the value is the definition as given, without defaults. Whether it
    * has a job_id is the caller's business.
@@ -86,6 +88,7 @@ export function createJobRules({ monitors, context, cronProblem, copyTopics = []
 
   return {
     schema: documentSchema(monitors, rulesOf),
+    facts: Object.assign({}, ...monitors.all().map(({ facts }) => facts)),
     validate,
     toJob,
     toDefinition,
@@ -164,6 +167,19 @@ function inOneCase(schema: object): object {
   return values === undefined ? schema : { ...schema, enum: values.filter((value) => !isTwin(value)) };
 }
 
+/** Generators take a list of values of one type only. */
+function inOneType(schema: object): object {
+  const { enum: values, ...rest } = schema as { enum?: readonly unknown[] };
+  const numbers = values?.filter((value) => typeof value === 'number') ?? [];
+  const texts = values?.filter((value) => typeof value === 'string') ?? [];
+  if (numbers.length === 0 || texts.length === 0) return schema;
+  const anyOf = [
+    { type: 'integer', enum: numbers },
+    { type: 'string', enum: texts },
+  ];
+  return { ...rest, anyOf };
+}
+
 function mapMembers(members: Record<string, object>, map: (member: object) => object): Record<string, object> {
   return Object.fromEntries(Object.entries(members).map(([name, member]) => [name, map(member)]));
 }
@@ -178,7 +194,7 @@ function documentSchema(monitors: Registry<MonitorType>, rulesOf: (name: string)
       ...schema,
       title: `${name} job`,
       description: `At most ${MAX_DEFINITION_BYTES} bytes of JSON.`,
-      properties: { ...mapMembers(schema.properties, inOneCase), type },
+      properties: { ...mapMembers(schema.properties, (member) => inOneType(inOneCase(member))), type },
       required: isDefault ? schema.required : ['type', ...schema.required],
       ...SCHEDULE,
     };

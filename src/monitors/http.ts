@@ -1,4 +1,5 @@
 import { HttpCheck } from './http-check.ts';
+import { httpFacts } from './http-facts.ts';
 import { type HttpOptions, httpOptions, httpSecrets } from './http-options.ts';
 import { httpProblems } from './http-problems.ts';
 import type { MonitorType, ProbeRequest } from './monitor.ts';
@@ -10,6 +11,7 @@ export const http: MonitorType<HttpOptions> = {
   description: 'a request to an http or https address',
   options: httpOptions,
   secrets: httpSecrets,
+  facts: httpFacts,
   problems: httpProblems,
   host: ({ uri }) => new URL(uri).hostname,
   prepare(options, { gate, userAgent, names = sharedNames(), self = unknownSelf }) {

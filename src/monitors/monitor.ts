@@ -17,6 +17,8 @@ export interface MonitorType<Options = unknown> {
    * stands for any characters (`headers.*token*`), case does not matter. A password in an address is a secret anyway.
    */
   readonly secrets: readonly string[];
+  /** JSON schema of each fact that its results may have, by name; every fact is optional. */
+  readonly facts: Readonly<Record<string, object>>;
   /**
    * Everything wrong with options that a schema cannot say (a regular expression that does not compile). Called with
    * options whose every field satisfies the schema by itself; required ones may be absent.

@@ -207,12 +207,21 @@ test('a defect is 500 without a word about it, and is logged', async (t) => {
 
 test('the rate limit answers 429 and lets probes and the practice site through', async (t) => {
   const app = await createTestServer(t, { options: { rateLimitPerMinute: 3 } });
-  for (let i = 0; i < 3; i++) t.equal((await app.inject({ url: '/openapi.jsonx' })).statusCode, 404);
+  for (let i = 0; i < 3; i++) {
+    const { statusCode, headers } = await app.inject({ url: '/openapi.jsonx' });
+    t.equal(statusCode, 404);
+    t.match(headers, { 'ratelimit-limit': '3', 'ratelimit-remaining': String(2 - i) }, 'what is left is said before');
+  }
   for (const url of ['/job', '/nope']) {
     const answer = await app.inject({ url });
     t.equal(answer.statusCode, 429, url);
     t.equal(answer.json().code, 'VED_RATE_LIMITED');
     t.ok(Number(answer.headers['retry-after']) > 0);
+    t.match(answer.headers, {
+      'ratelimit-policy': '"default";q=3;w=60',
+      ratelimit: /^"default";r=0;t=\d+$/,
+      ...{ 'ratelimit-limit': '3', 'ratelimit-remaining': '0', 'ratelimit-reset': answer.headers['retry-after'] },
+    });
   }
   for (const url of ['/health/live', '/website_mock?status=200', '/metrics']) {
     for (let i = 0; i < 5; i++) t.equal((await app.inject({ url })).statusCode, 200, url);

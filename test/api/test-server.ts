@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import type { Test } from 'tap';
 import type { ApiDependencies, ApiOptions, CheckReport, LagPort } from '../../src/api/ports.ts';
 import { createServer } from '../../src/api/server.ts';
@@ -6,6 +6,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { LagStatus } from '../../src/lag/lag-watch.ts';
 import type { Database } from '../../src/storage/database.ts';
+import { createAnswerCheck } from './answer-check.ts';
 import { MemoryJobStore } from './memory-job-store.ts';
 import { testJobRules } from './test-job-rules.ts';
 
@@ -50,7 +51,20 @@ export async function createTestServer(
     },
   });
   t.teardown(() => app.close());
-  return app;
+  return heldToDocument(app);
+}
+
+/** The server, whose `inject` rejects when an answer is not what the server's own document says. */
+function heldToDocument(app: FastifyInstance): FastifyInstance {
+  const problemOf = createAnswerCheck(app);
+  const inject = async (given: string | InjectOptions): Promise<LightMyRequestResponse> => {
+    const options = typeof given === 'string' ? { url: given } : given;
+    const answer = await app.inject(options);
+    const problem = typeof options.url === 'string' ? problemOf(options.method ?? 'GET', options.url, answer) : null;
+    if (problem !== null) throw new Error(problem);
+    return answer;
+  };
+  return new Proxy(app, { get: (target, name) => (name === 'inject' ? inject : Reflect.get(target, name, target)) });
 }
 
 /** A stream that is counted, unless told otherwise. */

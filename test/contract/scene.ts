@@ -1,18 +1,34 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import type { Test } from 'tap';
-import { systemClock } from '../../src/core/clock.ts';
+import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { createJobStore } from '../../src/jobs/postgres-job-store.ts';
 import { createTestServer, upReport } from '../api/test-server.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { rules } from '../jobs/definitions.ts';
 import { insertProgress } from '../storage/rows.ts';
 
-/** A listening API on a real database with a job; nothing runs that would check anything, a check by hand is made up. */
-export async function createContractScene(t: Test): Promise<string> {
+/** Nothing waits long: the practice site delays its answers by up to a minute when it is asked to. */
+const hastyClock: Clock = {
+  ...systemClock,
+  after: (delayMs, callback) => systemClock.after(Math.min(delayMs, 20), callback),
+};
+
+/**
+ * A listening API on a real database with a job; nothing runs that would check anything, a check by hand is made up. With
+ * `key`, whatever changes something needs it.
+ */
+export async function createContractScene(t: Test, key?: string): Promise<string> {
   const database = await createTestDatabase(t);
   const jobStore = createJobStore({ database, clock: systemClock, toJob: rules.toJob });
-  const app = await createTestServer(t, { database, jobStore, jobRules: rules, checks: async () => upReport() });
+  const app = await createTestServer(t, {
+    database,
+    jobStore,
+    clock: hastyClock,
+    jobRules: rules,
+    checks: async () => upReport(),
+    ...(key === undefined ? {} : { options: { auth: { required: 'changes' as const, keys: [key] } } }),
+  });
   await jobStore.create({ uri: 'http://127.0.0.1:1/', job_name: 'first', tags: ['a'] });
   await insertProgress(database, {
     jobId: 1,

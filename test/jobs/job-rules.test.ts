@@ -268,6 +268,7 @@ test('a new monitor type is one object and one line: it is in the schema, is che
     description: 'a port of this machine',
     options: Type.Object({ port: Type.Integer({ minimum: 1 }), password: Type.Optional(Type.String()) }),
     secrets: ['password'],
+    facts: { banner: Type.String() },
     problems: ({ port: number }) =>
       number === 13 ? [{ path: 'port', given: number, accepted: 'a port that brings no bad luck' }] : [],
     host: () => 'localhost',

@@ -10,10 +10,19 @@ const InitBody = Type.Object(
       Type.Boolean({ description: 'Drop everything first. Only where the settings allow it. Default: false.' }),
     ),
     confirm: Type.Optional(
-      Type.String({ maxLength: 200, description: 'With reset: the name of the database that is to be emptied.' }),
+      Type.String({
+        maxLength: 200,
+        description: 'Only with "reset": true: the name of the database that is to be emptied.',
+      }),
     ),
   },
-  { ...strict, 'x-optional': true, examples: [{}, { reset: true, confirm: 'vedette' }] },
+  {
+    ...strict,
+    // A client that confirms believes that it resets.
+    dependentSchemas: { confirm: { required: ['reset'], properties: { reset: { const: true } } } },
+    'x-optional': true,
+    examples: [{}, { reset: true, confirm: 'vedette' }],
+  },
 );
 
 const InitAnswer = Type.Object(
@@ -45,15 +54,12 @@ export function addDatabaseRoutes(app: FastifyInstance, { database, databaseAdmi
         },
       },
       preValidation: async (request) => {
-        request.body ??= {};
+        if (request.body === undefined) request.body = {};
       },
     },
     async (request) => {
       const { reset = false, confirm } = request.body ?? {};
       if (reset) checkReset(confirm, database.databaseName, options.allowReset);
-      else if (confirm !== undefined) {
-        throw new VedetteError('VED_VALIDATION', 'body: confirm: accepted only together with "reset": true');
-      }
       const applied = reset ? await databaseAdmin.reset() : await databaseAdmin.migrate();
       return { database: database.databaseName, schema: database.schema, reset, applied };
     },

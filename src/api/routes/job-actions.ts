@@ -9,13 +9,12 @@ import type { ApiDependencies, CheckReport } from '../ports.ts';
 import {
   answer,
   CHANGE_ERRORS,
-  choice,
   ETAG_HEADER,
   errorAnswers,
   instant,
   JobParams,
-  mapOf,
   nullable,
+  OutcomeSchema,
   ReasonSchema,
   ref,
   strict,
@@ -27,27 +26,33 @@ import { sendJob } from './jobs.ts';
 /** What a check gets beyond its own timeout before it is aborted from here. */
 const GRACE_MS = 2_000;
 
-const CheckSchema = Type.Object(
-  {
-    job_id: Type.Integer(),
-    started_at: instant('When the check began.'),
-    outcome: choice(['up', 'degraded', 'down']),
-    reason: nullable(ref(ReasonSchema)),
-    status: nullable(Type.String({ description: 'HTTP status or protocol code; null when there was no response.' })),
-    response_time: nullable(Type.Number({ minimum: 0, description: 'Seconds.' })),
-    timings: ref(TimingsSchema),
-    bytes: nullable(Type.Integer({ minimum: 0, description: 'Body bytes received, before decoding.' })),
-    detail: nullable(Type.String({ description: 'Short text for people.' })),
-    facts: mapOf(Type.Unsafe<unknown>({}), {
-      description: 'What else was seen, by name; it differs by type of job: certificate, redirects, remote address.',
-    }),
-  },
-  { $id: 'Check', ...strict, description: 'One check by hand: it belongs to no slot and is not counted.' },
-);
+/** What else was seen differs by type of job. */
+const createCheckSchema = (facts: ApiDependencies['jobRules']['facts']) =>
+  Type.Object(
+    {
+      job_id: Type.Integer(),
+      started_at: instant('When the check began.'),
+      outcome: ref(OutcomeSchema),
+      reason: nullable(ref(ReasonSchema)),
+      status: nullable(Type.String({ description: 'HTTP status or protocol code; null when there was no response.' })),
+      response_time: nullable(Type.Number({ minimum: 0, description: 'Seconds.' })),
+      timings: ref(TimingsSchema),
+      bytes: nullable(Type.Integer({ minimum: 0, description: 'Body bytes received, before decoding.' })),
+      detail: nullable(Type.String({ description: 'Short text for people.' })),
+      facts: Type.Unsafe<Record<string, unknown>>({
+        type: 'object',
+        properties: facts,
+        ...strict,
+        description: 'What else was seen; it differs by type of job, and by how far the check came.',
+      }),
+    },
+    { $id: 'Check', ...strict, description: 'One check by hand: it belongs to no slot and is not counted.' },
+  );
 
 /** What can be done with a job besides editing it. */
 export function addJobActionRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
   const { jobStore, options, clock } = dependencies;
+  const CheckSchema = createCheckSchema(dependencies.jobRules.facts);
   app.addSchema(CheckSchema);
 
   for (const action of ['start', 'stop'] as const) {

@@ -2,15 +2,15 @@ import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { renderDashboard } from '../../dashboard/render.ts';
 import { readFleetStatus } from '../fleet-status.ts';
-import type { ApiDependencies } from '../ports.ts';
+import type { ApiDependencies, InstanceStats } from '../ports.ts';
 import {
   answer,
   choice,
   count,
   DATABASE_ERRORS,
   errorAnswers,
+  inAlso,
   instant,
-  mapOf,
   nullable,
   ref,
   strict,
@@ -77,7 +77,28 @@ const InstanceSchema = Type.Object(
     version: Type.String(),
     started_at: instant('When it started.'),
     seen_at: instant('When it last gave a sign of life.'),
-    stats: mapOf(Type.Unsafe<unknown>({}), { description: 'What it says of itself; it differs by role.' }),
+    stats: Type.Object(
+      {
+        runningJobs: Type.Optional(count('Jobs in the hands of its scheduler.')),
+        produced: Type.Optional(count('Results of its own that the stream acknowledged.')),
+        clockProblem: Type.Optional(Type.String({ description: 'What is wrong with its clock.' })),
+        consumed: Type.Optional(count('Results that its processor counted.')),
+        countingProblems: Type.Optional(
+          Type.Array(
+            Type.Object(
+              {
+                topic: Type.Optional(Type.String()),
+                partition: Type.Optional(Type.Integer({ minimum: 0 })),
+                reason: Type.String(),
+              },
+              strict,
+            ),
+            { description: 'Why its processor cannot count all or some of the stream.' },
+          ),
+        ),
+      },
+      { ...strict, description: 'What it says of itself; what belongs to a role that it does not have is absent.' },
+    ),
   },
   { $id: 'Instance', ...strict },
 );
@@ -104,7 +125,7 @@ export function addStatusRoutes(app: FastifyInstance, dependencies: ApiDependenc
               'text/html': { schema: Type.String() },
             },
           },
-          ...errorAnswers(...DATABASE_ERRORS),
+          ...inAlso('text/html', errorAnswers(...DATABASE_ERRORS)),
         },
       },
     },
@@ -169,10 +190,16 @@ export function addStatusRoutes(app: FastifyInstance, dependencies: ApiDependenc
           version: instance.version,
           started_at: instance.startedAt.toISOString(),
           seen_at: instance.seenAt.toISOString(),
-          stats: instance.stats,
+          stats: toStatsView(instance.stats),
         }));
     },
   );
+}
+
+/** A process of another version may say more, and where it listens is for the others of the same database alone. */
+function toStatsView(stats: InstanceStats): object {
+  const { runningJobs, produced, clockProblem, consumed, countingProblems } = stats;
+  return { runningJobs, produced, clockProblem, consumed, countingProblems };
 }
 
 /** Whether text/html is wanted more than JSON. No header, or one that takes anything alike, is a program's. */

@@ -5,7 +5,7 @@ import { sleep } from '../../core/clock.ts';
 import { VedetteError } from '../../errors.ts';
 import { abortOnDisconnect } from '../disconnect.ts';
 import type { ApiDependencies } from '../ports.ts';
-import { answer, errorAnswers, strict } from '../schemas.ts';
+import { answer, errorAnswers, inAlso, strict } from '../schemas.ts';
 
 const MAX_DELAY_MS = 60_000;
 /** Delayed answers under way at once; beyond that the server would only collect sockets. */
@@ -64,7 +64,7 @@ export function addWebsiteMockRoutes(app: FastifyInstance, { clock }: ApiDepende
         querystring: MockQuery,
         response: {
           200: answer('A good day', Type.String(), { type: 'text/plain', example: 'ok' }),
-          ...errorAnswers('VED_VALIDATION', 'VED_HOST_FORBIDDEN', 'VED_BUSY'),
+          ...inAlso('text/plain', errorAnswers('VED_VALIDATION', 'VED_HOST_FORBIDDEN', 'VED_BUSY')),
           404: answer('Not found, as asked for or by chance', Type.String(), { type: 'text/plain' }),
           default: answer('Another status, as asked for or by chance', Type.String(), { type: 'text/plain' }),
         },
