@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { systemClock } from '../../src/core/clock.ts';
 import type { Job } from '../../src/jobs/job.ts';
-import type { JobDefinition } from '../../src/jobs/job-store.ts';
+import type { JobDefinition, JobFilter } from '../../src/jobs/job-store.ts';
 import { createJobStore } from '../../src/jobs/postgres-job-store.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 
@@ -80,14 +80,14 @@ test('lists filter and page, and watchers hear of changes', async (t) => {
     site(2, { job_name: 'Blog', enabled: false }),
     site(3, { job_name: 'shop_2', tags: ['shop', 'eu'] }),
   ]);
-  const ids = async (filter: object) => (await store.list(filter)).map(({ job }) => job.jobId);
+  const ids = async (filter: JobFilter) => (await store.list(filter)).map(({ job }) => job.jobId);
   t.strictSame(await ids({}), [1, 2, 3]);
   t.strictSame(await ids({ q: 'SHOP' }), [1, 3]);
   t.strictSame(await ids({ q: '0%' }), [1], 'wildcards in the text are text');
   t.strictSame(await ids({ q: 'p_' }), [3]);
   t.strictSame(await ids({ tags: ['eu'] }), [3]);
   t.strictSame(await ids({ running: false }), [2]);
-  t.strictSame(await ids({ limit: 1, after: { value: null, jobId: 1 } }), [2]);
+  t.strictSame(await ids({ limit: 1, after: { key: 1, jobId: 1 } }), [2]);
   await database.query(`INSERT INTO series_progress (job_id, location, topic, epoch, slot, last_outcome)
     VALUES (3, 'default', 'checks', 1, 1, 'down')`);
   t.strictSame(await ids({ outcomes: ['down'] }), [3]);
