@@ -14,7 +14,7 @@ import { deltasOf, prepare, T, up, write, wrongRows } from './metric-flushes.ts'
  */
 const NAMES = ['minute', 'hour', 'day'];
 const SEED = Number(process.env.VEDETTE_SEED ?? Math.floor(Math.random() * 2 ** 31));
-const STEPS = Number(process.env.VEDETTE_STEPS ?? 150);
+const STEPS = Number(process.env.VEDETTE_STEPS ?? 100);
 const SIZES = [1, 2, 7, 7, 40, 40, 200, 500];
 const STATUSES = ['200', '404', '500', '__proto__', 'other'];
 
