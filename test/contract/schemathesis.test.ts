@@ -2,7 +2,9 @@ import path from 'node:path';
 import { test } from 'tap';
 import { createContractScene, pythonTools, run } from './scene.ts';
 
-const SECONDS = Number(process.env.CONTRACT_SECONDS ?? 60);
+const SECONDS = Number(process.env.CONTRACT_SECONDS ?? 90);
+/** Of each operation and phase; more dig deeper. */
+const EXAMPLES = process.env.CONTRACT_EXAMPLES ?? '10';
 const SEED = process.env.CONTRACT_SEED ?? '7';
 const KEY = 'key-of-the-contract';
 
@@ -15,6 +17,7 @@ test('Schemathesis finds nothing', { timeout: (SECONDS + 180) * 1_000 }, async (
     path.join(bin, 'st'),
     [
       ...['--config-file', config, 'run', `${url}/openapi.json`, '--seed', SEED, '--no-color'],
+      ...['--max-examples', EXAMPLES],
       ...['--header', `Authorization: Bearer ${KEY}`],
       ...['--continue-on-failure', '--max-time', String(SECONDS), '--phases', 'examples,coverage,fuzzing,stateful'],
     ],
