@@ -95,6 +95,9 @@ export function createSchedulerOn(
   return new ShardedScheduler(options);
 }
 
+/** Smaller corrections of the time are no news. */
+const SAID_MS = 1_000;
+
 class ShardedScheduler implements Scheduler {
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -123,7 +126,7 @@ class ShardedScheduler implements Scheduler {
       },
       onStepBack: (fromMs, toMs) => {
         this.#engine.ticker.rewind(toMs);
-        logger.info({ fromMs, toMs }, 'time was set back');
+        if (fromMs - toMs >= SAID_MS) logger.info({ fromMs, toMs }, 'time was set back');
       },
       onProblem: (problem) => {
         if (problem === null) logger.info('the clock is right again');
