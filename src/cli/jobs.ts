@@ -20,6 +20,7 @@ import { showJobs } from './job-table.ts';
 import { addBulk } from './jobs-bulk.ts';
 import { addExport, addImport } from './jobs-transfer.ts';
 import { parseId, parseName, parseSeconds } from './parse.ts';
+import { sayAge } from './state-age.ts';
 
 export interface Work {
   store: JobStore;
@@ -93,6 +94,7 @@ function addList(cli: Cli, jobs: Command, run: Run): void {
         );
         const shown = { isJson: options.json === true, isTrouble: outcome !== undefined && outcome !== 'up' };
         await showJobs(cli, rules, stored, states, shown);
+        if (!shown.isJson) await sayAge(cli, database, states.values());
       });
     });
 }

@@ -3,6 +3,22 @@ import { createTestDatabase } from '../helpers/database.ts';
 import { insertMetric, insertProgress, insertSpan } from '../storage/rows.ts';
 import { vedette } from './run.ts';
 
+test('jobs says how old its states are when nothing checks any more', async (t) => {
+  const database = await createTestDatabase(t);
+  const env = { DATABASE_URL: database.connectionString };
+  await vedette(t, ['jobs', 'add', 'http://a.test/'], { env });
+  const list = () => vedette(t, ['jobs'], { env });
+  t.match(await list(), { code: 0, stderr: '' }, 'nothing was ever seen');
+  const at = Date.now() - 3 * 3_600_000;
+  await insertProgress(database, { slot: at });
+  t.match(await list(), { code: 0, stderr: /^No scheduler runs: .* the newest is of .* \(3 hours ago\)\.\n$/ });
+  await database.query(
+    `INSERT INTO instances (instance_id, roles, location, version, started_at, seen_at, stats)
+     VALUES ('a', '{scheduler}', 'default', '1', now(), now(), '{}')`,
+  );
+  t.match(await list(), { code: 0, stderr: '' }, 'a scheduler runs');
+});
+
 test('jobs: add, list, stop, export, remove', async (t) => {
   const database = await createTestDatabase(t);
   const cwd = t.testdir({
