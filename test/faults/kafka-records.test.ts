@@ -59,7 +59,7 @@ async function meetStrangers(t: Test, driver: string): Promise<void> {
     const zombie = text
       .trim()
       .split('\n')
-      .map((line) => ({ ...JSON.parse(line), epoch: 0, slot: Date.now() + 3_600_000 }));
+      .map((line) => ({ ...JSON.parse(line), epoch: 0, slot: Date.now() + 30_000 }));
     await send(partition, [{ value: zombie.map((line) => JSON.stringify(line)).join('\n') }]);
   }
   await send(0, [{ value: Buffer.from([0xff, 0, 1, 2]) }, { value: 'no json' }, { value: '' }]);

@@ -107,7 +107,7 @@ async function withAdmin<T>(client: Kafka, work: (admin: ReturnType<Kafka['admin
 function asZombie(text: string): string {
   const lines = text.trim().split('\n');
   return lines
-    .map((line) => `${JSON.stringify({ ...JSON.parse(line), epoch: 0, slot: Date.now() + 3_600_000 })}\n`)
+    .map((line) => `${JSON.stringify({ ...JSON.parse(line), epoch: 0, slot: Date.now() + 30_000 })}\n`)
     .join('');
 }
 
