@@ -130,6 +130,7 @@ function compareWithTarget(counted: ReadonlyMap<string, RawResult>, served: Serv
 /** A foreign line belongs to the bucket of its `ts`. */
 function asResult({ job_id, ts, response_time, status }: ForeignLine): RawResult {
   const outcome = Number(status) >= 200 && Number(status) < 400 ? 'up' : 'down';
-  const one = { slots: 1, period_ms: null, reason: null, rt: Math.round(response_time * 1e6) };
+  const reason = outcome === 'down' ? 'status' : null;
+  const one = { slots: 1, period_ms: null, reason, rt: Math.round(response_time * 1e6) };
   return { job_id, location: 'default', slot: ts, outcome, status, ...one };
 }
