@@ -1,5 +1,6 @@
 import type { MetricNumbers } from '../aggregates/metric-deltas.ts';
 import type { Queryable, Transaction } from './database.ts';
+import type { ResultRow } from './queries-results.ts';
 
 /** A row of metrics as stored. */
 export interface StoredMetricRow extends MetricNumbers {
@@ -58,28 +59,9 @@ export interface CountedOffset {
   deadLetters: number;
 }
 
-/** A raw result as stored. Times are ms since the epoch. */
-export interface StoredResult {
-  jobId: number;
-  location: string;
-  atMs: number;
-  epoch: number | null;
-  slot: number | null;
-  slots: number;
-  periodMs: number | null;
-  ts: number;
-  outcome: string;
-  reason: string | null;
-  status: string | null;
-  rtMicros: number | null;
-  timings: Record<string, number> | null;
-  bytes: number | null;
-  attempt: number | null;
-  detail: string | null;
-  topic: string;
-  partition: number;
-  recordOffset: number;
-  /** null in rows of before it was kept. */
+/** A raw result as stored, with its place. */
+export interface StoredResult extends ResultRow {
+  /** Where its line begins in the record, in bytes; null in rows of before it was kept. */
   recordPosition: number | null;
 }
 
