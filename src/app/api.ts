@@ -128,12 +128,18 @@ function processorStats(counting: Counting) {
 const PATIENCE_MS = 5_000;
 
 function readinessChecks(
-  { database, clock, signal, lag }: Foundation,
+  { database, clock, signal, lag, jobs }: Foundation,
   { scheduling, counting }: Roles,
 ): ReadinessCheck[] {
   const since = (at: number | null | undefined) => (at ? clock.wallMs() - at : 0);
   const checks: ReadinessCheck[] = [
-    { name: 'process', check: async () => (signal.aborted ? 'it is ending' : null) },
+    {
+      name: 'process',
+      check: async () => {
+        if (signal.aborted) return 'it is ending';
+        return jobs.self.isTold ? null : 'it is starting';
+      },
+    },
     {
       name: 'database',
       check: async () => {

@@ -33,7 +33,7 @@ export async function startRoles(
   { counting, scheduling }: Roles,
   listen: () => Promise<void>,
 ): Promise<void> {
-  const { settings, logger, lifecycle, database, partitionsOf, lag } = foundation;
+  const { settings, logger, lifecycle, database, partitionsOf, lag, jobs } = foundation;
   await untilStreamThere(async () => {
     if ((await pendingMigrations(database)).length > 0) await migrate(database, { logger });
     await partitionsOf(settings.topics.results);
@@ -46,8 +46,13 @@ export async function startRoles(
   lag.start();
   lifecycle.defer(() => lag.stop());
   // Before anybody can reach this process the others know of it, and before a check this one knows of the others.
-  await heartbeat.beat().catch((error) => logger.debug({ err: error }, 'first heartbeat could not be written'));
+  const tell = () =>
+    heartbeat.beat().catch((error) => logger.debug({ err: error }, 'heartbeat at the start could not be written'));
+  await tell();
   await listen();
+  // Where it listens is known from now on; others look for it as soon as it says that it is ready.
+  await tell();
+  jobs.self.isTold = true;
   if (scheduling) await startScheduling(scheduling, foundation);
   if (counting) startHousekeeping(foundation);
 }

@@ -17,6 +17,8 @@ export interface Listening {
 export interface SelfAddress {
   /** What this process tells the others; null without an API. */
   listening: Listening | null;
+  /** Whether the others have been told; a process is not ready before. */
+  isTold: boolean;
   find: FindSelf;
 }
 
@@ -29,6 +31,7 @@ export function createSelfAddress({ database, clock }: { database: Database; clo
   let last: SelfPlace | null = null;
   const self: SelfAddress = {
     listening: null,
+    isTold: false,
     find() {
       if (self.listening) return Promise.resolve(placeOf(self.listening) as SelfPlace);
       if (found === null || clock.monotonicMs() >= found.untilMs) {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
+import { SELF_HOST } from '../../src/monitors/self.ts';
 import { Example, type Row } from './example.ts';
 import { root } from './production-tree.ts';
 
@@ -91,7 +92,7 @@ test('every example is tested, has a command and rows, and only looks at this ma
     t.ok(code.includes(`'${name}'`), `${name} is tested`);
     for (const file of readdirSync(join(root, 'examples', name))) {
       const text = readFileSync(join(root, 'examples', name, file), 'utf8');
-      for (const [, host] of text.matchAll(/https?:\/\/([^/:\s"]+)/g)) t.equal(host, '127.0.0.1', `${name}/${file}`);
+      for (const [, host] of text.matchAll(/https?:\/\/([^/:\s"]+)/g)) t.equal(host, SELF_HOST, `${name}/${file}`);
     }
     const readme = readFileSync(join(root, 'examples', name, 'README.md'), 'utf8');
     t.match(readme, /^ {4}.*npx vedette /m);
