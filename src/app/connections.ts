@@ -113,11 +113,17 @@ async function untilThere<T>(
     remindMs: REMIND_MS,
     onTransition: (state) =>
       state.failing
-        ? logger.warn({ place, err: state.error, waitedMs: state.forMs }, `${what} cannot be reached, waiting for it`)
+        ? logger.warn(
+            { place, reason: reasonOf(state.error), waitedMs: state.forMs },
+            `${what} cannot be reached, waiting for it`,
+          )
         : logger.info({ place }, `${what} is there`),
   });
   return signal ? Promise.race([waiting, abortOf(signal)]) : waiting;
 }
+
+/** A server that is away is no defect: where in the program it was missed is of no use to anybody. */
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function abortOf(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {

@@ -1,5 +1,6 @@
 import { getSystemErrorMap } from 'node:util';
 import { VedetteError } from '../errors.ts';
+import { connectionAdvice } from '../storage/connection-advice.ts';
 
 /** Errors that only a mistake in the program makes. */
 const BUGS = [TypeError, RangeError, ReferenceError, SyntaxError];
@@ -9,13 +10,19 @@ const BUGS = [TypeError, RangeError, ReferenceError, SyntaxError];
  * of the program comes with its stack, which a report of it needs.
  */
 export function describeFault(error: unknown): { text: string; code: string | null } {
-  if (error instanceof VedetteError) return { text: error.message, code: error.code };
+  if (error instanceof VedetteError) return { text: withAdvice(error), code: error.code };
   if (!(error instanceof Error)) return { text: String(error), code: null };
   if (BUGS.some((kind) => error instanceof kind) && systemText(error) === null) {
     return { text: `this is a defect of Vedette: ${error.stack ?? error.message}`, code: 'VED_INTERNAL' };
   }
   const { code } = error as NodeJS.ErrnoException;
   return { text: systemText(error) ?? innerMessage(error), code: code === undefined ? null : String(code) };
+}
+
+/** A database that cannot be used comes with what to do about it; other errors of ours say so themselves. */
+function withAdvice({ code, message, cause }: VedetteError): string {
+  const advice = code === 'VED_DATABASE_UNAVAILABLE' ? connectionAdvice(cause) : null;
+  return advice === null ? message : `${message}. ${advice}`;
 }
 
 /** `connect 127.0.0.1:5432: connection refused`, in the order in which people ask: what, where, why. */

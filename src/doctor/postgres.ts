@@ -1,5 +1,6 @@
 import { VedetteError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
+import { connectionAdvice } from '../storage/connection-advice.ts';
 import type { Database } from '../storage/database.ts';
 import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
 
@@ -28,7 +29,7 @@ export const postgres: Examination = {
       database = await patient.database();
     } catch (error) {
       if (!(error instanceof VedetteError)) throw error;
-      return [unusable(error, settings)];
+      return [unusable(error)];
     }
     if (!database) return [ok('postgres.server', `embedded in ${settings.dataDir}, started and ended with Vedette`)];
     const facts = (await database.query<ServerFacts>(FACTS)).rows[0] as ServerFacts;
@@ -40,32 +41,10 @@ export const postgres: Examination = {
   },
 };
 
-function unusable({ message, cause }: VedetteError, settings: Settings): Finding {
-  const { code, message: reason } = (cause ?? {}) as { code?: string; message?: string };
-  const server = settings.databaseServer;
+function unusable({ message, cause }: VedetteError): Finding {
   if (cause === undefined)
     return problem('postgres.version', message, 'Upgrade PostgreSQL, or name a newer server (DATABASE_URL).');
-  const text = `${code ?? ''} ${reason ?? ''}`;
-  const advice: Array<[RegExp, string]> = [
-    [/28P01|28000|password/, `See to DB_USER and DB_PASS (or DATABASE_URL), and to pg_hba.conf of the server.`],
-    [/3D000/, `Make the database: createdb ${server?.database ?? 'vedette'}. Or name another: DB_NAME.`],
-    [
-      /ENOTFOUND|EAI_AGAIN/,
-      'The name is not known here: look for a typing error in DB_HOST (or DATABASE_URL), and at the DNS.',
-    ],
-    [/53300/, 'The server has no connection left: raise max_connections, or lower database.pool_size of what uses it.'],
-    [/CERT_HAS_EXPIRED/, "The server's certificate is too old (or this machine's clock is wrong): renew it."],
-    [/ALTNAME/, 'The certificate is of another host: use a name it holds, or database.tls.mode verify_ca.'],
-    [
-      /SELF_SIGNED|UNABLE_TO|LEAF_SIGNATURE/,
-      "DB_CA_FILE must hold the authority that signed the server's certificate.",
-    ],
-    [/SSL/i, 'Server and settings do not agree on TLS: see database.tls.mode, and sslmode in DATABASE_URL.'],
-    [/ECONNREFUSED|ENOENT/, 'Is PostgreSQL running there, and are DB_HOST and DB_PORT (or DATABASE_URL) right?'],
-    [/timeout|ETIMEDOUT|EHOSTUNREACH/i, 'Nothing answers: look at DB_HOST and DB_PORT, and at firewalls in between.'],
-  ];
-  const match = advice.find(([pattern]) => pattern.test(text));
-  return problem('postgres.server', message, match?.[1] ?? "Look into the server's log.");
+  return problem('postgres.server', message, connectionAdvice(cause) ?? "Look into the server's log.");
 }
 
 function judgeTls({ tls, version }: ServerFacts, { databaseServer: server }: Settings): Finding[] {

@@ -3,6 +3,7 @@ import type { KafkaOptions } from '../streaming/kafka-options.ts';
 import { CERTIFICATE_USER } from './aliases.ts';
 import { parseConnectionString, URL_FORMS } from './connection-string.ts';
 import type { SettingsOf } from './leaf.ts';
+import { pairProblem } from './pem.ts';
 import type { SettingProblem } from './problems.ts';
 import type { Given } from './resolve.ts';
 import type { settingsSchema } from './schema.ts';
@@ -205,6 +206,10 @@ function requirePair(group: string, certificate: string | null, key: string | nu
     problems.push({ path: `${group}.key`, accepted: 'a key, because a certificate is given' });
   if (key !== null && certificate === null)
     problems.push({ path: `${group}.certificate`, accepted: 'a certificate, because a key is given' });
+  const mismatch = certificate === null || key === null ? null : pairProblem(certificate, key);
+  if (mismatch === null) return;
+  const { of, ...rest } = mismatch;
+  problems.push({ path: `${group}.${of}`, ...rest });
 }
 
 const isGiven = (given: GivenMap, path: string): boolean => (given.get(path)?.value ?? null) !== null;

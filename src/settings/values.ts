@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseDuration } from '../core/duration.ts';
 import { type LeafMeta, parseBytes } from './leaf.ts';
+import { readPem } from './pem.ts';
 
 /** `undefined` as value: the input is not what the leaf accepts. */
 export interface Parsed {
@@ -70,20 +70,6 @@ function fromUnits(given: unknown, parse: (text: string) => number | null): Pars
   if (given === 0) return { value: 0 };
   const value = typeof given === 'string' ? parse(given) : null;
   return value === null ? REFUSED : { value };
-}
-
-function readPem(given: string, folder: string): Parsed {
-  // Environments that cannot hold line breaks carry them as \n.
-  if (given.includes('-----BEGIN ')) return { value: given.replaceAll('\\n', '\n') };
-  const file = path.resolve(folder, given);
-  try {
-    const text = readFileSync(file, 'utf8');
-    if (text.includes('-----BEGIN ')) return { value: text };
-    return { value: undefined, accepted: `a PEM file, but ${file} has no -----BEGIN line` };
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    return { value: undefined, accepted: `a readable PEM file, or PEM text; reading ${file} failed with ${code}` };
-  }
 }
 
 /** How a value may be shown. */

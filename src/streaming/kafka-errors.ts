@@ -7,25 +7,51 @@ export function topicMissing(topic: string, why: string, cause?: unknown): Vedet
 
 export function streamUnavailable(options: KafkaOptions, what: string, cause?: unknown): VedetteError {
   const at = options.bootstrapServers.join(',');
-  return new VedetteError('VED_STREAM_UNAVAILABLE', `Kafka at ${at}: ${what}${hintFor(what)}`, { cause });
+  const hint = hintFor(what);
+  const text = `Kafka at ${at}: ${what}${hint === null ? '' : ` (${hint.text})`}`;
+  return new VedetteError('VED_STREAM_UNAVAILABLE', text, { cause });
 }
 
 /** Whether brokers were there and refused us for a reason that stays: waiting does not help. */
 export function isRefused(error: Error): boolean {
-  return hintFor(error.message.replace(/^Kafka at \S+: /, '')) !== '';
+  return hintFor(error.message.replace(/^Kafka at \S+: /, ''))?.stays === true;
 }
 
-/** What the texts of TLS and SASL failures mean for the person who has to act. */
-function hintFor(text: string): string {
-  if (/certificate verify failed|unable to (get|verify)|self.signed|SELF_SIGNED/i.test(text)) {
-    return " (the broker's certificate is not signed by the given CA, or is of another host: see kafka.tls.ca)";
-  }
-  if (/altnames|hostname mismatch|IP address mismatch/i.test(text)) {
-    return ' (the certificate is of another host than the one connected to)';
-  }
-  if (/bad certificate|certificate required|alert (unknown|certificate)|unknown ca|handshake failure/i.test(text)) {
-    return ' (the broker does not accept the client certificate: see kafka.tls.certificate and key)';
-  }
-  if (/authentication|SASL/i.test(text)) return ' (see kafka.sasl: mechanism, user, password)';
-  return '';
+interface Hint {
+  pattern: RegExp;
+  /** What it means for the person who has to act. */
+  text: string;
+  /** Whether it stays until somebody acts; otherwise the broker may come. */
+  stays: boolean;
 }
+
+const HINTS: readonly Hint[] = [
+  {
+    pattern: /certificate verify failed|unable to (get|verify)|self.signed|SELF_SIGNED/i,
+    text: "the broker's certificate is not signed by the given CA, or is of another host: see kafka.tls.ca",
+    stays: true,
+  },
+  {
+    pattern: /altnames|hostname mismatch|IP address mismatch/i,
+    text: 'the certificate is of another host than the one connected to',
+    stays: true,
+  },
+  {
+    pattern: /bad certificate|certificate required|alert (unknown|certificate)|unknown ca|handshake failure/i,
+    text: 'the broker does not accept the client certificate: see kafka.tls.certificate and key',
+    stays: true,
+  },
+  { pattern: /authentication|SASL/i, text: 'see kafka.sasl: mechanism, user, password', stays: true },
+  {
+    pattern: /ENOTFOUND|EAI_AGAIN|resolve|name or service not known/i,
+    text: 'the name is not known here: see kafka.bootstrap_servers, and the DNS',
+    stays: false,
+  },
+  {
+    pattern: /ECONNREFUSED|connection refused|brokers? (are )?down|transport failure/i,
+    text: 'is Kafka running there, and is kafka.bootstrap_servers right?',
+    stays: false,
+  },
+];
+
+const hintFor = (text: string): Hint | null => HINTS.find(({ pattern }) => pattern.test(text)) ?? null;

@@ -1,10 +1,15 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { type Test, test } from 'tap';
 import { ALIASES } from '../../src/settings/aliases.ts';
 import { formatSettingProblem } from '../../src/settings/problems.ts';
 import { settingLeaves } from '../../src/settings/resolve.ts';
 import { loadSettings, resolveSettings, type Settings, SettingsError, showSettings } from '../../src/settings.ts';
 
-const pem = (label: string) => `-----BEGIN ${label}-----\nMIIB\n-----END ${label}-----\n`;
+const fixture = (name: string) => readFileSync(path.join(import.meta.dirname, '../fixtures/tls', name), 'utf8');
+/** A block of the fixtures: those of a client have the key first. */
+const pem = (label: string) =>
+  new RegExp(`-----BEGIN ${label}-----[^-]*-----END ${label}-----\\n`).exec(fixture('client.pem'))?.[0] as string;
 const cwd = (t: Test) =>
   t.testdir({
     settings: { 'ca.pem': pem('CERTIFICATE'), 'own.cert': pem('CERTIFICATE'), 'own.key': pem('PRIVATE KEY') },

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { test } from 'tap';
@@ -6,7 +7,7 @@ import { metaOf } from '../../src/settings/leaf.ts';
 import { settingLeaves } from '../../src/settings/resolve.ts';
 import { loadSettings, resolveSettings, settingsSchema, showSettings } from '../../src/settings.ts';
 
-const PEM = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
+const PEM = readFileSync(path.join(import.meta.dirname, '../fixtures/tls/ca.pem'), 'utf8');
 
 test('every default satisfies its own schema', async (t) => {
   const leaves = settingLeaves();

@@ -9,6 +9,7 @@ t.test('a broker that refuses is not waited for, one that is away is, whatever i
   for (const [server, what, refused] of [
     ['kafka:9092', 'connect ECONNREFUSED 127.0.0.1:9092', false],
     ['sasl.example:9092', 'Connection timeout', false],
+    ['kafka:9092', 'getaddrinfo ENOTFOUND kafka', false],
     ['kafka:9092', 'SASL PLAIN SASL authentication failed', true],
     ['kafka:9092', 'self-signed certificate in certificate chain', true],
     ['kafka:9092', "Hostname/IP does not match certificate's altnames", true],
@@ -16,4 +17,12 @@ t.test('a broker that refuses is not waited for, one that is away is, whatever i
   ] as const) {
     t.equal(isRefused(streamUnavailable(at(server), what)), refused, `${server}: ${what}`);
   }
+});
+
+t.test('what is said names the servers, the fault and the setting to look at', async (t) => {
+  t.equal(
+    streamUnavailable(at('kafka:9092'), 'connect ECONNREFUSED 127.0.0.1:9092').message,
+    'Kafka at kafka:9092: connect ECONNREFUSED 127.0.0.1:9092 (is Kafka running there, and is kafka.bootstrap_servers right?)',
+  );
+  t.match(streamUnavailable(at('kafka:9092'), 'SASL PLAIN SASL authentication failed').message, /see kafka\.sasl/);
 });
