@@ -1,12 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import { Command, Option } from 'commander';
 import { systemClock } from '../core/clock.ts';
+import { Lifecycle } from '../core/lifecycle.ts';
+import { counted } from '../core/plural.ts';
 import { VedetteError } from '../errors.ts';
 import type { Job } from '../jobs/job.ts';
 import type { JobRules } from '../jobs/job-rules.ts';
 import type { Settings } from '../settings.ts';
 import { toJson } from './check.ts';
 import { type Cli, cancelled, examples, settingsFor } from './context.ts';
-import { withDatabase } from './database.ts';
+import { cliLogger, withDatabase } from './database.ts';
 import { loadJobFile, loadJobRules } from './job-rules.ts';
 import { addJobSourceOptions } from './job-source-options.ts';
 import { formatSeconds, formatTable } from './output.ts';
@@ -18,11 +21,12 @@ interface OnceOptions {
   stored?: boolean;
   concurrency: number;
   json?: boolean;
+  publish?: boolean;
 }
 
 export function onceCommand(cli: Cli): Command {
   const once = new Command('once')
-    .description('check each job once, now, and show a table; nothing is stored or counted')
+    .description('check each job once, now, and show a table; nothing is stored or counted unless --publish is given')
     .argument('[ids]', 'only these jobs, by id, separated by commas', parseIds);
   return addJobSourceOptions(once)
     .addOption(
@@ -33,6 +37,7 @@ export function onceCommand(cli: Cli): Command {
       ]),
     )
     .option('--concurrency <count>', 'checks under way at a time', parseCount(1), 50)
+    .option('--publish', 'have the results counted too, under the location `once`')
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
@@ -41,6 +46,7 @@ export function onceCommand(cli: Cli): Command {
         ['vedette once --targets-file sites.yaml', 'those of another file, in any form'],
         ['vedette once --url https://example.com --pattern Example', 'one site'],
         ['vedette once 1,2 --stored', 'two jobs of the database'],
+        ['vedette once --publish', 'counted as well, for a crontab'],
       )}`,
     )
     .action(async (ids: number[] | undefined, options: OnceOptions, command: Command) => {
@@ -64,6 +70,7 @@ export function onceCommand(cli: Cli): Command {
       } else if (results.length === 0) cli.stdout.line('There are no jobs to check.');
       else showTable(cli, results);
       if (cli.signal.aborted) cancelled(cli);
+      else if (options.publish) await publish(cli, settings, results);
     });
 }
 
@@ -99,6 +106,42 @@ async function checkAll(cli: Cli, rules: JobRules, jobs: readonly Job[], concurr
   await Promise.all(Array.from({ length: Math.min(concurrency, jobs.length) }, work));
   cli.stderr.progress('');
   return results.filter((result) => result !== undefined);
+}
+
+/** Has the results counted by the processors of the settings' database, whichever they are and whenever they run. */
+async function publish(cli: Cli, settings: Settings, checked: readonly Checked[]): Promise<void> {
+  const [{ publishOnce }, { openStream }] = await Promise.all([
+    import('../app/once-results.ts'),
+    import('./stream.ts'),
+  ]);
+  const results = checked.map(({ job, result: { startedAt, ...result } }) => ({
+    jobId: job.jobId,
+    topic: job.topic ?? settings.topics.results,
+    ts: startedAt,
+    ...result,
+  }));
+  await withDatabase(cli, settings, { tables: 'ready' }, async ({ database, isTemporary }) => {
+    const lifecycle = new Lifecycle();
+    try {
+      const driver = await openStream(settings, database, lifecycle);
+      await publishOnce(
+        {
+          settings,
+          database,
+          driver,
+          logger: cliLogger(settings),
+          clock: systemClock,
+          owner: `once-${randomUUID()}`,
+          signal: cli.signal,
+        },
+        results,
+      );
+    } finally {
+      await lifecycle.close();
+    }
+    const later = isTemporary ? ', and are counted when Vedette runs' : '';
+    cli.stderr.line(`${counted(results.length, 'result')} published${later}`);
+  });
 }
 
 function showTable({ stdout }: Cli, results: readonly Checked[]): void {

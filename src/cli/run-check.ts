@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { systemClock } from '../core/clock.ts';
 import type { Job } from '../jobs/job.ts';
 import type { JobRules } from '../jobs/job-rules.ts';
 import type { Outcome } from '../messages/check-result.ts';
@@ -8,6 +9,8 @@ import { EXIT } from './context.ts';
 export interface CheckOutcome extends ProbeResult {
   /** Tries that were made; the result is the last one's. */
   attempt: number;
+  /** When that one began, ms since the epoch. */
+  startedAt: number;
 }
 
 /** Checks a job once, as a scheduler would for one slot: further tries after one that failed, if the job has them. */
@@ -15,10 +18,11 @@ export async function runCheck(rules: JobRules, job: Job, signal: AbortSignal): 
   const probe = rules.prepare(job);
   try {
     for (let attempt = 1; ; attempt++) {
-      const result = await probe({ timeoutMs: job.timeoutMs, signal });
-      if (result.outcome === 'up' || attempt > job.retries || signal.aborted) return { ...result, attempt };
+      const startedAt = systemClock.wallMs();
+      const result = { ...(await probe({ timeoutMs: job.timeoutMs, signal })), attempt, startedAt };
+      if (result.outcome === 'up' || attempt > job.retries || signal.aborted) return result;
       if (job.retryPauseMs !== null) await pause(job.retryPauseMs, undefined, { signal }).catch(ended);
-      if (signal.aborted) return { ...result, attempt };
+      if (signal.aborted) return result;
     }
   } finally {
     probe.close?.();
