@@ -5,7 +5,7 @@ import { encodeResult } from '../../src/messages/encode.ts';
 import { checkResult } from './arbitraries.ts';
 import { decode, decodeByReference } from './reference.ts';
 
-const numRuns = Number(process.env.FUZZ_RUNS ?? 2000);
+const numRuns = Number(process.env.FUZZ_RUNS ?? 500);
 const ends = fc.constantFrom('\n', '\r\n', '\n\n', '\n \t\r\n', '');
 
 test('what a writer encodes is read whole, with the values that went in', async () => {
