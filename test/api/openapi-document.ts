@@ -31,6 +31,26 @@ export function operationsOf(document: OpenApiDocument): Array<{ path: string; m
   );
 }
 
+/**
+ * Returns the operation that the server has for a request; null when the document has none. A slash at the end does not
+ * count, so that `/job/`, made from `/job/{job_id}` and an empty id, is the list of jobs.
+ */
+export function operationAt(document: OpenApiDocument, method: string, url: string): Operation | null {
+  const pathname = (url.split(/[?#]/, 1)[0] as string).replace(/(?<=.)\/$/, '');
+  const given = pathname.split('/');
+  const matches = (path: string) => {
+    const parts = path.split('/');
+    return (
+      parts.length === given.length &&
+      parts.every((part, index) => (part.startsWith('{') ? given[index] !== '' : part === given[index]))
+    );
+  };
+  const paths = Object.keys(document.paths).filter(matches);
+  // Fixed parts go before parameters: /job/bulk is no job.
+  const path = paths.find((each) => !each.includes('{')) ?? paths[0];
+  return (path !== undefined && document.paths[path]?.[method.toLowerCase()]) || null;
+}
+
 /** A schema of the document made to stand by itself; throws when a reference leads nowhere. */
 export function inlineRefs(document: OpenApiDocument, schema: object): object {
   checkRefs(document, schema, new Set());

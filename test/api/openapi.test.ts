@@ -4,7 +4,14 @@ import { parse } from 'yaml';
 import { createValidator, formatProblem } from '../../src/core/validation.ts';
 import { ERRORS } from '../../src/errors.ts';
 import { REASONS } from '../../src/messages/check-result.ts';
-import { inlineRefs, METHODS, type OpenApiDocument, type Operation, operationsOf } from './openapi-document.ts';
+import {
+  inlineRefs,
+  METHODS,
+  type OpenApiDocument,
+  type Operation,
+  operationAt,
+  operationsOf,
+} from './openapi-document.ts';
 import { createTestServer } from './test-server.ts';
 
 async function readDocument(t: Parameters<typeof createTestServer>[0]): Promise<OpenApiDocument> {
@@ -155,4 +162,20 @@ test('the same document in YAML', async (t) => {
   const answer = await app.inject('/openapi.yaml');
   t.match(answer.headers['content-type'], /^application\/yaml/);
   t.strictSame(parse(answer.body), (await app.inject('/openapi.json')).json());
+});
+
+test('a request belongs to the operation that it reaches', async (t) => {
+  const document = await readDocument(t);
+  for (const [method, url, operationId] of [
+    ['GET', '/job/1?x=/', 'getJob'],
+    ['GET', '/job/', 'listJobs'],
+    ['GET', '/job/1/', 'getJob'],
+    ['POST', '/job/bulk', 'changeJobs'],
+    ['PATCH', '/job/%20', 'patchJob'],
+    ['GET', '/', 'getStatus'],
+    ['PUT', '/job/', undefined],
+    ['GET', '/job//', undefined],
+    ['HEAD', '/job/1', undefined],
+  ] as const)
+    t.equal(operationAt(document, method, url)?.operationId, operationId, `${method} ${url}`);
 });

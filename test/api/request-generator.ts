@@ -1,4 +1,11 @@
-import { type OpenApiDocument, type Operation, operationsOf, resolveRef, type Schema } from './openapi-document.ts';
+import {
+  type OpenApiDocument,
+  type Operation,
+  operationAt,
+  operationsOf,
+  resolveRef,
+  type Schema,
+} from './openapi-document.ts';
 import { Random } from './random.ts';
 
 export interface GeneratedRequest {
@@ -6,9 +13,8 @@ export interface GeneratedRequest {
   url: string;
   headers: Record<string, string>;
   body?: string;
-  /** Of the document; null when the request is meant to miss every operation. */
+  /** The one the request reaches, whichever it was made from; null when it reaches none. */
   operation: Operation | null;
-  path: string;
 }
 
 const NASTY_TEXTS = [
@@ -82,16 +88,12 @@ export class RequestGenerator {
     if ([...query].length > 0) url += `?${query}`;
     if (random.chance(0.03)) url += random.pick(['/', '//', '/x', '?', '%', '%zz', '?%ff=%ff', '?a=1&a=2', '#x']);
     const wrongMethod = random.chance(0.04);
+    const sentMethod = wrongMethod ? random.pick(['get', 'post', 'put', 'patch', 'delete', 'options', 'head']) : method;
     const request: GeneratedRequest = {
-      ...{
-        method: (wrongMethod
-          ? random.pick(['get', 'post', 'put', 'patch', 'delete', 'options', 'head'])
-          : method
-        ).toUpperCase(),
-        url,
-        headers,
-      },
-      ...{ operation: wrongMethod ? null : operation, path },
+      method: sentMethod.toUpperCase(),
+      url,
+      headers,
+      operation: operationAt(this.#document, sentMethod, url),
     };
     const schema = operation.requestBody?.content['application/json']?.schema;
     if (method !== 'get' && (schema ? random.chance(0.95) : random.chance(0.15))) {
