@@ -3,8 +3,8 @@
 // unshare -n sh -c 'ip link set lo up && npx tsx benchmarks/check-traffic.ts'
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
-import { createGate } from '../src/monitors/gate.ts';
 import { monitors } from '../src/monitors/index.ts';
+import { createGate } from '../src/monitors/net/gate.ts';
 import { report, round } from './machine.ts';
 
 const CHECKS = 500;

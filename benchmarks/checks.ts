@@ -6,9 +6,9 @@ import { once } from 'node:events';
 import { get } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { Client } from 'undici';
-import { createGate } from '../src/monitors/gate.ts';
 import { monitors } from '../src/monitors/index.ts';
 import type { Probe } from '../src/monitors/monitor.ts';
+import { createGate } from '../src/monitors/net/gate.ts';
 import { report, round } from './machine.ts';
 
 const HOSTS = 200;

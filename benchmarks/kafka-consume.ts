@@ -12,7 +12,7 @@ import { systemClock } from '../src/core/clock.ts';
 import { silentLogger } from '../src/core/logger.ts';
 import { createProcessor } from '../src/processor/processor.ts';
 import type { ConsumerHandler } from '../src/streaming/driver.ts';
-import { loadKafkajs } from '../src/streaming/kafkajs-client.ts';
+import { loadKafkajs } from '../src/streaming/kafkajs/client.ts';
 import { createTestDatabase } from '../test/helpers/database.ts';
 import { driverNames, fill, JOBS, openDriver, PARTITIONS, startBroker, stopBroker } from './kafka-setup.ts';
 import { report, round } from './machine.ts';

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { type Cluster, openCluster } from '../scripts/kafka/cluster.ts';
 import { silentLogger } from '../src/core/logger.ts';
 import type { StreamDriver } from '../src/streaming/driver.ts';
-import { createKafkajsDriver } from '../src/streaming/kafkajs.ts';
-import { createRdkafkaDriver, whyNoRdkafka } from '../src/streaming/rdkafka.ts';
+import { createKafkajsDriver } from '../src/streaming/kafkajs/index.ts';
+import { createRdkafkaDriver, whyNoRdkafka } from '../src/streaming/rdkafka/index.ts';
 import { blocksOf, resultAt } from './results.ts';
 
 export const PARTITIONS = 4;

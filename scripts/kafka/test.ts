@@ -1,7 +1,7 @@
 // `npm run test:kafka`: the tests that need a real Kafka. Arguments go to tap.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { whyNoRdkafka } from '../../src/streaming/rdkafka.ts';
+import { whyNoRdkafka } from '../../src/streaming/rdkafka/index.ts';
 import { installKafka, kafkaVersion, whyNoKafka } from './installation.ts';
 
 const root = join(import.meta.dirname, '../..');

@@ -32,7 +32,7 @@ const crowds: Run[] = MAJORS.flatMap((major) =>
 
 const histories: Run[] = MAJORS.map((major) => ({
   name: `history/${major}`,
-  file: 'test/storage/metrics-history.test.ts',
+  file: 'test/processor/tables/metrics/history.test.ts',
   env: { VEDETTE_STEPS: '5000' },
   on: major,
   whyNot: () => whyNoPostgres(major),

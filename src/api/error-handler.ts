@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { maskAddress } from '../core/masking.ts';
 import { VedetteError } from '../errors.ts';
-import { isRetryable } from '../storage/retryable.ts';
+import { isRetryable } from '../postgres/retryable.ts';
 import { HttpError, toErrorBody } from './http-error.ts';
 
 /** PostgreSQL's classes of what the input caused in spite of every check before it. */

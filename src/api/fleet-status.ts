@@ -1,5 +1,5 @@
 import { problemsOf, type Stall } from '../lag/lag-watch.ts';
-import { countRunningJobs } from '../storage/queries.ts';
+import { countRunningJobs } from '../stats/index.ts';
 import type { ApiDependencies, LiveInstance } from './ports.ts';
 
 /** What all live instances together do, for one answer. */

@@ -1,8 +1,8 @@
 import { maskText } from '../core/masking.ts';
 import { type ErrorCode, VedetteError } from '../errors.ts';
-import type { StoredJob } from '../jobs/job.ts';
-import type { JobDefinition } from '../jobs/job-store.ts';
+import type { StoredJob } from '../jobs/definition.ts';
 import { maskAll } from '../jobs/secrets.ts';
+import type { JobDefinition } from '../jobs/store.ts';
 import type { ApiDependencies } from './ports.ts';
 import { validationError } from './validation.ts';
 

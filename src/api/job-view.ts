@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
 import { maskText } from '../core/masking.ts';
-import type { StoredJob } from '../jobs/job.ts';
-import type { JobDefinition } from '../jobs/job-store.ts';
-import { type JobState, type LastResult, uptimeOf } from '../storage/queries.ts';
+import type { StoredJob } from '../jobs/definition.ts';
+import type { JobDefinition } from '../jobs/store.ts';
+import { type JobState, type LastResult, uptimeOf } from '../stats/index.ts';
 import type { ApiDependencies } from './ports.ts';
 import { CountsSchema, choice, instant, mapOf, nullable, OutcomeSchema, ReasonSchema, ref, strict } from './schemas.ts';
 

@@ -1,5 +1,5 @@
 import { VedetteError } from '../errors.ts';
-import { isKnownId } from '../storage/queries.ts';
+import { isKnownId } from '../stats/index.ts';
 import type { ApiDependencies } from './ports.ts';
 
 /**

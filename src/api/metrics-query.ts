@@ -1,7 +1,7 @@
 import { granularityName } from '../aggregates/granularity.ts';
 import { MAX_TIME_MS } from '../core/instant.ts';
 import { VedetteError } from '../errors.ts';
-import { bucketEnd, bucketOffset, bucketStart, parseGranularity } from '../storage/queries.ts';
+import { bucketEnd, bucketOffset, bucketStart, parseGranularity } from '../stats/index.ts';
 import { parseTimeRange } from './time-range.ts';
 
 export interface MetricsRequest {

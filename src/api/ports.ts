@@ -1,12 +1,12 @@
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
-import type { StoredJob } from '../jobs/job.ts';
-import type { JobRules } from '../jobs/job-rules.ts';
-import type { JobStore } from '../jobs/job-store.ts';
+import type { StoredJob } from '../jobs/definition.ts';
+import type { JobRules } from '../jobs/rules.ts';
+import type { JobStore } from '../jobs/store.ts';
 import type { LagStatus } from '../lag/lag-watch.ts';
 import type { ProbeResult } from '../monitors/monitor.ts';
-import type { Database } from '../storage/database.ts';
-import type { CronSlotCounter } from '../storage/queries.ts';
+import type { Database } from '../postgres/database.ts';
+import type { CronSlotCounter } from '../stats/index.ts';
 
 /** Everything the API needs from the rest of Vedette. app.ts wires it; tests wire what they want to see. */
 export interface ApiDependencies {

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { LagStatus } from '../lag/lag-watch.ts';
-import { type OutcomeCounts, readFleetTotals, readSeriesTotals, type SeriesTotals } from '../storage/queries.ts';
+import { type OutcomeCounts, readFleetTotals, readSeriesTotals, type SeriesTotals } from '../stats/index.ts';
 import type { ApiDependencies, SchedulerPort } from './ports.ts';
 
 export interface Exposition {

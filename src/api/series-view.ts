@@ -1,4 +1,4 @@
-import type { Series } from '../storage/queries.ts';
+import type { Series } from '../stats/index.ts';
 import { toIso } from './job-view.ts';
 
 /** A series as the API and the command line answer it. */

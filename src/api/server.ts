@@ -9,7 +9,7 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import { maskAddress } from '../core/masking.ts';
-import { addDashboardRoutes } from '../dashboard/routes.ts';
+import { addDashboardRoutes } from '../web/routes.ts';
 import { answerClientError, handleError, KnownPaths, refuseUnknown } from './error-handler.ts';
 import { HttpError } from './http-error.ts';
 import { acceptJsonOnly } from './json-body.ts';

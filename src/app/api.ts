@@ -1,11 +1,11 @@
 import type { AddressInfo } from 'node:net';
 import type { ApiDependencies, InstanceStats, ReadinessCheck, SchedulerPort } from '../api/ports.ts';
 import { createServer } from '../api/server.ts';
+import { readLiveInstances } from '../installation/instances.ts';
+import { reset } from '../installation/reset.ts';
 import { problemsOf } from '../lag/lag-watch.ts';
+import { migrate } from '../postgres/migrate.ts';
 import { countCronSlots } from '../scheduler/slots.ts';
-import { readLiveInstances } from '../storage/instances.ts';
-import { migrate } from '../storage/migrate.ts';
-import { reset } from '../storage/reset.ts';
 import { createCheckRunner } from './check-runner.ts';
 import type { Counting } from './counting.ts';
 import type { Foundation, Roles, Scheduling } from './foundation.ts';

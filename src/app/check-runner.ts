@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import type { Job } from '../jobs/job.ts';
+import type { Job } from '../jobs/definition.ts';
 import type { Probe, ProbeResult } from '../monitors/monitor.ts';
 
 export type CheckByHand = (job: Job, signal: AbortSignal) => Promise<ProbeResult & { startedAt: number }>;

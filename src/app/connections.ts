@@ -2,14 +2,14 @@ import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 import { retry } from '../core/retry.ts';
 import { VedetteError } from '../errors.ts';
+import type { Database } from '../postgres/database.ts';
+import { startEmbeddedPostgres } from '../postgres/embedded/server.ts';
+import { createDatabase, isRetryable } from '../postgres/pool.ts';
 import type { Settings } from '../settings.ts';
-import type { Database } from '../storage/database.ts';
-import { startEmbeddedPostgres } from '../storage/embedded-server.ts';
-import { createDatabase, isRetryable } from '../storage/pool.ts';
 import { chooseDriver } from '../streaming/choose.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
 import { streamDrivers } from '../streaming/index.ts';
-import { isRefused } from '../streaming/kafka-errors.ts';
+import { isRefused } from '../streaming/kafka/errors.ts';
 
 export interface OpenedDatabase {
   database: Database;

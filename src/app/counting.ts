@@ -1,9 +1,9 @@
 import type { Logger } from '../core/logger.ts';
 import { retry } from '../core/retry.ts';
+import type { Database } from '../postgres/database.ts';
 import type { Processor } from '../processor/processor.ts';
 import type { ProcessorStats } from '../processor/stats.ts';
-import type { Database } from '../storage/database.ts';
-import { readCountedTopics, watchTopics } from '../storage/stream-topics.ts';
+import { readCountedTopics, watchTopics } from '../streaming/topics.ts';
 
 export interface CountingOptions {
   database: Database;

@@ -1,13 +1,13 @@
 import type { Clock } from '../core/clock.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
-import type { JobFilesWatcher } from '../jobs/job-files-watcher.ts';
+import type { JobFilesWatcher } from '../jobs/files/watcher.ts';
 import type { LagWatch } from '../lag/lag-watch.ts';
+import type { Database } from '../postgres/database.ts';
 import type { ProcessorHooks } from '../processor/hooks.ts';
 import type { Publisher } from '../scheduler/publisher.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import type { Settings } from '../settings.ts';
-import type { Database } from '../storage/database.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
 import type { Counting } from './counting.ts';
 import type { Jobs } from './jobs.ts';

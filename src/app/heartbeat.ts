@@ -1,4 +1,4 @@
-import { type Heartbeat, startHeartbeat } from '../storage/instances.ts';
+import { type Heartbeat, startHeartbeat } from '../installation/instances.ts';
 import type { Foundation, Roles } from './foundation.ts';
 import { isOpenToOthers } from './reach.ts';
 

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { VedetteError } from '../errors.ts';
-import { readJobFiles } from '../jobs/job-files.ts';
-import { createJobFilesWatcher } from '../jobs/job-files-watcher.ts';
-import type { JobRules } from '../jobs/job-rules.ts';
-import type { JobDefinition } from '../jobs/job-store.ts';
-import { readSites } from '../jobs/sites.ts';
+import { readJobFiles } from '../jobs/files/read.ts';
+import { readSites } from '../jobs/files/sites.ts';
+import { createJobFilesWatcher } from '../jobs/files/watcher.ts';
+import type { JobRules } from '../jobs/rules.ts';
+import type { JobDefinition } from '../jobs/store.ts';
+import { isRetryable } from '../postgres/retryable.ts';
 import type { Settings } from '../settings.ts';
-import { isRetryable } from '../storage/retryable.ts';
 import type { Foundation } from './foundation.ts';
 
 /** Where the settings have their jobs from. */

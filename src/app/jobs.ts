@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
-import { createJobRules, type JobRules } from '../jobs/job-rules.ts';
-import type { JobStore } from '../jobs/job-store.ts';
-import { createJobStore } from '../jobs/postgres-job-store.ts';
-import { createGate } from '../monitors/gate.ts';
+import { createJobStore } from '../jobs/postgres-store.ts';
+import { createJobRules, type JobRules } from '../jobs/rules.ts';
+import type { JobStore } from '../jobs/store.ts';
 import { monitors } from '../monitors/index.ts';
+import { createGate } from '../monitors/net/gate.ts';
 import type { FindSelf } from '../monitors/self.ts';
 import { CronSlots } from '../scheduler/cron/cron-slots.ts';
 import type { Settings } from '../settings.ts';

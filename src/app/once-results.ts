@@ -2,12 +2,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
-import { type AcquiredLease, createLeaseStore, type LeaseStore } from '../jobs/leases.ts';
 import { SHARDS, shardOf } from '../jobs/shard.ts';
 import type { CheckResult } from '../messages/check-result.ts';
+import type { Database } from '../postgres/database.ts';
 import { createPublisher } from '../scheduler/publisher.ts';
+import { type AcquiredLease, createLeaseStore, type LeaseStore } from '../scheduler/tables/leases.ts';
 import type { Settings } from '../settings.ts';
-import type { Database } from '../storage/database.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
 import { createTopicRouter } from './topics.ts';
 

@@ -1,9 +1,9 @@
 import { planMetrics } from '../aggregates/metrics-plan.ts';
-import { readLeaseEpochs } from '../jobs/leases.ts';
 import type { KeptFor } from '../processor/bounds.ts';
 import { createHousekeeping } from '../processor/housekeeping.ts';
 import { createProcessor } from '../processor/processor.ts';
-import { readCountedTopics } from '../storage/stream-topics.ts';
+import { readLeaseEpochs } from '../scheduler/tables/leases.ts';
+import { readCountedTopics } from '../streaming/topics.ts';
 import { untilStreamThere } from './connections.ts';
 import { type Counting, createCounting } from './counting.ts';
 import type { Foundation } from './foundation.ts';

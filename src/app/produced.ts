@@ -1,5 +1,5 @@
-import type { Database } from '../storage/database.ts';
-import { readProduced } from '../storage/instances.ts';
+import { readProduced } from '../installation/instances.ts';
+import type { Database } from '../postgres/database.ts';
 
 /**
  * Results that all processes have brought into the stream, those included that are gone. What a process that was killed

@@ -1,6 +1,6 @@
+import { watchResets } from '../installation/resets.ts';
 import { LagWatch } from '../lag/lag-watch.ts';
-import { watchResets } from '../storage/installation.ts';
-import { migrate, pendingMigrations } from '../storage/migrate.ts';
+import { migrate, pendingMigrations } from '../postgres/migrate.ts';
 import { openStream, untilStreamThere } from './connections.ts';
 import type { Foundation, Ground, Roles } from './foundation.ts';
 import { startBeating } from './heartbeat.ts';

@@ -1,9 +1,9 @@
 import { hostname, networkInterfaces } from 'node:os';
 import { isLoopbackAddress } from '../api/security.ts';
 import type { Clock } from '../core/clock.ts';
+import { readLiveInstances } from '../installation/instances.ts';
 import type { FindSelf, SelfPlace } from '../monitors/self.ts';
-import type { Database } from '../storage/database.ts';
-import { readLiveInstances } from '../storage/instances.ts';
+import type { Database } from '../postgres/database.ts';
 
 /** Where an API process listens, as it tells the others in its row of instances. */
 export interface Listening {

@@ -1,10 +1,10 @@
 import type { Logger } from '../core/logger.ts';
+import type { Database } from '../postgres/database.ts';
+import { isRetryable } from '../postgres/retryable.ts';
+import { ensureTopicView } from '../processor/tables/topic-views.ts';
 import type { Settings } from '../settings.ts';
-import type { Database } from '../storage/database.ts';
-import { isRetryable } from '../storage/retryable.ts';
-import { pinPartitions } from '../storage/stream-topics.ts';
-import { ensureTopicView } from '../storage/topic-views.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
+import { pinPartitions } from '../streaming/topics.ts';
 
 export interface TopicRouter {
   /** The fixed number of partitions of a topic, which is made when it is missing and may be made. */

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { maskAddress } from '../core/masking.ts';
 import { plainText } from '../core/plain-text.ts';
-import type { Job } from '../jobs/job.ts';
+import type { Job } from '../jobs/definition.ts';
 import { type Cli, cancelled, examples, settingsFor } from './context.ts';
 import { addJobOptions, type JobOptions, toJobFields } from './job-options.ts';
 import { formatCounted, formatSeconds } from './output.ts';

@@ -3,8 +3,8 @@ import path from 'node:path';
 import { Lifecycle } from '../core/lifecycle.ts';
 import { createLogger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
+import type { Database } from '../postgres/database.ts';
 import type { Settings } from '../settings.ts';
-import type { Database } from '../storage/database.ts';
 import type { Cli } from './context.ts';
 
 export interface OpenOptions {
@@ -47,8 +47,8 @@ async function open(
   lifecycle: Lifecycle,
 ): Promise<OpenDatabase> {
   const [{ createDatabase }, { migrate, pendingMigrations }] = await Promise.all([
-    import('../storage/pool.ts'),
-    import('../storage/migrate.ts'),
+    import('../postgres/pool.ts'),
+    import('../postgres/migrate.ts'),
   ]);
   const logger = cliLogger(settings);
   let connectionString: string;
@@ -64,7 +64,7 @@ async function open(
         `There is no database in ${settings.dataDir}: begin with \`vedette serve\`, or name the folder with --data-dir`,
       );
     }
-    const { startEmbeddedPostgres } = await import('../storage/embedded-server.ts');
+    const { startEmbeddedPostgres } = await import('../postgres/embedded/server.ts');
     const embedded = await startEmbeddedPostgres({ dataDir: settings.dataDir, logger, join: true });
     lifecycle.defer(() => embedded.stop());
     connectionString = embedded.connectionString;

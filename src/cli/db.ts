@@ -29,7 +29,7 @@ export function dbCommand(cli: Cli): Command {
             `To destroy all data, add --confirm ${database.databaseName}`,
           );
         }
-        const { reset } = await import('../storage/reset.ts');
+        const { reset } = await import('../installation/reset.ts');
         await reset(database);
         cli.stdout.line(`${database.databaseName}, schema ${database.schema}: dropped and made anew`);
       });
@@ -40,7 +40,7 @@ export function dbCommand(cli: Cli): Command {
     .option('--dry-run', 'only say what would be applied')
     .addHelpText('after', examples(['vedette db migrate', 'apply'], ['vedette db migrate --dry-run', 'only look']))
     .action(async (options: { dryRun?: boolean }, command: Command) => {
-      const { migrate, pendingMigrations } = await import('../storage/migrate.ts');
+      const { migrate, pendingMigrations } = await import('../postgres/migrate.ts');
       await withDatabase(cli, settingsFor(cli, command), { tables: 'anything' }, async ({ database }) => {
         const names = options.dryRun ? await pendingMigrations(database) : await migrate(database);
         for (const name of names) cli.stdout.line(`${options.dryRun ? 'pending' : 'applied'} ${name}`);
@@ -68,7 +68,7 @@ export function dbCommand(cli: Cli): Command {
         { apply, ...names }: { migrator: string; writer: string; reader: string; apply?: boolean },
         command: Command,
       ) => {
-        const { grantsSql } = await import('../storage/grants.ts');
+        const { grantsSql } = await import('../postgres/grants.ts');
         const settings = settingsFor(cli, command);
         checkRoleNames(Object.values(names));
         const { migrator, writer, reader } = names;
@@ -81,7 +81,7 @@ export function dbCommand(cli: Cli): Command {
           return cli.stdout.line(`BEGIN;\n${sql}COMMIT;`);
         }
         await withDatabase(cli, settings, { tables: 'anything' }, async ({ database }) => {
-          const { pendingMigrations } = await import('../storage/migrate.ts');
+          const { pendingMigrations } = await import('../postgres/migrate.ts');
           await database.transaction((tx) => tx.query(sql));
           cli.stdout.line(`${migrator}, ${writer} and ${reader} have their rights in schema ${database.schema}`);
           if ((await pendingMigrations(database)).length > 0) {

@@ -1,6 +1,6 @@
 import { percentiles } from '../aggregates/histogram.ts';
+import type { Database } from '../postgres/database.ts';
 import { countCronSlots } from '../scheduler/slots.ts';
-import type { Database } from '../storage/database.ts';
 import {
   bucketEnd,
   bucketStart,
@@ -9,7 +9,7 @@ import {
   readCoverage,
   readMetrics,
   uptimeOf,
-} from '../storage/queries.ts';
+} from '../stats/index.ts';
 import type { TimeRange } from './time.ts';
 
 /** The numbers of one job over a range. Times are seconds; null where there is nothing to say. */

@@ -1,10 +1,10 @@
 import { counted } from '../core/plural.ts';
 import { formatProblem } from '../core/validation.ts';
 import { VedetteError } from '../errors.ts';
-import type { Job } from '../jobs/job.ts';
-import type { JobRules } from '../jobs/job-rules.ts';
-import type { JobDefinition } from '../jobs/job-store.ts';
-import { resolveReferences } from '../jobs/references.ts';
+import type { Job } from '../jobs/definition.ts';
+import { resolveReferences } from '../jobs/files/references.ts';
+import type { JobRules } from '../jobs/rules.ts';
+import type { JobDefinition } from '../jobs/store.ts';
 import type { Settings } from '../settings.ts';
 import { createSelfFinder } from './self-address.ts';
 

@@ -1,8 +1,8 @@
 import { formatDuration } from '../core/duration.ts';
 import { maskText } from '../core/masking.ts';
-import type { StoredJob } from '../jobs/job.ts';
-import type { JobRules } from '../jobs/job-rules.ts';
-import type { JobState } from '../storage/queries.ts';
+import type { StoredJob } from '../jobs/definition.ts';
+import type { JobRules } from '../jobs/rules.ts';
+import type { JobState } from '../stats/index.ts';
 import type { Cli } from './context.ts';
 import { type Column, formatCount, formatSeconds, formatTable } from './output.ts';
 import { outcomeStyle } from './result-line.ts';

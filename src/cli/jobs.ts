@@ -5,13 +5,13 @@ import { Command } from 'commander';
 import { systemClock } from '../core/clock.ts';
 import { plainText } from '../core/plain-text.ts';
 import { VedetteError } from '../errors.ts';
-import type { StoredJob } from '../jobs/job.ts';
-import type { JobRules } from '../jobs/job-rules.ts';
-import type { JobDefinition, JobFilter, JobStore } from '../jobs/job-store.ts';
-import { findRepeatedKey } from '../jobs/json-syntax.ts';
+import type { StoredJob } from '../jobs/definition.ts';
+import { findRepeatedKey } from '../jobs/forms/json-syntax.ts';
+import type { JobRules } from '../jobs/rules.ts';
+import type { JobDefinition, JobFilter, JobStore } from '../jobs/store.ts';
 import { OUTCOMES } from '../messages/check-result.ts';
+import type { Database } from '../postgres/database.ts';
 import type { Settings } from '../settings.ts';
-import type { Database } from '../storage/database.ts';
 import { type Cli, examples, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
 import { addJobOptions, type JobOptions, toJobFields } from './job-options.ts';
@@ -34,7 +34,7 @@ export function jobsCommand(cli: Cli): Command {
   const run = async (command: Command, work: (open: Work) => Promise<void>) => {
     const settings = settingsFor(cli, command);
     const rules = await loadJobRules(settings);
-    const { createJobStore } = await import('../jobs/postgres-job-store.ts');
+    const { createJobStore } = await import('../jobs/postgres-store.ts');
     await withDatabase(cli, settings, { tables: 'ready' }, ({ database }) =>
       work({ settings, database, rules, store: createJobStore({ database, clock: systemClock, toJob: rules.toJob }) }),
     );
@@ -86,7 +86,7 @@ function addList(cli: Cli, jobs: Command, run: Run): void {
       );
       return run(command, async ({ store, database, rules }) => {
         const stored = await store.list(filter as JobFilter);
-        const { readJobStates } = await import('../storage/queries.ts');
+        const { readJobStates } = await import('../stats/index.ts');
         const states = await readJobStates(
           database,
           stored.map(({ job }) => job.jobId),

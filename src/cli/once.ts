@@ -4,8 +4,8 @@ import { systemClock } from '../core/clock.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
 import { counted } from '../core/plural.ts';
 import { VedetteError } from '../errors.ts';
-import type { Job } from '../jobs/job.ts';
-import type { JobRules } from '../jobs/job-rules.ts';
+import type { Job } from '../jobs/definition.ts';
+import type { JobRules } from '../jobs/rules.ts';
 import type { Settings } from '../settings.ts';
 import { toJson } from './check.ts';
 import { type Cli, cancelled, examples, settingsFor } from './context.ts';
@@ -80,7 +80,7 @@ interface Checked {
 }
 
 async function storedJobs(cli: Cli, settings: Settings, rules: JobRules): Promise<Job[]> {
-  const { createJobStore } = await import('../jobs/postgres-job-store.ts');
+  const { createJobStore } = await import('../jobs/postgres-store.ts');
   return withDatabase(cli, settings, { tables: 'ready' }, async ({ database }) => {
     const stored = await createJobStore({ database, clock: systemClock, toJob: rules.toJob }).list();
     return stored.map(({ job, running }) => ({ ...job, enabled: running }));

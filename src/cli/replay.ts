@@ -4,9 +4,9 @@ import { TIME_FORMS } from '../core/instant.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
 import { VedetteError } from '../errors.ts';
 import { OUTCOMES } from '../messages/check-result.ts';
-import type { RebuildPlan } from '../processor/rebuild.ts';
+import type { Database } from '../postgres/database.ts';
+import type { RebuildPlan } from '../processor/verify/rebuild.ts';
 import type { Settings } from '../settings.ts';
-import type { Database } from '../storage/database.ts';
 import type { StreamDriver, Stretch } from '../streaming/driver.ts';
 import { type Cli, EXIT, examples, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
@@ -156,7 +156,7 @@ async function stretchesOf(
 
 async function rebuildRows({ cli, settings, database, driver, range, options }: Opened): Promise<void> {
   const [{ planRebuild, rebuild }, { planMetrics }, { countedTopics }] = await Promise.all([
-    import('../processor/rebuild.ts'),
+    import('../processor/verify/rebuild.ts'),
     import('../aggregates/metrics-plan.ts'),
     import('./stream.ts'),
   ]);

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../core/clock.ts';
-import type { Job } from '../jobs/job.ts';
-import type { JobRules } from '../jobs/job-rules.ts';
+import type { Job } from '../jobs/definition.ts';
+import type { JobRules } from '../jobs/rules.ts';
 import type { Outcome } from '../messages/check-result.ts';
 import type { ProbeResult } from '../monitors/monitor.ts';
 import { EXIT } from './context.ts';

@@ -13,8 +13,8 @@ export function createSelfFinder(settings: Settings): FindSelf {
 
 async function find(settings: Settings): Promise<SelfPlace | string> {
   const [{ createDatabase }, { findEmbeddedConnection }, { findLive }] = await Promise.all([
-    import('../storage/pool.ts'),
-    import('../storage/embedded-server.ts'),
+    import('../postgres/pool.ts'),
+    import('../postgres/embedded/server.ts'),
     import('../app/self-address.ts'),
   ]);
   const server = settings.databaseServer;

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { VedetteError } from '../errors.ts';
-import { readSeries, type Series, type SeriesFilter } from '../storage/queries.ts';
+import { readSeries, type Series, type SeriesFilter } from '../stats/index.ts';
 import { type Cli, examples, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
 import { formatCount, formatTable } from './output.ts';

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { Lifecycle } from '../core/lifecycle.ts';
 import { createLogger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
-import type { SeriesRepair } from '../processor/series-repair.ts';
+import type { SeriesRepair } from '../processor/series/repair.ts';
 import { confirm } from './confirm.ts';
 import { type Cli, examples, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
@@ -51,9 +51,9 @@ async function repair(cli: Cli, job: string, options: RepairFlags, command: Comm
   const jobId = parseId(job);
   await withDatabase(cli, settings, { tables: 'ready' }, async ({ database }) => {
     const [{ planRepair, applyRepair }, { openStream }, { readLeaseEpochs }] = await Promise.all([
-      import('../processor/series-repair.ts'),
+      import('../processor/series/repair.ts'),
       import('./stream.ts'),
-      import('../jobs/leases.ts'),
+      import('../scheduler/tables/leases.ts'),
     ]);
     const lifecycle = new Lifecycle();
     try {

@@ -1,12 +1,12 @@
 import { counted } from '../core/plural.ts';
-import type { Database } from '../storage/database.ts';
-import type { JobState } from '../storage/queries.ts';
+import type { Database } from '../postgres/database.ts';
+import type { JobState } from '../stats/index.ts';
 import type { Cli } from './context.ts';
 import { formatInstant } from './time.ts';
 
 /** Says how old the states are when no scheduler runs: then they are what was seen last, not what is. */
 export async function sayAge({ stderr }: Cli, database: Database, states: Iterable<JobState>): Promise<void> {
-  const { readLiveInstances } = await import('../storage/instances.ts');
+  const { readLiveInstances } = await import('../installation/instances.ts');
   const live = await readLiveInstances(database);
   if (live.some(({ roles }) => roles.includes('scheduler'))) return;
   const newest = Math.max(...[...states].map(({ last }) => last?.ts ?? Number.NEGATIVE_INFINITY));

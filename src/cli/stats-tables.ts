@@ -1,6 +1,6 @@
+import type { Database } from '../postgres/database.ts';
 import { formatBytes } from '../settings/leaf.ts';
-import type { Database } from '../storage/database.ts';
-import { type NumberedJob, readDatabaseFacts } from '../storage/queries.ts';
+import { type NumberedJob, readDatabaseFacts } from '../stats/index.ts';
 import type { Cli } from './context.ts';
 import type { JobNumbers } from './job-numbers.ts';
 import { type Column, formatCount, formatCsv, formatSeconds, formatTable, type Style } from './output.ts';

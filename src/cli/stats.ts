@@ -2,9 +2,9 @@ import { Command } from 'commander';
 import { systemClock } from '../core/clock.ts';
 import { TIME_FORMS } from '../core/instant.ts';
 import { VedetteError } from '../errors.ts';
+import type { Database } from '../postgres/database.ts';
 import type { Settings } from '../settings.ts';
-import type { Database } from '../storage/database.ts';
-import { type NumberedJob, readJoblessIds } from '../storage/queries.ts';
+import { type NumberedJob, readJoblessIds } from '../stats/index.ts';
 import { type Cli, examples, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
 import { type JobNumbers, readNumbers } from './job-numbers.ts';
@@ -82,7 +82,7 @@ async function findJobs(
   { query, tag }: StatsOptions,
 ): Promise<NumberedJob[]> {
   const rules = await loadJobRules(settings);
-  const { createJobStore } = await import('../jobs/postgres-job-store.ts');
+  const { createJobStore } = await import('../jobs/postgres-store.ts');
   const store = createJobStore({ database, clock: systemClock, toJob: rules.toJob });
   const stored = await store.list({ ...(query ? { q: query } : {}), ...(tag ? { tags: [tag] } : {}) });
   const jobs = stored

@@ -1,6 +1,6 @@
 import type { Lifecycle } from '../core/lifecycle.ts';
+import type { Database } from '../postgres/database.ts';
 import type { Settings } from '../settings.ts';
-import type { Database } from '../storage/database.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
 import { cliLogger } from './database.ts';
 
@@ -12,6 +12,6 @@ export async function openStream(settings: Settings, database: Database, lifecyc
 
 /** Every topic that is counted: the one of the settings, and those that jobs name for themselves. */
 export async function countedTopics(settings: Settings, database: Database): Promise<string[]> {
-  const { readCountedTopics } = await import('../storage/stream-topics.ts');
+  const { readCountedTopics } = await import('../streaming/topics.ts');
   return readCountedTopics(database, settings.topics.results);
 }

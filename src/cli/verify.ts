@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { TIME_FORMS } from '../core/instant.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
-import type { Difference, RowDifference, VerifyReport } from '../processor/verify.ts';
+import type { Difference, RowDifference, VerifyReport } from '../processor/verify/index.ts';
 import type { Settings } from '../settings.ts';
 import { type Cli, EXIT, examples, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
@@ -34,7 +34,7 @@ export function verifyCommand(cli: Cli): Command {
       const range = parseRange(options, '24h', Date.now());
       await withDatabase(cli, settings, { tables: 'ready' }, async ({ database }) => {
         const [{ verify }, { planMetrics }, { countedTopics, openStream }, { countCronSlots }] = await Promise.all([
-          import('../processor/verify.ts'),
+          import('../processor/verify/index.ts'),
           import('../aggregates/metrics-plan.ts'),
           import('./stream.ts'),
           import('../scheduler/slots.ts'),

@@ -2,8 +2,8 @@ import { constants, existsSync } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
-import { dataFolderHolder } from '../storage/data-folder-lock.ts';
-import { embeddedVersion } from '../storage/embedded-binaries.ts';
+import { embeddedVersion } from '../postgres/embedded/binaries.ts';
+import { dataFolderHolder } from '../postgres/embedded/folder-lock.ts';
 import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
 
 /** The folder of the embedded PostgreSQL; nothing where PostgreSQL is elsewhere. */

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { rootCertificates, connect as tlsConnect } from 'node:tls';
 import { counted } from '../core/plural.ts';
-import type { KafkaTls } from '../streaming/kafka-options.ts';
+import type { KafkaTls } from '../streaming/kafka/options.ts';
 import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
 import type { Patient } from './patient.ts';
 

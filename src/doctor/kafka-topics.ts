@@ -2,7 +2,7 @@ import { formatDuration } from '../core/duration.ts';
 import { counted, plural } from '../core/plural.ts';
 import { formatBytes } from '../settings/leaf.ts';
 import type { Settings } from '../settings.ts';
-import type { KafkaSurvey, TopicSurvey } from '../streaming/kafkajs-survey.ts';
+import type { KafkaSurvey, TopicSurvey } from '../streaming/kafkajs/survey.ts';
 import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
 import type { Patient } from './patient.ts';
 

@@ -1,5 +1,5 @@
 import { chooseDriver } from '../streaming/choose.ts';
-import { whyNoRdkafka } from '../streaming/rdkafka.ts';
+import { whyNoRdkafka } from '../streaming/rdkafka/index.ts';
 import { type Examination, ok, problem, warning } from './examination.ts';
 
 export const nativeDriver: Examination = {

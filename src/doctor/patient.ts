@@ -1,11 +1,11 @@
 import { statfs } from 'node:fs/promises';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import { silentLogger } from '../core/logger.ts';
-import type { Job } from '../jobs/job.ts';
+import type { Job } from '../jobs/definition.ts';
+import type { Database } from '../postgres/database.ts';
 import type { SettingProblem, Settings } from '../settings.ts';
-import type { Database } from '../storage/database.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
-import type { KafkaSurvey } from '../streaming/kafkajs-survey.ts';
+import type { KafkaSurvey } from '../streaming/kafkajs/survey.ts';
 
 /** The machine, as far as examinations look at it; tests make another one. */
 export interface Machine {
@@ -63,8 +63,8 @@ export function createPatient(options: PatientOptions): Patient {
   const { settings, settingsProblems, loadJobs, lifecycle, machine = thisMachine, oldestPostgres } = options;
   const database = once(async () => {
     const [{ createDatabase }, { findEmbeddedConnection }] = await Promise.all([
-      import('../storage/pool.ts'),
-      import('../storage/embedded-server.ts'),
+      import('../postgres/pool.ts'),
+      import('../postgres/embedded/server.ts'),
     ]);
     const connectionString = settings.databaseServer ? undefined : await findEmbeddedConnection(settings.dataDir);
     if (connectionString === null) return null;
@@ -84,7 +84,7 @@ export function createPatient(options: PatientOptions): Patient {
     return opened;
   });
   const tables = once(async () => {
-    const { pendingMigrations } = await import('../storage/migrate.ts');
+    const { pendingMigrations } = await import('../postgres/migrate.ts');
     const opened = await database();
     return opened && (await pendingMigrations(opened)).length === 0 ? opened : null;
   });
@@ -111,7 +111,7 @@ export function createPatient(options: PatientOptions): Patient {
     }),
     kafka: once(async () => {
       if (!settings.kafkaConnection || settings.stream.driver === 'embedded') return null;
-      const { surveyKafka } = await import('../streaming/kafkajs-survey.ts');
+      const { surveyKafka } = await import('../streaming/kafkajs/survey.ts');
       const survey = await surveyKafka({ ...settings.kafkaConnection, logger: silentLogger });
       lifecycle.defer(() => survey.close());
       return survey;

@@ -1,7 +1,7 @@
 import { VedetteError } from '../errors.ts';
-import type { Database } from '../storage/database.ts';
-import { FUNCTIONS, RELATIONS } from '../storage/grants.ts';
-import { pendingMigrations } from '../storage/migrate.ts';
+import type { Database } from '../postgres/database.ts';
+import { FUNCTIONS, RELATIONS } from '../postgres/grants.ts';
+import { pendingMigrations } from '../postgres/migrate.ts';
 import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
 
 /** Of those that are given and exist. */

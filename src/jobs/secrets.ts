@@ -1,7 +1,7 @@
 import { isSecretParameter, MASK, mapAddresses, mapAddressSecrets, maskAddress, maskText } from '../core/masking.ts';
 import type { Problem } from '../core/validation.ts';
 import { VedetteError } from '../errors.ts';
-import type { JobDefinition } from './job-store.ts';
+import type { JobDefinition } from './store.ts';
 
 type LeafMap = (path: string, value: unknown) => unknown;
 

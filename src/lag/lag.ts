@@ -1,12 +1,7 @@
-import {
-  type CountedPosition,
-  type KnownProcessor,
-  readCountedPositions,
-  readProcessors,
-} from '../storage/counted-positions.ts';
-import type { Database } from '../storage/database.ts';
-import { readCountedTopics } from '../storage/stream-topics.ts';
+import type { Database } from '../postgres/database.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
+import { readCountedTopics } from '../streaming/topics.ts';
+import { type CountedPosition, type KnownProcessor, readCountedPositions, readProcessors } from './positions.ts';
 
 /** One partition: where the log ends, and how far PostgreSQL says that it has been counted. */
 export interface PartitionLag {

@@ -1,6 +1,6 @@
-import type { KnownProcessor } from '../storage/counted-positions.ts';
-import { INSTANCE_TIMEOUT_MS } from '../storage/instances.ts';
+import { INSTANCE_TIMEOUT_MS } from '../installation/instances.ts';
 import type { PartitionLag } from './lag.ts';
+import type { KnownProcessor } from './positions.ts';
 
 /** Why a partition that has records is not counted, as far as anybody has written it down. */
 export function reasonOf(stalled: PartitionLag, processors: readonly KnownProcessor[]): string {

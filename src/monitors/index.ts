@@ -1,5 +1,5 @@
 import { Registry } from '../core/registry.ts';
-import { http } from './http.ts';
+import { http } from './http/index.ts';
 import type { MonitorType } from './monitor.ts';
 
 /** Every monitor type, one line each. */

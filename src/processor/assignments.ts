@@ -1,9 +1,9 @@
 import type { Logger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
-import type { Database } from '../storage/database.ts';
-import { type ClaimedPartition, claimPartitions } from '../storage/processor-offsets.ts';
+import type { Database } from '../postgres/database.ts';
 import type { StreamRecord, TopicPartition } from '../streaming/driver.ts';
 import type { AssignedPartition } from './partition.ts';
+import { type ClaimedPartition, claimPartitions } from './tables/offsets.ts';
 
 /** A stretch of a partition that could not be counted with others: it is counted alone, a few records a flush. */
 export interface Suspect {

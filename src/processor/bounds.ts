@@ -1,11 +1,11 @@
 import type { GranularityPlan } from '../aggregates/metrics-plan.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ResultColumns } from '../messages/result-columns.ts';
-import type { Database } from '../storage/database.ts';
-import { readDatabaseClock } from '../storage/database-clock.ts';
-import { metricPartitionStart, resultPartitionStart } from '../storage/partitions.ts';
-import type { DeadLetterKind } from '../storage/processor-dead-letters.ts';
-import { MAX_LOCATIONS } from './job-locations.ts';
+import { readDatabaseClock } from '../postgres/clock.ts';
+import type { Database } from '../postgres/database.ts';
+import { metricPartitionStart, resultPartitionStart } from '../postgres/partitions.ts';
+import { MAX_LOCATIONS } from './series/locations.ts';
+import type { DeadLetterKind } from './tables/dead-letters.ts';
 
 /** The highest epoch that anybody was given for a job at a location, -1 for nobody. */
 export type LeaseEpochs = (location: string, jobId: number) => number;

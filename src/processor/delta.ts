@@ -1,9 +1,9 @@
 import type { MetricDeltas } from '../aggregates/metric-deltas.ts';
-import type { DeadLetter } from '../storage/processor-dead-letters.ts';
-import type { OffsetStep } from '../storage/processor-offsets.ts';
-import type { SeriesDelta } from '../storage/processor-series.ts';
 import type { AssignedPartition } from './partition.ts';
 import type { RawResultsTaken } from './raw-results.ts';
+import type { DeadLetter } from './tables/dead-letters.ts';
+import type { OffsetStep } from './tables/offsets.ts';
+import type { SeriesDelta } from './tables/series.ts';
 
 /** Everything the records of one stretch of one partition change. It is written whole or not at all. */
 export interface Delta {

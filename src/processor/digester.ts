@@ -1,14 +1,14 @@
 import type { Clock } from '../core/clock.ts';
 import { retry } from '../core/retry.ts';
 import { type BadLine, ResultDecoder } from '../messages/decode.ts';
-import type { Database } from '../storage/database.ts';
-import type { DeadLetter } from '../storage/processor-dead-letters.ts';
-import { countLocations, readSeries, type SeriesState } from '../storage/processor-series.ts';
+import type { Database } from '../postgres/database.ts';
 import type { StreamRecord } from '../streaming/driver.ts';
 import type { Bounds, Refusal } from './bounds.ts';
 import { splitLines } from './lines.ts';
 import type { Outage } from './outage.ts';
 import type { AssignedPartition, Decoded, Place } from './partition.ts';
+import type { DeadLetter } from './tables/dead-letters.ts';
+import { countLocations, readSeries, type SeriesState } from './tables/series.ts';
 
 export interface DigesterOptions {
   database: Database;

@@ -1,15 +1,15 @@
 import { type Clock, sleep } from '../core/clock.ts';
-import { CommitUnknownError, type Database, type Transaction } from '../storage/database.ts';
-import { MetricsWriter, type MetricsWritten, RowsGoneError } from '../storage/metrics-writer.ts';
-import { isRetryable } from '../storage/pool.ts';
-import { insertDeadLetters } from '../storage/processor-dead-letters.ts';
-import { moveOffsets, settleOffsets } from '../storage/processor-offsets.ts';
-import { copyResults } from '../storage/processor-results.ts';
-import { moveSeries, type SeriesDelta } from '../storage/processor-series.ts';
+import { CommitUnknownError, type Database, type Transaction } from '../postgres/database.ts';
+import { isRetryable } from '../postgres/pool.ts';
 import type { Delta } from './delta.ts';
 import type { FlushStep, ProcessorHooks } from './hooks.ts';
 import type { Outage } from './outage.ts';
-import { TablePartitions } from './table-partitions.ts';
+import { insertDeadLetters } from './tables/dead-letters.ts';
+import { MetricsWriter, type MetricsWritten, RowsGoneError } from './tables/metrics/writer.ts';
+import { moveOffsets, settleOffsets } from './tables/offsets.ts';
+import { TablePartitions } from './tables/partitions.ts';
+import { copyResults } from './tables/results.ts';
+import { moveSeries, type SeriesDelta } from './tables/series.ts';
 
 /** PostgreSQL will never take these deltas: one of the values in them is not for any of its columns. */
 export class RefusedError extends Error {

@@ -1,12 +1,12 @@
 import { schedule } from 'node-cron';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
-import type { Database, Transaction } from '../storage/database.ts';
-import { expireVersions } from '../storage/expired-versions.ts';
-import { deleteDeadInstances } from '../storage/instances.ts';
-import { dropExpiredPartitions } from '../storage/partitions.ts';
-import { deleteOldDeadLetters, type LowOffset } from '../storage/processor-dead-letters.ts';
-import { ifAlone } from '../storage/processor-lock.ts';
+import { deleteDeadInstances } from '../installation/instances.ts';
+import { expireVersions } from '../jobs/expired-versions.ts';
+import { ifAlone } from '../postgres/advisory-lock.ts';
+import type { Database, Transaction } from '../postgres/database.ts';
+import { dropExpiredPartitions } from '../postgres/partitions.ts';
+import { deleteOldDeadLetters, type LowOffset } from './tables/dead-letters.ts';
 
 /** How long rows are kept, in ms; null: for ever. */
 export interface Retention {

@@ -2,16 +2,16 @@ import { Accumulator } from '../aggregates/accumulator.ts';
 import type { GranularityPlan } from '../aggregates/metrics-plan.ts';
 import { SeriesIds } from '../aggregates/series-ids.ts';
 import type { ResultColumns } from '../messages/result-columns.ts';
-import { type DeadLetter, REFUSED } from '../storage/processor-dead-letters.ts';
-import type { ClaimedPartition } from '../storage/processor-offsets.ts';
 import type { StreamRecord } from '../streaming/driver.ts';
 import type { Suspect } from './assignments.ts';
 import type { Bounds } from './bounds.ts';
 import type { Delta } from './delta.ts';
 import { OTHER_STATUS } from './named-statuses.ts';
 import { RawResults, type ResultsStore } from './raw-results.ts';
-import { SeriesProgress, type Tally } from './series-progress.ts';
-import { withTotals } from './series-totals.ts';
+import { SeriesProgress, type Tally } from './series/progress.ts';
+import { withTotals } from './series/totals.ts';
+import { type DeadLetter, REFUSED } from './tables/dead-letters.ts';
+import type { ClaimedPartition } from './tables/offsets.ts';
 
 /** Decoded records of one partition: rows of `columns` [ends[i - 1], ends[i]) came from records[i]. */
 export interface Decoded {

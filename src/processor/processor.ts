@@ -1,8 +1,7 @@
 import { type GranularityPlan, planMetrics } from '../aggregates/metrics-plan.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
-import type { Database } from '../storage/database.ts';
-import type { ClaimedPartition } from '../storage/processor-offsets.ts';
+import type { Database } from '../postgres/database.ts';
 import type {
   ConsumerHandler,
   RecordBatch,
@@ -29,6 +28,7 @@ import type { ResultsStore } from './raw-results.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { type ProcessorStats, Totals } from './stats.ts';
 import { StreamProblems } from './stream-problems.ts';
+import type { ClaimedPartition } from './tables/offsets.ts';
 import { Turns } from './turns.ts';
 
 export interface ProcessorOptions {

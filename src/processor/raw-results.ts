@@ -1,9 +1,9 @@
 import { OUTCOMES, REASONS } from '../messages/check-result.ts';
 import { parseResult } from '../messages/decode.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from '../messages/result-columns.ts';
-import { CopyBuffer } from '../storage/copy-buffer.ts';
-import { RESULT_FIELDS } from '../storage/processor-results.ts';
+import { CopyBuffer } from '../postgres/copy-buffer.ts';
 import type { StreamRecord } from '../streaming/driver.ts';
+import { RESULT_FIELDS } from './tables/results.ts';
 
 /** Which results are kept one by one. */
 export type ResultsStore = 'all' | 'failures' | 'none';

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
-import type { DeadLetter } from '../storage/processor-dead-letters.ts';
+import type { DeadLetter } from './tables/dead-letters.ts';
 
 const AT_MOST_EVERY_MS = 60_000;
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
-import type { Job } from '../jobs/job.ts';
+import type { Job } from '../jobs/definition.ts';
 import type { CheckResult } from '../messages/check-result.ts';
 import type { Probe } from '../monitors/monitor.ts';
 import { CheckRun, type Verdict } from './check-run.ts';

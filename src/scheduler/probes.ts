@@ -1,4 +1,4 @@
-import type { Job } from '../jobs/job.ts';
+import type { Job } from '../jobs/definition.ts';
 import type { Probe } from '../monitors/monitor.ts';
 import type { Series } from './series.ts';
 

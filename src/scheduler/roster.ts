@@ -1,12 +1,12 @@
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import { retry } from '../core/retry.ts';
-import type { Job, StoredJob } from '../jobs/job.ts';
-import type { JobStore } from '../jobs/job-store.ts';
-import type { OpenSpan, SpanChange, SpanStore } from '../jobs/spans.ts';
+import type { Job, StoredJob } from '../jobs/definition.ts';
+import type { JobStore } from '../jobs/store.ts';
 import type { Engine } from './engine.ts';
 import { Series, type Shard } from './series.ts';
 import { type Schedule, scheduleOf, shardOf } from './slots.ts';
+import type { OpenSpan, SpanChange, SpanStore } from './tables/spans.ts';
 import type { Timeline } from './timeline.ts';
 
 export interface RosterOptions {

@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, sleep } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
-import type { Job } from '../jobs/job.ts';
-import type { JobStore } from '../jobs/job-store.ts';
-import { createLeaseStore, type LeaseStore, type LeaseStoreOptions } from '../jobs/leases.ts';
-import { createSpanStore, type SpanStore } from '../jobs/spans.ts';
+import type { Job } from '../jobs/definition.ts';
+import type { JobStore } from '../jobs/store.ts';
 import type { Probe } from '../monitors/monitor.ts';
 import { Engine, type EngineStats } from './engine.ts';
 import type { Publisher } from './publisher.ts';
 import { Roster } from './roster.ts';
 import type { Shard } from './series.ts';
 import { ShardKeeper } from './shard-keeper.ts';
+import { createLeaseStore, type LeaseStore, type LeaseStoreOptions } from './tables/leases.ts';
+import { createSpanStore, type SpanStore } from './tables/spans.ts';
 import type { StallStats } from './ticker.ts';
 import { Timeline } from './timeline.ts';
 

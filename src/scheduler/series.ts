@@ -1,9 +1,9 @@
-import type { Job } from '../jobs/job.ts';
-import type { OpenSpan } from '../jobs/spans.ts';
+import type { Job } from '../jobs/definition.ts';
 import type { Probe } from '../monitors/monitor.ts';
 import type { CheckRun } from './check-run.ts';
 import type { Receipt } from './partition-queue.ts';
 import type { Schedule } from './slots.ts';
+import type { OpenSpan } from './tables/spans.ts';
 
 /** A shard this scheduler owns, or owned. */
 export interface Shard {

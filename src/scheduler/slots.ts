@@ -1,4 +1,4 @@
-import type { Job } from '../jobs/job.ts';
+import type { Job } from '../jobs/definition.ts';
 import { CronSlots } from './cron/cron-slots.ts';
 
 export { SHARDS, shardOf } from '../jobs/shard.ts';

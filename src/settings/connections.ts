@@ -1,5 +1,5 @@
 import { formatDuration } from '../core/duration.ts';
-import type { KafkaOptions } from '../streaming/kafka-options.ts';
+import type { KafkaOptions } from '../streaming/kafka/options.ts';
 import { CERTIFICATE_USER } from './aliases.ts';
 import { parseConnectionString, URL_FORMS } from './connection-string.ts';
 import type { SettingsOf } from './leaf.ts';

@@ -8,7 +8,7 @@ export interface DriverChoice {
 export async function chooseDriver(wanted: string, hasKafka: boolean): Promise<DriverChoice> {
   if (wanted !== 'auto') return { name: wanted, reason: `stream.driver is ${wanted}` };
   if (!hasKafka) return { name: 'embedded', reason: 'no kafka.bootstrap_servers are given' };
-  const { whyNoRdkafka } = await import('./rdkafka.ts');
+  const { whyNoRdkafka } = await import('./rdkafka/index.ts');
   const why = whyNoRdkafka();
   if (why === undefined) return { name: 'rdkafka', reason: 'Kafka is given, and its native client loads' };
   return { name: 'kafkajs', reason: `Kafka is given, and ${why}` };

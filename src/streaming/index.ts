@@ -1,8 +1,8 @@
 import type { Logger } from '../core/logger.ts';
 import { Registry } from '../core/registry.ts';
-import type { Database } from '../storage/database.ts';
+import type { Database } from '../postgres/database.ts';
 import type { StreamDriver } from './driver.ts';
-import { type KafkaOptions, kafkaOptions } from './kafka-options.ts';
+import { type KafkaOptions, kafkaOptions } from './kafka/options.ts';
 
 /** What drivers are made of; each takes what it needs. */
 export interface StreamDriverContext {
@@ -22,13 +22,13 @@ export interface StreamDriverEntry {
 }
 
 export const streamDrivers = new Registry<StreamDriverEntry>('stream driver', [
-  { name: 'embedded', create: async (context) => (await import('./embedded.ts')).createEmbeddedDriver(context) },
+  { name: 'embedded', create: async (context) => (await import('./embedded/index.ts')).createEmbeddedDriver(context) },
   {
     name: 'kafkajs',
-    create: async (context) => (await import('./kafkajs.ts')).createKafkajsDriver(kafkaOptions(context)),
+    create: async (context) => (await import('./kafkajs/index.ts')).createKafkajsDriver(kafkaOptions(context)),
   },
   {
     name: 'rdkafka',
-    create: async (context) => (await import('./rdkafka.ts')).createRdkafkaDriver(kafkaOptions(context)),
+    create: async (context) => (await import('./rdkafka/index.ts')).createRdkafkaDriver(kafkaOptions(context)),
   },
 ]);

@@ -1,9 +1,9 @@
 import { test } from 'tap';
 import { systemClock } from '../../src/core/clock.ts';
-import { toJob } from '../../src/jobs/job-rules.ts';
-import { createJobStore } from '../../src/jobs/postgres-job-store.ts';
+import { createJobStore } from '../../src/jobs/postgres-store.ts';
+import { toJob } from '../../src/jobs/rules.ts';
 import { createTestDatabase } from '../helpers/database.ts';
-import { insertProgress } from '../storage/rows.ts';
+import { insertProgress } from '../stats/rows.ts';
 import { createTestServer } from './test-server.ts';
 
 const definition = { job_name: 'check localhost', check_period_seconds: 60, uri: 'http://127.0.0.1:8080/' };

@@ -2,11 +2,11 @@ import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fas
 import { type Test, test } from 'tap';
 import { systemClock } from '../../src/core/clock.ts';
 import { MASK } from '../../src/core/masking.ts';
-import { toJob } from '../../src/jobs/job-rules.ts';
-import { createJobStore } from '../../src/jobs/postgres-job-store.ts';
-import type { Database } from '../../src/storage/database.ts';
+import { createJobStore } from '../../src/jobs/postgres-store.ts';
+import { toJob } from '../../src/jobs/rules.ts';
+import type { Database } from '../../src/postgres/database.ts';
 import { createTestDatabase } from '../helpers/database.ts';
-import { insertProgress, insertSpan } from '../storage/rows.ts';
+import { insertProgress, insertSpan } from '../stats/rows.ts';
 import { createTestServer, type TestServerOptions, upReport } from './test-server.ts';
 
 const definition = {

@@ -3,7 +3,7 @@ import { test } from 'tap';
 import { binOf } from '../../src/aggregates/histogram.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { createFakeClock } from '../helpers/fake-clock.ts';
-import { insertMetric, insertResult, insertSpan } from '../storage/rows.ts';
+import { insertMetric, insertResult, insertSpan } from '../stats/rows.ts';
 import { MemoryJobStore } from './memory-job-store.ts';
 import { createTestServer } from './test-server.ts';
 

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'tap';
 import { systemClock } from '../../src/core/clock.ts';
-import { toJob } from '../../src/jobs/job-rules.ts';
-import { createJobStore } from '../../src/jobs/postgres-job-store.ts';
+import { createJobStore } from '../../src/jobs/postgres-store.ts';
+import { toJob } from '../../src/jobs/rules.ts';
 import { createTestDatabase } from '../helpers/database.ts';
-import { insertMetric, insertProgress, insertResult, insertSpan } from '../storage/rows.ts';
+import { insertMetric, insertProgress, insertResult, insertSpan } from '../stats/rows.ts';
 import { createTestServer } from './test-server.ts';
 
 const AT = Math.floor(Date.now() / 60_000) * 60_000 - 600_000;

@@ -2,13 +2,13 @@ import { test } from 'tap';
 import type { LiveInstance, ProcessorPort, SchedulerPort } from '../../src/api/ports.ts';
 import { prefersHtml } from '../../src/api/routes/status.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import { toJob } from '../../src/jobs/job-rules.ts';
-import { createJobStore } from '../../src/jobs/postgres-job-store.ts';
-import { migrate } from '../../src/storage/migrate.ts';
-import { reset } from '../../src/storage/reset.ts';
+import { reset } from '../../src/installation/reset.ts';
+import { createJobStore } from '../../src/jobs/postgres-store.ts';
+import { toJob } from '../../src/jobs/rules.ts';
+import { migrate } from '../../src/postgres/migrate.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { createFakeClock } from '../helpers/fake-clock.ts';
-import { insertProgress } from '../storage/rows.ts';
+import { insertProgress } from '../stats/rows.ts';
 import { createTestServer, lagPort } from './test-server.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 9);

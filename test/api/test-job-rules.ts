@@ -1,4 +1,4 @@
-import { createJobRules } from '../../src/jobs/job-rules.ts';
+import { createJobRules } from '../../src/jobs/rules.ts';
 import { monitors } from '../../src/monitors/index.ts';
 import { CronSlots } from '../../src/scheduler/cron/cron-slots.ts';
 

@@ -5,7 +5,7 @@ import { createServer } from '../../src/api/server.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { LagStatus } from '../../src/lag/lag-watch.ts';
-import type { Database } from '../../src/storage/database.ts';
+import type { Database } from '../../src/postgres/database.ts';
 import { createAnswerCheck } from './answer-check.ts';
 import { MemoryJobStore } from './memory-job-store.ts';
 import { testJobRules } from './test-job-rules.ts';

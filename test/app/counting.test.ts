@@ -2,7 +2,7 @@ import { test } from 'tap';
 import { createCounting } from '../../src/app/counting.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { Processor } from '../../src/processor/processor.ts';
-import { pinPartitions } from '../../src/storage/stream-topics.ts';
+import { pinPartitions } from '../../src/streaming/topics.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { until } from '../helpers/until.ts';
 

@@ -1,9 +1,9 @@
 import { test } from 'tap';
 import { isOpenToOthers, Reach } from '../../src/app/reach.ts';
 import { silentLogger } from '../../src/core/logger.ts';
-import { createGate } from '../../src/monitors/gate.ts';
+import { startHeartbeat } from '../../src/installation/instances.ts';
+import { createGate } from '../../src/monitors/net/gate.ts';
 import { loadSettings } from '../../src/settings.ts';
-import { startHeartbeat } from '../../src/storage/instances.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { createFakeClock } from '../helpers/fake-clock.ts';
 

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Test, test } from 'tap';
 import { silentLogger } from '../../src/core/logger.ts';
-import { createDatabase } from '../../src/storage/pool.ts';
+import { createDatabase } from '../../src/postgres/pool.ts';
 import { createTestUsers } from '../helpers/database-users.ts';
 import { spawnVedette, vedette } from './run.ts';
 

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { createTestDatabase } from '../helpers/database.ts';
-import { insertMetric, insertProgress, insertSpan } from '../storage/rows.ts';
+import { insertMetric, insertProgress, insertSpan } from '../stats/rows.ts';
 import { vedette } from './run.ts';
 
 test('jobs says how old its states are when nothing checks any more', async (t) => {

@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import type { Test } from 'tap';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
-import { createJobStore } from '../../src/jobs/postgres-job-store.ts';
+import { createJobStore } from '../../src/jobs/postgres-store.ts';
 import { createTestServer, upReport } from '../api/test-server.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { rules } from '../jobs/definitions.ts';
-import { insertProgress } from '../storage/rows.ts';
+import { insertProgress } from '../stats/rows.ts';
 
 /** Nothing waits long: the practice site delays its answers by up to a minute when it is asked to. */
 const hastyClock: Clock = {

@@ -6,9 +6,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { freePort } from '../../scripts/free-port.ts';
 import { silentLogger } from '../../src/core/logger.ts';
-import type { Database } from '../../src/storage/database.ts';
-import { findEmbeddedConnection } from '../../src/storage/embedded-server.ts';
-import { createDatabase } from '../../src/storage/pool.ts';
+import type { Database } from '../../src/postgres/database.ts';
+import { findEmbeddedConnection } from '../../src/postgres/embedded/server.ts';
+import { createDatabase } from '../../src/postgres/pool.ts';
 import { root, temporaryFolder } from './production-tree.ts';
 
 export type Row = Record<string, unknown>;

@@ -93,7 +93,7 @@ test('over Kafka', { skip: missing }, async (t) => {
 
 /** The results that wait in a topic now. */
 async function readLines(server: string, topic: string): Promise<Array<{ job_id: number }>> {
-  const { createKafkajsDriver } = await import('../../src/streaming/kafkajs.ts');
+  const { createKafkajsDriver } = await import('../../src/streaming/kafkajs/index.ts');
   const { kafkaOptions } = await import('../kafka/drivers.ts');
   const driver = await createKafkajsDriver(
     kafkaOptions([server], { clientId: `reader-${randomBytes(3).toString('hex')}` }),

@@ -6,13 +6,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Test, test } from 'tap';
 import { parse } from 'yaml';
 import { silentLogger } from '../../src/core/logger.ts';
-import type { Database } from '../../src/storage/database.ts';
-import { grantsSql } from '../../src/storage/grants.ts';
-import { migrate } from '../../src/storage/migrate.ts';
-import { createDatabase } from '../../src/storage/pool.ts';
+import type { Database } from '../../src/postgres/database.ts';
+import { grantsSql } from '../../src/postgres/grants.ts';
+import { migrate } from '../../src/postgres/migrate.ts';
+import { createDatabase } from '../../src/postgres/pool.ts';
 import { spawnVedette } from '../cli/run.ts';
 import { createTestUsers } from '../helpers/database-users.ts';
-import { insertMetric, insertResult, insertSpan } from '../storage/rows.ts';
+import { insertMetric, insertResult, insertSpan } from '../stats/rows.ts';
 import { type Interpolation, interpolate } from './grafana-macros.ts';
 
 const folder = path.resolve(import.meta.dirname, '../../deploy/grafana');

@@ -1,4 +1,4 @@
-import type { Database } from '../../src/storage/database.ts';
+import type { Database } from '../../src/postgres/database.ts';
 import { compareRows, type RawResult } from './audit-rows.ts';
 import type { ForeignLine } from './strangers.ts';
 import { servingMs } from './target-log.ts';

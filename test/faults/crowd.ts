@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { kafkaVersion } from '../../scripts/kafka/installation.ts';
 import type { PostgresMajor } from '../../scripts/postgres/installation.ts';
-import type { Database } from '../../src/storage/database.ts';
+import type { Database } from '../../src/postgres/database.ts';
 import { until } from '../helpers/until.ts';
 import { startKafka } from '../kafka/broker.ts';
 import { conduct, type Fault, fault } from './conductor.ts';

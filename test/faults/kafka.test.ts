@@ -1,8 +1,8 @@
 import { type Test, test } from 'tap';
 import { freePort } from '../../scripts/free-port.ts';
 import { kafkaVersion } from '../../scripts/kafka/installation.ts';
-import type { Database } from '../../src/storage/database.ts';
-import { embeddedVersion } from '../../src/storage/embedded-binaries.ts';
+import type { Database } from '../../src/postgres/database.ts';
+import { embeddedVersion } from '../../src/postgres/embedded/binaries.ts';
 import { createFaultProxy } from '../helpers/fault-proxy.ts';
 import { until } from '../helpers/until.ts';
 import { noKafkaFor, startKafka } from '../kafka/broker.ts';

@@ -1,6 +1,6 @@
 import { type Admin, Kafka, logLevel } from 'kafkajs';
 import type { Test } from 'tap';
-import type { Database } from '../../src/storage/database.ts';
+import type { Database } from '../../src/postgres/database.ts';
 import type { Position } from './standstill.ts';
 
 /** Reads how far each partition is counted, from the tables, and where its log ends, from the log. */

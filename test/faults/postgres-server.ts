@@ -8,8 +8,8 @@ import type { Test } from 'tap';
 import { freePort } from '../../scripts/free-port.ts';
 import { installPostgres, type PostgresMajor } from '../../scripts/postgres/installation.ts';
 import { silentLogger } from '../../src/core/logger.ts';
-import { type Account, findPostgresAccount } from '../../src/storage/embedded-account.ts';
-import { createDatabase } from '../../src/storage/pool.ts';
+import { type Account, findPostgresAccount } from '../../src/postgres/embedded/account.ts';
+import { createDatabase } from '../../src/postgres/pool.ts';
 import { until } from '../helpers/until.ts';
 import { endWithThisProcess } from './last-resort.ts';
 

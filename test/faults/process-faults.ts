@@ -1,8 +1,8 @@
 import { readlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Broker } from '../../scripts/kafka/broker.ts';
-import type { EmbeddedServer } from '../../src/storage/embedded-server.ts';
-import { serversOf } from '../../src/storage/process-identity.ts';
+import { serversOf } from '../../src/postgres/embedded/process-identity.ts';
+import type { EmbeddedServer } from '../../src/postgres/embedded/server.ts';
 import { until } from '../helpers/until.ts';
 import { type Fault, fault } from './conductor.ts';
 import type { VedetteProcess } from './fleet.ts';

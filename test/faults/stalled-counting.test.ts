@@ -93,7 +93,7 @@ test('a processor whose flushes fail: its last error is the reason', async (t) =
   const databaseUrl = await createTestDatabaseUrl(t);
   const web = await startWeb(t, databaseUrl);
   await startProcessor(t, databaseUrl);
-  const { createDatabase } = await import('../../src/storage/pool.ts');
+  const { createDatabase } = await import('../../src/postgres/pool.ts');
   const { silentLogger } = await import('../../src/core/logger.ts');
   const database = await createDatabase({ connectionString: databaseUrl, logger: silentLogger });
   t.teardown(() => database.close());

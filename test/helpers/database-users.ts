@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Test } from 'tap';
-import { withClient } from '../../src/storage/embedded-cluster.ts';
-import type { DatabaseUsers } from '../../src/storage/grants.ts';
+import { withClient } from '../../src/postgres/embedded/cluster.ts';
+import type { DatabaseUsers } from '../../src/postgres/grants.ts';
 import { createTestDatabaseUrl, testServer } from './database.ts';
 
 export interface TestUsers {

@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises';
 import type pg from 'pg';
 import type { Test } from 'tap';
 import { silentLogger } from '../../src/core/logger.ts';
-import type { Database } from '../../src/storage/database.ts';
-import { connectionStringOf, withClient } from '../../src/storage/embedded-cluster.ts';
-import { loadMigrations, migrate } from '../../src/storage/migrate.ts';
-import { createDatabase, type DatabaseOptions } from '../../src/storage/pool.ts';
+import type { Database } from '../../src/postgres/database.ts';
+import { connectionStringOf, withClient } from '../../src/postgres/embedded/cluster.ts';
+import { loadMigrations, migrate } from '../../src/postgres/migrate.ts';
+import { createDatabase, type DatabaseOptions } from '../../src/postgres/pool.ts';
 import { leaveServer, type TestServer, useServer } from './postgres-server.ts';
 
 export interface TestDatabaseOptions extends Partial<DatabaseOptions> {
@@ -65,7 +65,7 @@ async function leaveWhenLast(): Promise<void> {
 
 /** Migrated once per state of migrations/, then copied by every test. */
 async function ensureTemplate(server: TestServer): Promise<string> {
-  const code = await readFile(new URL('../../src/storage/migrate.ts', import.meta.url), 'utf8');
+  const code = await readFile(new URL('../../src/postgres/migrate.ts', import.meta.url), 'utf8');
   const parts = [code, ...(await loadMigrations()).map(({ checksum }) => checksum)];
   const hash = createHash('sha256').update(parts.join()).digest('hex').slice(0, 16);
   const name = `template_${hash}`;

@@ -4,8 +4,8 @@ import { silentLogger } from '../../src/core/logger.ts';
 import type { CheckResult } from '../../src/messages/check-result.ts';
 import { encodeResult } from '../../src/messages/encode.ts';
 import { partitionOf } from '../../src/messages/partition.ts';
+import type { Database } from '../../src/postgres/database.ts';
 import { createProcessor } from '../../src/processor/processor.ts';
-import type { Database } from '../../src/storage/database.ts';
 import { createFakeDriver } from '../processor/fake-driver.ts';
 
 export interface Filling {

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../scripts/free-port.ts';
 import { silentLogger } from '../../src/core/logger.ts';
-import { findBinaries } from '../../src/storage/embedded-binaries.ts';
+import { findBinaries } from '../../src/postgres/embedded/binaries.ts';
 import {
   type Cluster,
   generatePassword,
@@ -16,7 +16,7 @@ import {
   spawnPostgres,
   untilReady,
   withClient,
-} from '../../src/storage/embedded-cluster.ts';
+} from '../../src/postgres/embedded/cluster.ts';
 
 /**
  * One PostgreSQL for all tests of this checkout, shared by every tap run and by tests run alone. Its folder lies under

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { createJobRules } from '../../src/jobs/job-rules.ts';
-import type { JobDefinition } from '../../src/jobs/job-store.ts';
+import { createJobRules } from '../../src/jobs/rules.ts';
+import type { JobDefinition } from '../../src/jobs/store.ts';
 import { monitors } from '../../src/monitors/index.ts';
 import { context } from '../monitors/support.ts';
 

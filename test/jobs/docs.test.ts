@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'tap';
+import { JobSet } from '../../src/jobs/files/job-set.ts';
+import { addText } from '../../src/jobs/files/read.ts';
 import { forms, guessForm } from '../../src/jobs/forms/index.ts';
-import { addText } from '../../src/jobs/job-files.ts';
-import { JobSet } from '../../src/jobs/job-set.ts';
 import { rules } from './definitions.ts';
 
 test('docs/jobs.md has an example of each form, and they are right', async (t) => {

@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { test } from 'tap';
 import type { VedetteError } from '../../src/errors.ts';
 import { deriveJobId } from '../../src/jobs/derived-id.ts';
+import { fullDefinition, writeJobs } from '../../src/jobs/files/export.ts';
+import { JobSet } from '../../src/jobs/files/job-set.ts';
+import { addText } from '../../src/jobs/files/read.ts';
 import { forms, guessForm } from '../../src/jobs/forms/index.ts';
-import { fullDefinition, writeJobs } from '../../src/jobs/job-export.ts';
-import { addText } from '../../src/jobs/job-files.ts';
-import { JobSet } from '../../src/jobs/job-set.ts';
-import type { JobDefinition } from '../../src/jobs/job-store.ts';
+import type { JobDefinition } from '../../src/jobs/store.ts';
 import { definitions, rules } from './definitions.ts';
 
 const numRuns = Number(process.env.FORMS_RUNS ?? 60);

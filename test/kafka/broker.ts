@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { type Cluster, openCluster } from '../../scripts/kafka/cluster.ts';
 import { kafkaVersion, whyNoKafka } from '../../scripts/kafka/installation.ts';
-import { whyNoRdkafka } from '../../src/streaming/rdkafka.ts';
+import { whyNoRdkafka } from '../../src/streaming/rdkafka/index.ts';
 
 export interface TestKafkaOptions {
   brokers?: 1 | 3;

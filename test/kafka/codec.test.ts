@@ -1,5 +1,5 @@
 import t from 'tap';
-import { lz4 } from '../../src/streaming/kafka-lz4.ts';
+import { lz4 } from '../../src/streaming/kafka/lz4.ts';
 
 const codec = lz4();
 

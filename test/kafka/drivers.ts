@@ -1,9 +1,9 @@
 import type { Test } from 'tap';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { StreamDriver } from '../../src/streaming/driver.ts';
-import type { KafkaOptions } from '../../src/streaming/kafka-options.ts';
-import { createKafkajsDriver } from '../../src/streaming/kafkajs.ts';
-import { createRdkafkaDriver, whyNoRdkafka } from '../../src/streaming/rdkafka.ts';
+import type { KafkaOptions } from '../../src/streaming/kafka/options.ts';
+import { createKafkajsDriver } from '../../src/streaming/kafkajs/index.ts';
+import { createRdkafkaDriver, whyNoRdkafka } from '../../src/streaming/rdkafka/index.ts';
 
 export type DriverName = 'kafkajs' | 'rdkafka';
 

@@ -1,6 +1,6 @@
 import type { Test } from 'tap';
 import type { StreamDriver } from '../../src/streaming/driver.ts';
-import { loadRdkafka } from '../../src/streaming/rdkafka-module.ts';
+import { loadRdkafka } from '../../src/streaming/rdkafka/module.ts';
 import { type DriverName, kafkaOptions, openDriver } from './drivers.ts';
 
 /**

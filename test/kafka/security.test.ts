@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { SASL_USER } from '../../scripts/kafka/cluster.ts';
-import type { KafkaOptions, KafkaSasl, KafkaTls } from '../../src/streaming/kafka-options.ts';
+import type { KafkaOptions, KafkaSasl, KafkaTls } from '../../src/streaming/kafka/options.ts';
 import { Recorder } from '../streaming/recorder.ts';
 import { noBroker, startKafka } from './broker.ts';
 import { availableDrivers, type DriverName, kafkaOptions, openDriver } from './drivers.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import t from 'tap';
-import type { KafkaCompression } from '../../src/streaming/kafka-options.ts';
+import type { KafkaCompression } from '../../src/streaming/kafka/options.ts';
 import { Recorder } from '../streaming/recorder.ts';
 import { noBroker, startKafka } from './broker.ts';
 import { availableDrivers, kafkaOptions, openDriver } from './drivers.ts';

@@ -1,8 +1,8 @@
 import { type Test, test } from 'tap';
 import { createLogger } from '../../src/core/logger.ts';
 import { LagWatch, problemsOf } from '../../src/lag/lag-watch.ts';
-import type { Database } from '../../src/storage/database.ts';
-import { claimPartitions, moveOffsets } from '../../src/storage/processor-offsets.ts';
+import type { Database } from '../../src/postgres/database.ts';
+import { claimPartitions, moveOffsets } from '../../src/processor/tables/offsets.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { createFakeClock } from '../helpers/fake-clock.ts';
 import { createFakeDriver } from '../processor/fake-driver.ts';

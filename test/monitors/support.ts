@@ -3,9 +3,9 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net';
 import type { Test } from 'tap';
-import { createGate } from '../../src/monitors/gate.ts';
 import { monitors } from '../../src/monitors/index.ts';
 import type { MonitorContext, Probe, ProbeRequest, ProbeResult } from '../../src/monitors/monitor.ts';
+import { createGate } from '../../src/monitors/net/gate.ts';
 
 type Teardown = Pick<Test, 'teardown'>;
 

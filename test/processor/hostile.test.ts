@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import type { KeptFor } from '../../src/processor/bounds.ts';
-import { rebuild } from '../../src/processor/rebuild.ts';
-import { verify } from '../../src/processor/verify.ts';
+import { verify } from '../../src/processor/verify/index.ts';
+import { rebuild } from '../../src/processor/verify/rebuild.ts';
 import { createRig, type Rig } from './rig.ts';
 import { foreignLine, line, START_MS } from './streams.ts';
 

@@ -1,8 +1,8 @@
 import { test } from 'tap';
 import { silentLogger } from '../../src/core/logger.ts';
+import { ifAlone } from '../../src/postgres/advisory-lock.ts';
+import { ensureMetricPartitions, ensureResultPartitions } from '../../src/postgres/partitions.ts';
 import { createHousekeeping } from '../../src/processor/housekeeping.ts';
-import { ensureMetricPartitions, ensureResultPartitions } from '../../src/storage/partitions.ts';
-import { ifAlone } from '../../src/storage/processor-lock.ts';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
 import { createFakeClock } from '../helpers/fake-clock.ts';
 

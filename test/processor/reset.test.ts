@@ -1,7 +1,7 @@
 import { test } from 'tap';
+import { reset } from '../../src/installation/reset.ts';
 import { shardOf } from '../../src/jobs/shard.ts';
-import { verify } from '../../src/processor/verify.ts';
-import { reset } from '../../src/storage/reset.ts';
+import { verify } from '../../src/processor/verify/index.ts';
 import { createRig } from './rig.ts';
 import { line, START_MS } from './streams.ts';
 

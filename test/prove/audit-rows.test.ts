@@ -3,8 +3,8 @@ import { encodeBins } from '../../src/aggregates/histogram-bytes.ts';
 import type { CheckResult } from '../../src/messages/check-result.ts';
 import { compareRows, type RawResult } from '../faults/audit-rows.ts';
 import { createTestDatabase } from '../helpers/database.ts';
-import { deltasOf, T, up, write } from '../storage/metric-flushes.ts';
-import { insertProgress } from '../storage/rows.ts';
+import { deltasOf, T, up, write } from '../processor/tables/metrics/flushes.ts';
+import { insertProgress } from '../stats/rows.ts';
 
 const RESULTS: readonly CheckResult[] = [
   { ...up, responseTime: 0.000_05 },

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { maskText } from '../../core/masking.ts';
-import { DEAD_LETTER_KINDS } from '../../storage/processor-dead-letters.ts';
-import { readDeadLetters } from '../../storage/queries.ts';
+import { DEAD_LETTER_KINDS } from '../../processor/tables/dead-letters.ts';
+import { readDeadLetters } from '../../stats/index.ts';
 import { decodeCursor, encodeCursor, isId, nextLink } from '../cursor.ts';
 import type { ApiDependencies } from '../ports.ts';
 import {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { MAX_TAGS } from '../../jobs/fields.ts';
-import type { BulkChange, JobFilter } from '../../jobs/job-store.ts';
+import type { BulkChange, JobFilter } from '../../jobs/store.ts';
 import { OUTCOMES } from '../../messages/check-result.ts';
 import { HttpError } from '../http-error.ts';
 import type { ApiDependencies } from '../ports.ts';

@@ -11,7 +11,7 @@ import {
   type ScheduleSpan,
   toCoverage,
   uptimeOf,
-} from '../../storage/queries.ts';
+} from '../../stats/index.ts';
 import { decodeCursor, encodeCursor, isTimeMs, nextLink } from '../cursor.ts';
 import { requireKnownId } from '../known-id.ts';
 import { type MetricsPlan, planMetrics } from '../metrics-query.ts';

@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox';
 import { MAX_TIME_MS } from '../../core/instant.ts';
 import { maskText } from '../../core/masking.ts';
 import { OUTCOMES } from '../../messages/check-result.ts';
-import { type ResultPosition, type ResultRow, readResults } from '../../storage/queries.ts';
+import { type ResultPosition, type ResultRow, readResults } from '../../stats/index.ts';
 import { decodeCursor, encodeCursor, isInt4, isName, isOffset, isTimeMs, nextLink } from '../cursor.ts';
 import { toIso } from '../job-view.ts';
 import { requireKnownId } from '../known-id.ts';

@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { type Static, Type } from 'typebox';
-import type { StoredJob } from '../../jobs/job.ts';
-import { type JobPosition, type JobSort, SORTS } from '../../jobs/job-store.ts';
+import type { StoredJob } from '../../jobs/definition.ts';
+import { type JobPosition, type JobSort, SORTS } from '../../jobs/store.ts';
 import { OUTCOMES } from '../../messages/check-result.ts';
-import { readJobStates } from '../../storage/queries.ts';
+import { readJobStates } from '../../stats/index.ts';
 import { digest, unlessKnown } from '../conditional.ts';
 import { decodeCursor, encodeCursor, isJobId, isTimeMs, nextLink } from '../cursor.ts';
 import {

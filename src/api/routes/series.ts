@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
-import { countSeries, JOB_PRESENCES, readSeries, type SeriesPosition } from '../../storage/queries.ts';
+import { countSeries, JOB_PRESENCES, readSeries, type SeriesPosition } from '../../stats/index.ts';
 import { decodeCursor, encodeCursor, isJobId, isName, nextLink } from '../cursor.ts';
 import type { ApiDependencies } from '../ports.ts';
 import {

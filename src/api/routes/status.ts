@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
-import { renderDashboard } from '../../dashboard/render.ts';
+import { renderDashboard } from '../../web/render.ts';
 import { readFleetStatus } from '../fleet-status.ts';
 import type { ApiDependencies, InstanceStats } from '../ports.ts';
 import {

@@ -1,5 +1,5 @@
 import type { Problem } from '../../core/validation.ts';
-import type { JobDefinition } from '../job-store.ts';
+import type { JobDefinition } from '../store.ts';
 import type { FieldSchemas } from './field-schemas.ts';
 
 /** Something wrong with a file. Lines and columns are counted from 1; `path` is the file's own. */

@@ -1,5 +1,5 @@
-import type { JobDefinition } from '../job-store.ts';
 import { maskAll } from '../secrets.ts';
+import type { JobDefinition } from '../store.ts';
 import { isObject, joinPath } from './entries.ts';
 import type { FieldSchema, FieldSchemas } from './field-schemas.ts';
 import type { FormEntry, FormProblem } from './form.ts';

@@ -1,4 +1,4 @@
-import type { Job } from '../../../src/jobs/job.ts';
+import type { Job } from '../../../src/jobs/definition.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { type CountedSlot, countLog, differences } from './counting.ts';
 import { type SimulatedProcess, startProcess } from './process.ts';

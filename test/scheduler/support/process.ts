@@ -1,5 +1,5 @@
 import { silentLogger } from '../../../src/core/logger.ts';
-import type { Job } from '../../../src/jobs/job.ts';
+import type { Job } from '../../../src/jobs/definition.ts';
 import type { Probe, ProbeResult } from '../../../src/monitors/monitor.ts';
 import { createPublisher, type Publisher } from '../../../src/scheduler/publisher.ts';
 import { createSchedulerOn, type Scheduler, type SchedulerLimits } from '../../../src/scheduler/scheduler.ts';

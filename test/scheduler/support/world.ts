@@ -1,10 +1,10 @@
 import type { Clock } from '../../../src/core/clock.ts';
 import { sleep } from '../../../src/core/clock.ts';
-import type { Job, StoredJob } from '../../../src/jobs/job.ts';
-import type { JobPage } from '../../../src/jobs/job-store.ts';
-import type { AcquiredLease, LeaseStore } from '../../../src/jobs/leases.ts';
+import type { Job, StoredJob } from '../../../src/jobs/definition.ts';
 import { SHARDS, shardOf } from '../../../src/jobs/shard.ts';
-import type { OpenSpan, SpanStore } from '../../../src/jobs/spans.ts';
+import type { JobPage } from '../../../src/jobs/store.ts';
+import type { AcquiredLease, LeaseStore } from '../../../src/scheduler/tables/leases.ts';
+import type { OpenSpan, SpanStore } from '../../../src/scheduler/tables/spans.ts';
 import type { OutgoingRecord, StreamDriver } from '../../../src/streaming/driver.ts';
 import type { FakeClock } from '../../helpers/fake-clock.ts';
 

@@ -1,0 +1,40 @@
+import type { Queryable } from '../postgres/database.ts';
+import { metricPartitionStart } from '../postgres/partitions.ts';
+
+/** A scheduler may still be about to begin a version that was replaced so short a time ago. */
+const GRACE_MS = 3_600_000;
+/** Versions of one job that never ran and are kept beside the present one, however fast it is edited. */
+export const MAX_UNUSED_VERSIONS = 50;
+
+const DAY_MS = 86_400_000;
+
+/**
+ * Deletes spans in which no row lies that is kept, and versions of jobs that are in no span. `keepMs`: the longest that any
+ * row is kept; null: for ever, then spans stay. Rows go by whole partitions, of up to a year. Answers how many went.
+ */
+export async function expireVersions(
+  database: Queryable,
+  nowMs: number,
+  keepMs: number | null,
+): Promise<{ spans: number; versions: number }> {
+  const beforeMs = keepMs === null ? null : metricPartitionStart(DAY_MS, nowMs - keepMs);
+  const spans =
+    beforeMs === null
+      ? 0
+      : (await database.query<{ gone: number }>('SELECT expire_spans($1) AS gone', [beforeMs])).rows[0].gone;
+  const { rows } = await database.query<{ gone: number }>(
+    'SELECT expire_job_versions(NULL, now() - make_interval(secs => $1), $2) AS gone',
+    [GRACE_MS / 1000, MAX_UNUSED_VERSIONS],
+  );
+  return { spans, versions: rows[0].gone };
+}
+
+/** Bounds the versions that never ran of the jobs of this revision; to be called with each change of jobs. */
+export async function boundVersions(database: Queryable, revision: number): Promise<void> {
+  await database.query(
+    `SELECT expire_job_versions(ids, '-infinity', $2)
+     FROM (SELECT array_agg(job_id) AS ids FROM jobs WHERE revision = $1 AND version % $2 = 0) AS edited
+     WHERE ids IS NOT NULL`,
+    [revision, MAX_UNUSED_VERSIONS],
+  );
+}

@@ -1,0 +1,58 @@
+import type { JobFilter, JobSort } from './store.ts';
+
+interface Statement {
+  sql: string;
+  parameters: unknown[];
+}
+
+/** What people see, and what has an index. */
+const KEYS: Readonly<Record<string, { column: string; type: string }>> = {
+  job_id: { column: 'job_id', type: 'integer' },
+  job_name: { column: 'lower(shown_name)', type: 'text' },
+  created_at: { column: "date_trunc('milliseconds', created_at)", type: 'timestamptz' },
+  updated_at: { column: "date_trunc('milliseconds', updated_at)", type: 'timestamptz' },
+};
+
+/** The SELECT of a job list: keyset pages, every value bound. */
+export function listStatement(columns: string, filter: JobFilter): Statement {
+  const { where, parameters, bind } = conditionsOf(filter);
+  const { sort = 'job_id', after } = filter;
+  const { column, type, isDescending } = keyOf(sort);
+  if (after) {
+    const key = type === 'timestamptz' ? new Date(after.key).toISOString() : after.key;
+    const bound = type === 'text' ? `lower(${bind(key)}::text)` : `${bind(key)}::${type}`;
+    where.push(`(${column}, job_id) ${isDescending ? '<' : '>'} (${bound}, ${bind(after.jobId)}::integer)`);
+  }
+  const order = isDescending ? 'DESC' : 'ASC';
+  const limit = filter.limit === undefined ? '' : ` LIMIT ${bind(filter.limit)}`;
+  const sql = `SELECT ${columns} FROM jobs WHERE ${where.join(' AND ')} ORDER BY ${column} ${order}, job_id ${order}${limit}`;
+  return { sql, parameters };
+}
+
+/** How many jobs there are over all pages. */
+export function countStatement(filter: JobFilter): Statement {
+  const { where, parameters } = conditionsOf(filter);
+  return { sql: `SELECT count(*)::integer AS count FROM jobs WHERE ${where.join(' AND ')}`, parameters };
+}
+
+function keyOf(sort: JobSort): { column: string; type: string; isDescending: boolean } {
+  const isDescending = sort.startsWith('-');
+  return { ...KEYS[isDescending ? sort.slice(1) : sort]!, isDescending };
+}
+
+function conditionsOf({ q, running, tags, outcomes }: JobFilter) {
+  const parameters: unknown[] = [];
+  const where = ['deleted_at IS NULL'];
+  const bind = (value: unknown) => `$${parameters.push(value)}`;
+  if (q) {
+    const like = bind(`%${q.replace(/[\\%_]/g, '\\$&')}%`);
+    where.push(`(shown_name ILIKE ${like} OR shown_address ILIKE ${like})`);
+  }
+  if (running !== undefined) where.push(`running = ${bind(running)}`);
+  if (tags) where.push(`definition -> 'tags' ?& ${bind(tags)}::text[]`);
+  if (outcomes) {
+    where.push(`EXISTS (SELECT FROM series_progress AS series
+      WHERE series.job_id = jobs.job_id AND series.last_outcome = ANY(${bind(outcomes)}::text[]))`);
+  }
+  return { where, parameters, bind };
+}

@@ -1,0 +1,203 @@
+import { nearest } from '../core/nearest.ts';
+import type { Registry } from '../core/registry.ts';
+import { createValidator, formatProblem, type Problem, type Validation } from '../core/validation.ts';
+import { VedetteError } from '../errors.ts';
+import type { MonitorContext, MonitorType, Probe } from '../monitors/monitor.ts';
+import type { Job } from './definition.ts';
+import { type CommonFields, commonFields, DEFAULT_TYPE } from './fields.ts';
+import { toDefinition, toJob } from './mapping.ts';
+import { type CronCheck, MAX_DEFINITION_BYTES, scheduleProblems, sizeProblems, textProblems } from './problems.ts';
+import { maskProblem, maskReport, redactSecrets, restoreSecrets } from './secrets.ts';
+import type { JobDefinition } from './store.ts';
+
+export { DEFAULT_TYPE } from './fields.ts';
+export { toJob } from './mapping.ts';
+
+/** What is known of job definitions, derived from the registry of monitor types. */
+export interface JobRules {
+  /** JSON schema (2020-12) of a definition, for OpenAPI: an object, or `oneOf` with a branch for each type. */
+  readonly schema: object;
+  /** JSON schema of each fact that a check may tell, by name, of all types together. */
+  readonly facts: Readonly<Record<string, object>>;
+  /**
+   * Reports every problem at once, secrets masked; the value is the definition as given, without defaults. Whether it
+   * has a job_id is the caller's business.
+   */
+  validate(definition: unknown): Validation<JobDefinition>;
+  /** Maps a valid definition. Cheap: 100,000 of them are mapped at start. */
+  toJob(definition: JobDefinition, jobId: number): Job;
+  /** The wire form of a job, defaults of the common fields filled in. */
+  toDefinition(job: Job): JobDefinition;
+  /** Makes the probe of a job. Throws VED_VALIDATION when its type is unknown or its options are wrong. */
+  prepare(job: Job): Probe;
+  /** The host that a job's connections go to, so that those to one host can be bounded. */
+  hostOf(job: Job): string;
+  /** A copy whose secrets are masked, for answers and logs. */
+  redact(definition: JobDefinition): JobDefinition;
+  /** Puts the stored secret where the mask was sent back; throws VED_VALIDATION where none is stored. */
+  restoreSecrets(definition: JobDefinition, stored: JobDefinition): JobDefinition;
+}
+
+export interface JobRulesOptions {
+  monitors: Registry<MonitorType>;
+  context: MonitorContext;
+  cronProblem: CronCheck;
+  /** Topics of copies, which are never counted: no job may send its results there. */
+  copyTopics?: readonly string[];
+}
+
+interface TypeRules {
+  type: MonitorType;
+  schema: { type: 'object'; properties: Record<string, object>; required: string[]; additionalProperties: false };
+  validate: (input: unknown) => Validation<JobDefinition>;
+}
+
+export function createJobRules({ monitors, context, cronProblem, copyTopics = [] }: JobRulesOptions): JobRules {
+  const byType = new Map<string, TypeRules>();
+  const rulesOf = (name: string): TypeRules => {
+    let rules = byType.get(name);
+    if (!rules) {
+      rules = deriveRules(monitors.get(name));
+      byType.set(name, rules);
+    }
+    return rules;
+  };
+  const secretsOf = (name: unknown) => {
+    const type = name === undefined ? DEFAULT_TYPE : String(name);
+    return monitors.has(type) ? monitors.get(type).secrets : [];
+  };
+
+  const validate = (given: unknown): Validation<JobDefinition> => {
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+      return {
+        ok: false,
+        problems: [maskProblem({ path: '', given, accepted: 'a job: an object with at least a uri' }, [])],
+      };
+    }
+    const definition = given as JobDefinition;
+    const { type: name = DEFAULT_TYPE } = definition;
+    if (typeof name !== 'string' || !monitors.has(name)) {
+      return { ok: false, problems: [maskProblem(unknownType(name, monitors.names()), [])] };
+    }
+    const problems = problemsOf(definition, rulesOf(name), cronProblem);
+    if (copyTopics.includes(definition.topic as string)) {
+      problems.push({ path: 'topic', given: definition.topic, accepted: 'a topic that is not one of copies' });
+    }
+    return problems.length === 0 ? { ok: true, value: definition } : { ok: false, problems };
+  };
+
+  return {
+    schema: documentSchema(monitors, rulesOf),
+    facts: Object.assign({}, ...monitors.all().map(({ facts }) => facts)),
+    validate,
+    toJob,
+    toDefinition,
+    prepare(job) {
+      if (!monitors.has(job.type)) {
+        const text = formatProblem(unknownType(job.type, monitors.names()));
+        throw new VedetteError('VED_VALIDATION', `job ${job.jobId}: ${text}`);
+      }
+      const type = monitors.get(job.type);
+      return masked(type.prepare(job.options, context), job, type.secrets);
+    },
+    hostOf: ({ type, options }) => (monitors.has(type) ? monitors.get(type).host(options) : ''),
+    redact: (definition) => redactSecrets(definition, secretsOf(definition.type)),
+    restoreSecrets: (definition, stored) => restoreSecrets(definition, stored, secretsOf(definition.type)),
+  };
+}
+
+function deriveRules(type: MonitorType): TypeRules {
+  for (const key of Object.keys(type.options.properties)) {
+    if (key in commonFields) throw new Error(`Monitor type ${type.name} redefines the common field ${key}`);
+  }
+  const { properties, required = [] } = type.options;
+  const schema = {
+    type: 'object' as const,
+    properties: { ...commonFields, type: { const: type.name, description: type.description }, ...properties },
+    required: [...required],
+    additionalProperties: false as const,
+  };
+  return { type, schema, validate: createValidator<JobDefinition>(schema) };
+}
+
+/** What the schema says, then what it cannot say of the fields that are good as far as the schema goes. */
+function problemsOf(definition: JobDefinition, { type, validate }: TypeRules, cronProblem: CronCheck): Problem[] {
+  const result = validate(definition);
+  const problems = [...(result.ok ? [] : result.problems), ...textProblems(definition)];
+  const bad = new Set(problems.map(({ path }) => /^[^.[]*/.exec(path)?.[0] ?? ''));
+  const good = bad.size === 0 ? definition : withoutKeys(definition, bad);
+  problems.push(...scheduleProblems(good, bad, cronProblem), ...(type.problems?.(good) ?? []));
+  const names = bad.has('secrets') ? [] : (definition as CommonFields).secrets;
+  return [...problems.map((problem) => maskProblem(problem, type.secrets, names)), ...sizeProblems(definition)];
+}
+
+/** What a probe says may repeat what the job keeps secret, and is published and shown. */
+function masked(probe: Probe, { options, secrets: names }: Job, secrets: readonly string[]): Probe {
+  const mask = <T>(value: T): T => maskReport(value, { definition: { ...options, secrets: names }, secrets });
+  const check: Probe = async (request) => {
+    const result = await probe(request);
+    if (result.detail !== undefined) result.detail = mask(result.detail);
+    if (result.facts !== undefined) result.facts = mask(result.facts);
+    return result;
+  };
+  if (probe.close) check.close = () => probe.close?.();
+  return check;
+}
+
+function withoutKeys(definition: JobDefinition, keys: ReadonlySet<string>): JobDefinition {
+  return Object.fromEntries(Object.entries(definition).filter(([key]) => !keys.has(key)));
+}
+
+function unknownType(given: unknown, names: readonly string[]): Problem {
+  const meant = typeof given === 'string' ? nearest(given, names) : undefined;
+  return { path: 'type', given, accepted: `one of ${names.join(', ')}${meant ? `; did you mean ${meant}?` : ''}` };
+}
+
+/** What `scheduleProblems` says in words. */
+const SCHEDULE = {
+  not: { required: ['check_period_seconds', 'check_cron'] },
+  dependentRequired: { check_cron_timezone: ['check_cron'] },
+};
+
+/** Generators make one name of GET and get: lower case is taken, but not described. */
+function inOneCase(schema: object): object {
+  const { enum: values } = schema as { enum?: readonly unknown[] };
+  const isTwin = (value: unknown) =>
+    typeof value === 'string' && value !== value.toUpperCase() && values?.includes(value.toUpperCase());
+  return values === undefined ? schema : { ...schema, enum: values.filter((value) => !isTwin(value)) };
+}
+
+/** Generators take a list of values of one type only. */
+function inOneType(schema: object): object {
+  const { enum: values, ...rest } = schema as { enum?: readonly unknown[] };
+  const numbers = values?.filter((value) => typeof value === 'number') ?? [];
+  const texts = values?.filter((value) => typeof value === 'string') ?? [];
+  if (numbers.length === 0 || texts.length === 0) return schema;
+  const anyOf = [
+    { type: 'integer', enum: numbers },
+    { type: 'string', enum: texts },
+  ];
+  return { ...rest, anyOf };
+}
+
+function mapMembers(members: Record<string, object>, map: (member: object) => object): Record<string, object> {
+  return Object.fromEntries(Object.entries(members).map(([name, member]) => [name, map(member)]));
+}
+
+/** One object when there is one type; else a choice that `type` decides. */
+function documentSchema(monitors: Registry<MonitorType>, rulesOf: (name: string) => TypeRules): object {
+  const schemas = monitors.names().map((name) => {
+    const { schema } = rulesOf(name);
+    const isDefault = name === DEFAULT_TYPE;
+    const type = { type: 'string', enum: [name], ...(isDefault ? { default: name } : {}) };
+    return {
+      ...schema,
+      title: `${name} job`,
+      description: `At most ${MAX_DEFINITION_BYTES} bytes of JSON.`,
+      properties: { ...mapMembers(schema.properties, (member) => inOneType(inOneCase(member))), type },
+      required: isDefault ? schema.required : ['type', ...schema.required],
+      ...SCHEDULE,
+    };
+  });
+  return schemas.length === 1 ? (schemas[0] as object) : { oneOf: schemas };
+}

@@ -1,0 +1,84 @@
+import type { Transform } from 'node:stream';
+import * as zlib from 'node:zlib';
+import { ProbeFailure } from '../failure.ts';
+import { decodeText } from './charset.ts';
+import type { HttpResponse } from './exchange.ts';
+import { headerValues, listItems } from './parser/headers.ts';
+
+export type ReadText = { text: string; isCut: boolean } | { failure: ProbeFailure };
+
+type Inflater = (zlib.Gunzip | zlib.BrotliDecompress) & Transform;
+
+/** A body that was cut off at its limit is inflated as far as it goes; another one has to be whole. */
+const { Z_SYNC_FLUSH, Z_FINISH, BROTLI_OPERATION_FLUSH, BROTLI_OPERATION_FINISH } = zlib.constants;
+const lenient = (isCut: boolean) => ({ finishFlush: isCut ? Z_SYNC_FLUSH : Z_FINISH });
+/** Only newer versions of Node have it. */
+const { createZstdDecompress } = zlib as { createZstdDecompress?: (options: object) => Inflater };
+const { ZSTD_e_flush, ZSTD_e_end } = zlib.constants as { ZSTD_e_flush?: number; ZSTD_e_end?: number };
+
+const INFLATERS: Readonly<Record<string, (isCut: boolean, first: number) => Inflater>> = {
+  gzip: (isCut) => zlib.createGunzip(lenient(isCut)),
+  'x-gzip': (isCut) => zlib.createGunzip(lenient(isCut)),
+  // Servers send it with and without the header of zlib, whose low half byte is 8.
+  deflate: (isCut, first) =>
+    (first & 15) === 8 ? zlib.createInflate(lenient(isCut)) : zlib.createInflateRaw(lenient(isCut)),
+  br: (isCut) => zlib.createBrotliDecompress({ finishFlush: isCut ? BROTLI_OPERATION_FLUSH : BROTLI_OPERATION_FINISH }),
+  ...(createZstdDecompress
+    ? {
+        zstd: (isCut: boolean) => createZstdDecompress({ finishFlush: isCut ? ZSTD_e_flush : ZSTD_e_end }),
+      }
+    : {}),
+};
+
+const MAX_ENCODINGS = 3;
+
+/**
+ * The text of a body, inflated to at most `maxBytes`: what lies beyond is cut off, so that a small body that inflates to
+ * a large one costs no memory. Never rejects.
+ */
+export async function readText(response: HttpResponse, maxBytes: number): Promise<ReadText> {
+  // A coding of the transfer beside the chunks is undone like one of the content, and before it.
+  const encodings = ['content-encoding', 'transfer-encoding']
+    .flatMap((name) => listItems(response.headers, name))
+    .map((name) => name.toLowerCase())
+    .filter((name) => name !== 'identity' && name !== 'chunked');
+  if (encodings.length > MAX_ENCODINGS) return failed(`body is encoded ${encodings.length} times`);
+  let body: Buffer = Buffer.concat(response.body);
+  let isCut = response.isTruncated;
+  for (const encoding of encodings.reverse()) {
+    const create = INFLATERS[encoding];
+    if (!create) return failed(`content-encoding ${encoding} is not known`);
+    if (body.length === 0) break;
+    try {
+      const inflated = await inflate(create(isCut, body[0]!), body, maxBytes);
+      body = inflated.body;
+      isCut ||= inflated.isCut;
+    } catch {
+      return failed(`body is no valid ${encoding}`);
+    }
+  }
+  return { text: decodeText(body, headerValues(response.headers, 'content-type').at(-1)), isCut };
+}
+
+function inflate(inflater: Inflater, body: Buffer, maxBytes: number): Promise<{ body: Buffer; isCut: boolean }> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const finish = (isCut: boolean) => {
+      inflater.destroy();
+      resolve({ body: Buffer.concat(chunks).subarray(0, maxBytes), isCut });
+    };
+    inflater.on('error', reject);
+    inflater.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > maxBytes) finish(true);
+    });
+    inflater.on('end', () => finish(false));
+    inflater.end(body);
+  });
+}
+
+function failed(message: string): { failure: ProbeFailure } {
+  return { failure: new ProbeFailure('body', message) };
+}

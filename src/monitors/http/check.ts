@@ -1,0 +1,149 @@
+import { withDeadline } from '../../core/deadline.ts';
+import { ProbeFailure } from '../failure.ts';
+import type { ConnectionGate, NameResolver, ProbeRequest, ProbeResult } from '../monitor.ts';
+import { seconds } from '../net/dial.ts';
+import { TimeLimit } from '../net/time-limit.ts';
+import { type FindSelf, SELF_HOST } from '../self.ts';
+import { HttpCookies } from './cookies.ts';
+import { type HttpLane, type HttpOutcome, type HttpRequest, type HttpResponse, isRedirect } from './exchange.ts';
+import { HttpTrip } from './http-trip.ts';
+import { judge } from './judge.ts';
+import type { HttpOptions } from './options.ts';
+import { createHttpPlan, type HttpPlan } from './plan.ts';
+import { locationOf, redirected } from './redirect.ts';
+import { SocketLane } from './socket-transport.ts';
+import { StrictLane } from './strict-transport.ts';
+
+/** Methods whose request may be sent twice (RFC 9110 9.2.2); those of the others get a fresh connection each. */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+
+export interface HttpContext {
+  gate: ConnectionGate;
+  names: NameResolver;
+  userAgent: string;
+  self: FindSelf;
+}
+
+/** The checks of one job. */
+export class HttpCheck {
+  readonly #options: HttpOptions;
+  readonly #context: HttpContext;
+  /** The connection that is kept from check to check, if any is. */
+  #lane: HttpLane | null = null;
+
+  constructor(options: HttpOptions, context: HttpContext) {
+    this.#options = options;
+    this.#context = context;
+  }
+
+  async run({ timeoutMs, slotTag, signal }: ProbeRequest): Promise<ProbeResult> {
+    const begunAt = performance.now();
+    const limit = new TimeLimit(timeoutMs, signal);
+    // A check by hand shows all that is known; the others cannot publish it.
+    const trip = new HttpTrip();
+    try {
+      // Made anew each time: it takes microseconds, and 100,000 of them would take 150 MB.
+      const plan = createHttpPlan(this.#options, this.#context.userAgent);
+      const request = await this.#located(requestOf(plan, slotTag), timeoutMs);
+      const response = await this.#follow(trip, plan, request, limit);
+      const responseTime = seconds(begunAt);
+      const judgement = await judge(plan, response, { responseTime, limit, certificate: trip.certificate });
+      return {
+        ...judgement,
+        status: String(response.status),
+        responseTime,
+        timings: trip.timings,
+        bytes: trip.bytes,
+        ...(slotTag === undefined ? { facts: trip.facts(response) } : undefined),
+      };
+    } catch (error) {
+      const { reason, message } = error instanceof ProbeFailure ? error : defect(error);
+      return {
+        // Our own fault says nothing about the site.
+        outcome: reason === 'internal' ? 'missed' : 'down',
+        reason,
+        status: trip.status === null ? null : String(trip.status),
+        responseTime: null,
+        timings: trip.timings,
+        ...(trip.status === null ? undefined : { bytes: trip.bytes }),
+        detail: message,
+        ...(slotTag === undefined ? { facts: trip.facts(null) } : undefined),
+      };
+    } finally {
+      limit.dispose();
+    }
+  }
+
+  /** Closes the connection that is kept. */
+  close(): void {
+    this.#lane?.close();
+    this.#lane = null;
+  }
+
+  /** A request to this Vedette itself goes to where its API listens now. Throws a ProbeFailure. */
+  async #located(request: HttpRequest, timeoutMs: number): Promise<HttpRequest> {
+    if (request.target.host !== SELF_HOST) return request;
+    const late = `not found within ${timeoutMs} ms`;
+    const place = await withDeadline(this.#context.self(), timeoutMs, late).catch(() => late);
+    if (typeof place === 'string') throw new ProbeFailure('connect', `${SELF_HOST} cannot be reached: ${place}`);
+    return { ...request, target: { ...request.target, host: place.address, port: place.port } };
+  }
+
+  /** The last response of the redirects. Throws a ProbeFailure. */
+  async #follow(trip: HttpTrip, plan: HttpPlan, first: HttpRequest, limit: TimeLimit): Promise<HttpResponse> {
+    const { redirects } = plan;
+    const cookies = new HttpCookies();
+    // Without the cookies of the way: those are chosen again for each request.
+    let { headers: given } = first;
+    for (let request = first; ; ) {
+      const outcome = await this.#exchange(request, plan, limit);
+      trip.add(outcome);
+      if (outcome.error) throw outcome.error.failure;
+      const { response } = outcome;
+      if (!redirects.follow || !isRedirect(response.status)) return response;
+      const location = locationOf(response.headers);
+      if (location === null) return response;
+      if (trip.hops.length >= redirects.max) throw new ProbeFailure('redirect', `more than ${redirects.max} redirects`);
+      const target = redirected({ ...request, headers: given }, response.status, location, plan);
+      given = target.headers;
+      await cookies.take(request, response);
+      const next = cookies.addTo(target, given);
+      trip.visit(request, next);
+      limit.activity = `answer of ${next.origin}`;
+      request = next;
+    }
+  }
+
+  async #exchange(request: HttpRequest, plan: HttpPlan, limit: TimeLimit): Promise<HttpOutcome> {
+    const lane = this.#laneFor(request, plan);
+    const outcome = await lane.exchange(request, limit);
+    // Its site had closed the kept connection just then, which is no fault of it.
+    return outcome.error?.isStale ? lane.exchange(request, limit) : outcome;
+  }
+
+  #laneFor({ origin, method }: HttpRequest, plan: HttpPlan): HttpLane {
+    const isKept =
+      plan.keepAlive && origin === plan.request.origin && IDEMPOTENT.has(method) && this.#lane?.isBusy !== true;
+    if (!isKept) return this.#createLane(origin, plan, false);
+    this.#lane ??= this.#createLane(origin, plan, true);
+    return this.#lane;
+  }
+
+  #createLane(origin: string, plan: HttpPlan, keeps: boolean): HttpLane {
+    const context = origin === SELF_ORIGIN ? { ...this.#context, gate: OPEN } : this.#context;
+    return plan.isStrict ? new StrictLane(origin, context, keeps) : new SocketLane(context, keeps);
+  }
+}
+
+function defect(error: unknown): ProbeFailure {
+  return new ProbeFailure('internal', `the check failed by itself: ${String(error)}`);
+}
+
+function requestOf({ request }: HttpPlan, slotTag: string | undefined): HttpRequest {
+  if (slotTag === undefined) return { ...request, wantsCertificate: true };
+  return { ...request, headers: [...request.headers, 'vedette-slot', slotTag] };
+}
+
+/** Validation and redirects leave nothing but the practice site under that name. */
+const SELF_ORIGIN = `http://${SELF_HOST}`;
+const OPEN: ConnectionGate = { refusal: () => null };

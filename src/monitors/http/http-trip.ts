@@ -1,0 +1,67 @@
+import type { Timings } from '../../messages/check-result.ts';
+import { ProbeFailure } from '../failure.ts';
+import { type CertificateFacts, expiresNoLater } from '../net/certificate.ts';
+import type { HttpError, HttpOutcome, HttpRequest, HttpResponse } from './exchange.ts';
+
+/** What is learnt on the way through the redirects. */
+export class HttpTrip {
+  readonly timings: Timings = {};
+  readonly hops: string[] = [];
+  bytes = 0;
+  /** Of the last response that began. */
+  status: number | null = null;
+  readonly #visited = new Set<string>();
+  #certificate: CertificateFacts | null = null;
+
+  /** The one that expires first. */
+  get certificate(): CertificateFacts | null {
+    return this.#certificate;
+  }
+
+  add({ response, error }: HttpOutcome): void {
+    const { timings, bytes, status } = (response ?? error) as HttpResponse | HttpError;
+    for (const phase of PHASES) {
+      const spent = timings[phase];
+      if (spent !== undefined) this.timings[phase] = Math.round(((this.timings[phase] ?? 0) + spent) * 1e6) / 1e6;
+    }
+    this.bytes = bytes;
+    this.status = status;
+    if (response) this.#see(response.connection.certificate);
+  }
+
+  /** Throws a ProbeFailure when the same request was made already; with other cookies it is not the same. */
+  visit(from: HttpRequest, to: HttpRequest): void {
+    this.#visited.add(nameOf(from));
+    if (this.#visited.has(nameOf(to))) {
+      throw new ProbeFailure('redirect', `redirected in a circle, to ${to.href} again`);
+    }
+    this.hops.push(to.href);
+    // An answer of the next site is yet to come.
+    this.status = null;
+  }
+
+  facts(response: HttpResponse | null): Record<string, unknown> {
+    return {
+      ...(response
+        ? {
+            remote_address: response.connection.remoteAddress,
+            connection: response.isReused ? 'kept alive' : 'fresh',
+            body_truncated: response.isTruncated,
+          }
+        : {}),
+      ...(this.hops.length > 0 ? { redirects: this.hops } : {}),
+      ...(this.#certificate ? { certificate: this.#certificate } : {}),
+    };
+  }
+
+  #see(certificate: CertificateFacts | null): void {
+    if (certificate && expiresNoLater(certificate, this.#certificate)) this.#certificate = certificate;
+  }
+}
+
+const PHASES = ['dns', 'connect', 'tls', 'ttfb', 'transfer'] as const;
+
+function nameOf({ method, href, headers }: HttpRequest): string {
+  const cookies = headers.filter((_, index) => index % 2 === 1 && headers[index - 1]!.toLowerCase() === 'cookie');
+  return `${method} ${href} ${cookies.join('; ')}`;
+}

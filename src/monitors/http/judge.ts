@@ -1,0 +1,79 @@
+import type { Reason } from '../../messages/check-result.ts';
+import { type ProbeFailure, shorten } from '../failure.ts';
+import type { ProbeResult } from '../monitor.ts';
+import { type CertificateFacts, expiryWarning } from '../net/certificate.ts';
+import type { Pattern } from '../net/patterns/pattern.ts';
+import type { TimeLimit } from '../net/time-limit.ts';
+import { readText } from './body.ts';
+import type { HttpResponse } from './exchange.ts';
+import { headerValues, readingsOf } from './parser/headers.ts';
+import type { HttpPlan } from './plan.ts';
+
+export interface Judgement {
+  outcome: ProbeResult['outcome'];
+  reason?: Reason;
+  detail?: string;
+}
+
+export interface Circumstances {
+  responseTime: number;
+  /** The one that expires first; null when none was looked at. */
+  certificate: CertificateFacts | null;
+  limit: TimeLimit;
+}
+
+const UP: Judgement = Object.freeze({ outcome: 'up' });
+
+/**
+ * The verdict on a response: status, headers, body, then what only degrades it. What is wrong first is the reason. Throws
+ * a ProbeFailure when the time is over before a pattern is decided.
+ */
+export async function judge(plan: HttpPlan, response: HttpResponse, circumstances: Circumstances): Promise<Judgement> {
+  if (!plan.isExpected(response.status)) return down('status', `status ${response.status} is not expected`);
+  const { limit, responseTime, certificate } = circumstances;
+  for (const { name, pattern } of plan.expectedHeaders) {
+    const values = headerValues(response.headers, name);
+    if (values.length === 0) return down('header', `there is no header ${name}`);
+    if (pattern && !(await isInAny(pattern, readingsOf(response.headers, name), limit))) {
+      return down('header', `header ${name} is ${values.join(' and ')}`);
+    }
+  }
+  if (plan.pattern) {
+    const failed = await judgeBody(plan.pattern, plan.request.maxBodyBytes, response, limit);
+    if (failed) return failed;
+  }
+  if (plan.slowSeconds !== null && responseTime > plan.slowSeconds) {
+    return degraded('latency', `answered after ${responseTime} s, accepted: up to ${plan.slowSeconds} s`);
+  }
+  if (plan.expiryWarningDays !== null && certificate !== null) {
+    const warning = expiryWarning(certificate, plan.expiryWarningDays);
+    if (warning !== null) return degraded('tls', warning);
+  }
+  return UP;
+}
+
+async function isInAny(pattern: Pattern, texts: readonly string[], limit: TimeLimit): Promise<boolean> {
+  for (const text of texts) if (await pattern.isIn(text, limit)) return true;
+  return false;
+}
+
+async function judgeBody(
+  pattern: Pattern,
+  maxBytes: number,
+  response: HttpResponse,
+  limit: TimeLimit,
+): Promise<Judgement | null> {
+  const read = await limit.race(readText(response, maxBytes));
+  if ('failure' in read) return down(read.failure.reason, read.failure.message);
+  if (await pattern.isIn(read.text, limit)) return null;
+  if (read.isCut) return down('too_large', `pattern not found in the first ${maxBytes} bytes of the body`);
+  return down('body', 'pattern not found in the body');
+}
+
+function down(reason: ProbeFailure['reason'], detail: string): Judgement {
+  return { outcome: 'down', reason, detail: shorten(detail) };
+}
+
+function degraded(reason: ProbeFailure['reason'], detail: string): Judgement {
+  return { outcome: 'degraded', reason, detail: shorten(detail) };
+}

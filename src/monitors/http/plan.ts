@@ -1,0 +1,133 @@
+import type { TlsChoice } from '../net/dial.ts';
+import { createPattern, type Pattern } from '../net/patterns/pattern.ts';
+import { type HttpRequest, isRedirect } from './exchange.ts';
+import type { HttpOptions } from './options.ts';
+import { createStatusTest, namesStatus, type StatusTest } from './status-test.ts';
+
+/** What a job of type http asks for. */
+export interface HttpPlan {
+  /** The request of each check; the header of the slot is added. */
+  request: HttpRequest;
+  keepAlive: boolean;
+  /** Whether only an answer that is exactly HTTP/1.1 will do. */
+  isStrict: boolean;
+  redirects: RedirectRules;
+  tls: TlsChoice;
+  isExpected: StatusTest;
+  pattern: Pattern | null;
+  expectedHeaders: ReadonlyArray<{ name: string; pattern: Pattern | null }>;
+  slowSeconds: number | null;
+  expiryWarningDays: number | null;
+}
+
+export interface RedirectRules {
+  follow: boolean;
+  max: number;
+  allowDowngrade: boolean;
+}
+
+const MAX_BODY_BYTES = 1_048_576;
+const VERIFY: TlsChoice = Object.freeze({ verify: true });
+const FOLLOW: RedirectRules = Object.freeze({ follow: true, max: 10, allowDowngrade: false });
+const NO_HEADERS: HttpPlan['expectedHeaders'] = Object.freeze([]);
+
+/** Options are valid already: they have no problems. */
+export function createHttpPlan(options: HttpOptions, userAgent: string): HttpPlan {
+  const url = new URL(options.uri);
+  const headers = requestHeaders(options, url, userAgent);
+  const redirects = redirectRules(options);
+  const keepAlive = options.keep_alive ?? false;
+  const tls = options.tls === undefined ? VERIFY : tlsChoice(options.tls);
+  const expiryWarningDays = options.tls?.expiry_warning_days ?? null;
+  const { expected_headers: expectedHeaders } = options;
+  return {
+    request: {
+      ...addressOf(url, tls, options.ip_version),
+      method: (options.method ?? 'GET').toUpperCase(),
+      headers,
+      body: options.body ?? null,
+      maxBodyBytes: options.max_body_bytes ?? MAX_BODY_BYTES,
+      keepBody: options.pattern !== undefined,
+      skipRedirectBody: redirects.follow && !keepAlive,
+      wantsCertificate: expiryWarningDays !== null,
+    },
+    keepAlive,
+    isStrict: options.strict ?? false,
+    redirects,
+    tls,
+    isExpected: createStatusTest(options.expected_status),
+    pattern: options.pattern === undefined ? null : createPattern(options.pattern),
+    expectedHeaders: expectedHeaders === undefined ? NO_HEADERS : Object.entries(expectedHeaders).map(toExpectedHeader),
+    slowSeconds: options.max_response_time_seconds ?? null,
+    expiryWarningDays,
+  };
+}
+
+/** Where a request goes; credentials in the address are no part of it. */
+export function addressOf(
+  url: URL,
+  tls: TlsChoice,
+  ipVersion: HttpOptions['ip_version'] = 'auto',
+): Pick<HttpRequest, 'href' | 'origin' | 'target' | 'path'> {
+  // Each of them parses the address anew.
+  if (url.username !== '') url.username = '';
+  if (url.password !== '') url.password = '';
+  if (url.hash !== '') url.hash = '';
+  const isTls = url.protocol === 'https:';
+  const port = url.port === '' ? (isTls ? 443 : 80) : Number(url.port);
+  const host = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname;
+  const target = { host, port, tls: isTls ? tls : null, ...(ipVersion === 'auto' ? {} : { ipVersion }) };
+  const { href, origin } = url;
+  // Not put together from its parts: they do not tell `/p?` from `/p`.
+  return { href, origin, target, path: href.slice(origin.length) };
+}
+
+function redirectRules({ redirects, expected_status: expectedStatus }: HttpOptions): RedirectRules {
+  // Who names the status of a redirect wants to see the redirect.
+  const follow = redirects?.follow ?? !namesStatus(expectedStatus, isRedirect);
+  if (redirects === undefined && follow) return FOLLOW;
+  return { follow, max: redirects?.max ?? FOLLOW.max, allowDowngrade: redirects?.allow_downgrade ?? false };
+}
+
+function toExpectedHeader([name, source]: [string, string]): HttpPlan['expectedHeaders'][number] {
+  return { name: name.toLowerCase(), pattern: source === '' ? null : createPattern(source) };
+}
+
+function tlsChoice({
+  verify = true,
+  server_name: serverName,
+  ca,
+  cert,
+  key,
+}: NonNullable<HttpOptions['tls']>): TlsChoice {
+  return {
+    verify,
+    ...(serverName === undefined ? {} : { serverName }),
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  };
+}
+
+function requestHeaders({ headers = {}, auth }: HttpOptions, url: URL, userAgent: string): string[] {
+  const list: string[] = [];
+  const given = new Set<string>();
+  for (const [name, value] of Object.entries(headers)) {
+    list.push(name, value);
+    given.add(name.toLowerCase());
+  }
+  if (!given.has('user-agent')) list.push('user-agent', userAgent);
+  if (!given.has('accept')) list.push('accept', '*/*');
+  const authorization = authorizationOf(auth, url);
+  if (authorization !== null && !given.has('authorization')) list.push('authorization', authorization);
+  return list;
+}
+
+function authorizationOf(auth: HttpOptions['auth'], url: URL): string | null {
+  if (auth?.type === 'bearer') return `Bearer ${auth.token}`;
+  if (auth) return basic(auth.username ?? '', auth.password ?? '');
+  if (url.username === '' && url.password === '') return null;
+  return basic(decodeURIComponent(url.username), decodeURIComponent(url.password));
+}
+
+const basic = (name: string, password: string) => `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`;

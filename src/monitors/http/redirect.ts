@@ -1,0 +1,81 @@
+import { ProbeFailure } from '../failure.ts';
+import type { TlsChoice } from '../net/dial.ts';
+import { SELF_HOST } from '../self.ts';
+import type { HttpRequest } from './exchange.ts';
+import { headerValues } from './parser/headers.ts';
+import type { HeaderList } from './parser/lines.ts';
+import { addressOf, type HttpPlan } from './plan.ts';
+
+/** Headers that say nothing about who asks; all others stay with the origin that they were meant for. */
+const HARMLESS = new Set([
+  'accept',
+  'accept-language',
+  'cache-control',
+  'pragma',
+  'range',
+  'user-agent',
+  'vedette-slot',
+]);
+const ABOUT_BODY = /^content-/i;
+
+/**
+ * The request that a redirect asks for. Throws a ProbeFailure for one that may not be followed: no address, another
+ * scheme, from https to http, or a body that would be sent to another origin.
+ */
+export function redirected(request: HttpRequest, status: number, location: string, plan: HttpPlan): HttpRequest {
+  const url = targetOf(location, request.href);
+  if (request.target.tls !== null && url.protocol === 'http:' && !plan.redirects.allowDowngrade) {
+    throw new ProbeFailure('redirect', `redirected from https to http (${url.href})`);
+  }
+  let { method, headers, body } = request;
+  const becomesGet = status === 303 ? method !== 'HEAD' : method === 'POST' && status < 303;
+  if (becomesGet && method !== 'GET') {
+    method = 'GET';
+    body = null;
+    headers = onlyHeaders(headers, (name) => !ABOUT_BODY.test(name));
+  }
+  if (url.origin !== request.origin) {
+    if (body !== null) throw new ProbeFailure('redirect', `redirected with its body to another origin (${url.origin})`);
+    headers = onlyHeaders(headers, (name) => HARMLESS.has(name.toLowerCase()));
+  }
+  return { ...request, ...addressOf(url, tlsFor(url, plan), request.target.ipVersion), method, headers, body };
+}
+
+/**
+ * Where a redirect leads: several equal values are one, an empty one leads nowhere, as for curl and browsers. Throws a
+ * ProbeFailure for different ones.
+ */
+export function locationOf(headers: HeaderList): string | null {
+  const locations = new Set(headerValues(headers, 'location'));
+  if (locations.size > 1) {
+    throw new ProbeFailure('redirect', `redirected to different addresses at once: ${[...locations].join(' and ')}`);
+  }
+  const [location = ''] = locations;
+  return location === '' ? null : location;
+}
+
+function targetOf(location: string, from: string): URL {
+  // A header's bytes are UTF-8 more often than not, when they are not ASCII.
+  const text = Buffer.from(location, 'latin1').toString('utf8');
+  if (!URL.canParse(text, from)) throw new ProbeFailure('redirect', `redirected to ${text}, which is no address`);
+  const url = new URL(text, from);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    throw new ProbeFailure('redirect', `redirected to ${url.protocol}, accepted: http, https`);
+  }
+  if (url.hostname === SELF_HOST) {
+    throw new ProbeFailure('forbidden_address', `redirected to ${SELF_HOST}, where only jobs may go`);
+  }
+  return url;
+}
+
+/** Neither the client certificate nor the name asked for are meant for another origin. */
+function tlsFor(url: URL, { request, tls }: HttpPlan): TlsChoice {
+  if (url.origin === request.origin) return tls;
+  return tls.ca === undefined ? { verify: tls.verify } : { verify: tls.verify, ca: tls.ca };
+}
+
+function onlyHeaders(headers: readonly string[], isKept: (name: string) => boolean): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < headers.length; i += 2) if (isKept(headers[i]!)) kept.push(headers[i]!, headers[i + 1]!);
+  return kept;
+}

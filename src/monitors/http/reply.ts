@@ -1,0 +1,90 @@
+import type { Timings } from '../../messages/check-result.ts';
+import type { ProbeFailure } from '../failure.ts';
+import { type Connection, seconds } from '../net/dial.ts';
+import { type HttpOutcome, type HttpRequest, isRedirect } from './exchange.ts';
+import { headerValues } from './parser/headers.ts';
+import type { ResponseHead, ResponseSink } from './parser/response-parser.ts';
+
+/** Collects one response within the bounds of its request, and says once how the exchange ended. */
+export class HttpReply implements ResponseSink {
+  readonly #request: HttpRequest;
+  readonly #onEnd: (outcome: HttpOutcome) => void;
+  readonly #body: Buffer[] = [];
+  readonly timings: Timings = {};
+  #connection: Connection | null = null;
+  #isReused = false;
+  #sentAt = 0;
+  #headAt = 0;
+  #head: ResponseHead | null = null;
+  #bytes = 0;
+  isDone = false;
+
+  constructor(request: HttpRequest, onEnd: (outcome: HttpOutcome) => void) {
+    this.#request = request;
+    this.#onEnd = onEnd;
+  }
+
+  get hasHead(): boolean {
+    return this.#head !== null;
+  }
+
+  /** The request is being sent. Phases of a connection that is used again are those of an earlier exchange. */
+  begin(connection: Connection, isReused: boolean): void {
+    this.#connection = connection;
+    this.#isReused = isReused;
+    if (!isReused) Object.assign(this.timings, connection.timings);
+    this.#sentAt = performance.now();
+  }
+
+  onHead(head: ResponseHead): void {
+    if (this.isDone) return;
+    this.#headAt = performance.now();
+    this.timings.ttfb = seconds(this.#sentAt);
+    this.#head = head;
+    const { skipRedirectBody } = this.#request;
+    if (skipRedirectBody && isRedirect(head.status) && headerValues(head.headers, 'location').length > 0)
+      this.succeed();
+  }
+
+  onBody(chunk: Buffer): void {
+    if (this.isDone) return;
+    const { maxBodyBytes, keepBody } = this.#request;
+    const room = maxBodyBytes - this.#bytes;
+    const part = chunk.length > room ? chunk.subarray(0, room) : chunk;
+    this.#bytes += part.length;
+    if (keepBody && part.length > 0) this.#body.push(part);
+    if (chunk.length > room) this.succeed(true);
+  }
+
+  succeed(isTruncated = false): void {
+    if (this.isDone) return;
+    this.isDone = true;
+    this.timings.transfer = seconds(this.#headAt);
+    const { status, headers } = this.#head!;
+    const response = {
+      status,
+      headers,
+      body: this.#body,
+      bytes: this.#bytes,
+      isTruncated,
+      timings: this.timings,
+      connection: this.#connection!,
+      isReused: this.#isReused,
+    };
+    this.#onEnd({ response, error: null });
+  }
+
+  /** `mayBeStale`: the connection broke before any byte of a response. */
+  fail(failure: ProbeFailure, mayBeStale = false): void {
+    if (this.isDone) return;
+    this.isDone = true;
+    const error = {
+      failure,
+      timings: this.timings,
+      status: this.#head?.status ?? null,
+      bytes: this.#bytes,
+      isStale: mayBeStale && this.#isReused,
+    };
+    this.#onEnd({ response: null, error });
+  }
+}

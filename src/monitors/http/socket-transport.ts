@@ -1,0 +1,213 @@
+import type { Socket } from 'node:net';
+import { ProbeFailure, toDefect, toFailure } from '../failure.ts';
+import { afterHandshake, type ConnectCallback, type Connection, Dial } from '../net/dial.ts';
+import type { TimeLimit } from '../net/time-limit.ts';
+import { total } from '../net/total.ts';
+import type { HttpLane, HttpOutcome, HttpRequest } from './exchange.ts';
+import { KeptConnection, type LaneContext, MAX_CONNECTION_AGE_MS } from './kept-connection.ts';
+import { serializeRequest } from './parser/request.ts';
+import { type ResponseHead, ResponseParser, type ResponseSink } from './parser/response-parser.ts';
+import { HttpReply } from './reply.ts';
+
+/** Exchanges on bare sockets, read as leniently as browsers do. */
+export class SocketLane implements HttpLane {
+  readonly #context: LaneContext;
+  readonly #maxAgeMs: number;
+  readonly #keeps: boolean;
+  #kept: KeptConnection | null = null;
+  #isClosed = false;
+  isBusy = false;
+
+  constructor(context: LaneContext, keeps: boolean, maxAgeMs = MAX_CONNECTION_AGE_MS) {
+    this.#context = context;
+    this.#keeps = keeps;
+    this.#maxAgeMs = maxAgeMs;
+  }
+
+  async exchange(request: HttpRequest, limit: TimeLimit): Promise<HttpOutcome> {
+    this.isBusy = true;
+    const kept = this.#kept === null ? null : await this.#takeKept(request, limit);
+    const keep = this.#keeps
+      ? (connection: Connection, head: ResponseHead) => this.#park(kept, connection, head)
+      : null;
+    return new Promise((resolve) => {
+      const exchange = new SocketExchange(request, this.#context, keep, (outcome) => {
+        limit.guard(null);
+        this.isBusy = false;
+        resolve(outcome);
+      });
+      limit.guard((failure) => exchange.stop(failure));
+      exchange.begin(kept?.connection ?? null);
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#kept?.close();
+    this.#kept = null;
+  }
+
+  #park(kept: KeptConnection | null, connection: Connection, head: ResponseHead): void {
+    if (this.#isClosed) {
+      connection.socket.destroy();
+      return;
+    }
+    this.#kept = kept ?? new KeptConnection(connection, this.#maxAgeMs);
+    this.#kept.park(head);
+  }
+
+  /** The connection that is kept, if it is still as good as a fresh one would be. */
+  async #takeKept(request: HttpRequest, limit: TimeLimit): Promise<KeptConnection | null> {
+    const kept = this.#kept as KeptConnection;
+    this.#kept = null;
+    if (await kept.take(request, this.#context, limit)) return kept;
+    kept.close();
+    return null;
+  }
+}
+
+/** One request and its response on one connection. */
+class SocketExchange implements ResponseSink {
+  readonly #request: HttpRequest;
+  readonly #context: LaneContext;
+  readonly #keep: ((connection: Connection, head: ResponseHead) => void) | null;
+  readonly #reply: HttpReply;
+  readonly #parser: ResponseParser;
+  #dial: Dial | null = null;
+  #connection: Connection | null = null;
+  #head: ResponseHead | null = null;
+
+  constructor(
+    request: HttpRequest,
+    context: LaneContext,
+    keep: ((connection: Connection, head: ResponseHead) => void) | null,
+    onEnd: (outcome: HttpOutcome) => void,
+  ) {
+    this.#request = request;
+    this.#context = context;
+    this.#keep = keep;
+    this.#reply = new HttpReply(request, onEnd);
+    this.#parser = new ResponseParser(this, { isHeadRequest: request.method === 'HEAD' });
+  }
+
+  get isDone(): boolean {
+    return this.#reply.isDone;
+  }
+
+  begin(kept: Connection | null): void {
+    if (kept) this.#send(kept, true);
+    else if (!this.isDone) this.#open();
+  }
+
+  #open(): void {
+    const { target, wantsCertificate } = this.#request;
+    // Whether a connection may be used again depends on its certificate.
+    const looks = wantsCertificate || (this.#keep !== null && target.tls !== null);
+    const onDialled: ConnectCallback = (failure, connection) => {
+      if (connection) this.#send(connection, false);
+      else this.#fail(failure!);
+    };
+    try {
+      this.#dial = new Dial(target, looks, this.#context, total(onDialled, this.#onDefect));
+    } catch (error) {
+      this.#fail(toDefect(error));
+    }
+  }
+
+  /** Ends it now; nothing of it stays open. */
+  stop(failure: ProbeFailure): void {
+    if (this.isDone) return;
+    this.#fail(failure);
+  }
+
+  onHead(head: ResponseHead): void {
+    this.#head = head;
+    this.#reply.onHead(head);
+  }
+
+  onBody(bytes: Buffer): void {
+    this.#reply.onBody(bytes);
+  }
+
+  #send(connection: Connection, isReused: boolean): void {
+    this.#connection = connection;
+    this.#reply.begin(connection, isReused);
+    const { socket } = connection;
+    if (this.isDone) {
+      // The time was over before it could be used.
+      socket.destroy();
+      return;
+    }
+    socket.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose);
+    try {
+      socket.write(this.#serialized());
+    } catch (error) {
+      this.#fail(toDefect(error));
+    }
+  }
+
+  #serialized(): Buffer {
+    const { method, path, origin, headers, body } = this.#request;
+    const authority = origin.slice(origin.indexOf('//') + 2);
+    return serializeRequest({ method, path, authority, headers, body, keepAlive: this.#keep !== null });
+  }
+
+  readonly #onDefect = (failure: ProbeFailure): void => this.#fail(failure);
+
+  readonly #onData = total((chunk: Buffer): void => {
+    if (this.isDone) return;
+    this.#parser.push(chunk);
+    this.#settle();
+  }, this.#onDefect);
+
+  readonly #onEnd = total((): void => {
+    if (this.isDone) return;
+    this.#parser.end();
+    this.#settle();
+  }, this.#onDefect);
+
+  readonly #onError = total((error: Error): void => {
+    const failure = toFailure(error, this.#reply.hasHead ? 'response' : 'request');
+    this.#fail(this.#explained(failure), !this.#parser.hasBegun);
+  }, this.#onDefect);
+
+  readonly #onClose = (): void => this.#onEnd();
+
+  #settle(): void {
+    const { fault } = this.#parser;
+    if (fault) {
+      const failure = new ProbeFailure(fault.reason, fault.message);
+      this.#fail(this.#explained(failure), !this.#parser.hasBegun);
+      return;
+    }
+    if (this.#parser.isDone) this.#reply.succeed();
+    if (this.isDone) this.#release();
+  }
+
+  #explained(failure: ProbeFailure): ProbeFailure {
+    return this.#reply.hasHead ? failure : afterHandshake(failure, this.#connection as Connection);
+  }
+
+  #fail(failure: ProbeFailure, mayBeStale = false): void {
+    if (this.isDone) return;
+    if (this.#connection === null) Object.assign(this.#reply.timings, this.#dial?.timings);
+    this.#reply.fail(failure, mayBeStale);
+    if (this.#connection === null) this.#dial?.stop(failure);
+    else this.#connection.socket.destroy();
+  }
+
+  #release(): void {
+    const connection = this.#connection as Connection;
+    const { socket } = connection;
+    if (this.#keep === null || !this.#parser.isReusable || socket.destroyed) {
+      socket.destroy();
+      return;
+    }
+    this.#unlisten(socket);
+    this.#keep(connection, this.#head as ResponseHead);
+  }
+
+  #unlisten(socket: Socket): void {
+    socket.off('data', this.#onData).off('end', this.#onEnd).off('error', this.#onError).off('close', this.#onClose);
+  }
+}

@@ -1,0 +1,186 @@
+import { type buildConnector, Client, type Dispatcher } from 'undici';
+import { ProbeFailure, toFailure } from '../failure.ts';
+import { afterHandshake, type ConnectCallback, type Connection, Dial } from '../net/dial.ts';
+import type { TimeLimit } from '../net/time-limit.ts';
+import { total } from '../net/total.ts';
+import type { HttpLane, HttpOutcome, HttpRequest } from './exchange.ts';
+import { isAsGoodAsFresh, type LaneContext, MAX_CONNECTION_AGE_MS } from './kept-connection.ts';
+import type { HeaderList } from './parser/lines.ts';
+import { HttpReply } from './reply.ts';
+
+const MAX_HEADER_BYTES = 64 * 1024;
+const MAX_INTERIM_RESPONSES = 20;
+
+/** Exchanges of undici's client, whose parser refuses all that is not quite HTTP/1.1. */
+export class StrictLane implements HttpLane {
+  readonly #origin: string;
+  readonly #context: LaneContext;
+  readonly #keeps: boolean;
+  #client: Client | null = null;
+  /** The one under way. */
+  #exchange: StrictExchange | null = null;
+  #connection: Connection | null = null;
+  #connectedAt = 0;
+
+  constructor(origin: string, context: LaneContext, keeps: boolean) {
+    this.#origin = origin;
+    this.#context = context;
+    this.#keeps = keeps;
+  }
+
+  get isBusy(): boolean {
+    return this.#exchange !== null;
+  }
+
+  async exchange(request: HttpRequest, limit: TimeLimit): Promise<HttpOutcome> {
+    const exchange = new StrictExchange(request, this.#keeps, this.#context);
+    this.#exchange = exchange;
+    const kept = this.#connection;
+    const isOld = performance.now() - this.#connectedAt > MAX_CONNECTION_AGE_MS;
+    if (kept && (isOld || !(await isAsGoodAsFresh(kept, request, this.#context, limit)))) this.close();
+    this.#client ??= this.#createClient();
+    const outcome = await exchange.run(this.#client, this.#connection, limit);
+    this.#connection = exchange.connection;
+    this.#exchange = null;
+    return outcome;
+  }
+
+  close(): void {
+    this.#connection = null;
+    this.#client?.destroy().catch(() => {
+      // Whatever it says, it is closed.
+    });
+    this.#client = null;
+  }
+
+  #createClient(): Client {
+    return new Client(this.#origin, {
+      pipelining: 1,
+      // The check has its own limit of time.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      keepAliveTimeout: MAX_CONNECTION_AGE_MS,
+      keepAliveMaxTimeout: MAX_CONNECTION_AGE_MS,
+      connect: (_options, callback) => {
+        this.#connectedAt = performance.now();
+        if (this.#exchange) this.#exchange.dial(callback);
+        else callback(new ProbeFailure('internal', 'nobody asked for a connection'), null);
+      },
+    });
+  }
+}
+
+/** One request and its response, as undici's handler: the low-level form, which leaves headers unparsed. */
+class StrictExchange implements Dispatcher.DispatchHandler {
+  readonly #request: HttpRequest;
+  readonly #keeps: boolean;
+  readonly #context: LaneContext;
+  readonly #reply: HttpReply;
+  readonly #outcome: Promise<HttpOutcome>;
+  #dial: Dial | null = null;
+  #abort: ((error?: Error) => void) | null = null;
+  #isReused = true;
+  #interim = 0;
+  connection: Connection | null = null;
+
+  constructor(request: HttpRequest, keeps: boolean, context: LaneContext) {
+    this.#request = request;
+    this.#keeps = keeps;
+    this.#context = context;
+    let end: (outcome: HttpOutcome) => void = () => {};
+    this.#outcome = new Promise((resolve) => {
+      end = resolve;
+    });
+    this.#reply = new HttpReply(request, end);
+  }
+
+  async run(client: Client, kept: Connection | null, limit: TimeLimit): Promise<HttpOutcome> {
+    this.connection = kept;
+    limit.guard((failure) => this.#stop(failure));
+    const { path, method, headers, body } = this.#request;
+    const options = { path, method: method as Dispatcher.HttpMethod, headers, body, reset: !this.#keeps };
+    try {
+      if (!this.#reply.isDone) client.dispatch(options, this);
+    } catch (error) {
+      this.#stop(new ProbeFailure('internal', (error as Error).message));
+    }
+    const outcome = await this.#outcome;
+    limit.guard(null);
+    return outcome;
+  }
+
+  dial(callback: buildConnector.Callback): void {
+    this.#isReused = false;
+    const { target, wantsCertificate } = this.#request;
+    const onDialled: ConnectCallback = (failure, connection) => {
+      this.connection = connection;
+      if (failure) callback(failure, null);
+      else callback(null, connection!.socket);
+    };
+    const guarded = total(onDialled, (failure) => this.#stop(failure));
+    this.#dial = new Dial(target, wantsCertificate, this.#context, guarded);
+  }
+
+  onConnect(abort: (error?: Error) => void): void {
+    if (this.#reply.isDone) {
+      abort();
+      return;
+    }
+    this.#abort = abort;
+    this.#reply.begin(this.connection!, this.#isReused);
+  }
+
+  onHeaders(status: number, rawHeaders: Buffer[]): boolean {
+    if (status < 200) {
+      this.#interim++;
+      if (this.#interim > MAX_INTERIM_RESPONSES) this.#stop(new ProbeFailure('protocol', 'too many interim responses'));
+      return true;
+    }
+    this.#reply.onHead({ status, headers: rawHeaders.map(nameOrValue) satisfies HeaderList });
+    if (this.#reply.isDone) this.#abort?.();
+    return true;
+  }
+
+  onData(chunk: Buffer): boolean {
+    if (this.#reply.isDone) return true;
+    this.#reply.onBody(chunk);
+    if (this.#reply.isDone) this.#abort?.();
+    return true;
+  }
+
+  onComplete(): void {
+    this.#reply.succeed();
+    // undici would destroy it with an error, whose stack costs a tenth of the check.
+    if (!this.#keeps) this.connection?.socket.destroy();
+  }
+
+  onError(error: Error): void {
+    if (this.#reply.isDone) return;
+    const failure = this.#toFailure(error);
+    this.#fail(failure, failure.reason === 'connect' && !this.#reply.hasHead);
+  }
+
+  /** Ends it now; nothing of it stays open. */
+  #stop(failure: ProbeFailure): void {
+    if (this.#reply.isDone) return;
+    this.#fail(failure);
+    if (this.#abort) this.#abort(failure);
+    else this.#dial?.stop(failure);
+  }
+
+  #fail(failure: ProbeFailure, mayBeStale = false): void {
+    if (this.#abort === null) Object.assign(this.#reply.timings, this.#dial?.timings);
+    this.#reply.fail(failure, mayBeStale);
+  }
+
+  #toFailure(error: Error): ProbeFailure {
+    if (this.#abort === null) return toFailure(error, this.#dial?.phase ?? 'connect');
+    if (this.#reply.hasHead) return toFailure(error, 'response');
+    const failure = toFailure(error, 'request');
+    return this.connection === null ? failure : afterHandshake(failure, this.connection);
+  }
+}
+
+const nameOrValue = (bytes: Buffer, index: number) =>
+  index % 2 === 0 ? bytes.toString('latin1').toLowerCase() : bytes.toString('latin1');

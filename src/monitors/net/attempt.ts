@@ -1,0 +1,106 @@
+import { isIP, type Socket, connect as tcpConnect } from 'node:net';
+import { checkServerIdentity, type TLSSocket, connect as tlsConnect } from 'node:tls';
+import { type ProbeFailure, toDefect, toFailure } from '../failure.ts';
+import type { ConnectTarget, TlsChoice } from './dial.ts';
+import { secureContextOf } from './tls-contexts.ts';
+import { total } from './total.ts';
+
+/** What becomes of an attempt. Each is called at most once, and nothing after onFailed. */
+export interface AttemptEvents {
+  onConnected(attempt: Attempt): void;
+  /** Only with TLS, after onConnected. */
+  onSecured(attempt: Attempt): void;
+  onFailed(attempt: Attempt, failure: ProbeFailure): void;
+}
+
+/** One socket to one address, until it is connected and its handshake is done. */
+export class Attempt {
+  readonly address: string;
+  readonly startedAt = performance.now();
+  readonly socket: Socket;
+  readonly #target: ConnectTarget;
+  readonly #events: AttemptEvents;
+  #isConnected = false;
+  #isOver = false;
+
+  /** Throws when there can be no socket: the address or the TLS material is not usable. */
+  constructor(address: string, target: ConnectTarget, events: AttemptEvents) {
+    this.address = address;
+    this.#target = target;
+    this.#events = events;
+    const { port, tls } = target;
+    this.socket = tls ? tlsSocket(address, target, tls) : tcpConnect({ host: address, port });
+    this.socket.setNoDelay(true);
+    this.socket.on('error', this.#onError).on('close', this.#onClose).on('connect', this.#onConnect);
+    if (tls) this.socket.on('secureConnect', this.#onSecure);
+  }
+
+  /** The socket goes to an owner, which has its own listeners. */
+  release(): void {
+    this.#isOver = true;
+    this.#unlisten();
+  }
+
+  /** Gives the socket up. */
+  destroy(): void {
+    this.release();
+    // A late error of a socket that was given up is nobody's.
+    this.socket.on('error', ignore);
+    this.socket.destroy();
+  }
+
+  readonly #fail = (failure: ProbeFailure): void => {
+    if (this.#isOver) return;
+    this.destroy();
+    this.#events.onFailed(this, failure);
+  };
+
+  readonly #onConnect = total(() => {
+    this.#isConnected = true;
+    this.#events.onConnected(this);
+  }, this.#fail);
+
+  readonly #onSecure = total(() => this.#events.onSecured(this), this.#fail);
+
+  readonly #onError = total((error: Error) => this.#fail(toFailure(error, this.#phase)), this.#fail);
+
+  readonly #onClose = total(() => {
+    const during = this.#phase === 'tls' ? 'during the TLS handshake' : 'at once';
+    this.#fail(toFailure(new Error(`connection closed ${during}`), this.#phase));
+  }, this.#fail);
+
+  get #phase(): 'connect' | 'tls' {
+    return this.#isConnected && this.#target.tls ? 'tls' : 'connect';
+  }
+
+  #unlisten(): void {
+    const { socket } = this;
+    socket.off('error', this.#onError).off('close', this.#onClose).off('connect', this.#onConnect);
+    if (this.#target.tls) socket.off('secureConnect', this.#onSecure);
+  }
+}
+
+function tlsSocket(address: string, { host, port }: ConnectTarget, tls: TlsChoice): TLSSocket {
+  const name = (tls.serverName ?? host).replace(/\.$/, '');
+  return tlsConnect({
+    host: address,
+    port,
+    // An address is no server name (RFC 6066); the certificate is compared with `host` then.
+    servername: isIP(name) ? '' : name,
+    secureContext: secureContextOf(tls),
+    ALPNProtocols: ['http/1.1'],
+    rejectUnauthorized: tls.verify,
+    checkServerIdentity: identityFault,
+  });
+}
+
+/** Called by Node within the handshake, where nothing may be thrown. */
+function identityFault(...args: Parameters<typeof checkServerIdentity>): Error | undefined {
+  try {
+    return checkServerIdentity(...args);
+  } catch (error) {
+    return toDefect(error);
+  }
+}
+
+const ignore = () => {};

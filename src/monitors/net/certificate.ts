@@ -1,0 +1,165 @@
+import { X509Certificate } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { rootCertificates, TLSSocket } from 'node:tls';
+import { shorten } from '../failure.ts';
+
+/** Facts of the peer's certificate. Certificates are what a site sends: each field may be unreadable. */
+export interface CertificateFacts {
+  subject: string;
+  issuer: string;
+  /** null: no date that can be read. */
+  valid_from: string | null;
+  /** null: no date that can be read. */
+  valid_to: string | null;
+  /** Until the first certificate of its chain expires; negative when one has; null when a date cannot be read. */
+  days_left: number | null;
+  /** The certificate of the chain that expires first, when that is not the site's own. */
+  expires_first?: string;
+  /** Whether it was accepted, or would have been if verification were on. */
+  trusted: boolean;
+  protocol: string;
+}
+
+const DAY_MS = 86_400_000;
+/** Certificates of a chain that are looked at. */
+const MAX_CHAIN = 10;
+
+/** Node gives the chain of a connection once only. */
+const chains = new WeakMap<TLSSocket, readonly X509Certificate[]>();
+
+/**
+ * Of the peer's certificate, as of now; null without TLS, or when there is no certificate that can be read. Not cheap:
+ * asked for only where it is wanted. `ca` are the authorities that are trusted, by default those of Node. Never throws.
+ */
+export function certificateFacts(socket: Socket, nowMs: number, ca?: string): CertificateFacts | null {
+  if (!(socket instanceof TLSSocket)) return null;
+  const sent = sentChain(socket);
+  const [own] = sent;
+  if (own === undefined) return null;
+  const first = firstToExpire(usedChain(sent, anchorsOf(ca), nowMs));
+  return {
+    subject: commonName(read(() => own.subject)),
+    issuer: commonName(read(() => own.issuer)),
+    valid_from: isoDate(dateOf(own, 'validFrom')),
+    valid_to: isoDate(dateOf(own, 'validTo')),
+    days_left: first.validTo === null ? null : Math.floor(((first.validTo - nowMs) / DAY_MS) * 10) / 10,
+    ...(first.certificate === own ? {} : { expires_first: commonName(read(() => first.certificate.subject)) }),
+    trusted: socket.authorized,
+    protocol: socket.getProtocol() ?? '',
+  };
+}
+
+/** Of two certificates; one whose date cannot be read comes before all others. */
+export function expiresNoLater({ days_left: daysLeft }: CertificateFacts, other: CertificateFacts | null): boolean {
+  if (daysLeft === null || other === null) return true;
+  return other.days_left !== null && daysLeft <= other.days_left;
+}
+
+/** Why a certificate is to be replaced, for people; null when it lasts long enough. */
+export function expiryWarning({ days_left: daysLeft, expires_first: other }: CertificateFacts, warningDays: number) {
+  const which = other === undefined ? 'certificate' : `certificate ${other} of the chain`;
+  if (daysLeft === null) return `${which} has no expiry date that can be read`;
+  if (daysLeft >= warningDays) return null;
+  return `${which} expires in ${daysLeft} days`;
+}
+
+/** As the peer sent it, its own certificate first. Empty when it cannot be read. */
+function sentChain(socket: TLSSocket): readonly X509Certificate[] {
+  let chain = chains.get(socket);
+  if (chain) return chain;
+  const found: X509Certificate[] = [];
+  let next = read(() => socket.getPeerX509Certificate());
+  while (next && found.length < MAX_CHAIN) {
+    const certificate: X509Certificate = next;
+    found.push(certificate);
+    next = read(() => certificate.issuerCertificate);
+  }
+  chain = found;
+  chains.set(socket, chain);
+  return chain;
+}
+
+/**
+ * The path from the peer's certificate to an authority that is trusted, as OpenSSL builds it: an authority that is known
+ * ends it before what else was sent, so that a superfluous certificate that has expired says nothing.
+ */
+function usedChain(sent: readonly X509Certificate[], anchors: Anchors, nowMs: number): readonly X509Certificate[] {
+  const path = [sent[0]!];
+  for (;;) {
+    const last = path.at(-1)!;
+    const isIssuer = (candidate: X509Certificate) =>
+      candidate.fingerprint256 !== last.fingerprint256 && (read(() => last.checkIssued(candidate)) ?? false);
+    const issuerName = read(() => last.issuer) ?? '';
+    const anchor = anchors.get(issuerName)?.find(isIssuer);
+    if (anchor) return [...path, anchor];
+    const issuers = sent.filter((candidate) => !path.includes(candidate) && isIssuer(candidate));
+    const issuer = issuers.find((candidate) => (dateOf(candidate, 'validTo') ?? 0) > nowMs) ?? issuers[0];
+    if (!issuer) return path;
+    path.push(issuer);
+  }
+}
+
+/** One whose date cannot be read comes before all others. */
+function firstToExpire(chain: readonly X509Certificate[]): { certificate: X509Certificate; validTo: number | null } {
+  const dated = chain.map((certificate) => ({ certificate, validTo: dateOf(certificate, 'validTo') }));
+  return dated.reduce((first, other) => {
+    if (first.validTo === null) return first;
+    return other.validTo === null || other.validTo < first.validTo ? other : first;
+  });
+}
+
+type Anchors = ReadonlyMap<string, readonly X509Certificate[]>;
+
+let rootAnchors: Anchors | undefined;
+const MAX_KEPT = 64;
+const keptAnchors = new Map<string, Anchors>();
+
+/** Authorities by their subject. */
+function anchorsOf(ca: string | undefined): Anchors {
+  if (ca === undefined) {
+    rootAnchors ??= bySubject(rootCertificates);
+    return rootAnchors;
+  }
+  let anchors = keptAnchors.get(ca);
+  if (anchors) return anchors;
+  anchors = bySubject(ca.match(/-----BEGIN [^-]*CERTIFICATE-----[^-]+-----END [^-]*CERTIFICATE-----/g) ?? []);
+  if (keptAnchors.size >= MAX_KEPT) keptAnchors.delete(keptAnchors.keys().next().value as string);
+  keptAnchors.set(ca, anchors);
+  return anchors;
+}
+
+function bySubject(texts: readonly string[]): Anchors {
+  const anchors = new Map<string, X509Certificate[]>();
+  for (const text of texts) {
+    const certificate = read(() => new X509Certificate(text));
+    const subject = read(() => certificate?.subject);
+    if (!certificate || subject === undefined) continue;
+    anchors.set(subject, [...(anchors.get(subject) ?? []), certificate]);
+  }
+  return anchors;
+}
+
+/** ms since the epoch; null when the certificate has no such date, which OpenSSL calls a bad time value. */
+function dateOf(certificate: X509Certificate, name: 'validFrom' | 'validTo'): number | null {
+  const at = Date.parse(read(() => certificate[name]) ?? '');
+  return Number.isNaN(at) ? null : at;
+}
+
+const isoDate = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
+
+/** What a certificate says; undefined when that cannot be read. */
+function read<T>(get: () => T): T | undefined {
+  try {
+    return get();
+  } catch {
+    // A certificate that cannot be read is a fact about the site.
+    return undefined;
+  }
+}
+
+/** The common name, or everything there is. */
+function commonName(distinguished: string | undefined): string {
+  const lines = (distinguished ?? '').split('\n');
+  const common = lines.find((line) => line.startsWith('CN='));
+  return shorten(common ? common.slice(3) : lines.join(', '));
+}

@@ -1,0 +1,400 @@
+import type { SeriesIds } from '../../aggregates/series-ids.ts';
+import { doubled } from '../../aggregates/series-index.ts';
+import { OUTCOMES, REASONS } from '../../messages/check-result.ts';
+import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
+import { NamedStatuses } from '../named-statuses.ts';
+import { Names } from '../names.ts';
+import type { SeriesDelta, SeriesKey, SeriesMoves, SeriesState } from '../tables/series.ts';
+import { JobLocations } from './locations.ts';
+
+/** How many slots of a block were counted, and why the others were not. */
+export interface Tally {
+  /** Slots counted, foreign lines not included. */
+  results: number;
+  /** Lines without a slot; they are always counted. */
+  foreign: number;
+  /** Slots that had been counted before. */
+  duplicates: number;
+  /** Slots of an owner that had been replaced. */
+  fenced: number;
+}
+
+// One series is one row of these eight numbers, side by side so that a result touches one line of the processor's cache.
+const EPOCH = 0;
+const SLOT = 1;
+/** IS_NEW or IS_STORED, and TOUCHED when this delta changes the series. */
+const STATE = 2;
+const LAST_TS = 3;
+const LAST_RT = 4;
+const SINCE = 5;
+/** Outcome, reason and status of the last result, packed; 0: there was none. */
+const LAST_KIND = 6;
+/** Id + 1 of the status that was last found among the named ones. */
+const NAMED = 7;
+const STRIDE = 8;
+
+const IS_NEW = 1;
+const IS_STORED = 2;
+const TOUCHED = 4;
+
+// The parts of LAST_KIND: id + 1 each, so that 0 is none.
+const OUTCOME_MASK = 7;
+const REASON_SHIFT = 3;
+const REASON_MASK = 63;
+const STATUS_SHIFT = 9;
+
+/**
+ * How far each series of one partition has been counted: rule 4 of the design. A result counts when its epoch is not
+ * lower and its slot is higher than what the series has; a missed range counts those of its slots that are higher; a
+ * fence (0 slots) only raises both. The epoch is raised by a repetition too: a message of a new owner shuts the old one
+ * out, whatever it says. Foreign lines have no slot and always count.
+ *
+ * Rows live in typed arrays and are read from PostgreSQL when a series is first seen. `seal` takes what has changed
+ * since the seal before; the state goes on from there.
+ */
+export class SeriesProgress {
+  #rows = new Float64Array(64 * STRIDE);
+  #baseEpoch = new Float64Array(64);
+  #baseSlot = new Float64Array(64);
+  /** Series below this number are loaded. */
+  #loaded = 0;
+  /** Series below this number have a row. */
+  #size = 0;
+  readonly #ids: SeriesIds;
+  #statuses = new Names();
+  #touched: number[] = [];
+  /** Totals by series: results counted, and their statuses as JSON text. */
+  #counts = new Float64Array(64);
+  #codes: string[] = [];
+  /** The series of the last seal, in its order. */
+  #sealed: number[] = [];
+  readonly #named = new NamedStatuses();
+  readonly #locations = new JobLocations();
+  /** Series that are one too many for their job. */
+  readonly #surplus = new Set<number>();
+
+  /** `ids` may be shared, but only `forgetIdle` clears them. */
+  constructor(ids: SeriesIds) {
+    this.#ids = ids;
+  }
+
+  /** How many distinct texts it holds beside the series. */
+  get texts(): number {
+    return this.#ids.names.length + this.#statuses.names.length;
+  }
+
+  /** How many series have changed since the last seal. */
+  get touched(): number {
+    return this.#touched.length;
+  }
+
+  /**
+   * Finds the series of each row, into `series`. Answers whether all of them are loaded; if not, `missing` says which. If
+   * they are, `doubts` are the rows that reach beyond `latestMs`, raise the epoch of their series, or are of a surplus one.
+   */
+  resolve(columns: ResultColumns, series: Int32Array, latestMs = Infinity, doubts: number[] = []): boolean {
+    const { length, epoch, slot, ts } = columns;
+    const rows = this.#rows;
+    const loaded = this.#loaded;
+    const hasSurplus = this.#surplus.size > 0;
+    doubts.length = 0;
+    for (let row = 0; row < length; row++) {
+      const index = this.#ids.idOf(columns, row);
+      series[row] = index;
+      if (slot[row] > latestMs || ts[row] > latestMs || (index < loaded && epoch[row] > rows[index * STRIDE + EPOCH]))
+        doubts.push(row);
+      else if (hasSurplus && this.#surplus.has(index)) doubts.push(row);
+    }
+    return loaded === this.#ids.size;
+  }
+
+  /** Whether this series is one too many for its job. */
+  isSurplus(series: number): boolean {
+    return this.#surplus.has(series);
+  }
+
+  /** Rows of the last `count` whose status is not among those that are named for their series. */
+  get unnamed(): readonly number[] {
+    return this.#named.unnamed;
+  }
+
+  /** The series that were seen and wait for `load`. */
+  missing(): SeriesKey[] {
+    const keys: SeriesKey[] = [];
+    for (let index = this.#loaded; index < this.#ids.size; index++) keys.push(this.#keyOf(index));
+    return keys;
+  }
+
+  /** What the database says about the series of `missing()`; those it does not mention have no row. */
+  load(states: readonly SeriesState[], stored: ReadonlyMap<number, number> = new Map()): void {
+    const isKnown = new Set<number>();
+    for (const state of states) {
+      const index = this.#ids.idOfSeries(state.jobId, state.location);
+      if (!state.isNew) isKnown.add(index);
+      if (index < this.#loaded) continue;
+      this.#reach(this.#ids.size);
+      const at = index * STRIDE;
+      const rows = this.#rows;
+      this.#baseEpoch[index] = rows[at + EPOCH] = state.epoch;
+      this.#baseSlot[index] = rows[at + SLOT] = state.slot;
+      this.#counts[index] = state.count;
+      this.#codes[index] = state.codes;
+      rows[at + STATE] = state.isNew ? IS_NEW : IS_STORED;
+      rows[at + LAST_TS] = state.lastTs ?? -1;
+      rows[at + LAST_RT] = state.lastRt ?? -1;
+      rows[at + SINCE] = state.sinceSlot ?? -1;
+      rows[at + LAST_KIND] = pack(
+        state.lastOutcome === null ? -1 : OUTCOMES.indexOf(state.lastOutcome),
+        state.lastReason === null ? -1 : REASONS.indexOf(state.lastReason),
+        state.lastStatus === null ? -1 : this.#statuses.idOf(state.lastStatus),
+      );
+    }
+    this.#reach(this.#ids.size);
+    for (let index = this.#loaded; index < this.#size; index++) {
+      const jobId = this.#ids.jobIds[index];
+      if (!isKnown.has(index) && !this.#locations.add(jobId, stored.get(jobId) ?? 0)) this.#surplus.add(index);
+    }
+    this.#loaded = this.#size;
+  }
+
+  /**
+   * Decides about rows [from, to) in order: `counted[row]` becomes the number of slots that count, which are the last ones
+   * of the row. Every series must be loaded. Without `foreign`, foreign lines are left for `countForeign`.
+   */
+  count(
+    columns: ResultColumns,
+    series: Int32Array,
+    counted: Int32Array,
+    tally: Tally,
+    { from = 0, to = columns.length, foreign = true } = {},
+  ): void {
+    const { epoch, slot: slots, slots: ranges } = columns;
+    const rows = this.#rows;
+    const statusIds = this.#statuses.map(columns.statuses);
+    this.#named.unnamed = [];
+    let results = 0;
+    for (let row = from; row < to; row++) {
+      const at = series[row] * STRIDE;
+      const slot = slots[row];
+      if (epoch[row] === rows[at + EPOCH] && slot > rows[at + SLOT] && ranges[row] === 1) {
+        // Nearly every result: the next one of its series.
+        rows[at + SLOT] = slot;
+        counted[row] = 1;
+        results++;
+        if (rows[at + STATE] < TOUCHED) this.#touch(series[row]);
+        this.#note(columns, row, at, slot, statusIds);
+      } else {
+        const wanted = slot >= 0 || foreign;
+        counted[row] = wanted ? this.#countOther(columns, row, series[row], tally, statusIds) : 0;
+      }
+    }
+    tally.results += results;
+  }
+
+  /** How many slots of a row of this series would count now; they are the last ones of it. */
+  fresh({ epoch, slot, slots, periodMs }: ResultColumns, row: number, series: number): number {
+    const at = series * STRIDE;
+    const stored = this.#rows[at + SLOT];
+    if (epoch[row] < this.#rows[at + EPOCH] || slot[row] <= stored) return 0;
+    return slots[row] <= 1 ? slots[row] : Math.min(slots[row], Math.ceil((slot[row] - stored) / periodMs[row]));
+  }
+
+  /** Counts the foreign lines among all rows, and no others. */
+  countForeign(columns: ResultColumns, series: Int32Array, counted: Int32Array, tally: Tally): void {
+    const statusIds = this.#statuses.map(columns.statuses);
+    this.#named.unnamed = [];
+    for (let row = 0; row < columns.length; row++) {
+      const isForeign = columns.slot[row] < 0;
+      counted[row] = isForeign ? this.#countOther(columns, row, series[row], tally, statusIds) : 0;
+    }
+  }
+
+  /** Takes what has changed since the last seal, sorted by series, and starts anew from there. */
+  seal(): SeriesMoves {
+    const order = this.#touched.sort((a, b) => this.#compare(a, b));
+    const rows = this.#rows;
+    const column = (offset: number) => order.map((index) => rows[index * STRIDE + offset]);
+    const nullable = (offset: number) => column(offset).map((value) => (value < 0 ? null : value));
+    const kinds = column(LAST_KIND);
+    const moves: SeriesMoves = {
+      length: order.length,
+      jobId: order.map((index) => this.#ids.jobIds[index]),
+      location: order.map((index) => this.#ids.names[this.#ids.locations[index]]),
+      isNew: column(STATE).map((state) => (state & IS_NEW) !== 0),
+      oldEpoch: order.map((index) => this.#baseEpoch[index]),
+      oldSlot: order.map((index) => this.#baseSlot[index]),
+      epoch: column(EPOCH),
+      slot: column(SLOT),
+      lastTs: nullable(LAST_TS),
+      lastOutcome: kinds.map((kind) => OUTCOMES[(kind & OUTCOME_MASK) - 1] ?? null),
+      lastReason: kinds.map((kind) => REASONS[((kind >> REASON_SHIFT) & REASON_MASK) - 1] ?? null),
+      lastStatus: kinds.map((kind) => this.#statuses.names[(kind >> STATUS_SHIFT) - 1] ?? null),
+      lastRt: nullable(LAST_RT),
+      sinceSlot: nullable(SINCE),
+      oldCount: order.map((index) => this.#counts[index]),
+      oldCodes: order.map((index) => this.#codes[index]),
+      isExact: order.map((index) => this.#named.changed.has(index)),
+    };
+    this.#named.changed.clear();
+    for (const index of order) {
+      const at = index * STRIDE;
+      this.#baseEpoch[index] = rows[at + EPOCH];
+      this.#baseSlot[index] = rows[at + SLOT];
+      rows[at + STATE] = IS_STORED;
+    }
+    this.#touched = [];
+    this.#sealed = order;
+    return moves;
+  }
+
+  /** What the totals are after the delta that was sealed last. */
+  setTotals({ oldCount, outcomes, allCodes }: SeriesDelta): void {
+    for (const [position, index] of this.#sealed.entries()) {
+      this.#counts[index] = outcomes.reduce((sum, counts) => sum + counts[position], oldCount[position]);
+      this.#codes[index] = allCodes[position];
+    }
+  }
+
+  /**
+   * Forgets every series but those of `keep`, the delta that was sealed last and may not be in the database yet. To be
+   * called straight after `seal` and `setTotals`. What is forgotten is read again when it is seen again.
+   */
+  forgetIdle(keep: SeriesMoves): void {
+    const [counts, codes] = [this.#sealed.map((at) => this.#counts[at]), this.#sealed.map((at) => this.#codes[at])];
+    this.#ids.clear();
+    this.#statuses = new Names();
+    this.#size = 0;
+    this.#loaded = 0;
+    this.#rows = new Float64Array(64 * STRIDE);
+    this.#baseEpoch = new Float64Array(64);
+    this.#baseSlot = new Float64Array(64);
+    this.#counts = new Float64Array(64);
+    this.#codes = [];
+    this.#sealed = [];
+    this.#named.clear();
+    this.#locations.clear();
+    this.#surplus.clear();
+    this.load(
+      Array.from({ length: keep.length }, (_, row) => ({
+        jobId: keep.jobId[row],
+        location: keep.location[row],
+        epoch: keep.epoch[row],
+        slot: keep.slot[row],
+        lastTs: keep.lastTs[row],
+        lastOutcome: keep.lastOutcome[row],
+        lastReason: keep.lastReason[row],
+        lastStatus: keep.lastStatus[row],
+        lastRt: keep.lastRt[row],
+        sinceSlot: keep.sinceSlot[row],
+        count: counts[row],
+        codes: codes[row],
+      })),
+    );
+  }
+
+  /** Whatever is not simply the next result of its series. Answers how many slots count. */
+  #countOther(columns: ResultColumns, row: number, index: number, tally: Tally, statusIds: readonly number[]): number {
+    const rows = this.#rows;
+    const at = index * STRIDE;
+    const slot = columns.slot[row];
+    if (slot < 0) {
+      tally.foreign++;
+      this.#touch(index);
+      // Foreign lines come in any order: an old one does not become the last result.
+      const ts = columns.ts[row];
+      if (ts >= rows[at + LAST_TS]) this.#note(columns, row, at, ts, statusIds);
+      else this.#name(columns, row, at, statusIds);
+      return 1;
+    }
+    const size = columns.slots[row];
+    const epoch = columns.epoch[row];
+    if (epoch < rows[at + EPOCH]) {
+      tally.fenced += size;
+      return 0;
+    }
+    if (epoch > rows[at + EPOCH]) {
+      rows[at + EPOCH] = epoch;
+      this.#touch(index);
+    }
+    const stored = rows[at + SLOT];
+    if (slot <= stored) {
+      tally.duplicates += size;
+      return 0;
+    }
+    const fresh = this.fresh(columns, row, index);
+    rows[at + SLOT] = slot;
+    this.#touch(index);
+    if (size === 0) return 0;
+    tally.results += fresh;
+    tally.duplicates += size - fresh;
+    this.#note(columns, row, at, slot - (fresh - 1) * columns.periodMs[row], statusIds);
+    return fresh;
+  }
+
+  /** The last result of the series at `at` is this row, which began at `sinceMs`. */
+  #note(columns: ResultColumns, row: number, at: number, sinceMs: number, statusIds: readonly number[]): void {
+    const rows = this.#rows;
+    const outcome = columns.outcome[row];
+    if ((rows[at + LAST_KIND] & OUTCOME_MASK) !== outcome + 1) rows[at + SINCE] = sinceMs;
+    const reason = columns.reason[row];
+    const status = columns.status[row];
+    if (status !== NO_STATUS && statusIds[status] + 1 !== rows[at + NAMED]) this.#name(columns, row, at, statusIds);
+    rows[at + LAST_KIND] =
+      outcome +
+      1 + // pack(), written out: this is done for every result.
+      (reason === NO_REASON ? 0 : (reason + 1) << REASON_SHIFT) +
+      (status === NO_STATUS ? 0 : (statusIds[status] + 1) << STATUS_SHIFT);
+    rows[at + LAST_TS] = columns.ts[row];
+    rows[at + LAST_RT] = columns.rtMicros[row];
+  }
+
+  /** Sees to it that the status of a row is named for its series, or that the row counts as another one. */
+  #name(columns: ResultColumns, row: number, at: number, statusIds: readonly number[]): void {
+    const status = columns.status[row];
+    if (status === NO_STATUS) return;
+    const index = at / STRIDE;
+    if (this.#named.name(row, index, columns.statuses[status], this.#codes[index]))
+      this.#rows[at + NAMED] = statusIds[status] + 1;
+  }
+
+  #touch(index: number): void {
+    const at = index * STRIDE + STATE;
+    if (this.#rows[at] >= TOUCHED) return;
+    this.#rows[at] += TOUCHED;
+    this.#touched.push(index);
+  }
+
+  /** Makes empty rows for all series below `size`. */
+  #reach(size: number): void {
+    while (this.#baseEpoch.length < size) {
+      this.#rows = doubled(this.#rows);
+      this.#baseEpoch = doubled(this.#baseEpoch);
+      this.#baseSlot = doubled(this.#baseSlot);
+      this.#counts = doubled(this.#counts);
+    }
+    for (; this.#size < size; this.#size++) {
+      const start = this.#size * STRIDE;
+      this.#rows.fill(-1, start, start + STRIDE);
+      this.#rows[start + STATE] = IS_NEW;
+      this.#rows[start + LAST_KIND] = 0;
+      this.#baseEpoch[this.#size] = -1;
+      this.#baseSlot[this.#size] = -1;
+      this.#counts[this.#size] = 0;
+      this.#codes[this.#size] = '{}';
+    }
+  }
+
+  #keyOf(index: number): SeriesKey {
+    const { jobIds, locations, names } = this.#ids;
+    return { jobId: jobIds[index], location: names[locations[index]] };
+  }
+
+  #compare(a: number, b: number): number {
+    const { jobIds, locations } = this.#ids;
+    return jobIds[a] - jobIds[b] || locations[a] - locations[b];
+  }
+}
+
+function pack(outcome: number, reason: number, status: number): number {
+  return outcome + 1 + ((reason + 1) << REASON_SHIFT) + ((status + 1) << STATUS_SHIFT);
+}

@@ -1,0 +1,66 @@
+import { type MetricDeltas, STATUS_CODE, STRIDE } from '../../aggregates/metric-deltas.ts';
+import type { SeriesDelta, SeriesMoves } from '../tables/series.ts';
+
+/**
+ * What the series of a delta have more of: outcomes and statuses, summed up over the rows of the longest granularity,
+ * which every counted result is part of exactly once. Counting them result by result would cost more than the rest.
+ */
+export function withTotals(moves: SeriesMoves, { arrays }: MetricDeltas): SeriesDelta {
+  const { length } = moves;
+  const { plans, level, jobId, location, locations, values, cellStart, cellEnd, cellCode, cellCount, statuses } =
+    arrays;
+  const outcomes = [0, 1, 2, 3].map(() => new Array<number>(length).fill(0));
+  const codes: Array<Map<number, number> | undefined> = new Array(length);
+  const positions = positionsOf(moves, locations);
+  const longest = plans.length - 1;
+  for (let row = 0; row < arrays.length; row++) {
+    if (level[row] !== longest) continue;
+    const position = positions.get(keyOf(jobId[row], location[row]));
+    if (position === undefined) throw new Error('A metric of a series that has not changed');
+    for (let outcome = 0; outcome < 4; outcome++) outcomes[outcome][position] += values[row * STRIDE + outcome];
+    for (let cell = cellStart[row]; cell < cellEnd[row]; cell++) {
+      if (cellCode[cell] < STATUS_CODE) continue;
+      const counts = codes[position] ?? new Map<number, number>();
+      codes[position] = counts;
+      const status = cellCode[cell] - STATUS_CODE;
+      counts.set(status, (counts.get(status) ?? 0) + cellCount[cell]);
+    }
+  }
+  const names = statuses.map((status) => JSON.stringify(status));
+  return {
+    ...moves,
+    outcomes,
+    codes: Array.from(codes, (counts) => toJson(counts, names)),
+    allCodes: Array.from(codes, (counts, position) => addCodes(moves.oldCodes[position], counts, statuses)),
+  };
+}
+
+function positionsOf(moves: SeriesMoves, locations: readonly string[]): Map<number, number> {
+  const ids = new Map(locations.map((name, id) => [name, id]));
+  const positions = new Map<number, number>();
+  for (let position = 0; position < moves.length; position++) {
+    const id = ids.get(moves.location[position]);
+    if (id !== undefined) positions.set(keyOf(moves.jobId[position], id), position);
+  }
+  return positions;
+}
+
+/** Job ids are below 2^31, so that a whole number has room for both. */
+function keyOf(jobId: number, location: number): number {
+  return location * 2 ** 31 + jobId;
+}
+
+function toJson(counts: Map<number, number> | undefined, names: readonly string[]): string {
+  if (counts === undefined) return '{}';
+  let json = '';
+  for (const [status, count] of counts) json += `${json === '' ? '' : ','}${names[status]}:${count}`;
+  return `{${json}}`;
+}
+
+/** The counters of JSON text with others added. */
+function addCodes(old: string, counts: Map<number, number> | undefined, statuses: readonly string[]): string {
+  if (counts === undefined) return old;
+  const sums = new Map(Object.entries(JSON.parse(old) as Record<string, number>));
+  for (const [status, count] of counts) sums.set(statuses[status], (sums.get(statuses[status]) ?? 0) + count);
+  return JSON.stringify(Object.fromEntries(sums));
+}

@@ -1,0 +1,53 @@
+import type { Transaction } from '../../../postgres/database.ts';
+import type { StoredMetricRow } from '../../verify/stored-rows.ts';
+import { randomVersion } from './values.ts';
+
+/** What a row of metrics is to become; null: there is none. At least one of the two is there. */
+export interface RowChange {
+  stored: StoredMetricRow | null;
+  expected: StoredMetricRow | null;
+}
+
+const PAGE_ROWS = 2_000;
+const VALUES = `count, up, degraded, down, missed, rt_count, rt_min, rt_max, rt_sum, data, reasons, rt_hist, extra`;
+const KEY = 'm.granularity = r.granularity AND m.job_id = r.job_id AND m.location = r.location AND m.dt = r.dt';
+const ROWS = `SELECT granularity, job_id, location, to_timestamp(dt_ms / 1000.0) AS dt, count, up, degraded, down, missed,
+    rt_count, rt_min, rt_max, rt_sum, data, reasons, decode(rt_hist, 'hex') AS rt_hist, extra, writes
+  FROM jsonb_to_recordset($1::jsonb) AS given (granularity text, job_id integer, location text, dt_ms bigint,
+    count bigint, up bigint, degraded bigint, down bigint, missed bigint, rt_count bigint, rt_min bigint, rt_max bigint,
+    rt_sum bigint, data jsonb, reasons jsonb, rt_hist text, extra jsonb, writes integer)`;
+
+const INSERT = `INSERT INTO metrics (granularity, job_id, location, dt, ${VALUES}, writes)
+  SELECT granularity, job_id, location, dt, ${VALUES}, writes FROM (${ROWS}) AS r
+  ORDER BY granularity, job_id, location, dt ON CONFLICT DO NOTHING`;
+const UPDATE = `UPDATE metrics m SET (${VALUES}, writes) = ROW (${VALUES.replace(/\w+/g, 'r.$&')}, m.writes + 1)
+  FROM (${ROWS}) AS r WHERE ${KEY} AND m.writes = r.writes`;
+const DELETE = `DELETE FROM metrics m USING (${ROWS}) AS r WHERE ${KEY} AND m.writes = r.writes`;
+
+/**
+ * Makes rows what they are to be, each on the condition that nobody has written it since it was read. Answers how many
+ * were not as they had been: then the transaction must be rolled back. Partitions must be there.
+ */
+export async function replaceMetricRows(tx: Transaction, changes: readonly RowChange[]): Promise<number> {
+  let written = 0;
+  for (const [sql, rows] of [
+    [DELETE, changes.flatMap(({ stored, expected }) => (expected ? [] : [stored!]))],
+    [
+      UPDATE,
+      changes.flatMap(({ stored, expected }) => (stored && expected ? [{ ...expected, writes: stored.writes }] : [])),
+    ],
+    [INSERT, changes.flatMap(({ stored, expected }) => (stored ? [] : [{ ...expected!, writes: randomVersion() }]))],
+  ] as const) {
+    for (let at = 0; at < rows.length; at += PAGE_ROWS) {
+      const page = rows.slice(at, at + PAGE_ROWS).map(toWire);
+      written += (await tx.query(sql, [JSON.stringify(page)])).rowCount;
+    }
+  }
+  return changes.length - written;
+}
+
+function toWire(row: StoredMetricRow): object {
+  const { jobId, dtMs, rtCount, rtMin, rtMax, rtSum, rtHist, ...same } = row;
+  const renamed = { job_id: jobId, dt_ms: dtMs, rt_count: rtCount, rt_min: rtMin, rt_max: rtMax, rt_sum: rtSum };
+  return { ...same, ...renamed, rt_hist: rtHist };
+}

@@ -1,0 +1,44 @@
+import type { Database } from '../../postgres/database.ts';
+import { ensureMetricPartitions, ensureResultPartitions, metricPartitionStart } from '../../postgres/partitions.ts';
+import type { Delta } from '../delta.ts';
+import { RESULTS_STRETCH_MS } from '../raw-results.ts';
+
+const MAX_KNOWN = 20_000;
+
+/** Sees to it that the partitions of metrics and results that deltas need are there, asking PostgreSQL once for each. */
+export class TablePartitions {
+  readonly #database: Database;
+  /** Partitions that were seen to, as `granularity start`. */
+  readonly #known = new Set<string>();
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** `again`: retention may have dropped what was there before. */
+  async prepare(deltas: ReadonlyArray<Pick<Delta, 'metrics' | 'results'>>, again: boolean): Promise<void> {
+    if (again || this.#known.size > MAX_KNOWN) this.#known.clear();
+    for (const { metrics, results } of deltas) {
+      const { plans, length, level, bucketMs } = metrics.arrays;
+      const last = plans.map(() => -1);
+      for (let row = 0; row < length; row++) {
+        const at = level[row];
+        if (bucketMs[row] === last[at]) continue;
+        last[at] = bucketMs[row];
+        const { name, durationMs } = plans[at];
+        const startMs = metricPartitionStart(durationMs, bucketMs[row]);
+        const key = `${name} ${startMs}`;
+        if (this.#known.has(key)) continue;
+        // Exactly one: a line must not make tables of times it says nothing about.
+        await ensureMetricPartitions(this.#database, name, startMs, startMs + 1);
+        this.#known.add(key);
+      }
+      for (const startMs of results.stretches) {
+        const key = `results ${startMs}`;
+        if (this.#known.has(key)) continue;
+        await ensureResultPartitions(this.#database, startMs, startMs + RESULTS_STRETCH_MS);
+        this.#known.add(key);
+      }
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import { OUTCOMES, type Outcome, REASONS } from '../../messages/check-result.ts';
+import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
+import { OTHER_STATUS } from '../named-statuses.ts';
+
+/** The last result of a series, as series_progress has it. Times in ms, the response time in microseconds. */
+interface LastResult {
+  lastTs: number;
+  lastOutcome: Outcome;
+  lastReason: string | null;
+  lastStatus: string | null;
+  lastRt: number | null;
+  /** Where the run of this outcome began. */
+  sinceSlot: number;
+}
+
+/** One series of one topic, counted again result by result. */
+export class ShadowSeries {
+  readonly jobId: number;
+  readonly location: string;
+  readonly topic: string;
+  /** Where its results came from; nearly always one. */
+  readonly partitions = new Set<number>();
+  epoch = -1;
+  slot = -1;
+  /** The last slot that was taken under each epoch. */
+  readonly lastSlotOf = new Map<number, number>();
+  foreign = 0;
+  /** Slots counted, by outcome; foreign lines included. */
+  readonly outcomes: Record<Outcome, number> = { up: 0, degraded: 0, down: 0, missed: 0 };
+  /** Without a prototype: a status may be any text. */
+  readonly codes: Record<string, number> = Object.create(null);
+  last: LastResult | null = null;
+  /** Whether the log shows the result before the run of the last outcome. */
+  sinceIsKnown = false;
+
+  readonly #named: ReadonlySet<string> | undefined;
+
+  /** `named`: the statuses that are counted by name; absent: all are. */
+  constructor(jobId: number, location: string, topic: string, named?: ReadonlySet<string>) {
+    this.#named = named;
+    this.jobId = jobId;
+    this.location = location;
+    this.topic = topic;
+  }
+
+  get count(): number {
+    return OUTCOMES.reduce((sum, outcome) => sum + this.outcomes[outcome], 0);
+  }
+
+  isNamed(status: string): boolean {
+    return this.#named?.has(status) ?? true;
+  }
+
+  /** Adds `slots` slots of a row, the first of them at `sinceMs`. */
+  add(columns: ResultColumns, row: number, slots: number, sinceMs: number): void {
+    const outcome = OUTCOMES[columns.outcome[row]];
+    this.outcomes[outcome] += slots;
+    const status = columns.status[row] === NO_STATUS ? null : columns.statuses[columns.status[row]];
+    const code = status === null || this.isNamed(status) ? status : OTHER_STATUS;
+    if (code !== null) this.codes[code] = (this.codes[code] ?? 0) + slots;
+    const ts = columns.ts[row];
+    // Foreign lines come in any order: an old one does not become the last result.
+    if (columns.slot[row] === -1 && this.last && ts < this.last.lastTs) return;
+    const isSame = this.last?.lastOutcome === outcome;
+    if (this.last && !isSame) this.sinceIsKnown = true;
+    this.last = {
+      lastTs: ts,
+      lastOutcome: outcome,
+      lastReason: columns.reason[row] === NO_REASON ? null : REASONS[columns.reason[row]],
+      lastStatus: status,
+      lastRt: columns.rtMicros[row] < 0 ? null : columns.rtMicros[row],
+      sinceSlot: isSame && this.last ? this.last.sinceSlot : sinceMs,
+    };
+  }
+}

@@ -1,0 +1,149 @@
+import { shardOf } from '../../jobs/shard.ts';
+import { ResultDecoder } from '../../messages/decode.ts';
+import { NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
+import type { StreamRecord } from '../../streaming/driver.ts';
+import { splitLines } from '../lines.ts';
+import { OTHER_STATUS } from '../named-statuses.ts';
+import type { ShadowRows } from './shadow-rows.ts';
+import { ShadowSeries } from './shadow-series.ts';
+import { emptyTally, type ShadowTally } from './shadow-tally.ts';
+
+/** Told of every line that makes a raw result, with the slots of it that count. */
+export interface ResultsExpected {
+  expect(
+    topic: string,
+    partition: number,
+    record: StreamRecord,
+    columns: ResultColumns,
+    row: number,
+    slots: number,
+  ): void;
+}
+
+export interface ShadowOptions {
+  rows: ShadowRows;
+  /** Raw results, where they are compared too. */
+  results?: ResultsExpected;
+  /** Only these jobs are counted. */
+  includes: (jobId: number) => boolean;
+  /** Of several readings of one log, the one in which lines that belong to no job are counted. Default true. */
+  isFirst?: boolean;
+  /** Lines that were decided not to count, as `topic partition offset` -> line numbers. */
+  refused: ReadonlyMap<string, ReadonlySet<number>>;
+  /** By `location shard`: results of epochs up to this one are of the time before a reset. */
+  floors?: ReadonlyMap<string, number>;
+  /** The statuses that are named, as `job_id topic location`; a series that is not mentioned names all of its own. */
+  named: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+/** A line that was read, as a row of columns. */
+interface Line {
+  topic: string;
+  partition: number;
+  record: StreamRecord;
+  columns: ResultColumns;
+  row: number;
+  tally: ShadowTally;
+}
+
+/**
+ * Counts the log again, for the proof: plainly, result by result and slot by slot. But for the decoder and the bins of
+ * the histogram it shares no code with what it checks.
+ */
+export class Shadow {
+  readonly series = new Map<string, ShadowSeries>();
+  /** Slots and foreign lines counted. */
+  results = 0;
+  /** What became of the lines, by `topic partition`. */
+  readonly tallies = new Map<string, ShadowTally>();
+  readonly #options: ShadowOptions;
+  readonly #decoder = new ResultDecoder();
+
+  constructor(options: ShadowOptions) {
+    this.#options = options;
+  }
+
+  add(topic: string, partition: number, record: StreamRecord): void {
+    const tally = this.#tallyOf(topic, partition);
+    this.#decoder.reset();
+    // A line that cannot be read is in dead_letters and was not counted.
+    this.#decoder.decodeRecord(record.value, () => {
+      if (this.#options.isFirst ?? true) tally.deadLetters++;
+    });
+    const { columns } = this.#decoder;
+    const refused = this.#options.refused.get(`${topic} ${partition} ${record.offset}`);
+    const left = refused && new Set(splitLines(record.value).flatMap((at) => (refused.has(at.line) ? [at.start] : [])));
+    for (let row = 0; row < columns.length; row++) {
+      if (!this.#options.includes(columns.jobId[row])) continue;
+      if (left?.has(columns.lineStart[row])) tally.deadLetters++;
+      else this.#addRow({ topic, partition, record, columns, row, tally });
+    }
+  }
+
+  #addRow({ topic, partition, record, columns, row, tally }: Line): void {
+    const series = this.#seriesOf(columns.jobId[row], columns.locations[columns.location[row]], topic);
+    series.partitions.add(partition);
+    const last = columns.slot[row];
+    if (last === -1) {
+      series.foreign++;
+      tally.foreign++;
+      this.#options.results?.expect(topic, partition, record, columns, row, 1);
+      series.add(columns, row, 1, columns.ts[row]);
+      this.#count(series, columns, row, columns.ts[row]);
+      return;
+    }
+    const epoch = columns.epoch[row];
+    if (epoch < series.epoch) {
+      tally.fenced += columns.slots[row];
+      return;
+    }
+    series.epoch = epoch;
+    series.lastSlotOf.set(epoch, Math.max(last, series.lastSlotOf.get(epoch) ?? -1));
+    const { rows } = this.#options;
+    const periodMs = columns.periodMs[row];
+    let slots = columns.slots[row];
+    if (slots > 0 && last - (slots - 1) * periodMs <= series.slot)
+      slots = slots > 1 ? Math.max(0, Math.ceil((last - series.slot) / periodMs)) : 0;
+    series.slot = Math.max(series.slot, last);
+    tally.results += slots;
+    tally.duplicates += columns.slots[row] - slots;
+    if (slots === 0) return;
+    this.#options.results?.expect(topic, partition, record, columns, row, slots);
+    series.add(columns, row, slots, last - (slots - 1) * periodMs);
+    // What nobody judges is only counted: a single line may stand for years of it.
+    const before = Math.min(slots, Math.max(0, slots - 1 - Math.floor((last - rows.fromMs) / periodMs)));
+    const skipped = slots === 1 ? 0 : before;
+    this.results += skipped;
+    for (let left = slots - 1 - skipped; left >= 0; left--) this.#count(series, columns, row, last - left * periodMs);
+  }
+
+  #count(series: ShadowSeries, columns: ResultColumns, row: number, atMs: number): void {
+    this.results++;
+    const status = columns.status[row];
+    if (status !== NO_STATUS && !series.isNamed(columns.statuses[status]))
+      columns.status[row] = columns.statusIndex(OTHER_STATUS);
+    this.#options.rows.add(columns, row, atMs);
+  }
+
+  #tallyOf(topic: string, partition: number): ShadowTally {
+    const key = `${topic} ${partition}`;
+    let found = this.tallies.get(key);
+    if (!found) {
+      found = emptyTally();
+      this.tallies.set(key, found);
+    }
+    return found;
+  }
+
+  #seriesOf(jobId: number, location: string, topic: string): ShadowSeries {
+    const key = `${jobId} ${topic} ${location}`;
+    let found = this.series.get(key);
+    if (!found) {
+      found = new ShadowSeries(jobId, location, topic, this.#options.named.get(key));
+      const floor = this.#options.floors?.get(`${location} ${shardOf(jobId)}`);
+      if (floor !== undefined) found.epoch = floor + 1;
+      this.series.set(key, found);
+    }
+    return found;
+  }
+}

@@ -1,0 +1,194 @@
+import type { MetricNumbers } from '../../aggregates/metric-deltas.ts';
+import type { Queryable, Transaction } from '../../postgres/database.ts';
+import type { ResultRow } from '../../stats/results.ts';
+
+/** A row of metrics as stored. */
+export interface StoredMetricRow extends MetricNumbers {
+  granularity: string;
+  jobId: number;
+  location: string;
+  /** Start of the bucket, ms since the epoch. */
+  dtMs: number;
+  /** The bytes as hexadecimal digits. */
+  rtHist: string;
+  extra: Record<string, unknown>;
+  /** Raised by every write: the same number is the same row. */
+  writes: number;
+}
+
+export interface MetricRange {
+  granularity: string;
+  fromMs: number;
+  toMs: number;
+}
+
+/** How far a series has been counted, in the eyes of the snapshot, and what its totals are. */
+export interface CountedSeries {
+  jobId: number;
+  location: string;
+  topic: string;
+  epoch: number;
+  slot: number;
+  lastTs: number | null;
+  lastOutcome: string | null;
+  lastReason: string | null;
+  lastStatus: string | null;
+  lastRt: number | null;
+  sinceSlot: number | null;
+  count: number;
+  up: number;
+  degraded: number;
+  down: number;
+  missed: number;
+  codes: Record<string, number>;
+}
+
+/** How far a partition has been counted, with what became of its lines. */
+export interface CountedOffset {
+  topic: string;
+  partition: number;
+  nextOffset: number | null;
+  /** Records before it were counted before a reset of the tables. */
+  firstOffset: number;
+  /** Which topic of that name is meant; null when that is not known. */
+  topicId: string | null;
+  results: number;
+  foreign: number;
+  duplicates: number;
+  fenced: number;
+  deadLetters: number;
+}
+
+/** A raw result as stored, with its place. */
+export interface StoredResult extends ResultRow {
+  /** Where its line begins in the record, in bytes; null in rows of before it was kept. */
+  recordPosition: number | null;
+}
+
+export interface VerifiedSpan {
+  jobId: number;
+  location: string;
+  topic: string;
+  periodMs: number | null;
+  phaseMs: number | null;
+  /** Both null where a period says when. */
+  cron: string | null;
+  cronTimezone: string | null;
+  fromSlot: number;
+  toSlot: number | null;
+  slotCount: number | null;
+}
+
+/** Makes the transaction one view of the database that may stay open for as long as reading the stream takes. */
+export async function beginSnapshot(tx: Transaction): Promise<void> {
+  await tx.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  await tx.query('SET LOCAL idle_in_transaction_session_timeout = 0');
+}
+
+export async function countMetricRows(tx: Queryable, range: MetricRange): Promise<number> {
+  const { rows } = await tx.query<{ rows: number }>(
+    'SELECT count(*) AS rows FROM metrics WHERE granularity = $1 AND dt >= $2 AND dt < $3',
+    [range.granularity, new Date(range.fromMs), new Date(range.toMs)],
+  );
+  return rows[0].rows;
+}
+
+/** The rows of the range whose job_id modulo `parts` is `part`, a page at a time. */
+export async function* readMetricRows(
+  tx: Queryable,
+  range: MetricRange,
+  { part, parts }: { part: number; parts: number },
+): AsyncGenerator<StoredMetricRow[]> {
+  const pageRows = 5_000;
+  let after: StoredMetricRow | undefined;
+  for (;;) {
+    const { rows } = await tx.query<StoredMetricRow>(
+      `SELECT granularity, job_id AS "jobId", location, (extract(epoch FROM dt) * 1000)::bigint AS "dtMs", count, up,
+         degraded, down, missed, rt_count AS "rtCount", rt_min AS "rtMin", rt_max AS "rtMax", rt_sum AS "rtSum", data,
+         reasons, encode(rt_hist, 'hex') AS "rtHist", extra, writes
+       FROM metrics
+       WHERE granularity = $1 AND dt >= $2 AND dt < $3 AND job_id % $4 = $5
+         AND ($6::int IS NULL OR (job_id, location, dt) > ($6, $7, $8::timestamptz))
+       ORDER BY job_id, location, dt LIMIT ${pageRows}`,
+      [
+        range.granularity,
+        new Date(range.fromMs),
+        new Date(range.toMs),
+        parts,
+        part,
+        after?.jobId ?? null,
+        after?.location ?? null,
+        after ? new Date(after.dtMs) : null,
+      ],
+    );
+    if (rows.length > 0) yield rows;
+    if (rows.length < pageRows) return;
+    after = rows[rows.length - 1];
+  }
+}
+
+/** The columns of a CountedSeries in series_progress. */
+export const COUNTED_SERIES = `job_id AS "jobId", location, topic, epoch, slot, last_ts AS "lastTs",
+  last_outcome AS "lastOutcome", last_reason AS "lastReason", last_status AS "lastStatus", last_rt AS "lastRt",
+  since_slot AS "sinceSlot", count, up, degraded, down, missed, codes`;
+
+export async function readCountedSeries(tx: Queryable, topics: readonly string[]): Promise<CountedSeries[]> {
+  const { rows } = await tx.query<CountedSeries>(
+    `SELECT ${COUNTED_SERIES}
+     FROM series_progress WHERE topic = ANY ($1)`,
+    [topics],
+  );
+  return rows;
+}
+
+export async function readCountedOffsets(tx: Queryable, topics: readonly string[]): Promise<CountedOffset[]> {
+  const { rows } = await tx.query<CountedOffset>(
+    `SELECT topic, partition, next_offset AS "nextOffset", coalesce(first_offset, 0) AS "firstOffset", topic_id AS "topicId", results, foreign_results AS "foreign",
+       duplicates, fenced, dead_letters AS "deadLetters"
+     FROM stream_offsets WHERE topic = ANY ($1) ORDER BY topic, partition`,
+    [topics],
+  );
+  return rows;
+}
+
+/** Raw results of [fromMs, toMs) whose job_id modulo `parts` is `part`, a page at a time, in no order. */
+export async function* readRawResults(
+  tx: Queryable,
+  { fromMs, toMs }: { fromMs: number; toMs: number },
+  { part, parts }: { part: number; parts: number },
+): AsyncGenerator<StoredResult[]> {
+  const range = [new Date(fromMs).toISOString(), new Date(toMs).toISOString()].map((text) => `'${text}'::timestamptz`);
+  await tx.query(`DECLARE raw_results NO SCROLL CURSOR FOR
+    SELECT job_id AS "jobId", location, (extract(epoch FROM at) * 1000)::bigint AS "atMs", epoch, slot, slots,
+      period_ms AS "periodMs", ts, outcome, reason, status, rt AS "rtMicros", timings, bytes, attempt, detail, topic,
+      partition, record_offset AS "recordOffset", record_position AS "recordPosition"
+    FROM results WHERE at >= ${range[0]} AND at < ${range[1]} AND job_id % ${parts} = ${part}`);
+  for (;;) {
+    const { rows } = await tx.query<StoredResult>('FETCH 5000 FROM raw_results');
+    if (rows.length === 0) break;
+    yield rows;
+  }
+  await tx.query('CLOSE raw_results');
+}
+
+/** How many partitions results of each topic are routed by. */
+export async function readRouting(tx: Queryable, topics: readonly string[]): Promise<Map<string, number>> {
+  const { rows } = await tx.query<{ topic: string; partitions: number }>(
+    'SELECT topic, partitions FROM stream_topics WHERE topic = ANY ($1)',
+    [topics],
+  );
+  return new Map(rows.map(({ topic, partitions }) => [topic, partitions]));
+}
+
+/** The spans that overlap [fromMs, toMs). */
+export async function readVerifiedSpans(tx: Queryable, fromMs: number, toMs: number): Promise<VerifiedSpan[]> {
+  const { rows } = await tx.query<VerifiedSpan>(
+    `SELECT job_id AS "jobId", location, topic, period_ms AS "periodMs", phase_ms AS "phaseMs",
+       cron, cron_timezone AS "cronTimezone", from_slot AS "fromSlot", to_slot AS "toSlot", slot_count AS "slotCount"
+     FROM schedule_spans
+     WHERE from_slot < $2 AND (to_slot IS NULL OR to_slot >= $1) AND (to_slot IS NULL OR to_slot >= from_slot)
+     ORDER BY job_id, location, from_slot`,
+    [fromMs, toMs],
+  );
+  return rows;
+}

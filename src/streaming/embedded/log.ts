@@ -1,0 +1,243 @@
+import { VedetteError } from '../../errors.ts';
+import type { Database } from '../../postgres/database.ts';
+import { dropExpiredPartitions } from '../../postgres/partitions.ts';
+import type { OutgoingRecord, PartitionRange, StreamRecord, TopicSpec } from '../driver.ts';
+import { decodeValue, encodeValue } from './codec.ts';
+
+/** Everybody who reads is woken on this channel; the payload is the topic. */
+export const APPENDED_CHANNEL = 'stream';
+
+/** The end of a partition. */
+export interface Head {
+  topic: string;
+  partition: number;
+  /** The offset the next record will get. */
+  nextOffset: number;
+  /** Time of the last record, as text of PostgreSQL: exact to the microsecond. */
+  lastAt: string;
+}
+
+/** Where a reader is. */
+export interface Position {
+  topic: string;
+  partition: number;
+  offset: number;
+  /** Time of the record before, as in Head: records further on are not older. Null when it is not known. */
+  seenAt: string | null;
+}
+
+export interface Fetched {
+  records: StreamRecord[];
+  /** Where to go on. */
+  next: Position;
+}
+
+const FETCH_RECORDS = 1_000;
+const FETCH_BYTES = 1024 * 1024;
+const NO_PARTITION = '23514';
+
+// Heads are locked in one order for all, so that two appends never wait for each other. Whoever waited for a head gets
+// its newest next_offset, because PostgreSQL looks again at a row that changed meanwhile.
+const APPEND = `
+  WITH input AS (
+    SELECT * FROM unnest($1::text[], $2::int[], $3::int[], $4::int[], $5::int[], $6::int[], $7::text[], $8::jsonb[])
+      WITH ORDINALITY AS i (topic, partition, start, length, size, codec, key, headers, place)
+  ), counts AS (
+    SELECT topic, partition, count(*) AS n FROM input GROUP BY topic, partition
+  ), locked AS MATERIALIZED (
+    SELECT h.topic, h.partition FROM stream_heads h JOIN counts c ON c.topic = h.topic AND c.partition = h.partition
+    ORDER BY h.topic, h.partition FOR UPDATE OF h
+  ), heads AS (
+    UPDATE stream_heads h
+    SET next_offset = h.next_offset + c.n, last_at = greatest(clock_timestamp(), h.last_at)
+    FROM counts c JOIN locked l ON l.topic = c.topic AND l.partition = c.partition
+    WHERE h.topic = c.topic AND h.partition = c.partition AND (SELECT count(*) FROM locked) = (SELECT count(*) FROM counts)
+    RETURNING h.topic, h.partition, h.next_offset - c.n AS first_offset, h.last_at
+  ), appended AS (
+    INSERT INTO stream_records (topic, partition, record_offset, at, size, codec, key, value, headers)
+    SELECT i.topic, i.partition,
+      h.first_offset + row_number() OVER (PARTITION BY i.topic, i.partition ORDER BY i.place) - 1,
+      h.last_at, i.size, i.codec, i.key, substring($9::bytea FROM i.start FOR i.length), i.headers
+    FROM input i JOIN heads h ON h.topic = i.topic AND h.partition = i.partition
+    RETURNING 1
+  ), woken AS (
+    SELECT pg_notify($10, topic) FROM (SELECT DISTINCT topic FROM heads) t
+  )
+  SELECT (SELECT count(*) FROM appended) AS appended, (SELECT count(*) FROM woken) AS topics`;
+
+const FETCH = `
+  SELECT record_offset AS "offset", at::text AS at, extract(epoch FROM at) * 1000 AS ms, size, codec, key, value, headers
+  FROM (
+    SELECT *, sum(size) OVER (ORDER BY record_offset) - size AS before
+    FROM (
+      SELECT record_offset, at, size, codec, key, value, headers FROM stream_records
+      WHERE topic = $1 AND partition = $2 AND record_offset >= $3 AND at >= $4
+      ORDER BY record_offset LIMIT ${FETCH_RECORDS}
+    ) chunk
+  ) counted
+  WHERE before < ${FETCH_BYTES} ORDER BY record_offset`;
+
+interface Row {
+  offset: number;
+  at: string;
+  ms: string;
+  size: number;
+  codec: number;
+  key: string | null;
+  value: Buffer;
+  headers: Record<string, string> | null;
+}
+
+/** The tables of the embedded stream: stream_heads and stream_records. Holds no state. */
+export class EmbeddedLog {
+  readonly #database: Database;
+  readonly #channel: string;
+
+  constructor(database: Database) {
+    this.#database = database;
+    this.#channel = database.qualifyChannel(APPENDED_CHANNEL);
+  }
+
+  async createTopics(specs: readonly TopicSpec[]): Promise<void> {
+    const sql = `
+      INSERT INTO stream_heads (topic, partition)
+      SELECT $1, p FROM generate_series(0, $2 - 1) p
+      WHERE NOT EXISTS (SELECT FROM stream_heads WHERE topic = $1)
+      ON CONFLICT DO NOTHING`;
+    for (const { topic, partitions } of specs) await this.#database.query(sql, [topic, partitions]);
+  }
+
+  async countPartitions(topics: readonly string[]): Promise<Map<string, number>> {
+    const { rows } = await this.#database.query<{ topic: string; n: number }>(
+      'SELECT topic, count(*) AS n FROM stream_heads WHERE topic = ANY($1) GROUP BY topic',
+      [topics],
+    );
+    return new Map(rows.map(({ topic, n }) => [topic, n]));
+  }
+
+  async heads(topics: readonly string[]): Promise<Head[]> {
+    const { rows } = await this.#database.query<Head>(
+      `SELECT topic, partition, next_offset AS "nextOffset", last_at::text AS "lastAt"
+       FROM stream_heads WHERE topic = ANY($1)`,
+      [topics],
+    );
+    return rows;
+  }
+
+  async ranges(topic: string): Promise<PartitionRange[]> {
+    const { rows } = await this.#database.query<PartitionRange>(
+      `SELECT h.partition, coalesce(r.low, h.next_offset) AS low, h.next_offset AS high
+       FROM stream_heads h
+       LEFT JOIN LATERAL (
+         SELECT record_offset AS low FROM stream_records
+         WHERE topic = h.topic AND partition = h.partition ORDER BY record_offset LIMIT 1
+       ) r ON true
+       WHERE h.topic = $1 ORDER BY h.partition`,
+      [topic],
+    );
+    return rows;
+  }
+
+  /** Per partition: the first offset of records from `timestampMs` on, or else the end. */
+  async offsetsAt(topic: string, timestampMs: number): Promise<Map<number, number>> {
+    const { rows } = await this.#database.query<{ partition: number; first: number }>(
+      `SELECT h.partition, coalesce(r.first, h.next_offset) AS first
+       FROM stream_heads h
+       LEFT JOIN LATERAL (
+         SELECT record_offset AS first FROM stream_records
+         WHERE topic = h.topic AND partition = h.partition AND at >= $2 ORDER BY record_offset LIMIT 1
+       ) r ON true
+       WHERE h.topic = $1`,
+      [topic, new Date(timestampMs)],
+    );
+    return new Map(rows.map(({ partition, first }) => [partition, first]));
+  }
+
+  /** One transaction: all records or none. */
+  async append(records: readonly OutgoingRecord[]): Promise<void> {
+    if (records.length === 0) return;
+    const values = await Promise.all(records.map(({ value }) => encodeValue(value)));
+    let end = 0;
+    const starts = values.map(({ bytes }) => {
+      const start = end + 1; // SQL counts from 1.
+      end += bytes.length;
+      return start;
+    });
+    const parameters = [
+      records.map(({ topic }) => topic),
+      records.map(({ partition }) => partition),
+      starts,
+      values.map(({ bytes }) => bytes.length),
+      values.map(({ size }) => size),
+      values.map(({ codec }) => codec),
+      records.map(({ key }) => key ?? null),
+      records.map(({ headers }) => (headers ? JSON.stringify(headers) : null)),
+      Buffer.concat(values.map(({ bytes }) => bytes)),
+      this.#channel,
+    ];
+    const appended = await this.#append(parameters);
+    if (appended !== records.length) {
+      const names = [...new Set(records.map(({ topic, partition }) => `${topic}/${partition}`))];
+      throw new VedetteError('VED_TOPIC_MISSING', `Not all of these topics and partitions exist: ${names.join(', ')}`);
+    }
+  }
+
+  async #append(parameters: readonly unknown[]): Promise<number> {
+    const append = async () => (await this.#database.query<{ appended: number }>(APPEND, parameters)).rows[0].appended;
+    try {
+      return await append();
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== NO_PARTITION) throw error;
+      // The housekeeping that makes partitions in time was away.
+      await this.prepareAhead();
+      return append();
+    }
+  }
+
+  /** Up to a mebibyte of records (at least one, when there is one) from a position on. */
+  async fetch(position: Position, head?: Head): Promise<Fetched> {
+    const { topic, partition, offset } = position;
+    // A head that is older than what was read means that the clock was set back: the time says nothing, then.
+    const since =
+      position.seenAt !== null && (!head || isNotOlder(head.lastAt, position.seenAt)) ? position.seenAt : null;
+    const { rows } = await this.#database.query<Row>(FETCH, [topic, partition, offset, since ?? '-infinity']);
+    const last = rows.at(-1);
+    if (!last) return { records: [], next: position };
+    const records = await Promise.all(rows.map(toRecord));
+    return { records, next: { topic, partition, offset: last.offset + 1, seenAt: last.at } };
+  }
+
+  /** Makes the partitions of the coming two hours. */
+  async prepareAhead(): Promise<void> {
+    await this.#database.query(
+      `SELECT ensure_stream_partition(lo, lo + interval '2 hours')
+       FROM (SELECT greatest(clock_timestamp(), max(last_at)) AS lo FROM stream_heads) t`,
+    );
+  }
+
+  /** Drops what is older than `retentionMs`, by whole partitions: up to an hour later than asked for. */
+  async expire(retentionMs: number): Promise<string[]> {
+    // After a clock that ran ahead was set back, times would stand still, and nothing expire, until it gets there again.
+    await this.#database.query(
+      "UPDATE stream_heads SET last_at = clock_timestamp() WHERE last_at > clock_timestamp() + interval '1 hour'",
+    );
+    const { rows } = await this.#database.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+    const beforeMs = rows[0].now.getTime() - retentionMs;
+    return dropExpiredPartitions(this.#database, { table: 'stream_records', beforeMs });
+  }
+}
+
+async function toRecord({ offset, ms, codec, size, key, value, headers }: Row): Promise<StreamRecord> {
+  return {
+    offset,
+    timestamp: Math.floor(Number(ms)),
+    key: key === null ? null : Buffer.from(key),
+    value: await decodeValue({ codec, bytes: value, size }),
+    headers: headers ?? {},
+  };
+}
+
+/** Both are UTC texts of PostgreSQL; without a fraction, one sorts before the same with one, as it should. */
+function isNotOlder(a: string, b: string): boolean {
+  return a.replace('+00', '') >= b.replace('+00', '');
+}

@@ -1,0 +1,22 @@
+import { test } from 'tap';
+import { httpProblems } from '../../../src/monitors/http/problems.ts';
+
+test('options that could only fail later are refused, each with what is accepted', async (t) => {
+  const uri = 'http://a.test/';
+  for (const [options, problem] of [
+    [
+      { uri, method: 'HEAD', pattern: 'x' },
+      { path: 'pattern', accepted: /no body/ },
+    ],
+    [{ uri, method: 'head', pattern: 'x' }, { path: 'pattern' }],
+    [{ uri: 'http://a%4:0b@host/' }, { path: 'uri', accepted: /% begins an escape/ }],
+    [{ uri: 'http://a:%zz@host/' }, { path: 'uri' }],
+    [
+      { uri, headers: { ' ': 'x' } },
+      { path: 'headers. ', accepted: 'a header name' },
+    ],
+  ] as const) {
+    t.match(httpProblems(options), [problem], JSON.stringify(options));
+  }
+  t.strictSame(httpProblems({ uri: 'http://a%40:0b@host/', method: 'HEAD' }), []);
+});
