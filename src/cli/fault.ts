@@ -1,6 +1,6 @@
 import { getSystemErrorMap } from 'node:util';
 import { VedetteError } from '../errors.ts';
-import { connectionAdvice } from '../storage/connection-advice.ts';
+import { connectionAdvice } from '../postgres/connection-advice.ts';
 
 /** Errors that only a mistake in the program makes. */
 const BUGS = [TypeError, RangeError, ReferenceError, SyntaxError];

@@ -1,7 +1,7 @@
 import { VedetteError } from '../errors.ts';
+import { connectionAdvice } from '../postgres/connection-advice.ts';
 import type { Database } from '../postgres/database.ts';
 import type { Settings } from '../settings.ts';
-import { connectionAdvice } from '../storage/connection-advice.ts';
 import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
 
 interface ServerFacts {
