@@ -1,4 +1,5 @@
 import type { MetricSetting } from './aggregates/metrics-plan.ts';
+import { isLoopback } from './core/loopback.ts';
 import {
   type DatabaseServer,
   databaseServer,
@@ -124,11 +125,6 @@ function checkSites(given: ReadonlyMap<string, Given>, problems: SettingProblem[
     const source = given.get(path)?.source;
     if (source && !url) problems.push({ path, given: 'a value', source, accepted: 'nothing without site.url' });
   }
-}
-
-/** A name other than localhost may mean any address, so it counts as public. */
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function deepFreeze<T>(value: T): T {

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { isIP } from 'node:net';
 import type { FastifyRequest } from 'fastify';
+import { isLoopback } from '../core/loopback.ts';
 import { SELF_HOST, SELF_PATH } from '../monitors/self.ts';
 import { HttpError } from './http-error.ts';
 import type { ApiOptions, AuthOptions } from './ports.ts';
@@ -99,13 +99,5 @@ function hostName(host: string): string {
 
 function isLoopbackName(host: string): boolean {
   const name = hostName(host).replace(/\.$/, '');
-  return name === 'localhost' || name.endsWith('.localhost') || isLoopbackAddress(name.replace(/^\[|\]$/g, ''));
-}
-
-/** Whether an address to listen on is reachable from this machine only. */
-export function isLoopbackAddress(address: string): boolean {
-  if (address === 'localhost') return true;
-  const version = isIP(address);
-  if (version === 4) return address.startsWith('127.');
-  return version === 6 && new URL(`http://[${address}]`).hostname === '[::1]';
+  return name === 'localhost' || name.endsWith('.localhost') || isLoopback(name.replace(/^\[|\]$/g, ''));
 }

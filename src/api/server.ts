@@ -1,3 +1,4 @@
+import accepts from '@fastify/accepts';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
@@ -68,6 +69,7 @@ async function install(app: FastifyInstance, dependencies: ApiDependencies): Pro
   app.addHook('onRoute', (route) => paths.add(route.url, route.method));
   app.setErrorHandler(handleError);
   await installHelmet(app);
+  await app.register(accepts);
   installStopping(app, dependencies.clock);
   const checkBrowser = createBrowserGuard(options);
   const checkKey = createKeyGuard(options.auth);

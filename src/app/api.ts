@@ -9,7 +9,6 @@ import { countCronSlots } from '../scheduler/slots.ts';
 import { createCheckRunner } from './check-runner.ts';
 import type { Counting } from './counting.ts';
 import type { Foundation, Roles, Scheduling } from './foundation.ts';
-import { isLoopback } from './jobs.ts';
 import { createProducedTotal } from './produced.ts';
 import { listeningOn } from './self-address.ts';
 
@@ -38,7 +37,7 @@ export function createApi(foundation: Foundation, roles: Roles): Api {
 function apiDependencies(foundation: Foundation, roles: Roles): ApiDependencies {
   const { settings, database, driver, logger, clock, jobs } = foundation;
   const { server } = settings;
-  const loopback = isLoopback(server.host);
+  const loopback = !settings.isPublic;
   const check = createCheckRunner(jobs.rules.prepare, clock);
   return {
     instanceId: foundation.instanceId,

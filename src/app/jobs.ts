@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import { createJobStore } from '../jobs/postgres-store.ts';
 import { createJobRules, type JobRules } from '../jobs/rules.ts';
 import type { JobStore } from '../jobs/store.ts';
@@ -15,11 +14,6 @@ export interface Jobs {
   rules: JobRules;
   store: JobStore;
   self: SelfAddress;
-}
-
-/** Whether only this machine can reach the API. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
 /** The rules of job definitions; no database is needed for them. Without one, this process is the only one. */

@@ -1,6 +1,6 @@
 import { hostname, networkInterfaces } from 'node:os';
-import { isLoopbackAddress } from '../api/security.ts';
 import type { Clock } from '../core/clock.ts';
+import { isLoopback } from '../core/loopback.ts';
 import { readLiveInstances } from '../installation/instances.ts';
 import type { FindSelf, SelfPlace } from '../monitors/self.ts';
 import type { Database } from '../postgres/database.ts';
@@ -75,7 +75,7 @@ export function listeningOn(address: string, port: number): Listening {
 /** From this machine; null when its address is of no use here. */
 export function placeOf({ machine, address, port, outside }: Listening, here = hostname()): SelfPlace | null {
   if (machine === here) return { address: isAll(address) ? LOOPBACK[address]! : address, port };
-  if (isLoopbackAddress(address)) return null;
+  if (isLoopback(address)) return null;
   const [reachable = null] = isAll(address) ? outside : [address];
   return reachable === null ? null : { address: reachable, port };
 }

@@ -6,7 +6,7 @@ import { systemClock } from '../core/clock.ts';
 import { plainText } from '../core/plain-text.ts';
 import { VedetteError } from '../errors.ts';
 import type { StoredJob } from '../jobs/definition.ts';
-import { findRepeatedKey } from '../jobs/forms/json-syntax.ts';
+import { findRepeatedKey } from '../jobs/forms/json-faults.ts';
 import type { JobRules } from '../jobs/rules.ts';
 import type { JobDefinition, JobFilter, JobStore } from '../jobs/store.ts';
 import { OUTCOMES } from '../messages/check-result.ts';

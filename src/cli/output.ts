@@ -1,3 +1,4 @@
+import { inspect, styleText } from 'node:util';
 import { plainJson, plainLines, plainText } from '../core/plain-text.ts';
 import { plural } from '../core/plural.ts';
 
@@ -18,21 +19,14 @@ export interface Output {
   readonly style: Style;
 }
 
-const CODES = {
-  bold: [1, 22],
-  dim: [2, 22],
-  red: [31, 39],
-  green: [32, 39],
-  yellow: [33, 39],
-  cyan: [36, 39],
-} as const;
-type Colour = keyof typeof CODES;
+const COLOURS = ['bold', 'dim', 'red', 'green', 'yellow', 'cyan'] as const;
+type Colour = (typeof COLOURS)[number];
 export type Style = Readonly<Record<Colour, (text: string) => string>>;
 
 export function createStyle(hasColours: boolean): Style {
-  const entries = Object.entries(CODES).map(([name, [on, off]]) => [
+  const entries = COLOURS.map((name) => [
     name,
-    (text: string) => (hasColours ? `\x1b[${on}m${text}\x1b[${off}m` : text),
+    (text: string) => (hasColours ? styleText(name, text, { validateStream: false }) : text),
   ]);
   return Object.fromEntries(entries);
 }
@@ -55,8 +49,8 @@ export function createOutput(stream: OutputStream): Output {
   };
 }
 
-/** Exactly what `createStyle` writes. */
-const OWN_COLOUR = new RegExp(`(\\x1b\\[(?:${[...new Set(Object.values(CODES).flat())].join('|')})m)`);
+/** Exactly the sequences that `createStyle` writes. */
+const OWN_COLOUR = new RegExp(`(\\x1b\\[(?:${COLOURS.flatMap((name) => inspect.colors[name] ?? []).join('|')})m)`);
 
 const cleanBetweenColours = (text: string): string =>
   text

@@ -1,3 +1,4 @@
+import { styleText } from 'node:util';
 import { plainText } from './plain-text.ts';
 
 export interface PrettyOptions {
@@ -6,31 +7,34 @@ export interface PrettyOptions {
   isVerbose: boolean;
 }
 
-const LEVELS: Readonly<Record<number, readonly [name: string, colour: number]>> = {
-  10: ['trace', 2],
-  20: ['debug', 2],
-  30: ['info', 32],
-  40: ['warn', 33],
-  50: ['error', 31],
-  60: ['fatal', 31],
+type Colour = 'dim' | 'green' | 'yellow' | 'red';
+
+const LEVELS: Readonly<Record<number, readonly [name: string, colour: Colour]>> = {
+  10: ['trace', 'dim'],
+  20: ['debug', 'dim'],
+  30: ['info', 'green'],
+  40: ['warn', 'yellow'],
+  50: ['error', 'red'],
+  60: ['fatal', 'red'],
 };
 
-/** Makes of a line of JSON one for people: `16:27:05 warn  message  key=value`. */
+/** Returns a function that rewrites a line of JSON for people: `16:27:05 warn  message  key=value`. */
 export function createPrettyLine({ hasColours, isVerbose }: PrettyOptions): (line: string) => string {
-  const paint = (code: number, text: string) => (hasColours ? `\x1b[${code}m${text}\x1b[0m` : text);
+  const paint = (colour: Colour, text: string) =>
+    hasColours ? styleText(colour, text, { validateStream: false }) : text;
   return (line) => {
     const { level, time, msg = '', err, stack, ...fields } = JSON.parse(line) as Record<string, unknown>;
-    const [name, colour] = LEVELS[Number(level)] ?? [String(level), 2];
-    const parts = [paint(2, timeOfDay(String(time))), paint(colour, name.padEnd(5)), plainText(String(msg))];
+    const [name, colour] = LEVELS[Number(level)] ?? [String(level), 'dim'];
+    const parts = [paint('dim', timeOfDay(String(time))), paint(colour, name.padEnd(5)), plainText(String(msg))];
     if (err !== undefined) parts.push(paint(colour, plainText(messageOf(err))));
     const shown = Object.entries(fields).map(([key, value]) => plainText(`${key}=${show(value)}`));
-    if (shown.length > 0) parts.push(paint(2, shown.join(' ')));
+    if (shown.length > 0) parts.push(paint('dim', shown.join(' ')));
     const trace = isVerbose ? stackOf(err ?? { stack }) : '';
     return `${parts.join(' ')}\n${trace}`;
   };
 }
 
-/** As the clock on the wall has it, for whoever sits before the terminal. */
+/** The local time of day. */
 function timeOfDay(iso: string): string {
   const date = new Date(iso);
   return Number.isNaN(date.getTime()) ? iso : date.toTimeString().slice(0, 8);

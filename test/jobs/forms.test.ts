@@ -247,8 +247,19 @@ test('CSV', async (t) => {
       'sites.csv: line 4: cell 6: given a value, accepted: no more than 5 cells',
       'sites.csv: line 2: enabled: given "maybe", accepted: boolean',
       'sites.csv: line 3: url: given "a\\nb", accepted: an http:// or https:// address',
-      'sites.csv: line 5: url: given "\\"http://c/", accepted: an http:// or https:// address',
     ],
+  );
+});
+
+test('CSV: a cell behind one of several lines, and rows before a quote that does not match', async (t) => {
+  t.same(problemsOf('sites.csv', 'url,name,enabled\n"a\r\nb","c\nd",maybe\n"http://a/"x,b,yes\nhttp://c/,c,no\n'), [
+    'sites.csv: line 5: cell 1: given text that begins with a quote, accepted: a quote at the end of the cell, and quotes within it doubled',
+    'sites.csv: line 4: enabled: given "maybe", accepted: boolean',
+    'sites.csv: line 2: url: given "a\\r\\nb", accepted: an http:// or https:// address',
+  ]);
+  t.strictSame(
+    read('sites.csv', 'url,name\rhttp://a.test/,5" disk\r').map(({ job_name }) => job_name),
+    ['5" disk'],
   );
 });
 

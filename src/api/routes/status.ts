@@ -131,7 +131,8 @@ export function addStatusRoutes(app: FastifyInstance, dependencies: ApiDependenc
     },
     async (request, reply) => {
       reply.header('vary', 'accept').header('cache-control', 'no-store');
-      if (prefersHtml(request.headers.accept)) {
+      // JSON is named first: it is sent where both are accepted alike, or neither is.
+      if (request.type(['json', 'html']) === 'html') {
         const page = await renderDashboard(request.query, dependencies);
         return reply.code(page.statusCode).type('text/html; charset=utf-8').serializer(String).send(page.html);
       }
@@ -200,24 +201,4 @@ export function addStatusRoutes(app: FastifyInstance, dependencies: ApiDependenc
 function toStatsView(stats: InstanceStats): object {
   const { runningJobs, produced, clockProblem, consumed, countingProblems } = stats;
   return { runningJobs, produced, clockProblem, consumed, countingProblems };
-}
-
-/** Whether text/html is wanted more than JSON. No header, or one that takes anything alike, is a program's. */
-export function prefersHtml(accept: string | undefined): boolean {
-  if (accept === undefined) return false;
-  return quality(accept, 'text', 'html') > quality(accept, 'application', 'json');
-}
-
-/** The q value of the most specific range of an Accept header that takes `type/subtype`; 0 when none does. */
-function quality(accept: string, type: string, subtype: string): number {
-  let best = { rank: -1, q: 0 };
-  for (const range of accept.slice(0, 1_000).split(',')) {
-    const [name = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
-    const rank = ['*/*', `${type}/*`, `${type}/${subtype}`].indexOf(name);
-    if (rank <= best.rank) continue;
-    const q = parameters.find((parameter) => parameter.startsWith('q='));
-    const value = q === undefined ? 1 : Number(q.slice(2));
-    best = { rank, q: Number.isFinite(value) ? value : 0 };
-  }
-  return best.q;
 }

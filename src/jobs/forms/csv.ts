@@ -1,3 +1,4 @@
+import { CsvError, parse } from 'csv-parse/sync';
 import { nearest } from '../../core/nearest.ts';
 import { counted } from '../../core/plural.ts';
 import type { FieldSchemas } from './field-schemas.ts';
@@ -25,7 +26,7 @@ export const csv: JobForm = {
     const refused = refusedColumns(header, names, schemas);
     problems.push(...refused.values());
     const entries = body.map((cells) => {
-      const line = cells[0]!.line;
+      const line = cells[0]?.line ?? 1;
       const fields = cells.flatMap((cell, index): TextField[] => {
         const name = names[index];
         if (cell.text === '' || refused.has(index)) return [];
@@ -76,48 +77,40 @@ function delimiterOf(text: string): string {
   return counts.reduce((best, other) => (other[1] > best[1] ? other : best))[0];
 }
 
-/** RFC 4180, and spaces around what is not quoted are nobody's. Rows without any text are left out. */
+/**
+ * The rows that have text in them, with the line where each cell begins. Reading ends at the first cell whose quotes do not
+ * match: where the rows after it begin cannot be known.
+ */
 function readRows(text: string, delimiter: string): { rows: Cell[][]; problems: FormProblem[] } {
-  const problems: FormProblem[] = [];
   const rows: Cell[][] = [];
-  let row: Cell[] = [];
   let line = 1;
-  for (let at = 0; at < text.length; ) {
-    const begin = line;
-    const { content, next, isClosed } = readCell(text, at, delimiter);
-    if (!isClosed) {
-      const accepted = 'a quote at the end of the cell, and quotes within it doubled';
-      problems.push({ path: `cell ${row.length + 1}`, line: begin, found: 'text that begins with a quote', accepted });
-    }
-    line += text.slice(at, next).split(/\r\n|\r|\n/).length - 1;
-    row.push({ text: content, line: begin });
-    at = next;
-    if (text[at] === delimiter) at++;
-    else {
-      if (text.startsWith('\r\n', at)) at++;
-      at++;
-      line++;
-      if (row.some((cell) => cell.text !== '')) rows.push(row);
-      row = [];
-    }
+  try {
+    parse(text, {
+      delimiter,
+      trim: true,
+      relax_quotes: true,
+      relax_column_count: true,
+      record_delimiter: ['\r\n', '\n', '\r'],
+      on_record: (cells: string[]) => {
+        const row = cells.map((content) => {
+          const cell = { text: content, line };
+          line += countLineBreaks(content);
+          return cell;
+        });
+        line++;
+        if (cells.some((content) => content !== '')) rows.push(row);
+        return null;
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    const accepted = 'a quote at the end of the cell, and quotes within it doubled';
+    const path = `cell ${Number(error.index) + 1}`;
+    return { rows, problems: [{ path, line, found: 'text that begins with a quote', accepted }] };
   }
-  if (row.some((cell) => cell.text !== '')) rows.push(row);
-  return { rows, problems };
+  return { rows, problems: [] };
 }
 
-/** `next`: where the delimiter or the end of the line stands. */
-function readCell(text: string, from: number, delimiter: string) {
-  const quoted = /[^\S\r\n\t]*"((?:[^"]|"")*)"[^\S\r\n\t]*/y;
-  quoted.lastIndex = from;
-  const match = quoted.exec(text);
-  const ends = (at: number) => at >= text.length || text[at] === delimiter || text[at] === '\r' || text[at] === '\n';
-  if (match && ends(quoted.lastIndex)) {
-    return { content: match[1]!.replaceAll('""', '"'), next: quoted.lastIndex, isClosed: true };
-  }
-  let next = from;
-  while (!ends(next)) next++;
-  const content = text.slice(from, next).trim();
-  return { content, next, isClosed: !content.startsWith('"') };
-}
+const countLineBreaks = (text: string): number => text.match(/\r\n|\r|\n/g)?.length ?? 0;
 
 const quote = (text: string): string => (/[",;\t\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

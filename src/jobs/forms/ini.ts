@@ -48,6 +48,7 @@ export const ini: JobForm = {
   },
 };
 
+/** Read here, because the maintained INI parsers report neither the line of a key nor a section that is given twice. */
 function readSections(text: string): { sections: Section[]; problems: FormProblem[] } {
   const sections: Section[] = [];
   const problems: FormProblem[] = [];

@@ -1,6 +1,6 @@
 import { isObject, wireEntry } from './entries.ts';
 import type { FormProblem, JobForm } from './form.ts';
-import { findJsonFault, findRepeatedKey } from './json-syntax.ts';
+import { findJsonFault, findRepeatedKey } from './json-faults.ts';
 import { linesOfJson } from './yaml-tree.ts';
 
 const ACCEPTED = 'a list of jobs, or an object with such a list named jobs';

@@ -52,6 +52,15 @@ test('job files with mistakes, each with its place', async (t) => {
     ['[] // none', 'jobs.json: line 1, column 4: given "/", accepted: the end of the file'],
     ['[{"a": tru}]', 'jobs.json: line 1, column 8: given "t", accepted: a value'],
     ['[{"a": 1 "b": 2}]', 'jobs.json: line 1, column 10: given "\\"", accepted: a comma or }'],
+    ['[', 'jobs.json: line 1, column 2: given the end of the file, accepted: a value or ]'],
+    [
+      '[\n{"a": "\\q"}]',
+      'jobs.json: line 2, column 7: given "\\"", accepted: a text that ends on its line, with \\" for quotes and \\\\ for backslashes',
+    ],
+    [
+      '[{"a": 1,\n "b": {"a": 2,\n "a": 3}}]',
+      'jobs.json: line 3: [0].b.a: given a key that was given before, accepted: each key once',
+    ],
     ['7', 'jobs.json: line 1: (root): given 7, accepted: a list of jobs, or an object with such a list named jobs'],
     [
       '{"job": []}',
