@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { counted } from '../core/plural.ts';
-import { settingsTable, showSettings } from '../settings.ts';
+import { settingsPage, showSettings } from '../settings.ts';
 import { type Cli, examples, resolveFor } from './context.ts';
 import { formatTable } from './output.ts';
 
@@ -30,7 +30,7 @@ export function configCommand(cli: Cli): Command {
     .description('every setting with its value and where that came from; secrets are masked')
     .option('--json', 'as JSON')
     .option('--given', 'only those that are not left at their default')
-    .option('--markdown', "README's table of settings")
+    .option('--markdown', 'every setting, its default and what is accepted, as a page in Markdown')
     .addHelpText(
       'after',
       examples(
@@ -39,7 +39,7 @@ export function configCommand(cli: Cli): Command {
       ),
     )
     .action((options: { json?: boolean; given?: boolean; markdown?: boolean }, command: Command) => {
-      if (options.markdown) return cli.stdout.line(settingsTable());
+      if (options.markdown) return cli.stdout.line(settingsPage().trimEnd());
       const rows = showSettings(resolveFor(cli, command).given).filter(
         (row) => !options.given || row.source !== 'default',
       );

@@ -9,7 +9,7 @@ export const settings: Examination = {
       problem(
         'settings',
         formatSettingProblem(wrong),
-        '`vedette config show` lists all settings; README says what each is.',
+        '`vedette config show` lists all settings; docs/settings.md describes each.',
       ),
     );
   },

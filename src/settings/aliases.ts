@@ -5,8 +5,8 @@
 export const CERTIFICATE_USER = 'KAFKA_USER';
 
 /**
- * Names in the environment that similar programs use, by the setting that they give; the README lists them with the
- * others. Two names of one setting that say different things are an error that names both.
+ * Names in the environment that similar programs use, by the setting that they give; docs/settings.md lists them with
+ * the others. Two names of one setting that say different things are an error that names both.
  */
 export const ALIASES: Readonly<Record<string, readonly string[]>> = {
   'database.url': ['POSTGRES_DSN', 'postgresql_uri'],

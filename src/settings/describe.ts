@@ -3,7 +3,7 @@ import { formatBytes, type LeafMeta, metaOf } from './leaf.ts';
 import { type Given, settingLeaves } from './resolve.ts';
 import { mask } from './values.ts';
 
-/** One setting as people read about it: README's table, `config show` and the help are made of these. */
+/** One setting as people read about it; docs/settings.md is made of these. */
 export interface SettingDescription {
   path: string;
   description: string;
@@ -24,18 +24,6 @@ export function describeSettings(): SettingDescription[] {
       env,
     };
   });
-}
-
-/** README's table of settings, in Markdown. A test compares it with the README. */
-export function settingsTable(): string {
-  const cell = (text: string) => text.replaceAll('|', '\\|');
-  const rows = describeSettings().map(({ path, description, default: value, env }) => {
-    const shortNames = env.slice(0, -1).map((name) => `\`${name}\``);
-    return `| \`${path}\` | ${value === '' ? '' : `\`${cell(value)}\``} | ${shortNames.join(' ')} | ${cell(description)} |`;
-  });
-  return ['| setting | default | short name in the environment | what it is |', '|---|---|---|---|', ...rows].join(
-    '\n',
-  );
 }
 
 export interface ShownSetting {

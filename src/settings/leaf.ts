@@ -3,7 +3,7 @@ import { formatDuration } from '../core/duration.ts';
 
 /**
  * What a leaf of the settings is, beyond its JSON schema: how text becomes its value and how it is shown. The command
- * line, the environment, README's table and `config show` are all derived from it.
+ * line, the environment, docs/settings.md and `config show` are all derived from it.
  */
 export type LeafKind =
   | 'text'

@@ -1,6 +1,6 @@
 import { boolean, choice, duration, group, integer, pem, text } from './leaf.ts';
 
-export const database = group('PostgreSQL. With neither url nor host, an embedded server under data_dir', {
+export const database = group('PostgreSQL; with neither url nor host, the embedded server under data_dir', {
   url: text('Where PostgreSQL is, as one URL or as `host=... dbname=...`.', {
     default: null,
     env: ['DATABASE_URL'],

@@ -23,7 +23,14 @@ test('npm pack in a fresh checkout packs what runs and nothing else', async (t) 
   t.comment(`${Math.round(packed.size / 1000)} kB, ${packed.entryCount} files`);
   t.ok(packed.size < MAX_BYTES);
   const names: string[] = packed.files.map(({ path }: { path: string }) => path);
-  for (const name of ['bin/vedette.js', 'dist/cli.js', 'migrations/0001-initial.sql', 'settings/default.yaml']) {
+  for (const name of [
+    'bin/vedette.js',
+    'dist/cli.js',
+    'migrations/0001-initial.sql',
+    'settings/default.yaml',
+    'LICENSE',
+    'docs/settings.md',
+  ]) {
     t.ok(names.includes(name), name);
   }
   const others = names.filter((name) => /^(src|test|examples|benchmarks|deploy|jobs)|\.map$|\.env$|proofs/.test(name));
