@@ -3,7 +3,7 @@ import { withDeadline } from '../core/deadline.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
 import { plainText } from '../core/plain-text.ts';
 import { counted } from '../core/plural.ts';
-import type { Finding, Verdict } from '../doctor/examination.ts';
+import type { Finding, Severity } from '../doctor/index.ts';
 import { examineSettings } from '../settings.ts';
 import { type Cli, EXIT, examples, loadOptionsFor, settingOption } from './context.ts';
 import { withGivenOptions } from './hints.ts';
@@ -28,7 +28,7 @@ export function doctorCommand(cli: Cli): Command {
     )
     .action(async (options: { strict?: boolean; json?: boolean }, command: Command) => {
       const findings = await examine(cli, command);
-      const count = (verdict: Verdict) => findings.filter((finding) => finding.verdict === verdict).length;
+      const count = (verdict: Severity) => findings.filter((finding) => finding.verdict === verdict).length;
       const isHealthy = count('problem') === 0 && !(options.strict && count('warning') > 0);
       cli.exitCode = isHealthy ? EXIT.ok : EXIT.failed;
       if (options.json) {
@@ -43,16 +43,13 @@ export function doctorCommand(cli: Cli): Command {
 }
 
 async function examine(cli: Cli, command: Command): Promise<Finding[]> {
-  const [{ createPatient }, { diagnose }, { examinations }] = await Promise.all([
-    import('../doctor/patient.ts'),
-    import('../doctor/diagnose.ts'),
-    import('../doctor/index.ts'),
-  ]);
+  const { createExaminationContext, diagnose, examinations } = await import('../doctor/index.ts');
   const { settings, problems } = examineSettings(loadOptionsFor(cli, command));
   const lifecycle = new Lifecycle();
   const loadJobs = async () => loadJobFile(settings, await loadJobRules(settings));
   try {
-    return await diagnose(createPatient({ settings, settingsProblems: problems, loadJobs, lifecycle }), examinations);
+    const context = createExaminationContext({ settings, settingsProblems: problems, loadJobs, lifecycle });
+    return await diagnose(context, examinations);
   } finally {
     await withDeadline(lifecycle.close(), CLOSE_MS, 'not closed').catch(() => undefined);
   }

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { parseDuration, parseSeconds } from '../core/duration.ts';
 import { VedetteError } from '../errors.ts';
-import type { Workload } from '../plan/workload.ts';
+import type { Workload } from '../plan/index.ts';
 import { parseBytes } from '../settings/leaf.ts';
 import type { Settings } from '../settings.ts';
 import { type Cli, examples, settingsFor } from './context.ts';
@@ -61,11 +61,7 @@ export function planCommand(cli: Cli): Command {
       ),
     )
     .action(async (options: PlanOptions, command: Command) => {
-      const [{ plan }, { COSTS }, { showCosts, showPlan }] = await Promise.all([
-        import('../plan/plan.ts'),
-        import('../plan/costs.ts'),
-        import('../plan/show.ts'),
-      ]);
+      const { COSTS, plan, showCosts, showPlan } = await import('../plan/index.ts');
       const table = layOut(cli.stdout);
       if (options.costs) return options.json ? cli.stdout.json(COSTS) : cli.stdout.line(showCosts(table));
       const workload = await readWorkload(options, settingsFor(cli, command));

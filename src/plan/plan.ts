@@ -88,7 +88,7 @@ function planTables(workload: Workload, checksPerSecond: number): TablePlan[] {
   const records = (checksPerSecond * held(workload, 'stream')) / SECOND_MS;
   const copies = stream === 'kafka' ? replication : 1;
   return [
-    ...GRANULARITIES.map((granularity) => planMetrics(workload, granularity)),
+    ...GRANULARITIES.map((granularity) => planGranularity(workload, granularity)),
     {
       name: 'results',
       place: 'postgres',
@@ -113,7 +113,7 @@ function planTables(workload: Workload, checksPerSecond: number): TablePlan[] {
   ];
 }
 
-function planMetrics(workload: Workload, granularity: Granularity): TablePlan {
+function planGranularity(workload: Workload, granularity: Granularity): TablePlan {
   const bucketMs = BUCKET_MS[granularity];
   const heldMs = held(workload, granularity);
   // A bucket that has only begun has a row too, and a job that is slower than the buckets has one only where it has a result.

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { test } from 'tap';
 import { createTestDatabase, createTestDatabaseUrl } from '../helpers/database.ts';
-import { findings, findingsOn, finds } from './ward.ts';
+import { findings, findingsOn, finds } from './examine.ts';
 
 const PORT = { PORT: '0' };
 const on = (url: string) => ({ ...PORT, DATABASE_URL: url });

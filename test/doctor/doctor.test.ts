@@ -2,11 +2,9 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { type Test, test } from 'tap';
-import { diagnose } from '../../src/doctor/diagnose.ts';
-import type { Finding } from '../../src/doctor/examination.ts';
-import type { Patient } from '../../src/doctor/patient.ts';
+import { diagnose, type ExaminationContext, type Finding } from '../../src/doctor/index.ts';
 import { vedette } from '../cli/run.ts';
-import { findings, findingsOn, finds } from './ward.ts';
+import { findings, findingsOn, finds } from './examine.ts';
 
 // A port that nothing of the machine uses, so that only the planted fault is found.
 const PORT = { PORT: '0' };
@@ -150,10 +148,10 @@ test('a data folder that others hold, or that is none', async (t) => {
 });
 
 test('an examination that hangs or breaks is a finding', async (t: Test) => {
-  const patient = { settingsProblems: [] } as unknown as Patient;
+  const context = { settingsProblems: [] } as unknown as ExaminationContext;
   const hangs = { name: 'hangs', timeoutMs: 20, examine: () => new Promise<Finding[]>(() => {}) };
   const breaks = { name: 'breaks', examine: async () => Promise.reject(new Error('a defect')) };
-  t.match(await diagnose(patient, [hangs, breaks]), [
+  t.match(await diagnose(context, [hangs, breaks]), [
     { name: 'hangs', verdict: 'problem', found: 'no answer within 0.02 s' },
     { name: 'breaks', verdict: 'problem', found: 'could not be looked at: a defect' },
   ]);

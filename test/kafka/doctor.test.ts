@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { SASL_USER } from '../../scripts/kafka/cluster.ts';
-import { findings, findingsOn, finds } from '../doctor/ward.ts';
+import { findings, findingsOn, finds } from '../doctor/examine.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { noBroker, startKafka } from './broker.ts';
 import { withAdmin } from './topics.ts';

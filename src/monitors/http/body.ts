@@ -2,8 +2,8 @@ import type { Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { ProbeFailure } from '../failure.ts';
 import { decodeText } from './charset.ts';
-import type { HttpResponse } from './exchange.ts';
 import { headerValues, listItems } from './parser/headers.ts';
+import type { HttpResponse } from './transport/exchange.ts';
 
 export type ReadText = { text: string; isCut: boolean } | { failure: ProbeFailure };
 

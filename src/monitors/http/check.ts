@@ -5,14 +5,20 @@ import { seconds } from '../net/dial.ts';
 import { TimeLimit } from '../net/time-limit.ts';
 import { type FindSelf, SELF_HOST } from '../self.ts';
 import { HttpCookies } from './cookies.ts';
-import { type HttpLane, type HttpOutcome, type HttpRequest, type HttpResponse, isRedirect } from './exchange.ts';
-import { HttpTrip } from './http-trip.ts';
 import { judge } from './judge.ts';
 import type { HttpOptions } from './options.ts';
 import { createHttpPlan, type HttpPlan } from './plan.ts';
 import { locationOf, redirected } from './redirect.ts';
-import { SocketLane } from './socket-transport.ts';
-import { StrictLane } from './strict-transport.ts';
+import { RedirectChain } from './redirect-chain.ts';
+import {
+  type HttpOutcome,
+  type HttpRequest,
+  type HttpResponse,
+  type HttpTransport,
+  isRedirect,
+} from './transport/exchange.ts';
+import { SocketTransport } from './transport/socket.ts';
+import { StrictTransport } from './transport/strict.ts';
 
 /** Methods whose request may be sent twice (RFC 9110 9.2.2); those of the others get a fresh connection each. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
@@ -29,7 +35,7 @@ export class HttpCheck {
   readonly #options: HttpOptions;
   readonly #context: HttpContext;
   /** The connection that is kept from check to check, if any is. */
-  #lane: HttpLane | null = null;
+  #transport: HttpTransport | null = null;
 
   constructor(options: HttpOptions, context: HttpContext) {
     this.#options = options;
@@ -40,21 +46,21 @@ export class HttpCheck {
     const begunAt = performance.now();
     const limit = new TimeLimit(timeoutMs, signal);
     // A check by hand shows all that is known; the others cannot publish it.
-    const trip = new HttpTrip();
+    const chain = new RedirectChain();
     try {
       // Made anew each time: it takes microseconds, and 100,000 of them would take 150 MB.
       const plan = createHttpPlan(this.#options, this.#context.userAgent);
       const request = await this.#located(requestOf(plan, slotTag), timeoutMs);
-      const response = await this.#follow(trip, plan, request, limit);
+      const response = await this.#follow(chain, plan, request, limit);
       const responseTime = seconds(begunAt);
-      const judgement = await judge(plan, response, { responseTime, limit, certificate: trip.certificate });
+      const judgement = await judge(plan, response, { responseTime, limit, certificate: chain.certificate });
       return {
         ...judgement,
         status: String(response.status),
         responseTime,
-        timings: trip.timings,
-        bytes: trip.bytes,
-        ...(slotTag === undefined ? { facts: trip.facts(response) } : undefined),
+        timings: chain.timings,
+        bytes: chain.bytes,
+        ...(slotTag === undefined ? { facts: chain.facts(response) } : undefined),
       };
     } catch (error) {
       const { reason, message } = error instanceof ProbeFailure ? error : defect(error);
@@ -62,12 +68,12 @@ export class HttpCheck {
         // Our own fault says nothing about the site.
         outcome: reason === 'internal' ? 'missed' : 'down',
         reason,
-        status: trip.status === null ? null : String(trip.status),
+        status: chain.status === null ? null : String(chain.status),
         responseTime: null,
-        timings: trip.timings,
-        ...(trip.status === null ? undefined : { bytes: trip.bytes }),
+        timings: chain.timings,
+        ...(chain.status === null ? undefined : { bytes: chain.bytes }),
         detail: message,
-        ...(slotTag === undefined ? { facts: trip.facts(null) } : undefined),
+        ...(slotTag === undefined ? { facts: chain.facts(null) } : undefined),
       };
     } finally {
       limit.dispose();
@@ -76,8 +82,8 @@ export class HttpCheck {
 
   /** Closes the connection that is kept. */
   close(): void {
-    this.#lane?.close();
-    this.#lane = null;
+    this.#transport?.close();
+    this.#transport = null;
   }
 
   /** A request to this Vedette itself goes to where its API listens now. Throws a ProbeFailure. */
@@ -90,48 +96,49 @@ export class HttpCheck {
   }
 
   /** The last response of the redirects. Throws a ProbeFailure. */
-  async #follow(trip: HttpTrip, plan: HttpPlan, first: HttpRequest, limit: TimeLimit): Promise<HttpResponse> {
+  async #follow(chain: RedirectChain, plan: HttpPlan, first: HttpRequest, limit: TimeLimit): Promise<HttpResponse> {
     const { redirects } = plan;
     const cookies = new HttpCookies();
     // Without the cookies of the way: those are chosen again for each request.
     let { headers: given } = first;
     for (let request = first; ; ) {
       const outcome = await this.#exchange(request, plan, limit);
-      trip.add(outcome);
+      chain.add(outcome);
       if (outcome.error) throw outcome.error.failure;
       const { response } = outcome;
       if (!redirects.follow || !isRedirect(response.status)) return response;
       const location = locationOf(response.headers);
       if (location === null) return response;
-      if (trip.hops.length >= redirects.max) throw new ProbeFailure('redirect', `more than ${redirects.max} redirects`);
+      if (chain.hops.length >= redirects.max)
+        throw new ProbeFailure('redirect', `more than ${redirects.max} redirects`);
       const target = redirected({ ...request, headers: given }, response.status, location, plan);
       given = target.headers;
       await cookies.take(request, response);
       const next = cookies.addTo(target, given);
-      trip.visit(request, next);
+      chain.visit(request, next);
       limit.activity = `answer of ${next.origin}`;
       request = next;
     }
   }
 
   async #exchange(request: HttpRequest, plan: HttpPlan, limit: TimeLimit): Promise<HttpOutcome> {
-    const lane = this.#laneFor(request, plan);
-    const outcome = await lane.exchange(request, limit);
+    const transport = this.#transportFor(request, plan);
+    const outcome = await transport.exchange(request, limit);
     // Its site had closed the kept connection just then, which is no fault of it.
-    return outcome.error?.isStale ? lane.exchange(request, limit) : outcome;
+    return outcome.error?.isStale ? transport.exchange(request, limit) : outcome;
   }
 
-  #laneFor({ origin, method }: HttpRequest, plan: HttpPlan): HttpLane {
+  #transportFor({ origin, method }: HttpRequest, plan: HttpPlan): HttpTransport {
     const isKept =
-      plan.keepAlive && origin === plan.request.origin && IDEMPOTENT.has(method) && this.#lane?.isBusy !== true;
-    if (!isKept) return this.#createLane(origin, plan, false);
-    this.#lane ??= this.#createLane(origin, plan, true);
-    return this.#lane;
+      plan.keepAlive && origin === plan.request.origin && IDEMPOTENT.has(method) && this.#transport?.isBusy !== true;
+    if (!isKept) return this.#createTransport(origin, plan, false);
+    this.#transport ??= this.#createTransport(origin, plan, true);
+    return this.#transport;
   }
 
-  #createLane(origin: string, plan: HttpPlan, keeps: boolean): HttpLane {
+  #createTransport(origin: string, plan: HttpPlan, keeps: boolean): HttpTransport {
     const context = origin === SELF_ORIGIN ? { ...this.#context, gate: OPEN } : this.#context;
-    return plan.isStrict ? new StrictLane(origin, context, keeps) : new SocketLane(context, keeps);
+    return plan.isStrict ? new StrictTransport(origin, context, keeps) : new SocketTransport(context, keeps);
   }
 }
 

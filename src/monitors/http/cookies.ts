@@ -1,7 +1,7 @@
 import type { CookieJar } from 'tough-cookie';
-import type { HttpRequest, HttpResponse } from './exchange.ts';
 import { headerValues } from './parser/headers.ts';
 import { FIELD_VALUE } from './parser/request.ts';
+import type { HttpRequest, HttpResponse } from './transport/exchange.ts';
 
 const MAX_COOKIES = 50;
 const MAX_COOKIE_LENGTH = 4_096;

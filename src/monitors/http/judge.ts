@@ -5,9 +5,9 @@ import { type CertificateFacts, expiryWarning } from '../net/certificate.ts';
 import type { Pattern } from '../net/patterns/pattern.ts';
 import type { TimeLimit } from '../net/time-limit.ts';
 import { readText } from './body.ts';
-import type { HttpResponse } from './exchange.ts';
 import { headerValues, readingsOf } from './parser/headers.ts';
 import type { HttpPlan } from './plan.ts';
+import type { HttpResponse } from './transport/exchange.ts';
 
 export interface Judgement {
   outcome: ProbeResult['outcome'];
@@ -15,7 +15,7 @@ export interface Judgement {
   detail?: string;
 }
 
-export interface Circumstances {
+export interface JudgementContext {
   responseTime: number;
   /** The one that expires first; null when none was looked at. */
   certificate: CertificateFacts | null;
@@ -28,9 +28,9 @@ const UP: Judgement = Object.freeze({ outcome: 'up' });
  * The verdict on a response: status, headers, body, then what only degrades it. What is wrong first is the reason. Throws
  * a ProbeFailure when the time is over before a pattern is decided.
  */
-export async function judge(plan: HttpPlan, response: HttpResponse, circumstances: Circumstances): Promise<Judgement> {
+export async function judge(plan: HttpPlan, response: HttpResponse, context: JudgementContext): Promise<Judgement> {
   if (!plan.isExpected(response.status)) return down('status', `status ${response.status} is not expected`);
-  const { limit, responseTime, certificate } = circumstances;
+  const { limit, responseTime, certificate } = context;
   for (const { name, pattern } of plan.expectedHeaders) {
     const values = headerValues(response.headers, name);
     if (values.length === 0) return down('header', `there is no header ${name}`);

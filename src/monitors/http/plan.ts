@@ -1,8 +1,8 @@
 import type { TlsChoice } from '../net/dial.ts';
 import { createPattern, type Pattern } from '../net/patterns/pattern.ts';
-import { type HttpRequest, isRedirect } from './exchange.ts';
 import type { HttpOptions } from './options.ts';
 import { createStatusTest, namesStatus, type StatusTest } from './status-test.ts';
+import { type HttpRequest, isRedirect } from './transport/exchange.ts';
 
 /** What a job of type http asks for. */
 export interface HttpPlan {

@@ -1,10 +1,10 @@
 import { ProbeFailure } from '../failure.ts';
 import type { TlsChoice } from '../net/dial.ts';
 import { SELF_HOST } from '../self.ts';
-import type { HttpRequest } from './exchange.ts';
 import { headerValues } from './parser/headers.ts';
 import type { HeaderList } from './parser/lines.ts';
 import { addressOf, type HttpPlan } from './plan.ts';
+import type { HttpRequest } from './transport/exchange.ts';
 
 /** Headers that say nothing about who asks; all others stay with the origin that they were meant for. */
 const HARMLESS = new Set([

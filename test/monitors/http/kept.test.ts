@@ -1,7 +1,7 @@
 import { test } from 'tap';
-import type { HttpRequest } from '../../../src/monitors/http/exchange.ts';
 import { createHttpPlan } from '../../../src/monitors/http/plan.ts';
-import { SocketLane } from '../../../src/monitors/http/socket-transport.ts';
+import type { HttpRequest } from '../../../src/monitors/http/transport/exchange.ts';
+import { SocketTransport } from '../../../src/monitors/http/transport/socket.ts';
 import { createGate } from '../../../src/monitors/net/gate.ts';
 import { TimeLimit } from '../../../src/monitors/net/time-limit.ts';
 import { check, prepare, serve, serveRaw } from '../support.ts';
@@ -35,7 +35,7 @@ test('a kept connection is left when its name leads elsewhere, or the gate has c
 
 test('a connection is used until its greatest age, and for as long as its site allows', async (t) => {
   const request: HttpRequest = { ...createHttpPlan({ uri: 'http://127.0.0.1/' }, 'test').request };
-  const exchange = async (lane: SocketLane, port: number) => {
+  const exchange = async (lane: SocketTransport, port: number) => {
     const limit = new TimeLimit(5_000, new AbortController().signal);
     const target = { ...request.target, port };
     const { response } = await lane.exchange({ ...request, target, origin: `http://127.0.0.1:${port}` }, limit);
@@ -44,7 +44,7 @@ test('a connection is used until its greatest age, and for as long as its site a
   };
   const context = { names: { resolve: async () => [] }, gate: createGate({ mode: 'off' }) };
   const site = await serveRaw(t, (socket) => socket.on('data', () => socket.write(OK)));
-  const lane = new SocketLane(context, true, 60);
+  const lane = new SocketTransport(context, true, 60);
   t.equal(await exchange(lane, site.port), false);
   t.equal(await exchange(lane, site.port), true);
   await pause(80);
@@ -54,7 +54,7 @@ test('a connection is used until its greatest age, and for as long as its site a
   const brief = await serveRaw(t, (socket) =>
     socket.on('data', () => socket.write(OK.replace('\r\n\r\n', '\r\nkeep-alive: timeout=0\r\n\r\n'))),
   );
-  const second = new SocketLane(context, true);
+  const second = new SocketTransport(context, true);
   t.equal(await exchange(second, brief.port), false);
   t.equal(await exchange(second, brief.port), false, 'the site allows no time');
   second.close();

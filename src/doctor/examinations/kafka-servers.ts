@@ -1,9 +1,9 @@
 import { connect, type Socket } from 'node:net';
 import { rootCertificates, connect as tlsConnect } from 'node:tls';
-import { counted } from '../core/plural.ts';
-import type { KafkaTls } from '../streaming/kafka/options.ts';
-import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
-import type { Patient } from './patient.ts';
+import { counted } from '../../core/plural.ts';
+import type { KafkaTls } from '../../streaming/kafka/options.ts';
+import type { ExaminationContext } from '../context.ts';
+import { type Examination, type Finding, ok, problem, warning } from '../examination.ts';
 
 const CONNECT_MS = 4_000;
 
@@ -12,8 +12,8 @@ export const kafkaServers: Examination = {
   name: 'kafka',
   settings: ['kafka', 'stream'],
   timeoutMs: 20_000,
-  async examine(patient) {
-    const { kafkaConnection, stream } = patient.settings;
+  async examine(context) {
+    const { kafkaConnection, stream } = context.settings;
     if (!kafkaConnection || stream.driver === 'embedded') return [];
     const { bootstrapServers, tls } = kafkaConnection;
     const failures = (await Promise.all(bootstrapServers.map((server) => reach(server, tls)))).filter(
@@ -22,14 +22,14 @@ export const kafkaServers: Examination = {
     // One that answers is enough to begin with.
     if (failures.length === bootstrapServers.length) return failures;
     const findings = failures.map(({ name, found, advice }) => warning(name, found, advice ?? ''));
-    return [...findings, ...(await login(patient, bootstrapServers))];
+    return [...findings, ...(await login(context, bootstrapServers))];
   },
 };
 
-async function login(patient: Patient, bootstrapServers: readonly string[]): Promise<Finding[]> {
-  const { sasl, tls } = patient.settings.kafkaConnection ?? { sasl: null, tls: null };
+async function login(context: ExaminationContext, bootstrapServers: readonly string[]): Promise<Finding[]> {
+  const { sasl, tls } = context.settings.kafkaConnection ?? { sasl: null, tls: null };
   try {
-    const brokers = (await patient.kafka())?.brokers ?? [];
+    const brokers = (await context.kafka())?.brokers ?? [];
     const how = [tls && 'TLS', sasl && `SASL ${sasl.mechanism} as ${sasl.user}`].filter(Boolean).join(', ');
     const count = counted(brokers.length, 'broker');
     const found = `${count} at ${bootstrapServers.join(',')}${how && ` (${how})`}`;

@@ -7,7 +7,7 @@ import type { SettingProblem, Settings } from '../settings.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
 import type { KafkaSurvey } from '../streaming/kafkajs/survey.ts';
 
-/** The machine, as far as examinations look at it; tests make another one. */
+/** The properties of this machine that examinations need; tests replace them. */
 export interface Machine {
   /** As process.versions.node. */
   nodeVersion: string;
@@ -26,8 +26,8 @@ export const thisMachine: Machine = {
   },
 };
 
-/** What is examined. Connections are made when first asked for, and shared. */
-export interface Patient {
+/** What examinations look at. Connections are made when first asked for, and shared. */
+export interface ExaminationContext {
   readonly settings: Settings;
   /** What is wrong in the settings; it is left at its default in `settings`. */
   readonly settingsProblems: readonly SettingProblem[];
@@ -44,7 +44,7 @@ export interface Patient {
   kafka(): Promise<KafkaSurvey | null>;
 }
 
-export interface PatientOptions {
+export interface ContextOptions {
   settings: Settings;
   settingsProblems: readonly SettingProblem[];
   loadJobs(): Promise<readonly Job[] | null>;
@@ -59,7 +59,7 @@ export interface PatientOptions {
 const CONNECT_MS = 4_000;
 const STATEMENT_MS = 5_000;
 
-export function createPatient(options: PatientOptions): Patient {
+export function createExaminationContext(options: ContextOptions): ExaminationContext {
   const { settings, settingsProblems, loadJobs, lifecycle, machine = thisMachine, oldestPostgres } = options;
   const database = once(async () => {
     const [{ createDatabase }, { findEmbeddedConnection }] = await Promise.all([

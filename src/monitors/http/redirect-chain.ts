@@ -1,10 +1,10 @@
 import type { Timings } from '../../messages/check-result.ts';
 import { ProbeFailure } from '../failure.ts';
 import { type CertificateFacts, expiresNoLater } from '../net/certificate.ts';
-import type { HttpError, HttpOutcome, HttpRequest, HttpResponse } from './exchange.ts';
+import type { ExchangeFailure, HttpOutcome, HttpRequest, HttpResponse } from './transport/exchange.ts';
 
 /** What is learnt on the way through the redirects. */
-export class HttpTrip {
+export class RedirectChain {
   readonly timings: Timings = {};
   readonly hops: string[] = [];
   bytes = 0;
@@ -19,7 +19,7 @@ export class HttpTrip {
   }
 
   add({ response, error }: HttpOutcome): void {
-    const { timings, bytes, status } = (response ?? error) as HttpResponse | HttpError;
+    const { timings, bytes, status } = (response ?? error) as HttpResponse | ExchangeFailure;
     for (const phase of PHASES) {
       const spent = timings[phase];
       if (spent !== undefined) this.timings[phase] = Math.round(((this.timings[phase] ?? 0) + spent) * 1e6) / 1e6;

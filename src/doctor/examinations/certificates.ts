@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { counted } from '../core/plural.ts';
-import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
+import { counted } from '../../core/plural.ts';
+import { type Examination, type Finding, ok, problem, warning } from '../examination.ts';
 
 const DAY_MS = 86_400_000;
 const SOON_DAYS = 30;

@@ -1,6 +1,6 @@
-import { type Instance, readInstances } from '../installation/instances.ts';
-import type { Database } from '../postgres/database.ts';
-import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
+import { type Instance, readInstances } from '../../installation/instances.ts';
+import type { Database } from '../../postgres/database.ts';
+import { type Examination, type Finding, ok, problem, warning } from '../examination.ts';
 
 /** The processes that share the database: who lives, who died, and whether they can be told apart. */
 export const fleet: Examination = {

@@ -1,13 +1,13 @@
 import { isIP } from 'node:net';
-import type { ConnectionGate, NameResolver } from '../monitor.ts';
-import { certificateFacts } from '../net/certificate.ts';
-import type { Connection } from '../net/dial.ts';
-import type { TimeLimit } from '../net/time-limit.ts';
+import type { ConnectionGate, NameResolver } from '../../monitor.ts';
+import { certificateFacts } from '../../net/certificate.ts';
+import type { Connection } from '../../net/dial.ts';
+import type { TimeLimit } from '../../net/time-limit.ts';
+import { headerValues } from '../parser/headers.ts';
+import type { ResponseHead } from '../parser/response-parser.ts';
 import type { HttpRequest } from './exchange.ts';
-import { headerValues } from './parser/headers.ts';
-import type { ResponseHead } from './parser/response-parser.ts';
 
-export interface LaneContext {
+export interface TransportContext {
   names: NameResolver;
   gate: ConnectionGate;
 }
@@ -42,7 +42,7 @@ export class KeptConnection {
   }
 
   /** Takes it for a request. False when it is closed, or not as good as a fresh one. */
-  async take(request: HttpRequest, context: LaneContext, limit: TimeLimit): Promise<boolean> {
+  async take(request: HttpRequest, context: TransportContext, limit: TimeLimit): Promise<boolean> {
     if (this.#isBroken || !(await isAsGoodAsFresh(this.connection, request, context, limit))) return false;
     // It may have been closed while the name was looked up.
     if (this.#isBroken) return false;
@@ -69,7 +69,7 @@ export class KeptConnection {
 export async function isAsGoodAsFresh(
   connection: Connection,
   { target }: HttpRequest,
-  { names, gate }: LaneContext,
+  { names, gate }: TransportContext,
   limit: TimeLimit,
 ): Promise<boolean> {
   if (gate.refusal(connection.remoteAddress) !== null) return false;

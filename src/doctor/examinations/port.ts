@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
+import { type Examination, type Finding, ok, problem, warning } from '../examination.ts';
 
 export const port: Examination = {
   name: 'api',

@@ -1,10 +1,10 @@
-import { formatDuration } from '../core/duration.ts';
-import { counted, plural } from '../core/plural.ts';
-import { formatBytes } from '../settings/leaf.ts';
-import type { Settings } from '../settings.ts';
-import type { KafkaSurvey, TopicSurvey } from '../streaming/kafkajs/survey.ts';
-import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
-import type { Patient } from './patient.ts';
+import { formatDuration } from '../../core/duration.ts';
+import { counted, plural } from '../../core/plural.ts';
+import { formatBytes } from '../../settings/leaf.ts';
+import type { Settings } from '../../settings.ts';
+import type { KafkaSurvey, TopicSurvey } from '../../streaming/kafkajs/survey.ts';
+import type { ExaminationContext } from '../context.ts';
+import { type Examination, type Finding, ok, problem, warning } from '../examination.ts';
 
 const HOUR_MS = 3_600_000;
 /** `vedette verify` looks at a day unless told otherwise, and a bucket can only be judged when all of it is there. */
@@ -16,21 +16,21 @@ export const kafkaTopics: Examination = {
   name: 'kafka.topics',
   settings: ['kafka', 'stream', 'topics', 'publisher'],
   timeoutMs: 20_000,
-  async examine(patient) {
-    const survey = await patient.kafka();
+  async examine(context) {
+    const survey = await context.kafka();
     if (!survey) return [];
-    const { results, success, failures } = patient.settings.topics;
-    const pinned = await readPinned(patient);
+    const { results, success, failures } = context.settings.topics;
+    const pinned = await readPinned(context);
     const names = new Set([...[results, success, failures].filter((name) => name !== null), ...pinned.keys()]);
-    const findings = await Promise.all([...names].map((name) => examineTopic(name, survey, patient.settings, pinned)));
+    const findings = await Promise.all([...names].map((name) => examineTopic(name, survey, context.settings, pinned)));
     return findings.flat();
   },
 };
 
 /** By topic, the number of partitions that results are routed by; nothing where PostgreSQL cannot say. */
-async function readPinned(patient: Patient): Promise<Map<string, number>> {
+async function readPinned(context: ExaminationContext): Promise<Map<string, number>> {
   try {
-    const database = await patient.tables();
+    const database = await context.tables();
     if (!database) return new Map();
     const { rows } = await database.query<{ topic: string; partitions: number }>(
       'SELECT topic, partitions FROM stream_topics ORDER BY topic',

@@ -1,5 +1,5 @@
-import { VedetteError } from '../errors.ts';
-import { type Examination, ok, problem } from './examination.ts';
+import { VedetteError } from '../../errors.ts';
+import { type Examination, ok, problem } from '../examination.ts';
 
 export const jobs: Examination = {
   name: 'jobs',

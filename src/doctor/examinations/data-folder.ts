@@ -2,9 +2,9 @@ import { constants, existsSync } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
-import { embeddedVersion } from '../postgres/embedded/binaries.ts';
-import { dataFolderHolder } from '../postgres/embedded/folder-lock.ts';
-import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
+import { embeddedVersion } from '../../postgres/embedded/binaries.ts';
+import { dataFolderHolder } from '../../postgres/embedded/folder-lock.ts';
+import { type Examination, type Finding, ok, problem, warning } from '../examination.ts';
 
 /** The folder of the embedded PostgreSQL; nothing where PostgreSQL is elsewhere. */
 export const dataFolder: Examination = {

@@ -1,8 +1,8 @@
-import { VedetteError } from '../errors.ts';
-import type { Database } from '../postgres/database.ts';
-import { FUNCTIONS, RELATIONS } from '../postgres/grants.ts';
-import { pendingMigrations } from '../postgres/migrate.ts';
-import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
+import { VedetteError } from '../../errors.ts';
+import type { Database } from '../../postgres/database.ts';
+import { FUNCTIONS, RELATIONS } from '../../postgres/grants.ts';
+import { pendingMigrations } from '../../postgres/migrate.ts';
+import { type Examination, type Finding, ok, problem, warning } from '../examination.ts';
 
 /** Of those that are given and exist. */
 const MISSING_RIGHTS = `
@@ -23,8 +23,8 @@ const MAY_CREATE = `
 export const postgresRights: Examination = {
   name: 'postgres.rights',
   settings: ['database', 'data_dir', 'storage.schema'],
-  async examine(patient) {
-    const database = await patient.database();
+  async examine(context) {
+    const database = await context.database();
     if (!database) return [];
     let pending: string[];
     try {

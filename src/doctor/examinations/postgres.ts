@@ -1,8 +1,8 @@
-import { VedetteError } from '../errors.ts';
-import { connectionAdvice } from '../postgres/connection-advice.ts';
-import type { Database } from '../postgres/database.ts';
-import type { Settings } from '../settings.ts';
-import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
+import { VedetteError } from '../../errors.ts';
+import { connectionAdvice } from '../../postgres/connection-advice.ts';
+import type { Database } from '../../postgres/database.ts';
+import type { Settings } from '../../settings.ts';
+import { type Examination, type Finding, ok, problem, warning } from '../examination.ts';
 
 interface ServerFacts {
   version: string;
@@ -22,11 +22,11 @@ const FACTS = `
 export const postgres: Examination = {
   name: 'postgres',
   settings: ['database', 'data_dir'],
-  async examine(patient) {
-    const { settings } = patient;
+  async examine(context) {
+    const { settings } = context;
     let database: Database | null;
     try {
-      database = await patient.database();
+      database = await context.database();
     } catch (error) {
       if (!(error instanceof VedetteError)) throw error;
       return [unusable(error)];

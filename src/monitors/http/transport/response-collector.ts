@@ -1,12 +1,12 @@
-import type { Timings } from '../../messages/check-result.ts';
-import type { ProbeFailure } from '../failure.ts';
-import { type Connection, seconds } from '../net/dial.ts';
+import type { Timings } from '../../../messages/check-result.ts';
+import type { ProbeFailure } from '../../failure.ts';
+import { type Connection, seconds } from '../../net/dial.ts';
+import { headerValues } from '../parser/headers.ts';
+import type { ResponseHead, ResponseSink } from '../parser/response-parser.ts';
 import { type HttpOutcome, type HttpRequest, isRedirect } from './exchange.ts';
-import { headerValues } from './parser/headers.ts';
-import type { ResponseHead, ResponseSink } from './parser/response-parser.ts';
 
 /** Collects one response within the bounds of its request, and says once how the exchange ended. */
-export class HttpReply implements ResponseSink {
+export class ResponseCollector implements ResponseSink {
   readonly #request: HttpRequest;
   readonly #onEnd: (outcome: HttpOutcome) => void;
   readonly #body: Buffer[] = [];

@@ -1,6 +1,6 @@
-import { chooseDriver } from '../streaming/choose.ts';
-import { whyNoRdkafka } from '../streaming/rdkafka/index.ts';
-import { type Examination, ok, problem, warning } from './examination.ts';
+import { chooseDriver } from '../../streaming/choose.ts';
+import { whyNoRdkafka } from '../../streaming/rdkafka/index.ts';
+import { type Examination, ok, problem, warning } from '../examination.ts';
 
 export const nativeDriver: Examination = {
   name: 'stream',

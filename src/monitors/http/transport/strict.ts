@@ -1,20 +1,20 @@
 import { type buildConnector, Client, type Dispatcher } from 'undici';
-import { ProbeFailure, toFailure } from '../failure.ts';
-import { afterHandshake, type ConnectCallback, type Connection, Dial } from '../net/dial.ts';
-import type { TimeLimit } from '../net/time-limit.ts';
-import { total } from '../net/total.ts';
-import type { HttpLane, HttpOutcome, HttpRequest } from './exchange.ts';
-import { isAsGoodAsFresh, type LaneContext, MAX_CONNECTION_AGE_MS } from './kept-connection.ts';
-import type { HeaderList } from './parser/lines.ts';
-import { HttpReply } from './reply.ts';
+import { ProbeFailure, toFailure } from '../../failure.ts';
+import { afterHandshake, type ConnectCallback, type Connection, Dial } from '../../net/dial.ts';
+import type { TimeLimit } from '../../net/time-limit.ts';
+import { total } from '../../net/total.ts';
+import type { HeaderList } from '../parser/lines.ts';
+import type { HttpOutcome, HttpRequest, HttpTransport } from './exchange.ts';
+import { isAsGoodAsFresh, MAX_CONNECTION_AGE_MS, type TransportContext } from './kept-connection.ts';
+import { ResponseCollector } from './response-collector.ts';
 
 const MAX_HEADER_BYTES = 64 * 1024;
 const MAX_INTERIM_RESPONSES = 20;
 
 /** Exchanges of undici's client, whose parser refuses all that is not quite HTTP/1.1. */
-export class StrictLane implements HttpLane {
+export class StrictTransport implements HttpTransport {
   readonly #origin: string;
-  readonly #context: LaneContext;
+  readonly #context: TransportContext;
   readonly #keeps: boolean;
   #client: Client | null = null;
   /** The one under way. */
@@ -22,7 +22,7 @@ export class StrictLane implements HttpLane {
   #connection: Connection | null = null;
   #connectedAt = 0;
 
-  constructor(origin: string, context: LaneContext, keeps: boolean) {
+  constructor(origin: string, context: TransportContext, keeps: boolean) {
     this.#origin = origin;
     this.#context = context;
     this.#keeps = keeps;
@@ -75,8 +75,8 @@ export class StrictLane implements HttpLane {
 class StrictExchange implements Dispatcher.DispatchHandler {
   readonly #request: HttpRequest;
   readonly #keeps: boolean;
-  readonly #context: LaneContext;
-  readonly #reply: HttpReply;
+  readonly #context: TransportContext;
+  readonly #collector: ResponseCollector;
   readonly #outcome: Promise<HttpOutcome>;
   #dial: Dial | null = null;
   #abort: ((error?: Error) => void) | null = null;
@@ -84,7 +84,7 @@ class StrictExchange implements Dispatcher.DispatchHandler {
   #interim = 0;
   connection: Connection | null = null;
 
-  constructor(request: HttpRequest, keeps: boolean, context: LaneContext) {
+  constructor(request: HttpRequest, keeps: boolean, context: TransportContext) {
     this.#request = request;
     this.#keeps = keeps;
     this.#context = context;
@@ -92,7 +92,7 @@ class StrictExchange implements Dispatcher.DispatchHandler {
     this.#outcome = new Promise((resolve) => {
       end = resolve;
     });
-    this.#reply = new HttpReply(request, end);
+    this.#collector = new ResponseCollector(request, end);
   }
 
   async run(client: Client, kept: Connection | null, limit: TimeLimit): Promise<HttpOutcome> {
@@ -101,7 +101,7 @@ class StrictExchange implements Dispatcher.DispatchHandler {
     const { path, method, headers, body } = this.#request;
     const options = { path, method: method as Dispatcher.HttpMethod, headers, body, reset: !this.#keeps };
     try {
-      if (!this.#reply.isDone) client.dispatch(options, this);
+      if (!this.#collector.isDone) client.dispatch(options, this);
     } catch (error) {
       this.#stop(new ProbeFailure('internal', (error as Error).message));
     }
@@ -123,12 +123,12 @@ class StrictExchange implements Dispatcher.DispatchHandler {
   }
 
   onConnect(abort: (error?: Error) => void): void {
-    if (this.#reply.isDone) {
+    if (this.#collector.isDone) {
       abort();
       return;
     }
     this.#abort = abort;
-    this.#reply.begin(this.connection!, this.#isReused);
+    this.#collector.begin(this.connection!, this.#isReused);
   }
 
   onHeaders(status: number, rawHeaders: Buffer[]): boolean {
@@ -137,46 +137,46 @@ class StrictExchange implements Dispatcher.DispatchHandler {
       if (this.#interim > MAX_INTERIM_RESPONSES) this.#stop(new ProbeFailure('protocol', 'too many interim responses'));
       return true;
     }
-    this.#reply.onHead({ status, headers: rawHeaders.map(nameOrValue) satisfies HeaderList });
-    if (this.#reply.isDone) this.#abort?.();
+    this.#collector.onHead({ status, headers: rawHeaders.map(nameOrValue) satisfies HeaderList });
+    if (this.#collector.isDone) this.#abort?.();
     return true;
   }
 
   onData(chunk: Buffer): boolean {
-    if (this.#reply.isDone) return true;
-    this.#reply.onBody(chunk);
-    if (this.#reply.isDone) this.#abort?.();
+    if (this.#collector.isDone) return true;
+    this.#collector.onBody(chunk);
+    if (this.#collector.isDone) this.#abort?.();
     return true;
   }
 
   onComplete(): void {
-    this.#reply.succeed();
+    this.#collector.succeed();
     // undici would destroy it with an error, whose stack costs a tenth of the check.
     if (!this.#keeps) this.connection?.socket.destroy();
   }
 
   onError(error: Error): void {
-    if (this.#reply.isDone) return;
+    if (this.#collector.isDone) return;
     const failure = this.#toFailure(error);
-    this.#fail(failure, failure.reason === 'connect' && !this.#reply.hasHead);
+    this.#fail(failure, failure.reason === 'connect' && !this.#collector.hasHead);
   }
 
   /** Ends it now; nothing of it stays open. */
   #stop(failure: ProbeFailure): void {
-    if (this.#reply.isDone) return;
+    if (this.#collector.isDone) return;
     this.#fail(failure);
     if (this.#abort) this.#abort(failure);
     else this.#dial?.stop(failure);
   }
 
   #fail(failure: ProbeFailure, mayBeStale = false): void {
-    if (this.#abort === null) Object.assign(this.#reply.timings, this.#dial?.timings);
-    this.#reply.fail(failure, mayBeStale);
+    if (this.#abort === null) Object.assign(this.#collector.timings, this.#dial?.timings);
+    this.#collector.fail(failure, mayBeStale);
   }
 
   #toFailure(error: Error): ProbeFailure {
     if (this.#abort === null) return toFailure(error, this.#dial?.phase ?? 'connect');
-    if (this.#reply.hasHead) return toFailure(error, 'response');
+    if (this.#collector.hasHead) return toFailure(error, 'response');
     const failure = toFailure(error, 'request');
     return this.connection === null ? failure : afterHandshake(failure, this.connection);
   }

@@ -1,24 +1,24 @@
 import type { Socket } from 'node:net';
-import { ProbeFailure, toDefect, toFailure } from '../failure.ts';
-import { afterHandshake, type ConnectCallback, type Connection, Dial } from '../net/dial.ts';
-import type { TimeLimit } from '../net/time-limit.ts';
-import { total } from '../net/total.ts';
-import type { HttpLane, HttpOutcome, HttpRequest } from './exchange.ts';
-import { KeptConnection, type LaneContext, MAX_CONNECTION_AGE_MS } from './kept-connection.ts';
-import { serializeRequest } from './parser/request.ts';
-import { type ResponseHead, ResponseParser, type ResponseSink } from './parser/response-parser.ts';
-import { HttpReply } from './reply.ts';
+import { ProbeFailure, toDefect, toFailure } from '../../failure.ts';
+import { afterHandshake, type ConnectCallback, type Connection, Dial } from '../../net/dial.ts';
+import type { TimeLimit } from '../../net/time-limit.ts';
+import { total } from '../../net/total.ts';
+import { serializeRequest } from '../parser/request.ts';
+import { type ResponseHead, ResponseParser, type ResponseSink } from '../parser/response-parser.ts';
+import type { HttpOutcome, HttpRequest, HttpTransport } from './exchange.ts';
+import { KeptConnection, MAX_CONNECTION_AGE_MS, type TransportContext } from './kept-connection.ts';
+import { ResponseCollector } from './response-collector.ts';
 
 /** Exchanges on bare sockets, read as leniently as browsers do. */
-export class SocketLane implements HttpLane {
-  readonly #context: LaneContext;
+export class SocketTransport implements HttpTransport {
+  readonly #context: TransportContext;
   readonly #maxAgeMs: number;
   readonly #keeps: boolean;
   #kept: KeptConnection | null = null;
   #isClosed = false;
   isBusy = false;
 
-  constructor(context: LaneContext, keeps: boolean, maxAgeMs = MAX_CONNECTION_AGE_MS) {
+  constructor(context: TransportContext, keeps: boolean, maxAgeMs = MAX_CONNECTION_AGE_MS) {
     this.#context = context;
     this.#keeps = keeps;
     this.#maxAgeMs = maxAgeMs;
@@ -69,9 +69,9 @@ export class SocketLane implements HttpLane {
 /** One request and its response on one connection. */
 class SocketExchange implements ResponseSink {
   readonly #request: HttpRequest;
-  readonly #context: LaneContext;
+  readonly #context: TransportContext;
   readonly #keep: ((connection: Connection, head: ResponseHead) => void) | null;
-  readonly #reply: HttpReply;
+  readonly #collector: ResponseCollector;
   readonly #parser: ResponseParser;
   #dial: Dial | null = null;
   #connection: Connection | null = null;
@@ -79,19 +79,19 @@ class SocketExchange implements ResponseSink {
 
   constructor(
     request: HttpRequest,
-    context: LaneContext,
+    context: TransportContext,
     keep: ((connection: Connection, head: ResponseHead) => void) | null,
     onEnd: (outcome: HttpOutcome) => void,
   ) {
     this.#request = request;
     this.#context = context;
     this.#keep = keep;
-    this.#reply = new HttpReply(request, onEnd);
+    this.#collector = new ResponseCollector(request, onEnd);
     this.#parser = new ResponseParser(this, { isHeadRequest: request.method === 'HEAD' });
   }
 
   get isDone(): boolean {
-    return this.#reply.isDone;
+    return this.#collector.isDone;
   }
 
   begin(kept: Connection | null): void {
@@ -122,16 +122,16 @@ class SocketExchange implements ResponseSink {
 
   onHead(head: ResponseHead): void {
     this.#head = head;
-    this.#reply.onHead(head);
+    this.#collector.onHead(head);
   }
 
   onBody(bytes: Buffer): void {
-    this.#reply.onBody(bytes);
+    this.#collector.onBody(bytes);
   }
 
   #send(connection: Connection, isReused: boolean): void {
     this.#connection = connection;
-    this.#reply.begin(connection, isReused);
+    this.#collector.begin(connection, isReused);
     const { socket } = connection;
     if (this.isDone) {
       // The time was over before it could be used.
@@ -167,7 +167,7 @@ class SocketExchange implements ResponseSink {
   }, this.#onDefect);
 
   readonly #onError = total((error: Error): void => {
-    const failure = toFailure(error, this.#reply.hasHead ? 'response' : 'request');
+    const failure = toFailure(error, this.#collector.hasHead ? 'response' : 'request');
     this.#fail(this.#explained(failure), !this.#parser.hasBegun);
   }, this.#onDefect);
 
@@ -180,18 +180,18 @@ class SocketExchange implements ResponseSink {
       this.#fail(this.#explained(failure), !this.#parser.hasBegun);
       return;
     }
-    if (this.#parser.isDone) this.#reply.succeed();
+    if (this.#parser.isDone) this.#collector.succeed();
     if (this.isDone) this.#release();
   }
 
   #explained(failure: ProbeFailure): ProbeFailure {
-    return this.#reply.hasHead ? failure : afterHandshake(failure, this.#connection as Connection);
+    return this.#collector.hasHead ? failure : afterHandshake(failure, this.#connection as Connection);
   }
 
   #fail(failure: ProbeFailure, mayBeStale = false): void {
     if (this.isDone) return;
-    if (this.#connection === null) Object.assign(this.#reply.timings, this.#dial?.timings);
-    this.#reply.fail(failure, mayBeStale);
+    if (this.#connection === null) Object.assign(this.#collector.timings, this.#dial?.timings);
+    this.#collector.fail(failure, mayBeStale);
     if (this.#connection === null) this.#dial?.stop(failure);
     else this.#connection.socket.destroy();
   }

@@ -1,5 +1,5 @@
-import { formatSettingProblem } from '../settings/problems.ts';
-import { type Examination, ok, problem } from './examination.ts';
+import { formatSettingProblem } from '../../settings/problems.ts';
+import { type Examination, ok, problem } from '../examination.ts';
 
 export const settings: Examination = {
   name: 'settings',

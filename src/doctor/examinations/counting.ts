@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { counted, plural } from '../core/plural.ts';
-import { keyOf, type PartitionLag, readLag, readPositions, readWaiting } from '../lag/lag.ts';
-import type { KnownProcessor } from '../lag/positions.ts';
-import { groupByReason, reasonOf } from '../lag/reasons.ts';
-import { type Examination, type Finding, ok, problem, warning } from './examination.ts';
+import { counted, plural } from '../../core/plural.ts';
+import { keyOf, type PartitionLag, readLag, readPositions, readWaiting } from '../../lag/lag.ts';
+import type { KnownProcessor } from '../../lag/positions.ts';
+import { groupByReason, reasonOf } from '../../lag/reasons.ts';
+import { type Examination, type Finding, ok, problem, warning } from '../examination.ts';
 
 /** Long enough that something moves wherever something is counted, unless it is far behind. */
 const BETWEEN_MS = 2_500;

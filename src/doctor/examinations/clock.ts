@@ -1,4 +1,4 @@
-import { type Examination, ok, problem, warning } from './examination.ts';
+import { type Examination, ok, problem, warning } from '../examination.ts';
 
 const NOTICEABLE_MS = 500;
 const HARMFUL_MS = 5_000;

@@ -1,6 +1,6 @@
-import { readableSize } from '../core/readable-size.ts';
+import { readableSize } from '../../core/readable-size.ts';
+import { type Examination, ok, problem, warning } from '../examination.ts';
 import { nearestExisting } from './data-folder.ts';
-import { type Examination, ok, problem, warning } from './examination.ts';
 
 const NEARLY_FULL_BYTES = 2 ** 28;
 const LITTLE_BYTES = 2 ** 31;

@@ -1,9 +1,14 @@
 import type { Test } from 'tap';
 import { Lifecycle } from '../../src/core/lifecycle.ts';
-import { diagnose } from '../../src/doctor/diagnose.ts';
-import type { Finding, Verdict } from '../../src/doctor/examination.ts';
-import { examinations } from '../../src/doctor/index.ts';
-import { createPatient, type Machine, thisMachine } from '../../src/doctor/patient.ts';
+import {
+  createExaminationContext,
+  diagnose,
+  examinations,
+  type Finding,
+  type Machine,
+  type Severity,
+  thisMachine,
+} from '../../src/doctor/index.ts';
 import { examineSettings } from '../../src/settings.ts';
 import { vedette } from '../cli/run.ts';
 
@@ -22,7 +27,7 @@ export async function findingsOn(
   const { settings, problems } = examineSettings({ env, cwd: t.testdir({}) });
   const lifecycle = new Lifecycle();
   t.teardown(() => lifecycle.close());
-  const patient = createPatient({
+  const context = createExaminationContext({
     settings,
     settingsProblems: problems,
     loadJobs: async () => null,
@@ -30,12 +35,12 @@ export async function findingsOn(
     machine: { ...thisMachine, ...machine },
     ...options,
   });
-  return diagnose(patient, examinations);
+  return diagnose(context, examinations);
 }
 
 interface Expected {
   name: string;
-  verdict: Verdict;
+  verdict: Severity;
   found: RegExp;
   /** Left out where nothing has to be done. */
   advice?: RegExp;

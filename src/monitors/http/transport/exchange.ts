@@ -1,11 +1,11 @@
-import type { Timings } from '../../messages/check-result.ts';
-import type { ProbeFailure } from '../failure.ts';
-import type { Connection, ConnectTarget } from '../net/dial.ts';
-import type { TimeLimit } from '../net/time-limit.ts';
-import type { HeaderList } from './parser/lines.ts';
+import type { Timings } from '../../../messages/check-result.ts';
+import type { ProbeFailure } from '../../failure.ts';
+import type { Connection, ConnectTarget } from '../../net/dial.ts';
+import type { TimeLimit } from '../../net/time-limit.ts';
+import type { HeaderList } from '../parser/lines.ts';
 
 /** What exchanges requests of one origin for responses, one at a time. */
-export interface HttpLane {
+export interface HttpTransport {
   readonly isBusy: boolean;
   /** Never rejects. Every connection is closed afterwards, unless it is kept for the next. */
   exchange(request: HttpRequest, limit: TimeLimit): Promise<HttpOutcome>;
@@ -48,7 +48,7 @@ export interface HttpResponse {
 }
 
 /** How an exchange failed. */
-export interface HttpError {
+export interface ExchangeFailure {
   failure: ProbeFailure;
   timings: Timings;
   /** Of the response that had begun; null before. */
@@ -58,7 +58,7 @@ export interface HttpError {
   isStale: boolean;
 }
 
-export type HttpOutcome = { response: HttpResponse; error: null } | { response: null; error: HttpError };
+export type HttpOutcome = { response: HttpResponse; error: null } | { response: null; error: ExchangeFailure };
 
 export function isRedirect(status: number): boolean {
   return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;

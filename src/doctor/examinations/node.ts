@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { root } from '../root.ts';
-import { type Examination, ok, problem, warning } from './examination.ts';
+import { root } from '../../root.ts';
+import { type Examination, ok, problem, warning } from '../examination.ts';
 
 interface Package {
   engines: { node: string };
