@@ -14,6 +14,7 @@ import { createProcessor } from '../src/processor/processor.ts';
 import type { ConsumerHandler } from '../src/streaming/driver.ts';
 import { loadKafkajs } from '../src/streaming/kafkajs/client.ts';
 import { createTestDatabase } from '../test/helpers/database.ts';
+import { processorDefaults } from '../test/helpers/defaults.ts';
 import { driverNames, fill, JOBS, openDriver, PARTITIONS, startBroker, stopBroker } from './kafka-setup.ts';
 import { report, round } from './machine.ts';
 
@@ -137,7 +138,12 @@ async function processOnly(servers: string, name: string, topic: string, results
   const database = await createTestDatabase({ teardown: (undo: () => unknown) => void teardowns.unshift(undo) });
   const driver = await openDriver({ bootstrapServers: servers.split(',') }, name);
   const base = { database, driver, logger: silentLogger, clock: systemClock, topics: [topic] };
-  const processor = createProcessor({ ...base, group: `counted-${topic}-${name}`, instanceId: name });
+  const processor = createProcessor({
+    ...processorDefaults,
+    ...base,
+    group: `counted-${topic}-${name}`,
+    instanceId: name,
+  });
   let rss = 0;
   const pause = () => new Promise((resolve) => setTimeout(resolve, 2));
   await processor.start();

@@ -15,6 +15,7 @@ import { SeriesProgress, type Tally } from '../src/processor/series/progress.ts'
 import { MetricsWriter } from '../src/processor/tables/metrics/writer.ts';
 import { TablePartitions } from '../src/processor/tables/partitions.ts';
 import { createTestDatabase } from '../test/helpers/database.ts';
+import { processorDefaults } from '../test/helpers/defaults.ts';
 import { createFakeDriver } from '../test/processor/fake-driver.ts';
 import { measure, report, round } from './machine.ts';
 import { blocksOf, resultAt } from './results.ts';
@@ -159,7 +160,13 @@ async function throughProcessor(store: ResultsStore, { lean = false, relaxed = f
   const from = performance.now();
   const cpu = process.cpuUsage();
   const base = { database, driver, logger: silentLogger, clock: systemClock, group: 'benchmark', topics: ['checks'] };
-  const processor = createProcessor({ ...base, instanceId: 'benchmark', resultsStore: store, hooks: steps });
+  const processor = createProcessor({
+    ...processorDefaults,
+    ...base,
+    instanceId: 'benchmark',
+    resultsStore: store,
+    hooks: steps,
+  });
   await processor.start();
   let rss = 0;
   while (processor.stats().results < RESULTS) {

@@ -13,6 +13,7 @@ import { migrate } from '../src/postgres/migrate.ts';
 import { createDatabase } from '../src/postgres/pool.ts';
 import type { StreamDriver } from '../src/streaming/driver.ts';
 import { createEmbeddedDriver } from '../src/streaming/embedded/index.ts';
+import { databaseDefaults } from '../test/helpers/defaults.ts';
 import { blocksByPartition, type Filling, fillDatabase, roundOf, sizeOf } from '../test/helpers/filled-database.ts';
 import { openDriver, startBroker, stopBroker } from './kafka-setup.ts';
 import { report, round } from './machine.ts';
@@ -27,10 +28,18 @@ const BLOCK_LINES = [1, 10, 100, 1_000];
 const folder = await mkdtemp(join(tmpdir(), 'vedette-row-sizes-'));
 const server = await startEmbeddedPostgres({ dataDir: folder, logger: silentLogger });
 // A day is to pass in minutes: only waiting for the disk is left out, what is written and spent stays.
-const eager = await createDatabase({ connectionString: server.connectionString, logger: silentLogger });
+const eager = await createDatabase({
+  ...databaseDefaults,
+  connectionString: server.connectionString,
+  logger: silentLogger,
+});
 await eager.query(`ALTER DATABASE ${eager.databaseName} SET synchronous_commit = off`);
 await eager.close();
-const database = await createDatabase({ connectionString: server.connectionString, logger: silentLogger });
+const database = await createDatabase({
+  ...databaseDefaults,
+  connectionString: server.connectionString,
+  logger: silentLogger,
+});
 try {
   await migrate(database);
   const memory = await processorMemory();

@@ -17,6 +17,7 @@ import { createPublisher } from '../src/scheduler/publisher.ts';
 import { createScheduler, type SchedulerStats } from '../src/scheduler/scheduler.ts';
 import { createEmbeddedDriver } from '../src/streaming/embedded/index.ts';
 import { createTestDatabaseUrl } from '../test/helpers/database.ts';
+import { databaseDefaults, publisherDefaults, schedulerDefaults } from '../test/helpers/defaults.ts';
 import { report, round } from './machine.ts';
 
 const logger = createLogger({ level: 'warn', fd: 2 });
@@ -44,7 +45,7 @@ async function runAll(minutes: number, jobs: number): Promise<void> {
   const target = fork(fileURLToPath(import.meta.url), ['target'], { execArgv: ['--import=tsx'] });
   try {
     const { port } = await message<{ port: number }>(target);
-    const database = await createDatabase({ logger, connectionString: url, poolSize: 2 });
+    const database = await createDatabase({ ...databaseDefaults, logger, connectionString: url, poolSize: 2 });
     await insertJobs(database, jobs, port);
     await database.close();
     const scheduler = fork(fileURLToPath(import.meta.url), ['scheduler', url, String(minutes), String(jobs)], {
@@ -116,14 +117,15 @@ async function insertJobs(database: Database, jobs: number, port: number): Promi
 
 async function schedule(connectionString: string, minutes: number, jobs: number): Promise<void> {
   growHeapSparingly();
-  const database = await createDatabase({ logger, connectionString });
+  const database = await createDatabase({ ...databaseDefaults, logger, connectionString });
   const driver = createEmbeddedDriver({ database, logger });
   const partitionsOf = async (topic: string) =>
     (await driver.ensureTopics([{ topic, partitions: PARTITIONS }], { create: true })).get(topic) as number;
   const context = { gate: createGate({ mode: 'off' }), userAgent: 'vedette benchmark' };
   const rules = createJobRules({ monitors, context, cronProblem: () => null });
-  const publisher = createPublisher({ driver, clock: systemClock, logger, partitionsOf });
+  const publisher = createPublisher({ ...publisherDefaults, driver, clock: systemClock, logger, partitionsOf });
   const scheduler = createScheduler({
+    ...schedulerDefaults,
     clock: systemClock,
     logger,
     database,

@@ -41,15 +41,15 @@ export interface ApiOptions {
   /** Whether the server listens on a loopback address only; then the Host header must name one (DNS rebinding). */
   loopback: boolean;
   /** Names besides localhost and loopback addresses that a Host header may carry then. */
-  allowedHosts?: readonly string[];
+  allowedHosts: readonly string[];
   auth: AuthOptions;
   /** Answer nothing but probes and /metrics: the process does not have the role `api`. */
   probesOnly?: boolean;
-  /** Requests a minute and client; null turns the limit off. */
-  rateLimitPerMinute?: number | null;
-  bodyLimitBytes?: number;
+  /** Requests a minute and client; 0 turns the limit off. */
+  rateLimitPerMinute: number;
+  bodyLimitBytes: number;
   /** A request that has not arrived whole by then is ended. */
-  requestTimeoutMs?: number;
+  requestTimeoutMs: number;
   /** Checks by hand under way at once; further ones are answered 503. */
   maxConcurrentChecks?: number;
   /** Whether /metrics has counters per job, and for how many series at most. */
@@ -60,7 +60,7 @@ export interface ApiOptions {
   /** Whether POST /db/init may drop and recreate the tables. */
   allowReset: boolean;
   /** Proxies whose X-Forwarded-For is believed: addresses or CIDR ranges. */
-  trustProxy?: readonly string[] | boolean;
+  trustProxy: readonly string[] | boolean;
 }
 
 export interface AuthOptions {

@@ -30,11 +30,11 @@ const MAX_HEADER_BYTES = 16_384;
  */
 export async function createServer(dependencies: ApiDependencies): Promise<FastifyInstance> {
   const { options, logger } = dependencies;
-  const requestTimeout = options.requestTimeoutMs ?? 30_000;
+  const requestTimeout = options.requestTimeoutMs;
   const app = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: options.bodyLimitBytes ?? 262_144,
+    bodyLimit: options.bodyLimitBytes,
     requestTimeout,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
@@ -129,10 +129,10 @@ function installHelmet(app: FastifyInstance) {
 }
 
 /** One allowance a client for all routes together, unknown paths included; a route with `rateLimit: false` is free. */
-async function installRateLimit(app: FastifyInstance, perMinute: number | null | undefined): Promise<void> {
-  if (perMinute === null) return;
+async function installRateLimit(app: FastifyInstance, perMinute: number): Promise<void> {
+  if (perMinute === 0) return;
   await app.register(rateLimit, { global: false, cache: 10_000 });
-  const take = app.createRateLimit({ max: perMinute ?? 1_200, timeWindow: 60_000 });
+  const take = app.createRateLimit({ max: perMinute, timeWindow: 60_000 });
   app.addHook('onRequest', async (request, reply) => {
     if ((request.routeOptions.config as { rateLimit?: false }).rateLimit === false) return;
     const taken = await take(request);

@@ -48,7 +48,7 @@ function apiDependencies(foundation: Foundation, roles: Roles): ApiDependencies 
       loopback,
       probesOnly: !settings.roles.includes('api'),
       auth: { required: loopback && server.apiKeys.length === 0 ? 'nothing' : 'changes', keys: server.apiKeys },
-      rateLimitPerMinute: server.rateLimitPerMinute === 0 ? null : server.rateLimitPerMinute,
+      rateLimitPerMinute: server.rateLimitPerMinute,
       bodyLimitBytes: server.bodyLimitBytes,
       requestTimeoutMs: server.requestTimeoutMs,
       allowReset: server.allowReset,

@@ -24,6 +24,7 @@ async function find(settings: Settings): Promise<SelfPlace | string> {
     ...(server ?? { connectionString: connectionString as string }),
     schema: settings.storage.schema,
     poolSize: 1,
+    statementTimeoutMs: settings.database.statementTimeoutMs,
     applicationName: 'vedette command',
     logger: silentLogger,
   });

@@ -11,11 +11,11 @@ export interface ConnectionOptions {
   password?: string;
   /** `true`: TLS checked against the system's authorities. Default: what the connection string says, else no TLS. */
   tls?: boolean | TlsOptions;
-  /** Schema of every table; becomes the search_path. Default `public`. */
-  schema?: string;
+  /** Schema of every table; becomes the search_path. */
+  schema: string;
   applicationName?: string;
-  /** Limit of one statement; 0 is none. Default 30,000. */
-  statementTimeoutMs?: number;
+  /** Limit of one statement; 0 is none. */
+  statementTimeoutMs: number;
   /** What a client waits longer than that before it gives up a server that does not answer at all. Default 5,000. */
   graceMs?: number;
   /** Limit of connecting, and of waiting for a free connection of the pool. Default 5,000. */
@@ -45,7 +45,7 @@ export interface ClientConfig {
 }
 
 export function toClientConfig(options: ConnectionOptions): ClientConfig {
-  const { schema = 'public', statementTimeoutMs = 30_000, connectionTimeoutMs = 5_000, graceMs = 5_000 } = options;
+  const { schema, statementTimeoutMs, connectionTimeoutMs = 5_000, graceMs = 5_000 } = options;
   const config: pg.ClientConfig = {
     ...endpoint(options),
     application_name: options.applicationName ?? 'vedette',

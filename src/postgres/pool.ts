@@ -14,8 +14,8 @@ export { isRetryable } from './retryable.ts';
 
 export interface DatabaseOptions extends ConnectionOptions {
   logger: Logger;
-  /** Connections at most, the one that listens not counted. Default 8. */
-  poolSize?: number;
+  /** Connections at most, the one that listens not counted. */
+  poolSize: number;
   /** Oldest major version that will do. Default 14. */
   oldestVersion?: number;
 }
@@ -62,7 +62,7 @@ class PooledDatabase implements Database {
     this.#graceMs = graceMs;
     this.#pool = new pg.Pool({
       ...config,
-      max: options.poolSize ?? 8,
+      max: options.poolSize,
       idleTimeoutMillis: 30_000,
       onConnect: async (client) => {
         const timer = setTimeout(() => discard(client), config.connectionTimeoutMillis);

@@ -1,6 +1,6 @@
 /** How much a processor holds before it writes. */
 export interface ProcessorLimits {
-  /** Rows of metrics and series held at most before they are written. Default 20,000. */
+  /** Rows of metrics and series held at most before they are written (processor.flush_rows). */
   rows: number;
   /** Results held at most before they are written. Default 200,000. */
   results: number;
@@ -22,8 +22,7 @@ export interface ProcessorLimits {
   stopMs: number;
 }
 
-export const DEFAULT_LIMITS: ProcessorLimits = {
-  rows: 20_000,
+export const DEFAULT_LIMITS: Omit<ProcessorLimits, 'rows'> = {
   results: 200_000,
   bytes: 16 * 1024 * 1024,
   catchUpAfterMs: 10_000,

@@ -1,4 +1,4 @@
-import { type GranularityPlan, planMetrics } from '../aggregates/metrics-plan.ts';
+import type { GranularityPlan } from '../aggregates/metrics-plan.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Database } from '../postgres/database.ts';
@@ -38,13 +38,13 @@ export interface ProcessorOptions {
   clock: Clock;
   group: string;
   topics: readonly string[];
-  /** What is counted, per granularity. Default: the built-in metrics. */
-  plans?: readonly GranularityPlan[];
-  /** Which raw results are kept. Default `none`. */
-  resultsStore?: ResultsStore;
-  /** How long a counted result may wait to be written, and how often it is done at most. Default 500. */
-  flushIntervalMs?: number;
-  limits?: Partial<ProcessorLimits>;
+  /** What is counted, per granularity. */
+  plans: readonly GranularityPlan[];
+  /** Which raw results are kept. */
+  resultsStore: ResultsStore;
+  /** How long a counted result may wait to be written, and how often it is done at most. */
+  flushIntervalMs: number;
+  limits: Pick<ProcessorLimits, 'rows'> & Partial<ProcessorLimits>;
   /** Written as the owner of the partitions. */
   instanceId: string;
   hooks?: ProcessorHooks;
@@ -53,8 +53,6 @@ export interface ProcessorOptions {
   /** Which epochs schedulers were given. Absent: those of the stream are believed. */
   leaseEpochs?: ReadLeaseEpochs;
 }
-
-const BUILT_IN_PLANS = planMetrics();
 
 /**
  * Counts the results of the topics into PostgreSQL, exactly once: consume, decode, deduplicate, accumulate, flush. What
@@ -105,7 +103,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
     this.#problems = new StreamProblems(logger);
     this.#refusals = new RefusalLog(logger, clock);
     this.#flusher = new Flusher({ database, clock, signal, outage: this.#outage, hooks });
-    const { plans = BUILT_IN_PLANS, keptFor = { metrics: {}, results: null }, leaseEpochs } = options;
+    const { plans, keptFor = { metrics: {}, results: null }, leaseEpochs } = options;
     this.#bounds = new Bounds({ database, clock, plans, keptFor, leaseEpochs });
     this.#digester = new Digester({ database, clock, signal, outage: this.#outage, bounds: this.#bounds });
     this.#assignments = new Assignments({
@@ -116,7 +114,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
       create: (topic, claimed) => this.#create(topic, claimed),
     });
     const held = () => this.#assignments.all();
-    this.#pace = new Pace({ clock, limits: this.#limits, intervalMs: options.flushIntervalMs ?? 500, held });
+    this.#pace = new Pace({ clock, limits: this.#limits, intervalMs: options.flushIntervalMs, held });
   }
 
   async start(): Promise<void> {
@@ -349,8 +347,8 @@ class CountingProcessor implements Processor, ConsumerHandler {
   #create(topic: string, claimed: ClaimedPartition): AssignedPartition {
     return new AssignedPartition(claimed, {
       topic,
-      store: this.#options.resultsStore ?? 'none',
-      plans: this.#options.plans ?? BUILT_IN_PLANS,
+      store: this.#options.resultsStore,
+      plans: this.#options.plans,
       bounds: this.#bounds,
       maxSeries: this.#limits.series,
       partRows: this.#limits.rows,

@@ -15,16 +15,16 @@ export interface PublisherOptions {
   clock: Clock;
   logger: Logger;
   /** `block`: many lines in a record; `record`: one line in each, with the job's id as key. */
-  format?: 'block' | 'record';
+  format: 'block' | 'record';
   /** How long lines are collected before they are sent. */
-  lingerMs?: number;
-  maxBlockBytes?: number;
+  lingerMs: number;
+  maxBlockBytes: number;
   /** Bound of what waits for the log, in bytes of lines. No topic alone can use it up. */
-  maxQueueBytes?: number;
+  maxQueueBytes: number;
   /** Gets a copy of every result that is `up`, best effort. */
-  successTopic?: string | null;
+  successTopic: string | null;
   /** Gets a copy of every other result, best effort. */
-  failuresTopic?: string | null;
+  failuresTopic: string | null;
   /** The pinned number of partitions of a topic, which is made when it is missing. Asked again until it answers. */
   partitionsOf(topic: string): Promise<number>;
 }
@@ -75,7 +75,7 @@ interface Route {
 }
 
 class StreamPublisher implements Publisher {
-  readonly #options: Required<PublisherOptions>;
+  readonly #options: PublisherOptions;
   readonly #routes = new Map<string, Route>();
   readonly #abort = new AbortController();
   readonly #roomCallbacks: Array<() => void> = [];
@@ -94,15 +94,7 @@ class StreamPublisher implements Publisher {
   #failingSince: number | null = null;
 
   constructor(options: PublisherOptions) {
-    this.#options = {
-      format: 'block',
-      lingerMs: 50,
-      maxBlockBytes: 512 * 1024,
-      maxQueueBytes: 64 * 1024 * 1024,
-      successTopic: null,
-      failuresTopic: null,
-      ...options,
-    };
+    this.#options = options;
     // While the stream is away every partition waits to try again, and all of them for this.
     setMaxListeners(0, this.#abort.signal);
   }

@@ -16,14 +16,14 @@ import { Timeline } from './timeline.ts';
 
 export interface SchedulerLimits {
   /** Checks under way at a time, over all and to one host. */
-  concurrency?: number;
-  concurrencyPerHost?: number;
+  concurrency: number;
+  concurrencyPerHost: number;
   /** A check that could not begin this long after its slot (or half its period, if that is less) is missed. */
-  lateLimitMs?: number;
+  lateLimitMs: number;
   /** A scheduler that is silent this long loses its shards. */
-  leaseMs?: number;
+  leaseMs: number;
   /** How often progress is stored; leases are renewed with it, at least at a third of their life. */
-  progressMs?: number;
+  progressMs: number;
   /** How long checks under way may go on when the scheduler stops. */
   stopGraceMs?: number;
 }
@@ -112,7 +112,7 @@ class ShardedScheduler implements Scheduler {
   #stopped: Promise<void> | undefined;
 
   constructor(options: CommonOptions & { leases: LeaseStore; spans: SpanStore; owner: string }) {
-    const { clock, logger, publisher, location, leases, owner, leaseMs = 6000, progressMs = 1000 } = options;
+    const { clock, logger, publisher, location, leases, owner, leaseMs, progressMs } = options;
     const signal = this.#abort.signal;
     this.#clock = clock;
     this.#logger = logger;
@@ -141,9 +141,9 @@ class ShardedScheduler implements Scheduler {
       location,
       prepare: options.prepare,
       hostOf: options.hostOf,
-      concurrency: options.concurrency ?? 2000,
-      concurrencyPerHost: options.concurrencyPerHost ?? 100,
-      lateLimitMs: options.lateLimitMs ?? 5000,
+      concurrency: options.concurrency,
+      concurrencyPerHost: options.concurrencyPerHost,
+      lateLimitMs: options.lateLimitMs,
       mayCheck: ({ shard }) => !this.#timeline.unsettled && this.#keeper.mayCheck(shard),
       onQuiet: (series) => this.#roster.onQuiet(series),
     });

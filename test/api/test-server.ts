@@ -6,6 +6,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { LagStatus } from '../../src/lag/lag-watch.ts';
 import type { Database } from '../../src/postgres/database.ts';
+import { serverDefaults } from '../helpers/defaults.ts';
 import { createAnswerCheck } from './answer-check.ts';
 import { MemoryJobStore } from './memory-job-store.ts';
 import { testJobRules } from './test-job-rules.ts';
@@ -44,8 +45,7 @@ export async function createTestServer(
     options: {
       loopback: true,
       auth: { required: 'nothing', keys: [] },
-      rateLimitPerMinute: null,
-      allowReset: false,
+      ...serverDefaults,
       metricsCacheMs: 0,
       ...options,
     },

@@ -5,6 +5,7 @@ import { type Test, test } from 'tap';
 import { silentLogger } from '../../src/core/logger.ts';
 import { createDatabase } from '../../src/postgres/pool.ts';
 import { createTestUsers } from '../helpers/database-users.ts';
+import { databaseDefaults } from '../helpers/defaults.ts';
 import { spawnVedette, vedette } from './run.ts';
 
 /** Every other answer is an error, for each path. */
@@ -21,7 +22,13 @@ async function createSite(t: Test): Promise<string> {
 }
 
 async function connect(t: Test, connectionString: string, schema: string) {
-  const database = await createDatabase({ connectionString, schema, logger: silentLogger, poolSize: 2 });
+  const database = await createDatabase({
+    ...databaseDefaults,
+    connectionString,
+    schema,
+    logger: silentLogger,
+    poolSize: 2,
+  });
   t.teardown(() => database.close());
   return database;
 }

@@ -6,6 +6,7 @@ import { silentLogger } from '../../src/core/logger.ts';
 import { createProcessor } from '../../src/processor/processor.ts';
 import { streamDrivers } from '../../src/streaming/index.ts';
 import { createTestDatabase } from '../helpers/database.ts';
+import { processorDefaults } from '../helpers/defaults.ts';
 import { line, START_MS } from '../processor/streams.ts';
 import { vedette } from './run.ts';
 
@@ -63,6 +64,7 @@ test('replay: results of a time as NDJSON, and rows mended from the stream', asy
   t.match(await replay('--rebuild', '--failures'), { code: 2, stderr: /of the filters it only takes --job/ });
 
   const processor = createProcessor({
+    ...processorDefaults,
     database,
     driver,
     logger: silentLogger,

@@ -9,6 +9,7 @@ import { silentLogger } from '../../src/core/logger.ts';
 import type { Database } from '../../src/postgres/database.ts';
 import { findEmbeddedConnection } from '../../src/postgres/embedded/server.ts';
 import { createDatabase } from '../../src/postgres/pool.ts';
+import { databaseDefaults } from '../helpers/defaults.ts';
 import { root, temporaryFolder } from './production-tree.ts';
 
 export type Row = Record<string, unknown>;
@@ -104,7 +105,12 @@ export class Example {
     if (this.#database) return this.#database;
     const found = this.#connectionString ?? (await findEmbeddedConnection(join(this.folder, 'data')));
     if (!found) throw new Error('The embedded server does not run yet');
-    this.#database = await createDatabase({ connectionString: found, logger: silentLogger, poolSize: 1 });
+    this.#database = await createDatabase({
+      ...databaseDefaults,
+      connectionString: found,
+      logger: silentLogger,
+      poolSize: 1,
+    });
     return this.#database;
   }
 

@@ -12,6 +12,7 @@ import { migrate } from '../../src/postgres/migrate.ts';
 import { createDatabase } from '../../src/postgres/pool.ts';
 import { spawnVedette } from '../cli/run.ts';
 import { createTestUsers } from '../helpers/database-users.ts';
+import { databaseDefaults } from '../helpers/defaults.ts';
 import { insertMetric, insertResult, insertSpan } from '../stats/rows.ts';
 import { type Interpolation, interpolate } from './grafana-macros.ts';
 
@@ -51,7 +52,13 @@ interface Bucket
 async function createScene(t: Test) {
   const { adminUrl, users, names, urlOf } = await createTestUsers(t);
   const connect = async (connectionString: string) => {
-    const database = await createDatabase({ connectionString, schema: SCHEMA, logger: silentLogger, poolSize: 2 });
+    const database = await createDatabase({
+      ...databaseDefaults,
+      connectionString,
+      schema: SCHEMA,
+      logger: silentLogger,
+      poolSize: 2,
+    });
     t.teardown(() => database.close());
     return database;
   };

@@ -10,6 +10,7 @@ import { installPostgres, type PostgresMajor } from '../../scripts/postgres/inst
 import { silentLogger } from '../../src/core/logger.ts';
 import { type Account, findPostgresAccount } from '../../src/postgres/embedded/account.ts';
 import { createDatabase } from '../../src/postgres/pool.ts';
+import { databaseDefaults } from '../helpers/defaults.ts';
 import { until } from '../helpers/until.ts';
 import { endWithThisProcess } from './last-resort.ts';
 
@@ -69,7 +70,7 @@ export async function startPostgres(
 
 async function answers(connectionString: string, child: ChildProcess): Promise<boolean> {
   if (child.exitCode !== null) throw new Error('PostgreSQL ended');
-  const database = await createDatabase({ connectionString, logger: silentLogger });
+  const database = await createDatabase({ ...databaseDefaults, connectionString, logger: silentLogger });
   try {
     await database.query('SELECT 1');
     return true;

@@ -10,6 +10,7 @@ import { silentLogger } from '../../src/core/logger.ts';
 import type { Database } from '../../src/postgres/database.ts';
 import { type EmbeddedServer, startEmbeddedPostgres } from '../../src/postgres/embedded/server.ts';
 import { createDatabase } from '../../src/postgres/pool.ts';
+import { databaseDefaults } from '../helpers/defaults.ts';
 import { until } from '../helpers/until.ts';
 import { type Audit, audit } from './audit.ts';
 import { createVedette, type VedetteOptions, type VedetteProcess } from './fleet.ts';
@@ -162,7 +163,7 @@ export async function createScene(t: Test, options: SceneOptions): Promise<Scene
 }
 
 export function openDatabase(t: Test, connectionString: string): Promise<Database> {
-  return createDatabase({ connectionString, logger: silentLogger }).then((database) => {
+  return createDatabase({ ...databaseDefaults, connectionString, logger: silentLogger }).then((database) => {
     t.teardown(() => database.close());
     return database;
   });

@@ -2,6 +2,7 @@ import tap, { type Test, test } from 'tap';
 import { freePort } from '../../scripts/free-port.ts';
 import { spawnVedette, vedette } from '../cli/run.ts';
 import { createTestDatabaseUrl, testServer } from '../helpers/database.ts';
+import { databaseDefaults } from '../helpers/defaults.ts';
 import { createFaultProxy, type FaultProxy } from '../helpers/fault-proxy.ts';
 import { until } from '../helpers/until.ts';
 
@@ -95,7 +96,7 @@ test('a processor whose flushes fail: its last error is the reason', async (t) =
   await startProcessor(t, databaseUrl);
   const { createDatabase } = await import('../../src/postgres/pool.ts');
   const { silentLogger } = await import('../../src/core/logger.ts');
-  const database = await createDatabase({ connectionString: databaseUrl, logger: silentLogger });
+  const database = await createDatabase({ ...databaseDefaults, connectionString: databaseUrl, logger: silentLogger });
   t.teardown(() => database.close());
   await until('counting', async () => (await web.status()).number_of_consumed_messages > 10, 90_000);
   await database.query(`

@@ -7,6 +7,7 @@ import type { Database } from '../../src/postgres/database.ts';
 import { connectionStringOf, withClient } from '../../src/postgres/embedded/cluster.ts';
 import { loadMigrations, migrate } from '../../src/postgres/migrate.ts';
 import { createDatabase, type DatabaseOptions } from '../../src/postgres/pool.ts';
+import { databaseDefaults } from './defaults.ts';
 import { leaveServer, type TestServer, useServer } from './postgres-server.ts';
 
 export interface TestDatabaseOptions extends Partial<DatabaseOptions> {
@@ -48,7 +49,13 @@ export async function createTestDatabase(t: Teardown, options: TestDatabaseOptio
   // A schema of another name is not in the template.
   const inTemplate = migrated && (options.schema ?? 'public') === 'public';
   const connectionString = await createTestDatabaseUrl(t, { migrated: inTemplate });
-  const database = await createDatabase({ logger: silentLogger, poolSize: 4, connectionString, ...poolOptions });
+  const database = await createDatabase({
+    ...databaseDefaults,
+    logger: silentLogger,
+    poolSize: 4,
+    connectionString,
+    ...poolOptions,
+  });
   t.teardown(() => database.close());
   if (migrated && !inTemplate) await migrate(database);
   return Object.assign(database, { connectionString });
@@ -77,7 +84,7 @@ async function ensureTemplate(server: TestServer): Promise<string> {
     await client.query(`DROP DATABASE IF EXISTS "${making}" WITH (FORCE)`);
     await client.query(`CREATE DATABASE "${making}" TEMPLATE template0`);
     const connectionString = connectionStringOf(server.password, server.port, making);
-    const database = await createDatabase({ logger: silentLogger, connectionString });
+    const database = await createDatabase({ ...databaseDefaults, logger: silentLogger, connectionString });
     await migrate(database).finally(() => database.close());
     await client.query(`ALTER DATABASE "${making}" RENAME TO "${name}"`);
   });

@@ -7,6 +7,7 @@ import { partitionOf } from '../../src/messages/partition.ts';
 import type { Database } from '../../src/postgres/database.ts';
 import { createProcessor } from '../../src/processor/processor.ts';
 import { createFakeDriver } from '../processor/fake-driver.ts';
+import { processorDefaults } from './defaults.ts';
 
 export interface Filling {
   jobs: number;
@@ -47,7 +48,7 @@ export async function fillDatabase(database: Database, filling: Filling): Promis
   const topic = `filling-${filling.fromMs ?? 0}`;
   const driver = createFakeDriver({ [topic]: PARTITIONS });
   const base = { database, driver, logger: silentLogger, clock: systemClock, group: 'filling', topics: [topic] };
-  const processor = createProcessor({ ...base, instanceId: 'filling', resultsStore: 'all' });
+  const processor = createProcessor({ ...processorDefaults, ...base, instanceId: 'filling' });
   await processor.start();
   let results = 0;
   for (let round = 0; round * filling.periodMs < filling.durationMs; round++) {

@@ -10,12 +10,19 @@ import { createHousekeeping } from '../../src/processor/housekeeping.ts';
 import { ensureTopicView } from '../../src/processor/tables/topic-views.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { createTestUsers, type TestUsers } from '../helpers/database-users.ts';
+import { databaseDefaults } from '../helpers/defaults.ts';
 import { insertMetric, insertResult } from '../stats/rows.ts';
 
 const DAY = 86_400_000;
 
 async function connect(t: Test, connectionString: string, schema = 'site_checker'): Promise<Database> {
-  const database = await createDatabase({ connectionString, schema, logger: silentLogger, poolSize: 2 });
+  const database = await createDatabase({
+    ...databaseDefaults,
+    connectionString,
+    schema,
+    logger: silentLogger,
+    poolSize: 2,
+  });
   t.teardown(() => database.close());
   return database;
 }

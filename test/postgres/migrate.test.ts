@@ -4,13 +4,16 @@ import { reset } from '../../src/installation/reset.ts';
 import { migrate, pendingMigrations } from '../../src/postgres/migrate.ts';
 import { createDatabase } from '../../src/postgres/pool.ts';
 import { createTestDatabase } from '../helpers/database.ts';
+import { databaseDefaults } from '../helpers/defaults.ts';
 
 test('migrations are applied once, in their order, by any number of processes at a time', async (t) => {
   const database = await createTestDatabase(t, { migrated: false });
   const pending = await pendingMigrations(database);
   t.equal(pending[0], '0001-initial.sql');
   const others = await Promise.all(
-    [1, 2, 3].map(() => createDatabase({ connectionString: database.connectionString, logger: silentLogger })),
+    [1, 2, 3].map(() =>
+      createDatabase({ ...databaseDefaults, connectionString: database.connectionString, logger: silentLogger }),
+    ),
   );
   const applied = await Promise.all([database, ...others].map((one) => migrate(one)));
   await Promise.all(others.map((one) => one.close()));

@@ -9,6 +9,7 @@ import {
 } from '../../src/postgres/partitions.ts';
 import { createDatabase } from '../../src/postgres/pool.ts';
 import { createTestDatabase } from '../helpers/database.ts';
+import { databaseDefaults } from '../helpers/defaults.ts';
 
 const NOON = Date.UTC(2026, 10, 21, 12);
 const HOUR = 3_600_000;
@@ -87,7 +88,9 @@ test('retention drops whole partitions only, of one granularity only', async (t)
 test('many callers at a time, with writers and readers under way', async (t) => {
   const database = await createTestDatabase(t);
   const pools = await Promise.all(
-    [1, 2, 3, 4].map(() => createDatabase({ connectionString: database.connectionString, logger: silentLogger })),
+    [1, 2, 3, 4].map(() =>
+      createDatabase({ ...databaseDefaults, connectionString: database.connectionString, logger: silentLogger }),
+    ),
   );
   t.teardown(() => Promise.all(pools.map((pool) => pool.close())));
   let rows = 0;

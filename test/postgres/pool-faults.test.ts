@@ -3,6 +3,7 @@ import { silentLogger as logger } from '../../src/core/logger.ts';
 import { CommitUnknownError } from '../../src/postgres/database.ts';
 import { createDatabase, type DatabaseOptions, isRetryable } from '../../src/postgres/pool.ts';
 import { createTestDatabase } from '../helpers/database.ts';
+import { databaseDefaults } from '../helpers/defaults.ts';
 import { createFaultProxy } from '../helpers/fault-proxy.ts';
 
 /** `direct` reaches the database, `database` the same one through a proxy. */
@@ -12,7 +13,7 @@ const setUp = async (t: Test, options: Partial<DatabaseOptions> = {}) => {
   const url = new URL(direct.connectionString);
   const proxy = await createFaultProxy(t, { host: url.hostname, port: Number(url.port) });
   url.port = String(proxy.port);
-  const database = await createDatabase({ connectionString: url.href, logger, ...options });
+  const database = await createDatabase({ ...databaseDefaults, connectionString: url.href, logger, ...options });
   t.teardown(() => database.close());
   const ids = async () =>
     (await direct.query<{ id: number }>('SELECT id FROM things ORDER BY id')).rows.map(({ id }) => id);

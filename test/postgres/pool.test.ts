@@ -2,6 +2,7 @@ import { test } from 'tap';
 import { silentLogger } from '../../src/core/logger.ts';
 import { createDatabase } from '../../src/postgres/pool.ts';
 import { createTestDatabase } from '../helpers/database.ts';
+import { databaseDefaults } from '../helpers/defaults.ts';
 
 test('a transaction commits, or rolls back and keeps the error', async (t) => {
   const database = await createTestDatabase(t, { migrated: false });
@@ -52,7 +53,8 @@ test('COPY streams rows in', async (t) => {
 });
 
 test('a server that is not there is said plainly', async (t) => {
-  const options = { host: '127.0.0.1', port: 1, database: 'x', user: 'x', password: 'secret', logger: silentLogger };
+  const server = { host: '127.0.0.1', port: 1, database: 'x', user: 'x', password: 'secret' };
+  const options = { ...databaseDefaults, ...server, logger: silentLogger };
   await t.rejects(createDatabase(options), {
     code: 'VED_DATABASE_UNAVAILABLE',
     message: /PostgreSQL at 127.0.0.1:1\/x cannot be used/,
@@ -62,6 +64,7 @@ test('a server that is not there is said plainly', async (t) => {
 test('notifications reach listeners of the same schema only', async (t) => {
   const database = await createTestDatabase(t, { migrated: false });
   const other = await createDatabase({
+    ...databaseDefaults,
     connectionString: database.connectionString,
     schema: 'other',
     logger: silentLogger,

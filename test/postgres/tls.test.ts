@@ -18,6 +18,7 @@ import {
 } from '../../src/postgres/embedded/cluster.ts';
 import { createDatabase, isRetryable } from '../../src/postgres/pool.ts';
 import { createDataFolder } from '../helpers/data-folder.ts';
+import { databaseDefaults } from '../helpers/defaults.ts';
 
 const hasOpenssl = () => {
   try {
@@ -62,7 +63,7 @@ test('TLS with an authority and a client certificate of our own', { skip: hasOpe
 
   const parts = { host: 'localhost', port, database: 'postgres', user: SUPERUSER, password: 'secret', logger };
   const tls = { ca: pem.ca, cert: pem.clientCert, key: pem.clientKey };
-  const database = await createDatabase({ ...parts, host: '127.0.0.1', tls });
+  const database = await createDatabase({ ...databaseDefaults, ...parts, host: '127.0.0.1', tls });
   const { rows } = await database.query('SELECT ssl, client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()');
   t.strictSame(rows, [{ ssl: true, client_dn: '/CN=vedette-client' }]);
   const heard = new Promise(
@@ -73,13 +74,18 @@ test('TLS with an authority and a client certificate of our own', { skip: hasOpe
 
   const url = `postgresql://${SUPERUSER}:secret@127.0.0.1:${port}/postgres`;
   for (const suffix of ['', '?sslmode=disable', '?sslmode=verify-full&application_name=x']) {
-    const byUrl = await createDatabase({ connectionString: url + suffix, tls, logger });
+    const byUrl = await createDatabase({ ...databaseDefaults, connectionString: url + suffix, tls, logger });
     await byUrl.close();
   }
-  await t.rejects(createDatabase({ ...parts, host: '127.0.0.1' }), { cause: { code: '28000' } }, 'no TLS at all');
-  const withoutCertificate = createDatabase({ ...parts, host: '127.0.0.1', tls: { ca: pem.ca } });
+  await t.rejects(
+    createDatabase({ ...databaseDefaults, ...parts, host: '127.0.0.1' }),
+    { cause: { code: '28000' } },
+    'no TLS at all',
+  );
+  const withoutCertificate = createDatabase({ ...databaseDefaults, ...parts, host: '127.0.0.1', tls: { ca: pem.ca } });
   await t.rejects(withoutCertificate, /certificate/, 'no client certificate');
   const unknownAuthority = createDatabase({
+    ...databaseDefaults,
     ...parts,
     host: '127.0.0.1',
     tls: { cert: pem.clientCert, key: pem.clientKey },
@@ -91,12 +97,17 @@ test('TLS with an authority and a client certificate of our own', { skip: hasOpe
   t.match(distrust, { code: 'VED_DATABASE_UNAVAILABLE', cause: { code: /CERT|SIGNATURE/ } });
   t.notOk(isRetryable(distrust?.cause), 'waiting does not help');
   const trusting = await createDatabase({
+    ...databaseDefaults,
     ...parts,
     host: '127.0.0.1',
     tls: { ...tls, ca: '', rejectUnauthorized: false },
   });
   await trusting.close();
-  await t.rejects(createDatabase({ ...parts, tls }), /localhost|altnames/i, 'the name must match the certificate');
+  await t.rejects(
+    createDatabase({ ...databaseDefaults, ...parts, tls }),
+    /localhost|altnames/i,
+    'the name must match the certificate',
+  );
 });
 
 async function makeCertificates(folder: string) {

@@ -9,6 +9,7 @@ import { ensureTopicView } from '../../src/processor/tables/topic-views.ts';
 import { countDue, readSpans } from '../../src/stats/index.ts';
 import { pinPartitions } from '../../src/streaming/topics.ts';
 import { createTestDatabase } from '../helpers/database.ts';
+import { databaseDefaults } from '../helpers/defaults.ts';
 import { insertProgress, insertResult, insertSpan } from '../stats/rows.ts';
 
 const NOON = Date.UTC(2025, 10, 20, 12);
@@ -168,7 +169,12 @@ test('a view for each topic, unless its name is taken', async (t) => {
 
 test('two schemas of one database know nothing of each other', async (t) => {
   const one = await createTestDatabase(t, { schema: 'one' });
-  const two = await createDatabase({ connectionString: one.connectionString, schema: 'two', logger: silentLogger });
+  const two = await createDatabase({
+    ...databaseDefaults,
+    connectionString: one.connectionString,
+    schema: 'two',
+    logger: silentLogger,
+  });
   t.teardown(() => two.close());
   await migrate(two);
   await Promise.all([one, two].map((database) => insertResult(database, { at: NOON })));
@@ -205,6 +211,7 @@ test('a schema that holds tables of others is left as it is', async (t) => {
     t.match(error.message, /schema public, others have .*VEDETTE_STORAGE_SCHEMA=vedette/);
     t.strictSame(await contents(database), before, 'nothing came and nothing went');
     const own = await createDatabase({
+      ...databaseDefaults,
       connectionString: database.connectionString,
       schema: 'vedette',
       logger: silentLogger,

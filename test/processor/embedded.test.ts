@@ -9,6 +9,7 @@ import { verify } from '../../src/processor/verify/index.ts';
 import type { StreamDriver } from '../../src/streaming/driver.ts';
 import { createEmbeddedDriver } from '../../src/streaming/embedded/index.ts';
 import { createTestDatabase } from '../helpers/database.ts';
+import { databaseDefaults, processorDefaults } from '../helpers/defaults.ts';
 import { NaiveCounter, naiveRows } from './naive.ts';
 import { storedRows } from './rig.ts';
 import { foreignLine, line, START_MS } from './streams.ts';
@@ -23,10 +24,16 @@ interface Node {
 }
 
 async function startNode(t: Test, connectionString: string, name: string): Promise<Node> {
-  const database = await createDatabase({ connectionString, logger: silentLogger });
+  const database = await createDatabase({ ...databaseDefaults, connectionString, logger: silentLogger });
   const driver = createEmbeddedDriver({ database, logger: silentLogger, leaseMs: 400, pollMs: 100 });
   const base = { database, driver, logger: silentLogger, clock: systemClock, group: 'vedette', topics: ['checks'] };
-  const processor = createProcessor({ ...base, flushIntervalMs: 20, instanceId: name, resultsStore: 'failures' });
+  const processor = createProcessor({
+    ...processorDefaults,
+    ...base,
+    flushIntervalMs: 20,
+    instanceId: name,
+    resultsStore: 'failures',
+  });
   let stopped: Promise<void> | undefined;
   const stop = () => {
     stopped ??= (async () => {

@@ -4,6 +4,7 @@ import type { Logger } from '../../src/core/logger.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { Database } from '../../src/postgres/database.ts';
 import { createDatabase } from '../../src/postgres/pool.ts';
+import { databaseDefaults } from '../helpers/defaults.ts';
 import { createFaultProxy, type FaultProxy } from '../helpers/fault-proxy.ts';
 import { until } from '../helpers/until.ts';
 import { createRig, type Rig } from './rig.ts';
@@ -18,6 +19,7 @@ async function createFaultyRig(t: Test): Promise<{ rig: Rig; proxy: FaultProxy; 
   const proxy = await createFaultProxy(t, { host: url.hostname, port: Number(url.port) });
   url.host = `${proxy.host}:${proxy.port}`;
   const behind = await createDatabase({
+    ...databaseDefaults,
     connectionString: url.href,
     logger: silentLogger,
     connectionTimeoutMs: 1_000,

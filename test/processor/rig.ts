@@ -3,16 +3,20 @@ import type { Test } from 'tap';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger, silentLogger } from '../../src/core/logger.ts';
 import type { Database } from '../../src/postgres/database.ts';
+import type { ProcessorLimits } from '../../src/processor/limits.ts';
 import { createProcessor, type Processor, type ProcessorOptions } from '../../src/processor/processor.ts';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
+import { processorDefaults } from '../helpers/defaults.ts';
 import { createFakeDriver, type FakeDriver } from './fake-driver.ts';
 import { NaiveCounter, type NaiveRow, naiveRows, naiveTotals } from './naive.ts';
+
+type RigOptions = Partial<Omit<ProcessorOptions, 'limits'>> & { limits?: Partial<ProcessorLimits> };
 
 export interface Rig {
   readonly database: TestDatabase;
   readonly driver: FakeDriver;
   /** A processor that is stopped at teardown, if not before. */
-  start(options?: Partial<ProcessorOptions>): Promise<Processor>;
+  start(options?: RigOptions): Promise<Processor>;
   /** Resolves when all that was appended is counted. */
   settle(limitMs?: number): Promise<void>;
   /** Compares everything in the database with the naive model of all that was appended. */
@@ -34,9 +38,11 @@ export async function createRig(t: Test, layout: Record<string, number> = { chec
         clock: systemClock,
         group: 'test',
         topics: Object.keys(layout),
+        ...processorDefaults,
         flushIntervalMs: 5,
         instanceId: `processor-${processors.length + 1}`,
         ...options,
+        limits: { ...processorDefaults.limits, ...options.limits },
       });
       processors.push(processor);
       t.teardown(() => processor.stop());

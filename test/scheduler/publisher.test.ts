@@ -4,6 +4,7 @@ import type { CheckResult } from '../../src/messages/check-result.ts';
 import { partitionOf } from '../../src/messages/partition.ts';
 import { createPublisher, type PublisherOptions } from '../../src/scheduler/publisher.ts';
 import type { OutgoingRecord } from '../../src/streaming/driver.ts';
+import { publisherDefaults } from '../helpers/defaults.ts';
 import { createFakeClock } from '../helpers/fake-clock.ts';
 
 const PARTITIONS = 4;
@@ -34,6 +35,7 @@ function setUp({ manual = false, ...options }: Partial<PublisherOptions> & { man
   const sends: Sent[] = [];
   let closed = false;
   const publisher = createPublisher({
+    ...publisherDefaults,
     clock,
     logger: silentLogger,
     partitionsOf: async () => PARTITIONS,

@@ -9,6 +9,7 @@ import { createDatabase } from '../../src/postgres/pool.ts';
 import { createPublisher } from '../../src/scheduler/publisher.ts';
 import { createScheduler } from '../../src/scheduler/scheduler.ts';
 import { createTestDatabase } from '../helpers/database.ts';
+import { databaseDefaults, publisherDefaults, schedulerDefaults } from '../helpers/defaults.ts';
 import { createFakeClock } from '../helpers/fake-clock.ts';
 import { createFaultProxy } from '../helpers/fault-proxy.ts';
 import { until } from '../helpers/until.ts';
@@ -63,6 +64,7 @@ class Jobs {
 function start(t: Test, { database, jobs, log, name }: { database: Database; jobs: Jobs; log: Log; name: string }) {
   const served: string[] = [];
   const publisher = createPublisher({
+    ...publisherDefaults,
     clock: systemClock,
     logger: silentLogger,
     driver: log.driver(new ProcessClock({ ...createFakeClock(), after: systemClock.after }), goodLink),
@@ -75,6 +77,7 @@ function start(t: Test, { database, jobs, log, name }: { database: Database; job
     return { outcome: 'up', status: '200', responseTime: 0.005, timings: {} };
   };
   const scheduler = createScheduler({
+    ...schedulerDefaults,
     clock: systemClock,
     logger: silentLogger,
     database,
@@ -130,7 +133,11 @@ test('two schedulers on one PostgreSQL: shared, handed over, taken over; each sl
   const proxy = await createFaultProxy(t, { host: host.split(':')[0], port: Number(port) });
   const throughProxy = new URL(database.connectionString);
   throughProxy.port = String(proxy.port);
-  const remote = await createDatabase({ logger: silentLogger, connectionString: throughProxy.href });
+  const remote = await createDatabase({
+    ...databaseDefaults,
+    logger: silentLogger,
+    connectionString: throughProxy.href,
+  });
   t.teardown(() => remote.close());
   const c = start(t, { database: remote, jobs, log, name: 'c' });
   await until('the shards', async () => c.scheduler.stats().shards === 32, LIMIT_MS);

@@ -9,6 +9,7 @@ import { startEmbeddedPostgres } from '../../../src/postgres/embedded/server.ts'
 import { createDatabase } from '../../../src/postgres/pool.ts';
 import { startProgram } from '../../helpers/child.ts';
 import { createDataFolder } from '../../helpers/data-folder.ts';
+import { databaseDefaults } from '../../helpers/defaults.ts';
 
 interface Started {
   connectionString: string;
@@ -45,7 +46,7 @@ test('a killed server is started again at the same address, with everything that
     onRestart: () => onRestart(),
   });
   t.teardown(() => server.stop());
-  const database = await createDatabase({ connectionString: server.connectionString, logger });
+  const database = await createDatabase({ ...databaseDefaults, connectionString: server.connectionString, logger });
   t.teardown(() => database.close());
   await database.query('CREATE TABLE things (id integer PRIMARY KEY)');
   let committed = 0;
@@ -86,7 +87,7 @@ test('after kill -9 of the parent, its server is taken over cleanly by the next 
   const dataDir = await createFolder(t);
   const first = startParent(t, dataDir);
   const { connectionString, pid } = await first.started();
-  const database = await createDatabase({ connectionString, logger });
+  const database = await createDatabase({ ...databaseDefaults, connectionString, logger });
   await database.query('CREATE TABLE things AS SELECT 1 AS id');
   await database.close();
   await first.kill('SIGKILL');
@@ -95,7 +96,7 @@ test('after kill -9 of the parent, its server is taken over cleanly by the next 
   t.teardown(() => second.stop());
   t.equal(second.connectionString, connectionString);
   t.equal(await startOf(pid), null, 'stopped, and perhaps not yet collected by its new parent');
-  const again = await createDatabase({ connectionString, logger });
+  const again = await createDatabase({ ...databaseDefaults, connectionString, logger });
   t.strictSame((await again.query('SELECT id FROM things')).rows, [{ id: 1 }]);
   await again.close();
 });
@@ -104,7 +105,7 @@ test('kill -9 of parent and server at once, a busy backend left over', async (t)
   const dataDir = await createFolder(t);
   const first = startParent(t, dataDir);
   const { connectionString, pid } = await first.started();
-  const database = await createDatabase({ connectionString, logger, statementTimeoutMs: 0 });
+  const database = await createDatabase({ ...databaseDefaults, connectionString, logger, statementTimeoutMs: 0 });
   const busy = database
     .query('DO $$ BEGIN FOR i IN 1..2000000000 LOOP PERFORM 1; END LOOP; END $$')
     .catch(() => undefined);
@@ -126,7 +127,7 @@ test('kill -9 at any moment of the first start leaves nothing that the next star
     await parent.kill('SIGKILL');
   }
   const server = await startEmbeddedPostgres({ dataDir, logger });
-  const database = await createDatabase({ connectionString: server.connectionString, logger });
+  const database = await createDatabase({ ...databaseDefaults, connectionString: server.connectionString, logger });
   t.equal(database.databaseName, 'vedette');
   await database.close();
   await server.stop();
@@ -142,10 +143,12 @@ test('a second process is refused, or joins', async (t) => {
   const joining = startParent(t, dataDir, 'join');
   t.match(await joining.started(), { connectionString, joined: true });
   await joining.kill('SIGTERM');
-  const database = await createDatabase({ connectionString, logger });
+  const database = await createDatabase({ ...databaseDefaults, connectionString, logger });
   await database.close();
   await owner.kill('SIGTERM');
-  await t.rejects(createDatabase({ connectionString, logger }), { code: 'VED_DATABASE_UNAVAILABLE' });
+  await t.rejects(createDatabase({ ...databaseDefaults, connectionString, logger }), {
+    code: 'VED_DATABASE_UNAVAILABLE',
+  });
 });
 
 test('of several that start at once on an empty folder, one owns it and the others join', async (t) => {
@@ -171,7 +174,7 @@ test('the server is in a process group of its own, so that Ctrl-C does not reach
 test('stopping cuts off clients that are in the middle of something', async (t) => {
   const dataDir = await createFolder(t);
   const server = await startEmbeddedPostgres({ dataDir, logger });
-  const database = await createDatabase({ connectionString: server.connectionString, logger });
+  const database = await createDatabase({ ...databaseDefaults, connectionString: server.connectionString, logger });
   const busy = t.rejects(database.query('SELECT pg_sleep(60)'));
   await delay(50);
   const started = performance.now();

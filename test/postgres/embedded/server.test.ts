@@ -10,6 +10,7 @@ import { makeUsable } from '../../../src/postgres/embedded/binaries.ts';
 import { findEmbeddedConnection, startEmbeddedPostgres } from '../../../src/postgres/embedded/server.ts';
 import { createDatabase } from '../../../src/postgres/pool.ts';
 import { createDataFolder } from '../../helpers/data-folder.ts';
+import { databaseDefaults } from '../../helpers/defaults.ts';
 
 const isRoot = process.getuid?.() === 0;
 const asRoot = isRoot ? {} : { skip: 'only root has this problem' };
@@ -18,7 +19,7 @@ test('starts, keeps its data, its port and its password, and stops', async (t) =
   const dataDir = await createDataFolder(t);
   const first = await startEmbeddedPostgres({ dataDir, logger });
   t.teardown(() => first.stop());
-  const database = await createDatabase({ connectionString: first.connectionString, logger });
+  const database = await createDatabase({ ...databaseDefaults, connectionString: first.connectionString, logger });
   await database.query('CREATE TABLE things AS SELECT 1 AS id');
   t.equal(database.databaseName, 'vedette');
   const settings = await database.query(
@@ -40,7 +41,7 @@ test('starts, keeps its data, its port and its password, and stops', async (t) =
   const second = await startEmbeddedPostgres({ dataDir, logger });
   t.teardown(() => second.stop());
   t.equal(second.connectionString, first.connectionString);
-  const again = await createDatabase({ connectionString: second.connectionString, logger });
+  const again = await createDatabase({ ...databaseDefaults, connectionString: second.connectionString, logger });
   t.strictSame((await again.query('SELECT id FROM things')).rows, [{ id: 1 }]);
   await again.close();
   await second.stop();
@@ -51,7 +52,9 @@ test('the wrong password is refused, also from this machine', async (t) => {
   const server = await startEmbeddedPostgres({ dataDir, logger });
   t.teardown(() => server.stop());
   const guess = server.connectionString.replace(/:[^:@]+@/, ':guess@');
-  await t.rejects(createDatabase({ connectionString: guess, logger }), { cause: { code: '28P01' } });
+  await t.rejects(createDatabase({ ...databaseDefaults, connectionString: guess, logger }), {
+    cause: { code: '28P01' },
+  });
 });
 
 test('a port in use gives way to another', async (t) => {

@@ -3,9 +3,10 @@ import type { Job } from '../../../src/jobs/definition.ts';
 import type { Probe, ProbeResult } from '../../../src/monitors/monitor.ts';
 import { createPublisher, type Publisher } from '../../../src/scheduler/publisher.ts';
 import { createSchedulerOn, type Scheduler, type SchedulerLimits } from '../../../src/scheduler/scheduler.ts';
+import { publisherDefaults, schedulerDefaults } from '../../helpers/defaults.ts';
 import { goodLink, type Link, type Log, ProcessClock, type World } from './world.ts';
 
-export interface ProcessOptions extends SchedulerLimits {
+export interface ProcessOptions extends Partial<SchedulerLimits> {
   world: World;
   log: Log;
   name: string;
@@ -47,6 +48,7 @@ export function startProcess(options: ProcessOptions): SimulatedProcess {
   const clock = new ProcessClock(world.clock, skewMs);
   const served: string[] = [];
   const publisher = createPublisher({
+    ...publisherDefaults,
     driver: log.driver(clock, logLink),
     clock,
     logger: silentLogger,
@@ -69,6 +71,7 @@ export function startProcess(options: ProcessOptions): SimulatedProcess {
       });
   };
   const scheduler = createSchedulerOn({
+    ...schedulerDefaults,
     clock,
     logger: silentLogger,
     jobStore: world.jobStore(clock, databaseLink),

@@ -3,6 +3,7 @@ import { silentLogger as logger } from '../../../src/core/logger.ts';
 import { createDatabase } from '../../../src/postgres/pool.ts';
 import { createEmbeddedDriver } from '../../../src/streaming/embedded/index.ts';
 import { createTestDatabaseUrl } from '../../helpers/database.ts';
+import { databaseDefaults } from '../../helpers/defaults.ts';
 import { createFaultProxy } from '../../helpers/fault-proxy.ts';
 import { deliverySuite } from '../delivery-suite.ts';
 
@@ -15,7 +16,13 @@ const urlOf = (t: Test) => {
 };
 
 const createDriver = async (t: Test, connectionString: string) => {
-  const database = await createDatabase({ connectionString, logger, poolSize: 4, connectionTimeoutMs: 2_000 });
+  const database = await createDatabase({
+    ...databaseDefaults,
+    connectionString,
+    logger,
+    poolSize: 4,
+    connectionTimeoutMs: 2_000,
+  });
   const driver = createEmbeddedDriver({ database, logger, leaseMs: 2_000, pollMs: 500 });
   t.teardown(async () => {
     await driver.close();
@@ -38,7 +45,7 @@ deliverySuite('embedded', {
     return { driver: await createDriver(t, url.href), die: () => proxy.cut() };
   },
   async forget(topic, partition, offset) {
-    const database = await createDatabase({ connectionString: latest, logger });
+    const database = await createDatabase({ ...databaseDefaults, connectionString: latest, logger });
     await database.query('DELETE FROM stream_records WHERE topic = $1 AND partition = $2 AND record_offset < $3', [
       topic,
       partition,

@@ -7,6 +7,7 @@ import { createDatabase } from '../../../src/postgres/pool.ts';
 import { createEmbeddedDriver } from '../../../src/streaming/embedded/index.ts';
 import { createDataFolder } from '../../helpers/data-folder.ts';
 import { createTestDatabase } from '../../helpers/database.ts';
+import { databaseDefaults } from '../../helpers/defaults.ts';
 import { createFaultProxy } from '../../helpers/fault-proxy.ts';
 import { Recorder } from '../recorder.ts';
 
@@ -17,7 +18,7 @@ test('kill -9 of PostgreSQL under load: what was acknowledged arrives, in order'
   let onRestart: () => void = () => undefined;
   const server = await startEmbeddedPostgres({ dataDir, logger, onRestart: () => onRestart() });
   t.teardown(() => server.stop());
-  const database = await createDatabase({ connectionString: server.connectionString, logger });
+  const database = await createDatabase({ ...databaseDefaults, connectionString: server.connectionString, logger });
   await migrate(database);
   const driver = createEmbeddedDriver({ database, logger, leaseMs: 1_000, pollMs: 200 });
   t.teardown(async () => {
@@ -82,7 +83,7 @@ test('connections that hang, lag and break: nothing is delivered out of order, e
   const url = new URL(direct.connectionString);
   const proxy = await createFaultProxy(t, { host: url.hostname, port: Number(url.port) });
   url.port = String(proxy.port);
-  const database = await createDatabase({ connectionString: url.href, logger, ...limits });
+  const database = await createDatabase({ ...databaseDefaults, connectionString: url.href, logger, ...limits });
   const driver = createEmbeddedDriver({ database, logger, leaseMs: 800, pollMs: 100 });
   const healthy = createEmbeddedDriver({ database: direct, logger, leaseMs: 800, pollMs: 100 });
   t.teardown(async () => {
@@ -133,7 +134,7 @@ test('a member whose leases ran out stops delivering before another begins', asy
   const url = new URL(direct.connectionString);
   const proxy = await createFaultProxy(t, { host: url.hostname, port: Number(url.port) });
   url.port = String(proxy.port);
-  const database = await createDatabase({ connectionString: url.href, logger, ...limits });
+  const database = await createDatabase({ ...databaseDefaults, connectionString: url.href, logger, ...limits });
   const cutOff = createEmbeddedDriver({ database, logger, leaseMs: 800, pollMs: 100 });
   const healthy = createEmbeddedDriver({ database: direct, logger, leaseMs: 800, pollMs: 100 });
   t.teardown(async () => {
