@@ -1,2 +1,2 @@
-/** The folder of the package, with a slash at its end: this file and its builds lie in a folder of it. */
+/** URL of the package's folder, with a slash at its end: this file and its builds are in a subfolder. */
 export const root = new URL('../', import.meta.url);

@@ -20,11 +20,11 @@ export { settingMeta } from './settings/resolve.ts';
 export { ROLES, type Role, settingsSchema } from './settings/schema.ts';
 
 /**
- * Everything that can be set, in camelCase, defaults filled in, deeply frozen. Durations are ms (keys end in `Ms`, null
- * is for ever), sizes bytes (`Bytes`), paths absolute, certificates PEM texts.
+ * All settings, in camelCase, defaults filled in, deeply frozen. Durations are ms (keys end in `Ms`, null means for
+ * ever), sizes bytes (`Bytes`), paths absolute, certificates PEM texts.
  */
 export type Settings = Omit<SettingsTree, 'metrics'> & {
-  /** What is counted, the built-in functions filled in where none are named. */
+  /** The metrics, built-in functions filled in where none are named. */
   readonly metrics: readonly MetricSetting[];
   /** The PostgreSQL to connect to; null: the embedded one under `dataDir`. */
   readonly databaseServer: DatabaseServer | null;
@@ -32,9 +32,9 @@ export type Settings = Omit<SettingsTree, 'metrics'> & {
   readonly kafkaConnection: KafkaConnection | null;
   /** Whether the API listens on anything but a loopback address. */
   readonly isPublic: boolean;
-  /** Whether the job files were named by somebody, so that they must exist. */
+  /** Whether the job files were named explicitly, so that they must exist. */
   readonly isJobsFileNamed: boolean;
-  /** A variable of the environment or of .env: what `${NAME}` in a job file stands for. */
+  /** Returns a variable of the environment or of .env, for `${NAME}` in a job file. */
   readonly variable: (name: string) => string | undefined;
 };
 
@@ -43,15 +43,15 @@ export interface LoadOptions {
   flags?: Readonly<Record<string, string | undefined>>;
   /** Default: the process's environment. */
   env?: Readonly<Record<string, string | undefined>>;
-  /** Where settings/, .env and relative paths begin. Default: the working directory. */
+  /** Base of settings/, .env and relative paths. Default: the working directory. */
   cwd?: string;
-  /** A .env file that must exist (`-e FILE`). Default: .env or settings/.env where there is one. */
+  /** A .env file that must exist (`-e FILE`). Default: .env or settings/.env, if present. */
   envFile?: string | undefined;
   /** A settings file or the name of one in settings/ (`--settings FILE`), read over settings/default.yaml. */
   settingsFile?: string | undefined;
 }
 
-/** The settings with where each given value came from, by dotted path. */
+/** The settings with the source of each given value, by dotted path. */
 export interface ResolvedSettings {
   settings: Settings;
   given: ReadonlyMap<string, Given>;
@@ -71,7 +71,7 @@ export function resolveSettings(options: LoadOptions = {}): ResolvedSettings {
   return resolved;
 }
 
-/** As resolveSettings, with the problems beside settings in which what is wrong is left at its default. */
+/** As resolveSettings, but returns the problems; invalid settings have their defaults. */
 export function examineSettings(options: LoadOptions = {}): ResolvedSettings & { problems: readonly SettingProblem[] } {
   const { flags = {}, env = process.env, cwd = process.cwd() } = options;
   const problems: SettingProblem[] = [];
@@ -87,7 +87,7 @@ export function examineSettings(options: LoadOptions = {}): ResolvedSettings & {
   ];
   const given = collect(sources, cwd, problems);
   const tree = build(given, cwd, problems) as unknown as SettingsTree;
-  // What follows looks at several settings at once, which only makes sense when each is right by itself.
+  // The following checks combine several settings, which makes sense only if each is valid.
   const together = problems.length === 0 ? problems : [];
   const settings: Settings = {
     ...tree,
@@ -103,7 +103,7 @@ export function examineSettings(options: LoadOptions = {}): ResolvedSettings & {
   return { settings: deepFreeze(settings), given, problems };
 }
 
-/** What is counted must not be mixed with its own copies. */
+/** The counted topic must differ from the topics of copies. */
 function checkTopics({ topics }: SettingsTree, given: ReadonlyMap<string, Given>, problems: SettingProblem[]): void {
   for (const name of ['success', 'failures'] as const) {
     const path = `topics.${name}`;
@@ -114,7 +114,7 @@ function checkTopics({ topics }: SettingsTree, given: ReadonlyMap<string, Given>
   }
 }
 
-/** Jobs come from files or from the settings themselves; what is said about sites needs some. */
+/** Jobs come from files or from the settings; options of sites need a site. */
 function checkSites(given: ReadonlyMap<string, Given>, problems: SettingProblem[]): void {
   const url = given.get('site.url');
   const file = given.get('jobs_file');

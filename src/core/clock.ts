@@ -1,10 +1,10 @@
-/** Where time comes from. Everything that waits or reads the time is given one, so that tests own it. */
+/** The source of time. Code that waits or reads the time is given a Clock, so that tests control it. */
 export interface Clock {
   /** Wall time in ms since the epoch, UTC. It may jump; never measure a duration with it. */
   wallMs(): number;
   /** Monotonic time in ms (fractions included) from an arbitrary origin. It never jumps and never goes back. */
   monotonicMs(): number;
-  /** Calls `callback` once after `delayMs`; the answer cancels it. Does not keep the process alive. */
+  /** Calls `callback` once after `delayMs`. The returned function cancels it. Does not keep the process alive. */
   after(delayMs: number, callback: () => void): () => void;
 }
 

@@ -1,4 +1,4 @@
-/** What `work` comes to, unless it takes longer than `limitMs`: then this rejects with `late`, and `work` goes on alone. */
+/** Returns the value of `work`. If that takes longer than `limitMs`, rejects with `late`; `work` itself goes on. */
 export async function withDeadline<T>(work: Promise<T>, limitMs: number, late: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {

@@ -14,7 +14,7 @@ export function formatDuration(ms: number): string {
   return `${ms / size}${unit}`;
 }
 
-/** `1.5h` -> 5400000; null when the text is no duration. A plain 0 needs no unit. */
+/** `1.5h` -> 5400000; null if the text is not a duration. A plain 0 needs no unit. */
 export function parseDuration(text: string): number | null {
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d|w)$/.exec(text.trim());
   if (!match) return text.trim() === '0' ? 0 : null;
@@ -23,7 +23,7 @@ export function parseDuration(text: string): number | null {
   return Math.round(Number(match[1]) * size);
 }
 
-/** `30` or `2.5` -> as many seconds, `5m` -> 300; null when the text is neither. */
+/** `30` or `2.5` -> seconds, `5m` -> 300; null if the text is neither. */
 export function parseSeconds(text: string): number | null {
   if (/^\s*\d+(\.\d+)?\s*$/.test(text)) return Number(text);
   const ms = parseDuration(text);

@@ -6,7 +6,10 @@ export function exitByForce(): void {
   if (reasons++ === 0) process.once('exit', kill);
 }
 
-/** Answers `work` of a native thread. As long as it is under way it does not hold up the process, which exits by force. */
+/**
+ * Returns `work`, which a native thread performs. While it is pending it does not hold up the exit of the process,
+ * which is forced.
+ */
 export function exitWithout<T>(work: Promise<T>): Promise<T> {
   exitByForce();
   const settled = () => {

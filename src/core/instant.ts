@@ -1,19 +1,19 @@
 import { parseDuration } from './duration.ts';
 
-/** The last ms of the year 9999: what ISO texts and PostgreSQL both take. */
+/** The last ms of the year 9999, the limit of ISO texts. PostgreSQL accepts it too. */
 export const MAX_TIME_MS = 253_402_300_799_999;
 
-/** What parseInstant takes, for people. */
+/** The forms that parseInstant accepts, for people. */
 export const TIME_FORMS =
   'ISO 8601 such as 2026-11-21 or 2026-11-21T08:30Z (UTC unless it has a zone), now, how long ago (90m, -24h, 7d), or ms since the epoch';
 
-/** As much of it as a regular expression can say, for schemas. */
+/** The part of it that a regular expression can express, for schemas. */
 export const TIME_PATTERN =
   '^(now|-?\\d{1,9}(\\.\\d{1,6})?(ms|s|m|min|h|d|w)( ago)?|\\d{10,15}|\\d{4}-\\d{2}-\\d{2}([T ]\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,9})?)?(Z|[+ -]\\d{2}:?\\d{2})?)?)$';
 
 const ISO = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(Z|[+ -]\d{2}:?\d{2})?)?$/;
 
-/** Reads an instant as people and programs write it, on the command line and in the API alike: ms since the epoch, or null. */
+/** Parses an instant in the forms of the command line and the API. Returns ms since the epoch, or null. */
 export function parseInstant(text: string, nowMs: number): number | null {
   const trimmed = text.trim();
   if (trimmed === 'now') return nowMs;
@@ -25,7 +25,7 @@ export function parseInstant(text: string, nowMs: number): number | null {
   if (!match) return null;
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map((part) => Number(part ?? 0)) as Six;
   const at = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
-  // Dates that do not exist would be those of another month.
+  // Date.parse turns dates that do not exist into dates of the next month.
   const isReal = at.getUTCMonth() === month - 1 && at.getUTCDate() === day && hour < 24 && minute < 60 && second < 60;
   if (!isReal) return null;
   const milliseconds = Math.floor(Number(`0.${match[7] ?? 0}`) * 1000);

@@ -1,8 +1,8 @@
 export type Release = () => Promise<void> | void;
 
 /**
- * A stack of undo steps. Whoever acquires something pushes its release at once; `close` runs them last in, first out,
- * exactly once, lets every one of them run, and then throws the first error.
+ * A stack of undo steps. The code that acquires a resource pushes its release at once; `close` runs all of them, last
+ * in, first out, exactly once, and then throws the first error.
  */
 export class Lifecycle {
   readonly #releases: Release[] = [];

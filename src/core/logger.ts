@@ -17,7 +17,7 @@ export interface LoggerOptions {
   format?: LogFormat;
 }
 
-/** Lines of JSON with ISO times, or for people. Messages are constant; what varies is in bound fields. */
+/** Logs lines of JSON with ISO times, or lines for people. Messages are constant; variable data is in bound fields. */
 export function createLogger({ level, fd = 1, format = 'auto' }: LoggerOptions): Logger {
   const isPretty = format === 'pretty' || (format === 'auto' && isatty(fd));
   const clean = isPretty ? createPrettyLine({ hasColours: hasColours(fd), isVerbose: isVerbose(level) }) : plainJson;
@@ -34,5 +34,5 @@ export const silentLogger: Logger = pino({ level: 'silent' });
 const hasColours = (fd: number): boolean =>
   isatty(fd) && (fd === 2 ? process.stderr : process.stdout).hasColors?.() === true;
 
-/** Those who ask for details get the stacks of errors, too. */
+/** At debug and below, the stacks of errors are shown too. */
 const isVerbose = (level: string): boolean => level === 'debug' || level === 'trace';

@@ -2,20 +2,20 @@
 export const MASK = '********';
 
 /**
- * Names of query parameters that hold credentials more often than not. PostgreSQL judges by the same expression (function
- * `masked_address`), so that a search and a view see what people see; a test holds the two against each other.
+ * Names of query parameters that usually hold credentials. PostgreSQL uses the same expression (function
+ * `masked_address`), so that searches and views see what people see; a test compares the two.
  */
 const SECRET_NAME = new RegExp(
   [
     '(^|[^a-z])(key|pass|pwd|auth|sig|sid|jwt|otp|pin|hmac)([^a-z]|$)',
     'token|secret|passw|passphrase|credential|signature|session|authoriz|bearer|hmac',
     '(api|app|access|account|auth|client|license|master|private|shared|subscription)[-_]?key',
-    // What is escaped without need hides something.
+    // Unnecessary escapes are a sign of something hidden.
     '%',
   ].join('|'),
 );
 
-/** Whether the value of a query parameter is a secret: its name says so, or is one of `names`, in whatever case. */
+/** Whether the value of a query parameter is a secret: by its name, or because `names` contains it. Case is ignored. */
 export function isSecretParameter(name: string, names: readonly string[] = []): boolean {
   const plain = lower(name).replaceAll(/%5[bd]/g, '_');
   return SECRET_NAME.test(plain) || names.some((other) => lower(other) === lower(name));
@@ -23,7 +23,7 @@ export function isSecretParameter(name: string, names: readonly string[] = []): 
 
 const HEAD = /^([\t-\r ]*[A-Za-z][A-Za-z0-9+.-]*:[\t-\r /\\]*)([^/\\]*)@/;
 
-/** The parts of an address that may hold secrets, each to be mapped; `name` is null for what stands before the @. */
+/** Maps the parts of an address that may hold secrets; `name` is null for the part before the @. */
 export function mapAddressSecrets(
   address: string,
   names: readonly string[],
@@ -34,7 +34,7 @@ export function mapAddressSecrets(
   return head + mapParameters(query, names, map) + mapParameters(fragment, names, map);
 }
 
-/** A user name beside a password is none; alone it is as good as one. */
+/** A user name with a password is not a secret; without one it may be a token. */
 function mapUser(user: string, map: (value: string, name: null) => string): string {
   const colon = user.indexOf(':');
   if (colon === -1) return user === '' ? '' : map(user, null);
@@ -79,7 +79,7 @@ export function mapAddresses(text: string, map: (address: string) => string): st
   });
 }
 
-/** Of ASCII letters alone, as PostgreSQL does it with any collation. */
+/** Lower case of ASCII letters alone, as in PostgreSQL under any collation. */
 function lower(text: string): string {
   return text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
 }

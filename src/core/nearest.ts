@@ -1,10 +1,10 @@
-/** The candidate that was most likely meant, or undefined when none is near. */
+/** Returns the candidate closest to a misspelt name, or undefined if none is close. */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   const wanted = name.toLowerCase();
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1;
   for (const candidate of candidates) {
-    // The distance is no less than the difference of the lengths, however long a name somebody sends.
+    // The distance is at least the difference of the lengths: a cheap bound for very long names.
     if (Math.abs(candidate.length - name.length) >= bestDistance) continue;
     const distance = editDistance(wanted, candidate.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];

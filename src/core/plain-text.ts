@@ -9,16 +9,19 @@ const STEERING =
 /** Whether a text has characters that could steer a terminal or forge a line. */
 export const isSteering = (text: string): boolean => text.search(STEERING) >= 0;
 
-/** A text from outside as one harmless line: what could steer a terminal is written as an escape (`\x1b`, `\u202e`). */
+/**
+ * Makes a text from outside one harmless line: characters that could steer a terminal become escapes (`\x1b`,
+ * `\u202e`).
+ */
 export const plainText = (text: string): string => text.replace(STEERING, escapeAsText);
 
-/** The same for a text of several lines; what `keeps` accepts stays, too. */
+/** The same for a text of several lines; characters that `keeps` accepts stay. */
 export const plainLines = (text: string, keeps: (character: string) => boolean = () => false): string =>
   text.replace(STEERING, (character) =>
     character === '\n' || character === '\t' || keeps(character) ? character : escapeAsText(character),
   );
 
-/** JSON without such characters; it says the same, because strings may have them as `\u009b`. */
+/** Escapes such characters in JSON; its meaning stays, because strings may have them as `\u009b`. */
 export const plainJson = (json: string): string =>
   json.replace(STEERING, (character) => (/[\n\r\t]/.test(character) ? character : escapeUnits(character)));
 

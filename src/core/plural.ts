@@ -1,4 +1,4 @@
-/** `job` for one, `jobs` for every other count; `many` where it is not the word with an s. */
+/** `job` for one, `jobs` for every other count; `many` for irregular plurals. */
 export const plural = (count: number, word: string, many = `${word}s`): string => (count === 1 ? word : many);
 
 /** `1 job`, `2 jobs`. */

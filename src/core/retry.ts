@@ -7,17 +7,23 @@ export interface RetryOptions {
   /** Gives up (and throws the last error) when it aborts. */
   signal?: AbortSignal;
   clock?: Clock;
-  /** Says whether the error may heal by itself; others are thrown at once. Default: all may. */
+  /** Whether the error may heal by itself; others are thrown at once. Default: all may. */
   isRetryable?: (error: unknown) => boolean;
-  /** A streak that lasts is reported again this often; without it only its beginning and its end are. */
+  /**
+   * Interval of repeated reports while the failures last; without it only the first failure and the recovery are
+   * reported.
+   */
   remindMs?: number;
-  /** Called on the first failure of a streak, as `remindMs` says while it lasts, and on recovery. */
+  /** Called on the first failure, every `remindMs` while failures last, and on recovery. */
   onTransition?: (
     state: { failing: true; error: unknown; forMs: number } | { failing: false; attempts: number },
   ) => void;
 }
 
-/** Runs `work` until it succeeds. Retries for ever unless `signal` aborts: a dependency that is down delays, it never loses. */
+/**
+ * Runs `work` until it succeeds. Retries for ever unless `signal` aborts: a dependency that is down delays, it does not
+ * lose data.
+ */
 export async function retry<T>(work: (attempt: number) => Promise<T>, options: RetryOptions = {}): Promise<T> {
   const { minDelayMs = 100, maxDelayMs = 5_000, signal, clock = systemClock } = options;
   let [failingMs, reportedMs] = [0, 0];

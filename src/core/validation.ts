@@ -15,8 +15,8 @@ export type Validation<T> = { ok: true; value: T } | { ok: false; problems: Prob
 const addFormats = ajvFormats as unknown as (ajv: Ajv2020) => void;
 
 /**
- * A validator of one JSON schema that reports every problem at once. Defaults of the schema are filled into a copy; the
- * input is never changed. Types are not coerced, unless `coerce` says so (query strings are text by nature).
+ * Returns a validator of one JSON schema that reports every problem at once. It fills defaults of the schema into a
+ * copy and never changes the input. Types are coerced only with `coerce` (query strings are always text).
  */
 export function createValidator<T>(
   schema: object,
@@ -25,14 +25,14 @@ export function createValidator<T>(
   const ajv = new Ajv2020({
     ...{ allErrors: true, useDefaults: true, strict: false, verbose: true, discriminator: true },
     coerceTypes: coerce,
-    // Compiling the schema of schemas takes ten times longer than all of ours; tests hold ours against it.
+    // Compiling the meta-schema takes ten times longer than compiling ours; tests validate ours against it.
     ...{ meta: false, validateSchema: false },
   });
   addFormats(ajv);
   let compiled: ValidateFunction | undefined;
   return (input) => {
     compiled ??= ajv.compile(schema);
-    // What comes as text is flat: a copy of it costs next to nothing.
+    // A query string is flat, so copying it is cheap.
     const value = coerce ? { ...(input as object) } : structuredClone(input);
     if (compiled(value)) return { ok: true, value: value as T };
     return { ok: false, problems: toProblems(compiled.errors ?? []) };
@@ -52,7 +52,7 @@ function shorten(text: string): string {
 function toProblems(errors: ErrorObject[]): Problem[] {
   const problems = new Map<string, Problem>();
   for (const error of errors) {
-    // The branches of a choice say what is wrong; the choice itself only repeats it.
+    // The errors of the branches are more specific than the error of the choice.
     if (error.keyword === 'if' || (error.keyword === 'anyOf' && hasDeeper(errors, error))) continue;
     const problem = toProblem(error);
     const key = `${problem.path} ${JSON.stringify(problem.given)}`;

@@ -29,14 +29,14 @@ export const thisMachine: Machine = {
 /** What examinations look at. Connections are made when first asked for, and shared. */
 export interface ExaminationContext {
   readonly settings: Settings;
-  /** What is wrong in the settings; it is left at its default in `settings`. */
+  /** Problems of the settings; the settings concerned have their defaults in `settings`. */
   readonly settingsProblems: readonly SettingProblem[];
   readonly machine: Machine;
-  /** The jobs of the job file; null when there is none. Throws VED_JOBS_FILE_INVALID. */
+  /** Returns the jobs of the job file; null if there is none. Throws VED_JOBS_FILE_INVALID. */
   loadJobs(): Promise<readonly Job[] | null>;
-  /** Null: the embedded server, which does not run. Throws VED_DATABASE_UNAVAILABLE. */
+  /** Null: the embedded server is not running. Throws VED_DATABASE_UNAVAILABLE. */
   database(): Promise<Database | null>;
-  /** As `database`, and null too when tables are missing or old. */
+  /** As `database`; null also if tables are missing or old. */
   tables(): Promise<Database | null>;
   /** The stream, through its driver; null where `tables` is. Throws VED_STREAM_UNAVAILABLE, VED_DRIVER_UNAVAILABLE. */
   stream(): Promise<StreamDriver | null>;
@@ -55,7 +55,7 @@ export interface ContextOptions {
   oldestPostgres?: number;
 }
 
-/** Shorter than an examination may take, so that it can say what it waited for. */
+/** Shorter than the time-out of an examination, so that the finding can name the dependency. */
 const CONNECT_MS = 4_000;
 const STATEMENT_MS = 5_000;
 

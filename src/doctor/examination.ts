@@ -1,6 +1,6 @@
 import type { ExaminationContext } from './context.ts';
 
-/** `warning`: it works, but not as well or as safely as it could. `problem`: something does not work or soon will not. */
+/** `warning`: it works, but not as well or as safely as it could. `problem`: it does not work, or will soon fail. */
 export type Severity = 'ok' | 'warning' | 'problem';
 
 export interface Finding {

@@ -10,9 +10,9 @@ interface BulkRow {
   source: 'file' | 'api';
 }
 
-/** What a change of several jobs comes to; nothing is written before `write`. */
+/** The effect of a change of several jobs; nothing is written before `write`. */
 export interface BulkPlan {
-  /** Jobs that are not yet as the change wants them, in order. */
+  /** Jobs that the change would modify, in order. */
   changed: number[];
   write(revision: number): Promise<void>;
 }

@@ -1,14 +1,14 @@
 import { Cron } from 'croner';
 
-/** Expressions are few, jobs that share them many. */
+/** Many jobs share few expressions. */
 const known = new Map<string, number | string>();
 const MAX_KNOWN = 10_000;
 const RUNS = 64;
 const NICKNAME = /^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$/i;
 
 /**
- * The shortest distance in ms between neighbours among the first runs of a year that stands for all; a text for people
- * when the expression is wrong. Infinity when it runs only once.
+ * Returns the shortest distance in ms between two consecutive runs of a sample year; a text for people if the
+ * expression is invalid. Infinity if it runs only once.
  */
 export function cronGapMs(expression: string): number | string {
   const cached = known.get(expression);
@@ -21,7 +21,7 @@ export function cronGapMs(expression: string): number | string {
 
 function measure(expression: string): number | string {
   const fields = expression.trim().split(/\s+/).length;
-  // croner takes a date as well, which is no schedule.
+  // croner accepts a date too, which is not a schedule.
   if (!NICKNAME.test(expression.trim()) && (fields < 5 || fields > 6)) {
     return 'a cron expression of 5 or 6 fields, or @hourly and the like';
   }

@@ -1,16 +1,16 @@
 /**
- * A monitoring job as everything inside Vedette sees it. The wire form (jobs.json, API, `jobs.definition`) has
- * snake_case names and is mapped here, once.
+ * A monitoring job inside Vedette. The wire form (jobs.json, API, `jobs.definition`) has snake_case names and is mapped
+ * here, once.
  */
 export interface Job {
   jobId: number;
-  /** As people see it: without the secrets of the address that it may be made of. */
+  /** Name for people. If it is made of the address, the secrets of the address are left out. */
   name: string;
   /** Notes for people. */
   description: string | null;
   /** Monitor type, e.g. `http`. */
   type: string;
-  /** Distance of the slots in ms; null when `cron` says when. Exactly one of the two is set. */
+  /** Distance of the slots in ms; null if `cron` gives the schedule. Exactly one of the two is set. */
   periodMs: number | null;
   /** Cron expression (UTC unless `cronTimezone`); null when there is a period. */
   cron: string | null;
@@ -19,14 +19,14 @@ export interface Job {
   timeoutMs: number;
   /** Further tries after a failing one, within the slot. */
   retries: number;
-  /** Between two tries; null when the scheduler may choose. */
+  /** Pause between two tries; null leaves it to the scheduler. */
   retryPauseMs: number | null;
   /** Locations whose schedulers run it. */
   locations: readonly string[];
   tags: readonly string[];
-  /** Query parameters that hold secrets, besides those whose names say so. */
+  /** Further query parameters that are secrets, besides those with telling names. */
   secrets: readonly string[];
-  /** Whether it is to run when nobody has said otherwise. */
+  /** Whether it runs unless started or stopped by a person. */
   enabled: boolean;
   /** Topic its results go to; null for the default one. */
   topic: string | null;
@@ -37,7 +37,7 @@ export interface Job {
 /** A job as stored: the definition with its version and state. */
 export interface StoredJob {
   job: Job;
-  /** Counts the definitions this job had; 1 for the first. */
+  /** Number of the definition; 1 is the first. */
   version: number;
   running: boolean;
   /** `file`: managed by the job file; `api`: lives in the database only. */

@@ -1,16 +1,17 @@
 import type { Queryable } from '../postgres/database.ts';
 import { metricPartitionStart } from '../postgres/partitions.ts';
 
-/** A scheduler may still be about to begin a version that was replaced so short a time ago. */
+/** A version that was replaced more recently than this may still be started by a scheduler. */
 const GRACE_MS = 3_600_000;
-/** Versions of one job that never ran and are kept beside the present one, however fast it is edited. */
+/** Versions of one job that never ran and are kept, besides the current one. */
 export const MAX_UNUSED_VERSIONS = 50;
 
 const DAY_MS = 86_400_000;
 
 /**
- * Deletes spans in which no row lies that is kept, and versions of jobs that are in no span. `keepMs`: the longest that any
- * row is kept; null: for ever, then spans stay. Rows go by whole partitions, of up to a year. Answers how many went.
+ * Deletes spans of whose time no row is kept, and versions of jobs without a span. `keepMs`: the longest retention of
+ * any row; null: for ever, then spans stay. Rows are dropped by whole partitions of up to a year. Returns how many were
+ * deleted.
  */
 export async function expireVersions(
   database: Queryable,
@@ -29,7 +30,7 @@ export async function expireVersions(
   return { spans, versions: rows[0].gone };
 }
 
-/** Bounds the versions that never ran of the jobs of this revision; to be called with each change of jobs. */
+/** Bounds the versions that never ran, of the jobs of this revision. Called with each change of jobs. */
 export async function boundVersions(database: Queryable, revision: number): Promise<void> {
   await database.query(
     `SELECT expire_job_versions(ids, '-infinity', $2)

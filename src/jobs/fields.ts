@@ -3,12 +3,12 @@ import { type Static, type TSchema, Type } from 'typebox';
 const NAME = '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$';
 const NAME_TEXT = 'letters, digits, dots, dashes and underscores, at most 63';
 
-/** Of one job. */
+/** Tags of one job. */
 export const MAX_TAGS = 32;
 export const DEFAULT_TYPE = 'http';
 export const DEFAULT_LOCATION = 'default';
 export const DEFAULT_PERIOD_SECONDS = 60;
-/** Two slots closer than this could not be told apart from lateness. */
+/** Slots closer together could not be told apart from late ones. */
 export const MIN_PERIOD_SECONDS = 0.1;
 export const MAX_PERIOD_SECONDS = 366 * 86_400;
 

@@ -5,7 +5,7 @@ interface Statement {
   parameters: unknown[];
 }
 
-/** What people see, and what has an index. */
+/** Columns that lists show and can be sorted by; each has an index. */
 const KEYS: Readonly<Record<string, { column: string; type: string }>> = {
   job_id: { column: 'job_id', type: 'integer' },
   job_name: { column: 'lower(shown_name)', type: 'text' },
@@ -13,7 +13,7 @@ const KEYS: Readonly<Record<string, { column: string; type: string }>> = {
   updated_at: { column: "date_trunc('milliseconds', updated_at)", type: 'timestamptz' },
 };
 
-/** The SELECT of a job list: keyset pages, every value bound. */
+/** Returns the SELECT of a page of jobs: keyset pagination, all values bound. */
 export function listStatement(columns: string, filter: JobFilter): Statement {
   const { where, parameters, bind } = conditionsOf(filter);
   const { sort = 'job_id', after } = filter;
@@ -29,7 +29,7 @@ export function listStatement(columns: string, filter: JobFilter): Statement {
   return { sql, parameters };
 }
 
-/** How many jobs there are over all pages. */
+/** Returns the SELECT that counts the jobs of all pages. */
 export function countStatement(filter: JobFilter): Statement {
   const { where, parameters } = conditionsOf(filter);
   return { sql: `SELECT count(*)::integer AS count FROM jobs WHERE ${where.join(' AND ')}`, parameters };

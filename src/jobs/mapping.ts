@@ -18,13 +18,13 @@ export function defaultTimeoutMs(periodMs: number | null, cron: string | null): 
   return Math.min(DEFAULT_TIMEOUT_MS, Math.max(1, Math.floor(distanceMs(periodMs, cron) * 0.8)));
 }
 
-/** null when a cron expression says when. */
+/** Null if a cron expression gives the schedule. */
 export function periodMsOf({ check_period_seconds: seconds, check_cron: cron }: CommonFields): number | null {
   if (seconds === undefined && cron !== undefined) return null;
   return Math.round((seconds ?? DEFAULT_PERIOD_SECONDS) * 1000);
 }
 
-/** Maps wire names to a Job, once. What is not a common field is the monitor type's. */
+/** Maps a definition in wire names to a Job, once. Fields that are not common belong to the monitor type. */
 export function toJob(definition: JobDefinition, jobId: number): Job {
   const fields = definition as CommonFields & { type?: string };
   const options: Record<string, unknown> = {};
@@ -52,11 +52,11 @@ export function toJob(definition: JobDefinition, jobId: number): Job {
   };
 }
 
-// Shared by the many jobs that say nothing of their own.
+// One object for the many jobs with default values.
 const DEFAULT_LOCATIONS: readonly string[] = Object.freeze([DEFAULT_LOCATION]);
 const NO_TAGS: readonly string[] = Object.freeze([]);
 
-/** The wire form of a job, defaults of the common fields filled in. */
+/** Returns the wire form of a job, defaults of the common fields filled in. */
 export function toDefinition(job: Job): JobDefinition {
   const { locations } = job;
   return {

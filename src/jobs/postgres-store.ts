@@ -11,7 +11,7 @@ import type { BulkChange, FileChanges, JobDefinition, JobFilter, JobImport, JobP
 export interface JobStoreOptions {
   database: Database;
   clock: Clock;
-  /** Maps a stored definition, which is valid, to the job it defines. */
+  /** Maps a stored definition, which is valid, to its job. */
   toJob(definition: JobDefinition, jobId: number): Job;
   /** How often watchers are called back without a notification. Default 5,000. */
   pollMs?: number;
@@ -99,7 +99,7 @@ class PostgresJobStore implements JobStore {
   async update(jobId: number, given: JobDefinition, { ifVersion }: { ifVersion?: number } = {}): Promise<StoredJob> {
     const definition = { ...given, job_id: jobId };
     const known = await this.#editable(this.#database, jobId, ifVersion);
-    // What changes nothing makes no version and writes nothing.
+    // An unchanged definition makes no version and writes nothing.
     if (await isSame(this.#database, known, definition)) return this.#toStored(known);
     return this.#change(async (tx, revision) => {
       await this.#editable(tx, jobId, ifVersion);
@@ -162,7 +162,7 @@ class PostgresJobStore implements JobStore {
           `job_id: given ${list}, accepted: ids that no job made by the API has`,
         );
       }
-      // A job is (re)started or stopped by the file when it is new, or when `enabled` itself changes in the file.
+      // The file starts or stops a job if it is new, or if its `enabled` changes in the file.
       const applied = await tx.query<{ job_id: number; fresh: boolean }>(
         `INSERT INTO jobs AS job (job_id, definition, version, running, source, revision)
          SELECT job_id, definition, 1, coalesce((definition ->> 'enabled')::boolean, true), 'file', $3
@@ -251,7 +251,9 @@ class PostgresJobStore implements JobStore {
     };
   }
 
-  /** Runs `work` with the next revision, keeps the definitions it wrote, and tells the watchers. */
+  /**
+   * Runs `work` with the next revision, stores the definitions that it wrote as versions, and notifies the watchers.
+   */
   async #change<T>(work: (tx: Queryable, revision: number) => Promise<T>): Promise<T> {
     return this.#database.transaction(async (tx) => {
       const { rows } = await tx.query<{ value: number }>('UPDATE job_revision SET value = value + 1 RETURNING value');
@@ -301,7 +303,7 @@ async function findJob(database: Queryable, jobId: number): Promise<JobRow | nul
   return rows[0] ?? null;
 }
 
-/** Whether the row's definition is the given one, as PostgreSQL compares JSON: neither order nor notation matters. */
+/** Whether the row's definition equals the given one as JSONB: order and notation are ignored. */
 async function isSame(database: Queryable, { job_id, version }: JobRow, definition: JobDefinition): Promise<boolean> {
   const { rows } = await database.query<{ same: boolean }>(
     'SELECT definition = $3::jsonb AS same FROM jobs WHERE job_id = $1 AND version = $2 AND deleted_at IS NULL',
@@ -311,8 +313,8 @@ async function isSame(database: Queryable, { job_id, version }: JobRow, definiti
 }
 
 /**
- * Ids of removed jobs, and those of before a reset, are not given out again: their history is still there, or their results
- * may be. Nor are those under which foreign results were counted. Ids made of names leave no room above.
+ * Ids of removed jobs and of those before a reset are not reused: their history, or their results, may still exist.
+ * Neither are ids of counted foreign results. Ids derived from names leave no room above.
  */
 async function nextJobId(tx: Queryable): Promise<number> {
   const { rows } = await tx.query<{ last: number }>(

@@ -3,12 +3,12 @@ import { cronGapMs } from './cron-expression.ts';
 import type { CommonFields } from './fields.ts';
 import { defaultTimeoutMs, distanceMs, periodMsOf } from './mapping.ts';
 
-/** Answers what is wrong with a cron expression and time zone, or null. */
+/** Returns the problem of a cron expression and time zone, or null. */
 export type CronCheck = (expression: string, timezone: string | null) => string | null;
 
 /**
- * What a schema cannot say about when a job runs. `fields` has only those that satisfy the schema by themselves; `bad`
- * names the others.
+ * Returns the problems of a schedule that a schema cannot express. `fields` has only fields that satisfy the schema by
+ * themselves; `bad` names the others.
  */
 export function scheduleProblems(fields: CommonFields, bad: ReadonlySet<string>, cronProblem: CronCheck): Problem[] {
   const {
@@ -53,7 +53,7 @@ export function scheduleProblems(fields: CommonFields, bad: ReadonlySet<string>,
 
 const UNSTORABLE = /\0|\p{Surrogate}/u;
 
-/** PostgreSQL takes neither NUL nor half a surrogate pair, in no text. */
+/** PostgreSQL accepts neither NUL nor a lone surrogate in any text. */
 export function textProblems(value: unknown, path = ''): Problem[] {
   if (typeof value === 'string') {
     return UNSTORABLE.test(value) ? [{ path, given: value, accepted: 'text without NUL, of whole characters' }] : [];
@@ -67,7 +67,7 @@ export function textProblems(value: unknown, path = ''): Problem[] {
   });
 }
 
-/** Every version of a definition is kept, so that its size is bounded as a whole. */
+/** Every version of a definition is stored, so the size of the whole is bounded. */
 export const MAX_DEFINITION_BYTES = 524_288;
 
 export function sizeProblems(definition: object): Problem[] {

@@ -13,28 +13,28 @@ import type { JobDefinition } from './store.ts';
 export { DEFAULT_TYPE } from './fields.ts';
 export { toJob } from './mapping.ts';
 
-/** What is known of job definitions, derived from the registry of monitor types. */
+/** The rules of job definitions, derived from the registry of monitor types. */
 export interface JobRules {
   /** JSON schema (2020-12) of a definition, for OpenAPI: an object, or `oneOf` with a branch for each type. */
   readonly schema: object;
-  /** JSON schema of each fact that a check may tell, by name, of all types together. */
+  /** JSON schema of each fact of a check, by name, of all types together. */
   readonly facts: Readonly<Record<string, object>>;
   /**
-   * Reports every problem at once, secrets masked; the value is the definition as given, without defaults. Whether it
-   * has a job_id is the caller's business.
+   * Reports every problem at once, secrets masked; the value is the definition as given, without defaults. The caller
+   * decides whether a job_id is required.
    */
   validate(definition: unknown): Validation<JobDefinition>;
-  /** Maps a valid definition. Cheap: 100,000 of them are mapped at start. */
+  /** Maps a valid definition. Cheap: called for 100,000 of them at start. */
   toJob(definition: JobDefinition, jobId: number): Job;
-  /** The wire form of a job, defaults of the common fields filled in. */
+  /** Returns the wire form of a job, defaults of the common fields filled in. */
   toDefinition(job: Job): JobDefinition;
-  /** Makes the probe of a job. Throws VED_VALIDATION when its type is unknown or its options are wrong. */
+  /** Returns the probe of a job. Throws VED_VALIDATION if its type is unknown or its options are invalid. */
   prepare(job: Job): Probe;
-  /** The host that a job's connections go to, so that those to one host can be bounded. */
+  /** Returns the host of a job's connections, whose number is limited per host. */
   hostOf(job: Job): string;
-  /** A copy whose secrets are masked, for answers and logs. */
+  /** Returns a copy with masked secrets, for responses and logs. */
   redact(definition: JobDefinition): JobDefinition;
-  /** Puts the stored secret where the mask was sent back; throws VED_VALIDATION where none is stored. */
+  /** Replaces masks that were sent back by the stored secrets. Throws VED_VALIDATION if none is stored. */
   restoreSecrets(definition: JobDefinition, stored: JobDefinition): JobDefinition;
 }
 
@@ -42,7 +42,7 @@ export interface JobRulesOptions {
   monitors: Registry<MonitorType>;
   context: MonitorContext;
   cronProblem: CronCheck;
-  /** Topics of copies, which are never counted: no job may send its results there. */
+  /** Topics of copies, which are never counted: jobs may not publish there. */
   copyTopics?: readonly string[];
 }
 
@@ -120,7 +120,7 @@ function deriveRules(type: MonitorType): TypeRules {
   return { type, schema, validate: createValidator<JobDefinition>(schema) };
 }
 
-/** What the schema says, then what it cannot say of the fields that are good as far as the schema goes. */
+/** Returns the problems of the schema, then those that it cannot express, of the fields that satisfy it. */
 function problemsOf(definition: JobDefinition, { type, validate }: TypeRules, cronProblem: CronCheck): Problem[] {
   const result = validate(definition);
   const problems = [...(result.ok ? [] : result.problems), ...textProblems(definition)];
@@ -131,7 +131,7 @@ function problemsOf(definition: JobDefinition, { type, validate }: TypeRules, cr
   return [...problems.map((problem) => maskProblem(problem, type.secrets, names)), ...sizeProblems(definition)];
 }
 
-/** What a probe says may repeat what the job keeps secret, and is published and shown. */
+/** A detail or fact may repeat a secret of the job, and is published and shown. */
 function masked(probe: Probe, { options, secrets: names }: Job, secrets: readonly string[]): Probe {
   const mask = <T>(value: T): T => maskReport(value, { definition: { ...options, secrets: names }, secrets });
   const check: Probe = async (request) => {
@@ -153,13 +153,13 @@ function unknownType(given: unknown, names: readonly string[]): Problem {
   return { path: 'type', given, accepted: `one of ${names.join(', ')}${meant ? `; did you mean ${meant}?` : ''}` };
 }
 
-/** What `scheduleProblems` says in words. */
+/** The schedule rules of `scheduleProblems`, in words. */
 const SCHEDULE = {
   not: { required: ['check_period_seconds', 'check_cron'] },
   dependentRequired: { check_cron_timezone: ['check_cron'] },
 };
 
-/** Generators make one name of GET and get: lower case is taken, but not described. */
+/** Client generators map GET and get to one name: lower case is accepted, but not described. */
 function inOneCase(schema: object): object {
   const { enum: values } = schema as { enum?: readonly unknown[] };
   const isTwin = (value: unknown) =>
@@ -167,7 +167,7 @@ function inOneCase(schema: object): object {
   return values === undefined ? schema : { ...schema, enum: values.filter((value) => !isTwin(value)) };
 }
 
-/** Generators take a list of values of one type only. */
+/** Client generators accept lists of one type only. */
 function inOneType(schema: object): object {
   const { enum: values, ...rest } = schema as { enum?: readonly unknown[] };
   const numbers = values?.filter((value) => typeof value === 'number') ?? [];
@@ -184,7 +184,7 @@ function mapMembers(members: Record<string, object>, map: (member: object) => ob
   return Object.fromEntries(Object.entries(members).map(([name, member]) => [name, map(member)]));
 }
 
-/** One object when there is one type; else a choice that `type` decides. */
+/** An object for one type, otherwise a choice by `type`. */
 function documentSchema(monitors: Registry<MonitorType>, rulesOf: (name: string) => TypeRules): object {
   const schemas = monitors.names().map((name) => {
     const { schema } = rulesOf(name);

@@ -6,8 +6,8 @@ import type { JobDefinition } from './store.ts';
 type LeafMap = (path: string, value: unknown) => unknown;
 
 /**
- * A copy with a mask for each secret: the values at the wire paths `secrets` (`*` in a name stands for any characters,
- * case does not matter), and what is secret within addresses.
+ * Returns a copy with masked secrets: the values at the wire paths `secrets` (`*` in a name matches any characters,
+ * case is ignored), and the secrets within addresses.
  */
 export function redactSecrets(definition: JobDefinition, secrets: readonly string[]): JobDefinition {
   const names = listedNames(definition);
@@ -15,8 +15,8 @@ export function redactSecrets(definition: JobDefinition, secrets: readonly strin
 }
 
 /**
- * Puts the stored secret where the mask was sent back. Throws VED_VALIDATION where a secret is masked and none is stored,
- * and where a stored one would be masked no longer; a mask that is no secret's is left as it is.
+ * Replaces masks that were sent back by the stored secrets. Throws VED_VALIDATION if a masked secret is not stored, and
+ * if a stored one would no longer be masked. A mask that does not stand for a secret is left as it is.
  */
 export function restoreSecrets(
   definition: JobDefinition,
@@ -36,7 +36,9 @@ export function restoreSecrets(
   return withoutShownName(restored, stored);
 }
 
-/** An address of which more was changed than its secrets: each that is masked comes from the stored one. */
+/**
+ * Restores the secrets of an address whose other parts were changed: each masked part comes from the stored address.
+ */
 function restoreAddress(address: string, stored: unknown, names: readonly string[], path: string): string {
   const known: Array<{ name: string | null; value: string }> = [];
   mapAddressSecrets(typeof stored === 'string' ? stored : '', names, (value, name) => {
@@ -51,7 +53,7 @@ function restoreAddress(address: string, stored: unknown, names: readonly string
   });
 }
 
-/** A parameter that is a secret only because it is listed would be shown by an edit that takes it off the list. */
+/** A parameter that is a secret only because the job lists it would be revealed by an edit of the list. */
 function refuseUncovering(definition: JobDefinition, stored: JobDefinition): void {
   const listed = listedNames(definition);
   const { uri } = stored;
@@ -64,14 +66,16 @@ function refuseUncovering(definition: JobDefinition, stored: JobDefinition): voi
   });
 }
 
-/** A job without a name is called by its address as it is shown: sent back, that is still no name. */
+/**
+ * A job without a name is shown by its masked address. If that text is sent back as the name, there is still no name.
+ */
 function withoutShownName(definition: JobDefinition, stored: JobDefinition): JobDefinition {
   const { job_name: name, ...unnamed } = definition;
   const isShown = typeof name === 'string' && name.includes(MASK) && name === shownName(stored);
   return isShown && stored.job_name === undefined ? unnamed : definition;
 }
 
-/** What a job is called: its name, or else its address, without the secrets in either; undefined when it has neither. */
+/** Returns the name of a job, or its address, without the secrets in either; undefined if it has neither. */
 export function shownName({ job_name: name, uri, secrets }: JobDefinition): string | undefined {
   const names = listedNames({ secrets });
   if (typeof name === 'string') return maskText(name, names);
@@ -79,8 +83,8 @@ export function shownName({ job_name: name, uri, secrets }: JobDefinition): stri
 }
 
 /**
- * The problem without what may be a secret: a value at a secret path or below a part that holds secrets, a value under a
- * name that does not exist (perhaps a secret's, mistyped), and text where something else was wanted.
+ * Masks the value of a problem if it may be a secret: at a secret path or below a part that holds secrets, under an
+ * unknown name (perhaps a misspelt secret), or a text where another type is required.
  */
 export function maskProblem(problem: Problem, secrets: readonly string[], names: readonly string[] = []): Problem {
   const { given, accepted } = problem;
@@ -94,20 +98,22 @@ export function maskProblem(problem: Problem, secrets: readonly string[], names:
   return { ...problem, given: typeof given === 'string' ? shownLeaf(path, given, secrets, names) : maskAll(given) };
 }
 
-/** A value of which nobody can say what it holds: its texts are masked, the rest tells what kind of value it is. */
+/** Masks the texts of a value of unknown meaning; its structure remains visible. */
 export function maskAll(value: unknown): unknown {
   if (typeof value === 'string') return value === '' ? '' : MASK;
   if (typeof value !== 'object' || value === null) return value;
   return Array.isArray(value) ? value.map(maskAll) : MASK;
 }
 
-/** A name that cannot be one may be a whole line of a header: it ends where a name would. */
+/** An impossible name may be a whole header line: it is cut off where a name would end. */
 function shownPath(path: string): string {
   const place = /[^\w.[\]~!#$%&'*+^`|-]/.exec(path)?.index;
   return place === undefined ? path : `${path.slice(0, place)}...`;
 }
 
-/** What a check says, without what the job keeps secret, should a site repeat it, and without secrets of its own. */
+/**
+ * Removes the secrets of the job from details and facts, in case the site repeats them, and secrets within addresses.
+ */
 export function maskReport<T>(value: T, { definition, secrets }: Covered): T {
   const names = listedNames(definition);
   const known = secretValues(definition, secrets, names);
@@ -124,10 +130,10 @@ interface Covered {
   secrets: readonly string[];
 }
 
-/** Shorter ones would mask half of every text. */
+/** Replacing shorter secrets would mask half of every text. */
 const MIN_SECRET_LENGTH = 6;
 
-/** Every secret of a definition in the forms in which a site may repeat it, the longest first. */
+/** Returns every secret of a definition in the forms in which a site may repeat it, the longest first. */
 function secretValues(definition: JobDefinition, secrets: readonly string[], names: readonly string[]): string[] {
   const values = new Set<string>();
   mapTree(definition, (path, value) => {
@@ -153,7 +159,7 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    return text; // No escapes: it is what it is.
+    return text; // Not valid percent-encoding: taken literally.
   }
 }
 
@@ -170,10 +176,10 @@ function shownLeaf(path: string, value: unknown, secrets: readonly string[], nam
   return isAddress(path) ? maskAddress(value, names) : maskText(value, names);
 }
 
-/** Fields that are an address as a whole, also where it has a space in it. */
+/** Fields that are addresses as a whole, even with spaces in them. */
 const isAddress = (path: string): boolean => /(^|[._])(uri|url)$/i.test(path);
 
-/** The parameters that the job itself names. */
+/** The secret parameters that the job lists. */
 function listedNames({ secrets }: JobDefinition): string[] {
   return Array.isArray(secrets) ? secrets.filter((name) => typeof name === 'string') : [];
 }
@@ -196,7 +202,7 @@ function isSecret(path: string, secrets: readonly string[]): boolean {
   });
 }
 
-/** Maps every value that holds no others; items of lists are at `[0]`, `[1]` ... of their path. */
+/** Maps every scalar value; items of lists have paths such as `[0]`. */
 function mapTree(definition: JobDefinition, map: LeafMap): JobDefinition {
   const walk = (value: unknown, path: string): unknown => {
     if (typeof value !== 'object' || value === null) return map(path, value);
@@ -207,7 +213,7 @@ function mapTree(definition: JobDefinition, map: LeafMap): JobDefinition {
   return walk(definition, '') as JobDefinition;
 }
 
-/** Case does not matter: a client may write the name of a header as it likes. */
+/** Case is ignored, as in header names. */
 function lookup(tree: unknown, path: string): unknown {
   let at = tree;
   for (const name of path.replaceAll(/\[(\d+)\]/g, '.$1').split('.')) {

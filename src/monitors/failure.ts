@@ -1,6 +1,6 @@
 import type { Reason } from '../messages/check-result.ts';
 
-/** Why a try ended without a usable response: a reason of the closed set, and a short text for people. */
+/** The reason why a try ended without a usable response, from the closed set, and a short text for people. */
 export class ProbeFailure extends Error {
   readonly reason: Reason;
 
@@ -15,7 +15,7 @@ export class ProbeFailure extends Error {
   }
 }
 
-/** A fault of the probe itself, which is not the site's. */
+/** Returns an error of the probe itself, which says nothing about the site. */
 export function toDefect(error: unknown): ProbeFailure {
   if (error instanceof ProbeFailure) return error;
   const failure = new ProbeFailure('internal', `the monitor failed: ${error instanceof Error ? error.message : error}`);
@@ -23,12 +23,12 @@ export function toDefect(error: unknown): ProbeFailure {
   return failure;
 }
 
-/** How far a request had come: its name was looked up, ..., it was sent, its headers had arrived. */
+/** Progress of a request: name lookup, connecting, handshake, request sent, headers received. */
 export type Phase = 'dns' | 'connect' | 'tls' | 'request' | 'response';
 
 const DETAIL_LENGTH = 200;
 
-/** The failure that an error of a library or of the system stands for. */
+/** Returns the failure for an error of a library or of the system. */
 export function toFailure(error: unknown, phase: Phase): ProbeFailure {
   if (error instanceof ProbeFailure) return error;
   const { code = '', message = String(error) } = (error ?? {}) as { code?: unknown; message?: string };
@@ -40,7 +40,7 @@ export function toFailure(error: unknown, phase: Phase): ProbeFailure {
   return requestFailure(name, message, phase);
 }
 
-/** This machine has no files, ports or memory left. */
+/** Errors of this machine: out of files, ports or memory. */
 const OWN_FAULTS = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
 
 const DNS_TEXTS: Readonly<Record<string, string>> = {
@@ -66,10 +66,10 @@ function requestFailure(code: string, message: string, phase: 'request' | 'respo
     case 'HPE_HEADER_OVERFLOW':
       return new ProbeFailure('too_large', 'headers of the response are too large');
     case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
-      // Before the end of the headers it is undici's word for any fault after a header content-length.
+      // Before the end of the headers undici reports any fault after a content-length header this way.
       return phase === 'response' ? CUT_OFF() : new ProbeFailure('protocol', 'headers of the response are malformed');
     case 'UND_ERR_SOCKET':
-      // undici's word for an answer that nobody asked for, such as an upgrade.
+      // undici's error for an unsolicited response, such as an upgrade.
       if (message.startsWith('bad ')) return new ProbeFailure('protocol', `${message.slice(4)} that was not asked for`);
       return phase === 'response' ? CUT_OFF() : new ProbeFailure('connect', CLOSED);
     case 'ECONNRESET':
@@ -98,7 +98,7 @@ function opensslText(message: string): string {
 /** Control characters, and those that change the direction or the line of what follows. */
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu;
 
-/** One line that the result message takes. */
+/** Returns one line that fits the result message. */
 export function shorten(text: string): string {
   const line = text.replace(UNPRINTABLE, ' ').trim();
   return line.length > DETAIL_LENGTH ? `${line.slice(0, DETAIL_LENGTH - 1)}…` : line;

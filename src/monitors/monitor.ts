@@ -4,31 +4,31 @@ import type { FindSelf } from './self.ts';
 
 /**
  * One kind of check. A new type is one new file with one of these and one line in index.ts; the job schema, `config
- * check`, OpenAPI and the web form are derived from `options`.
+ * check`, OpenAPI and the forms of job files are derived from `options`.
  */
 export interface MonitorType<Options = unknown> {
   readonly name: string;
-  /** One line for people: what this type checks. */
+  /** One line for people: the subject of the check. */
   readonly description: string;
   /** JSON schema (TypeBox) of the job fields that only this type has. Their names are wire names (snake_case). */
   readonly options: MonitorOptionsSchema;
   /**
-   * Fields whose values are secrets, as dotted wire paths (`auth.password`); redacted in answers and logs. `*` in a name
-   * stands for any characters (`headers.*token*`), case does not matter. A password in an address is a secret anyway.
+   * Fields whose values are secrets, as dotted wire paths (`auth.password`); masked in responses and logs. `*` in a
+   * name matches any characters (`headers.*token*`), case is ignored. Passwords in addresses are always secrets.
    */
   readonly secrets: readonly string[];
   /** JSON schema of each fact that its results may have, by name; every fact is optional. */
   readonly facts: Readonly<Record<string, object>>;
   /**
-   * Everything wrong with options that a schema cannot say (a regular expression that does not compile). Called with
-   * options whose every field satisfies the schema by itself; required ones may be absent.
+   * Returns problems that a schema cannot express (an invalid regular expression). Every field of `options` satisfies
+   * the schema by itself; required ones may be absent.
    */
   problems?(options: Partial<Options>): Problem[];
-  /** The host that its connections go to, so that those to one host can be bounded. */
+  /** Returns the host of its connections, whose number is limited per host. */
   host(options: Options): string;
   /**
    * Called once per job definition, with options as they were written (defaults are not filled in) that satisfy the
-   * schema and have no problems. It may be called for 100,000 jobs: what is costly is done when it is first needed.
+   * schema and have no problems. It may be called for 100,000 jobs: expensive work is deferred to the first check.
    */
   prepare(options: Options, context: MonitorContext): Probe;
 }
@@ -40,11 +40,11 @@ export interface MonitorOptionsSchema {
 }
 
 export interface MonitorContext {
-  /** The gate every outgoing connection passes. */
+  /** The gate of every outgoing connection. */
   gate: ConnectionGate;
   /** Sent as User-Agent. */
   userAgent: string;
-  /** How names become addresses; by default a resolver that all monitors of the process share. */
+  /** Name resolution; by default a resolver that all monitors of the process share. */
   names?: NameResolver;
   /** Finds this Vedette's own API, for jobs that check its practice site. */
   self?: FindSelf;
@@ -52,44 +52,49 @@ export interface MonitorContext {
 
 export type IpVersion = 4 | 6;
 
-/** Turns names into addresses without a thread pool, so that one slow name starves nobody. */
+/** Resolves names without a thread pool, so that one slow name does not delay the others. */
 export interface NameResolver {
   /**
-   * At least one address, in the order to try them; of one version only when that is asked for. Rejects with an error
+   * Returns at least one address, in the order to try them; with `version` only of that version. Rejects with an error
    * whose `code` is that of c-ares (ENOTFOUND, ENODATA, ETIMEOUT, ...).
    */
   resolve(name: string, version?: IpVersion): Promise<readonly string[]>;
 }
 
-/** Decides which addresses may be connected to. Checked for literals, for every resolved address and after each redirect. */
+/**
+ * Decides which addresses may be connected to. Applied to literals, to every resolved address and after each redirect.
+ */
 export interface ConnectionGate {
-  /** Answers why the address is refused, or null when it is allowed. */
+  /** Returns why the address is refused, or null if it is allowed. */
   refusal(address: string): string | null;
 }
 
 /**
- * Performs one try. A failing target is a value, never an exception. It ends after `request.timeoutMs` at the latest and
- * when `request.signal` aborts, and leaves nothing open but what it keeps for the next one. It cannot know where its result
- * goes.
+ * Performs one try. A failing target is a returned value, never an exception. It ends after `request.timeoutMs` at the
+ * latest and when `request.signal` aborts, and leaves nothing open except a connection kept for the next try. It does
+ * not know where its result goes.
  */
 export interface Probe {
   (request: ProbeRequest): Promise<ProbeResult>;
-  /** Whether it keeps something from one try to the next, so that another probe of the same job would not do. */
+  /** Whether it keeps state between tries, so that another probe of the same job is no substitute. */
   readonly keeps?: boolean;
-  /** Closes what is kept; called when no further try is expected. One that comes all the same opens it anew. */
+  /** Closes kept connections; called when no further try is expected. A later try opens them again. */
   close?(): void;
 }
 
 export interface ProbeRequest {
   /** How long the try may take, in ms. */
   timeoutMs: number;
-  /** Sent as header `vedette-slot` (`<job_id>/<slot>`) where the protocol can, so that any site's log can be matched. Absent for a check by hand. */
+  /**
+   * Sent as header `vedette-slot` (`<job_id>/<slot>`) if the protocol allows it, so that logs of the site can be
+   * matched. Absent for a check by hand.
+   */
   slotTag?: string;
   signal: AbortSignal;
 }
 
 export interface ProbeResult {
-  /** `missed` only with reason `internal`: a fault of our own, which says nothing about the target. */
+  /** `missed` only with reason `internal`: a defect of the probe, which says nothing about the target. */
   outcome: Outcome;
   reason?: Reason;
   status: string | null;
@@ -99,6 +104,6 @@ export interface ProbeResult {
   bytes?: number;
   /** Short text for people, at most 200 characters. */
   detail?: string;
-  /** Facts that are shown by a check by hand but not published: certificate, redirects, remote address, keep-alive. */
+  /** Facts that a check by hand shows and that are not published: certificate, redirects, remote address, reuse. */
   facts?: Record<string, unknown>;
 }

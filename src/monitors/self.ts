@@ -1,8 +1,8 @@
 import type { Problem } from '../core/validation.ts';
 
-/** A name that stands for this Vedette itself, wherever its API listens. No DNS has it. */
+/** The name of this Vedette itself, independent of the address of its API. It does not exist in DNS. */
 export const SELF_HOST = 'vedette.self';
-/** All that can be checked there: through it a job must not reach the routes that change things. */
+/** The only path that can be checked there: a job must not reach routes that change things. */
 export const SELF_PATH = '/website_mock';
 
 export interface SelfPlace {
@@ -10,7 +10,7 @@ export interface SelfPlace {
   port: number;
 }
 
-/** Where a live API process of this Vedette can be reached from here, or in words why it cannot. Never rejects. */
+/** Returns the address of a live API process of this Vedette, or a text why there is none. Never rejects. */
 export type FindSelf = () => Promise<SelfPlace | string>;
 
 export function selfProblems(url: URL): Problem[] {

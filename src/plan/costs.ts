@@ -1,9 +1,9 @@
 /**
- * What one of each costs, as measured: the only numbers that `vedette plan` and the guide compute with. CPU is that of one
- * core of a 2-core AMD EPYC (Node.js 20.20, PostgreSQL 18.4 with its usual settings); measure again where it matters.
+ * Measured costs, the only numbers that `vedette plan` and the guide use. CPU is that of one core of a 2-core AMD EPYC
+ * (Node.js 20.20, PostgreSQL 18.4 with default settings); measure again where it matters.
  */
 
-/** A cost that depends on how many share it: measured points, ascending; between them it changes with the logarithm. */
+/** A cost that depends on how many share it: measured points, ascending, interpolated along the logarithm. */
 export type Curve = ReadonlyArray<readonly [count: number, cost: number]>;
 
 export interface MeasuredCost<Value> {
@@ -16,7 +16,7 @@ export interface MeasuredCost<Value> {
 const cost = <Value>(value: Value, unit: string, measured: string): MeasuredCost<Value> => ({ value, unit, measured });
 
 const ROW_SIZES = 'benchmarks/row-sizes.ts with 500 jobs for a day, 2026-11-21';
-/** A line through the two runs: what grows with the number, and what does not. */
+/** A line through the two runs: a fixed part and a part for each. */
 const ROW_SIZES_TWICE = 'benchmarks/row-sizes.ts with 20 and with 500 jobs for a day, 2026-11-21';
 const SCHEDULER_TWICE = 'benchmarks/scheduler-100k.ts with 5 000 and with 50 000 jobs, 2026-11-21';
 const API = 'GET / asked once a second of a process with the role api alone, 2026-11-21';

@@ -5,12 +5,12 @@ const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 
-/** Half a core: the other half is for peaks, and for catching up after an outage. */
+/** Half a core: the rest is for peaks and for catching up after an outage. */
 const TARGET_CORES = 0.5;
-/** More than this from one PostgreSQL, and the stream should not be in it too. */
+/** Above this load of PostgreSQL the stream belongs elsewhere. */
 const POSTGRES_CORES = 1;
 
-/** PostgreSQL writes a page whole when it changes for the first time after a checkpoint (checkpoint_timeout). */
+/** PostgreSQL writes the whole page at its first change after a checkpoint (checkpoint_timeout). */
 const CHECKPOINT_MS = 300_000;
 
 const BUCKET_MS: Readonly<Record<Granularity, number>> = { minute: 60_000, hour: HOUR_MS, day: DAY_MS };
@@ -19,7 +19,7 @@ const PARTITION_MS = { minute: DAY_MS, hour: 31 * DAY_MS, day: 366 * DAY_MS, res
 
 export interface TablePlan {
   name: string;
-  /** Where it lies: with `kafka`, all copies of it. */
+  /** Its place; with `kafka`, all copies of it. */
   place: 'postgres' | 'kafka';
   keptMs: number | null;
   rows: number;
@@ -28,9 +28,9 @@ export interface TablePlan {
 
 export interface ProcessPlan {
   role: 'all' | 'api' | 'scheduler' | 'processor';
-  /** How many, the spare one included. */
+  /** Number of processes, including the spare one. */
   count: number;
-  /** CPU of each of those that work, in cores. */
+  /** CPU of each working process, in cores. */
   cores: number;
   memoryBytes: number;
 }
@@ -47,11 +47,11 @@ export interface Plan {
   network: { checksBytesPerSecond: number; streamBytesPerSecond: number };
   partitions: { given: number; needed: number };
   processes: ProcessPlan[];
-  /** The smallest way of running that carries it. */
+  /** The smallest deployment that suffices. */
   shape: 'one process' | 'roles apart' | 'roles apart, on Kafka';
 }
 
-/** The arithmetic of sizes; nothing is asked of any machine. */
+/** Computes sizes; no machine is queried. */
 export function plan(workload: Workload): Plan {
   const { groups, responseSeconds, partitions } = workload;
   const jobs = sum(groups, (group) => group.jobs);
@@ -73,7 +73,7 @@ export function plan(workload: Workload): Plan {
       checksBytesPerSecond: checksPerSecond * (workload.responseBytes + COSTS.checkTraffic.value),
       streamBytesPerSecond: checksPerSecond * recordBytes(workload, checksPerSecond),
     },
-    // Three to a processor: then the work can be shared evenly, and by more of them later.
+    // Three partitions for each processor, so that the work is shared evenly and more processors can be added.
     partitions: { given: partitions, needed: Math.max(12, 12 * Math.ceil((3 * processors) / 12)) },
     processes,
     shape,
@@ -116,7 +116,7 @@ function planTables(workload: Workload, checksPerSecond: number): TablePlan[] {
 function planGranularity(workload: Workload, granularity: Granularity): TablePlan {
   const bucketMs = BUCKET_MS[granularity];
   const heldMs = held(workload, granularity);
-  // A bucket that has only begun has a row too, and a job that is slower than the buckets has one only where it has a result.
+  // An unfinished bucket has a row too, and a job that is slower than the buckets has rows only for its results.
   const sizes = workload.groups.map(({ jobs, periodMs }) => {
     const rows = jobs * Math.max(1, heldMs / Math.max(bucketMs, periodMs));
     return { rows, bytes: rows * at(COSTS.metricRow.value, Math.max(1, Math.min(bucketMs, heldMs) / periodMs)) };
@@ -130,7 +130,7 @@ function planGranularity(workload: Workload, granularity: Granularity): TablePla
   };
 }
 
-/** How much time is on disk just before the oldest partition goes. */
+/** Returns the time that is on disk just before the oldest partition is dropped. */
 function held({ retention, afterMs }: Workload, what: keyof typeof PARTITION_MS): number {
   const kept = retention[what];
   return kept === null ? afterMs : Math.min(afterMs, kept + PARTITION_MS[what]);
@@ -139,7 +139,7 @@ function held({ retention, afterMs }: Workload, what: keyof typeof PARTITION_MS)
 function planPostgres(workload: Workload, checksPerSecond: number): Plan['postgres'] {
   const { groups, stream, flushIntervalMs, lingerMs, store, failureShare } = workload;
   const writesRaw = { all: 1, failures: failureShare, none: 0 }[store];
-  // Below one result an interval there are fewer flushes than intervals.
+  // With less than one result per interval there are fewer flushes than intervals.
   const flushes = Math.min(checksPerSecond, SECOND_MS / flushIntervalMs);
   const sends = stream === 'embedded' ? Math.min(checksPerSecond, SECOND_MS / lingerMs) : 0;
   const { postgresFlush, postgresResult, embeddedSend, walFlush, walResult } = COSTS;
@@ -156,7 +156,7 @@ function planPostgres(workload: Workload, checksPerSecond: number): Plan['postgr
   };
 }
 
-/** Of the rows that change again and again: those of the current hour and day, and of the jobs' progress. */
+/** Whole pages of rows that change repeatedly: those of the current hour and day, and of the progress of jobs. */
 function wholePagesPerSecond({ groups }: Workload): number {
   return sum(groups, ({ jobs, periodMs }) => {
     const rows = [HOUR_MS, DAY_MS].map((bucketMs) => at(COSTS.metricRow.value, Math.max(1, bucketMs / periodMs)));
@@ -198,13 +198,13 @@ function planProcesses(workload: Workload, jobs: number, checksPerSecond: number
   return { processes, shape: wantsKafka ? ('roles apart, on Kafka' as const) : ('roles apart' as const) };
 }
 
-/** Bytes of a result in the stream, by how many share a block. */
+/** Returns the bytes of a result in the stream, by the number of results in a block. */
 function recordBytes({ stream, lingerMs, partitions }: Workload, checksPerSecond: number): number {
   const lines = (checksPerSecond * lingerMs) / SECOND_MS / partitions;
   return at(stream === 'kafka' ? COSTS.kafkaRecord.value : COSTS.embeddedRecord.value, Math.max(1, lines));
 }
 
-/** The cost at `count`: between two measured points along the logarithm, beyond them that of the outermost. */
+/** Returns the cost at `count`: interpolated along the logarithm between measured points, constant beyond them. */
 export function at(curve: Curve, count: number): number {
   const after = curve.findIndex(([known]) => known >= count);
   if (after === 0) return (curve[0] as Curve[number])[1];

@@ -10,7 +10,7 @@ const MEANING: Readonly<Record<Plan['shape'], string>> = {
   'roles apart, on Kafka': 'each role in processes of its own, results through Kafka',
 };
 
-/** The plan as text of at most 100 columns; `table` lays out rows under their titles. */
+/** Returns the plan as text of at most 100 columns; `table` formats rows under their titles. */
 export function showPlan(
   plan: Plan,
   workload: Workload,
@@ -48,7 +48,7 @@ export function showPlan(
   ].join('\n');
 }
 
-/** Every cost with where it was measured. */
+/** Returns every cost with the benchmark that measured it. */
 export function showCosts(
   table: (titles: readonly string[], rows: ReadonlyArray<readonly string[]>) => string,
 ): string {
@@ -75,7 +75,7 @@ function total({ postgres, kafka }: Plan['diskBytes']): string {
 const cores = (share: number): string =>
   share < 1 ? `${Math.ceil(share * 100)} % of a core` : `${share.toFixed(1)} cores`;
 
-/** Three digits that count, in groups: 144 000 000. */
+/** Returns three significant digits, in groups: 144 000 000. */
 function count(value: number): string {
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.max(value, 1))));
   const rounded = value >= 1_000 ? Number(value.toPrecision(3)) : Number(value.toFixed(Math.min(digits, 2)));

@@ -1,6 +1,6 @@
-/** What is to be carried. */
+/** The load to plan for. */
 export interface Workload {
-  /** Jobs of one period each; at several locations they count several times. */
+  /** Jobs by period; a job at several locations counts several times. */
   groups: ReadonlyArray<{ jobs: number; periodMs: number }>;
   /** How long rows are kept, ms; null: for ever. */
   retention: Readonly<Record<Granularity | 'results' | 'stream', number | null>>;
@@ -12,11 +12,11 @@ export interface Workload {
   replication: number;
   /** Share of the results that are not up, for `store: failures`. */
   failureShare: number;
-  /** What a check waits for, seconds: how many are under way at a time follows from it. */
+  /** Duration of a check in seconds, from which the number of pending checks follows. */
   responseSeconds: number;
-  /** Bytes of an answer, headers included. */
+  /** Bytes of a response, headers included. */
   responseBytes: number;
-  /** Sizes are those after this time, ms. */
+  /** Time after which sizes are computed, ms. */
   afterMs: number;
   flushIntervalMs: number;
   lingerMs: number;

@@ -1,12 +1,12 @@
 /**
- * Beside a client certificate and without a password it only tells whose certificate that is, as similar programs have it;
- * otherwise it is the user of SASL.
+ * With a client certificate and without a password it only names the owner of the certificate, as in similar programs;
+ * otherwise it is the SASL user.
  */
 export const CERTIFICATE_USER = 'KAFKA_USER';
 
 /**
- * Names in the environment that similar programs use, by the setting that they give; docs/settings.md lists them with
- * the others. Two names of one setting that say different things are an error that names both.
+ * Names in the environment that similar programs use, by setting; docs/settings.md lists them too. Two names of one
+ * setting with different values are an error that names both.
  */
 export const ALIASES: Readonly<Record<string, readonly string[]>> = {
   'database.url': ['POSTGRES_DSN', 'postgresql_uri'],

@@ -2,8 +2,8 @@ export const URL_FORMS =
   'postgres://user:password@host:port/database, special characters written as %xx, or host=... port=... dbname=... user=... password=...';
 
 /**
- * The keywords of a connection string, as libpq reads them: a URL, or `host=db dbname='my db'` with quotes around values
- * that are empty or have spaces, and a backslash before quotes and backslashes. A text for people when it is neither.
+ * Returns the keywords of a connection string as libpq does: a URL, or `host=db dbname='my db'` with quotes around
+ * empty values and spaces, and a backslash before quotes and backslashes. Returns a text for people if it is neither.
  */
 export function parseConnectionString(text: string): Map<string, string> | string {
   return /^\s*postgres(ql)?:\/\//.test(text) ? fromUrl(text) : fromKeywords(text);
@@ -16,7 +16,7 @@ function fromUrl(text: string): Map<string, string> | string {
     const parts = { host, port: url.port, user: url.username, password: url.password, dbname: url.pathname.slice(1) };
     const given = Object.entries(parts).filter(([, value]) => value !== '');
     const keywords = new Map(given.map(([name, value]) => [name, decodeURIComponent(value)]));
-    // What comes as a parameter counts, as for libpq: that is how the folder of a socket is named.
+    // Parameters override the other parts, as in libpq: a socket folder is named that way.
     for (const [name, value] of url.searchParams) keywords.set(name, value);
     return keywords;
   } catch {

@@ -10,7 +10,7 @@ import type { settingsSchema } from './schema.ts';
 
 export type SettingsTree = SettingsOf<typeof settingsSchema>;
 
-/** A PostgreSQL server, as storage's `createDatabase` takes it. */
+/** A PostgreSQL server, as `createDatabase` of postgres/pool.ts accepts it. */
 export interface DatabaseServer {
   /** Host name, address, or the folder of a socket (begins with a slash). */
   host: string;
@@ -22,17 +22,17 @@ export interface DatabaseServer {
   tls?: DatabaseTls;
 }
 
-/** PEM texts, and how the server is verified; without `ca` by Node's authorities. */
+/** PEM texts, and the verification of the server; without `ca` by the authorities of Node.js. */
 export interface DatabaseTls {
   ca?: string;
   cert?: string;
   key?: string;
   rejectUnauthorized: boolean;
-  /** Present when any name will do (`verify_ca`). */
+  /** Present if any name is accepted (`verify_ca`). */
   checkServerIdentity?: () => undefined;
 }
 
-/** How to reach Kafka, as the settings say. */
+/** The connection to Kafka of the settings. */
 export type KafkaConnection = Omit<KafkaOptions, 'logger'>;
 
 type GivenMap = ReadonlyMap<string, Given>;
@@ -43,11 +43,11 @@ const SSL_MODES = {
   'verify-ca': 'verify_ca',
   'verify-full': 'verify_full',
 } as const;
-/** What a connection string may say, beside sslmode. */
+/** Keywords accepted in a connection string, besides sslmode. */
 const KEYWORDS = new Set(['host', 'hostaddr', 'port', 'dbname', 'user', 'password', 'application_name']);
 const PARTS = ['database.host', 'database.port', 'database.user', 'database.password', 'database.name'] as const;
 
-/** The server that url or parts name; null when neither does, and the embedded server is to be used. */
+/** Returns the server of the url or the parts; null if neither is given, for the embedded server. */
 export function databaseServer(
   { database }: SettingsTree,
   given: GivenMap,
@@ -139,13 +139,13 @@ function databaseTls(
     ...(ca === null ? {} : { ca }),
     ...(certificate === null || key === null ? {} : { cert: certificate, key }),
   };
-  // As libpq has it: `require` only verifies when it was given an authority to verify with, and then not the name.
+  // As in libpq: `require` verifies only with a given authority, and then not the name.
   if (mode === 'require' && ca === null) return { tls: { ...pems, rejectUnauthorized: false } };
   const isAnyName = mode === 'require' || mode === 'verify_ca';
   return { tls: { ...pems, rejectUnauthorized: true, ...(isAnyName ? { checkServerIdentity: () => undefined } : {}) } };
 }
 
-/** How to reach Kafka; null when no bootstrap servers are given. */
+/** Returns the connection to Kafka; null without bootstrap servers. */
 export function kafkaConnection(
   { kafka, stream }: SettingsTree,
   given: GivenMap,

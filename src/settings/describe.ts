@@ -3,7 +3,7 @@ import { formatBytes, type LeafMeta, metaOf } from './leaf.ts';
 import { type Given, settingLeaves } from './resolve.ts';
 import { mask } from './values.ts';
 
-/** One setting as people read about it; docs/settings.md is made of these. */
+/** Description of a setting for people, the source of docs/settings.md. */
 export interface SettingDescription {
   path: string;
   description: string;
@@ -28,12 +28,12 @@ export function describeSettings(): SettingDescription[] {
 
 export interface ShownSetting {
   path: string;
-  /** As it would be written in a settings file, secrets masked. */
+  /** The value as written in a settings file, secrets masked. */
   value: string;
   source: string;
 }
 
-/** Every setting with its value and where that came from. */
+/** Returns every setting with its value and source. */
 export function showSettings(given: ReadonlyMap<string, Given>): ShownSetting[] {
   return settingLeaves().map(({ path, schema }) => {
     const meta = metaOf(schema);

@@ -2,8 +2,8 @@ import { type Static, type TObject, type TSchema, Type } from 'typebox';
 import { formatDuration } from '../core/duration.ts';
 
 /**
- * What a leaf of the settings is, beyond its JSON schema: how text becomes its value and how it is shown. The command
- * line, the environment, docs/settings.md and `config show` are all derived from it.
+ * The kind of a setting, beyond its JSON schema: how text is parsed and how the value is shown. The command line, the
+ * environment, docs/settings.md and `config show` are derived from it.
  */
 export type LeafKind =
   | 'text'
@@ -22,15 +22,15 @@ export interface LeafMeta {
   kind: LeafKind;
   description: string;
   default: unknown;
-  /** What a person may write here, completing "accepted: ". */
+  /** The accepted values in words, completing "accepted: ". */
   accepted: string;
   /** Names in the environment beside the derived VEDETTE_ one. */
   env?: readonly string[];
-  /** Never shown, not in problems either. `url` hides only the password of a URL. */
+  /** Never shown, not even in problems. `url` hides only the password of a URL. */
   secret?: boolean | 'url';
   /** For lists: the choices of an item. */
   items?: { enum?: readonly string[] };
-  /** For lists as text: what stands between two items; a comma unless given. */
+  /** Separator of lists as text; a comma by default. */
   separator?: RegExp;
 }
 
@@ -52,7 +52,7 @@ function nullable<S extends TSchema>(schema: S, isNullable: boolean): TSchema {
 
 type OrNull<T> = TSchema & { '~static'?: T };
 
-/** A schema whose static type is given by hand; it saves deep inference over unions. */
+/** A schema with an explicit static type, which avoids deep inference over unions. */
 export type LeafOf<T, K extends LeafKind> = OrNull<T> & { kind: K };
 
 interface TextOptions<T> extends Common<T> {
@@ -108,7 +108,7 @@ export function duration<T extends number | null>(
   return leaf(schema, { kind: 'duration', description, accepted, ...meta });
 }
 
-/** How long something is kept: a duration, or `forever` (null in the program). */
+/** A retention: a duration, or `forever` (null in the program). */
 export function retention(description: string, options: Common<number | null>): LeafOf<number | null, 'duration'> {
   const [minimum, maximum] = [60_000, 36_500 * 86_400_000];
   return leaf(Type.Union([Type.Integer({ minimum, maximum }), Type.Null()]), {
@@ -182,7 +182,7 @@ export const group = <P extends Record<string, TSchema>>(description: string, pr
 type Camel<S extends string> = S extends `${infer A}_${infer B}` ? `${A}${Capitalize<Camel<B>>}` : S;
 type Unit<L> = L extends { kind: 'duration' } ? 'Ms' : L extends { kind: 'bytes' } ? 'Bytes' : '';
 
-/** The settings as the program sees them: camelCase keys that end in their unit, defaults filled in. */
+/** Type of the settings in the program: camelCase keys that end in their unit, defaults filled in. */
 export type SettingsOf<S> =
   S extends LeafOf<infer T, LeafKind>
     ? T
@@ -196,7 +196,7 @@ export function isGroup(schema: TSchema): schema is TObject {
 
 export const metaOf = (schema: TSchema): LeafMeta => schema as unknown as LeafMeta;
 
-/** The key in the program of a key in the settings. */
+/** Returns the key in the program for a key in the settings. */
 export function programKey(key: string, schema: TSchema): string {
   const camel = key.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
   if (isGroup(schema)) return camel;
@@ -216,7 +216,9 @@ export function formatBytes(count: number): string {
   return `${count / size}${unit}`;
 }
 
-/** `1MiB`, `512KiB`, `100B`; null when the text is no size. The decimal units are refused: they are a trap. */
+/**
+ * `1MiB`, `512KiB`, `100B`; null if the text is not a size. Decimal units are refused because they are easily confused.
+ */
 export function parseBytes(text: string): number | null {
   const match = /^(\d+(?:\.\d+)?)\s*(GiB|MiB|KiB|B)$/.exec(text.trim());
   if (!match) return null;

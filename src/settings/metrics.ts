@@ -1,7 +1,7 @@
 import { BUILT_IN_AGGREGATES, checkMetrics, type MetricSetting } from '../aggregates/metrics-plan.ts';
 import { type SettingProblem, showValue } from './problems.ts';
 
-/** Fills in the built-in functions where none are named, and checks what a schema cannot: that functions and fields exist. */
+/** Fills in the built-in functions where none are named, and checks that functions and fields exist. */
 export function resolveMetrics(
   given: ReadonlyArray<{ granularity: string; aggregates?: MetricSetting['aggregates'] }>,
   source: string | undefined,

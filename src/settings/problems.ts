@@ -1,10 +1,10 @@
 import { counted } from '../core/plural.ts';
 import { VedetteError } from '../errors.ts';
 
-/** One thing wrong with the settings. `source` says which file, variable or flag gave the value. */
+/** A problem of the settings. `source` is the file, variable or flag that gave the value. */
 export interface SettingProblem {
   path: string;
-  /** Absent when nothing was given. Secrets are masked before they come here. */
+  /** Absent if nothing was given. Secrets are masked. */
   given?: string;
   source?: string;
   accepted: string;

@@ -9,17 +9,17 @@ import { envName, type SettingLeaf, settingsSchema } from './schema.ts';
 import type { Source } from './sources.ts';
 import { mask, parseText, toProgramValue } from './values.ts';
 
-/** A value with where it came from. */
+/** A value with its source. */
 export interface Given {
   value: unknown;
-  /** As it stood there, before parsing. */
+  /** The unparsed value. */
   raw: unknown;
   source: string;
   /** The name in the environment that gave it. */
   variable?: string;
 }
 
-/** Every leaf of the schema, in its order. */
+/** Returns every leaf of the schema, in its order. */
 export function settingLeaves(schema: TSchema = settingsSchema, prefix = ''): SettingLeaf[] {
   if (!isGroup(schema)) return [{ path: prefix, schema, env: envNames(prefix, schema) }];
   return Object.entries(schema.properties).flatMap(([key, property]) =>
@@ -33,14 +33,14 @@ const envNames = (path: string, schema: TSchema): string[] => [
   envName(path),
 ];
 
-/** What the schema says of one setting. */
+/** Returns the metadata of one setting. */
 export function settingMeta(path: string): LeafMeta {
   const leaf = settingLeaves().find((leaf) => leaf.path === path);
   if (!leaf) throw new Error(`There is no setting ${path}`);
   return metaOf(leaf.schema);
 }
 
-/** What was given for each leaf by the strongest source that gives anything. Unknown names are problems. */
+/** Returns the given values, each from the strongest source. Unknown names are problems. */
 export function collect(sources: readonly Source[], cwd: string, problems: SettingProblem[]): Map<string, Given> {
   const leaves = settingLeaves();
   const byPath = new Map(leaves.map((leaf) => [leaf.path, leaf]));
@@ -67,7 +67,7 @@ export function collect(sources: readonly Source[], cwd: string, problems: Setti
       take(byPath.get(prefix)!, value, source.name, source.folder);
       return;
     }
-    if (value === null) return; // A group whose lines are all commented out.
+    if (value === null) return; // All lines of the group are commented out.
     if (typeof value !== 'object' || Array.isArray(value)) {
       problems.push({
         path: prefix,
@@ -88,7 +88,7 @@ export function collect(sources: readonly Source[], cwd: string, problems: Setti
   function takeEnvironment(source: Source & { kind: 'env' }): void {
     const names = new Set(leaves.flatMap((leaf) => leaf.env));
     for (const leaf of leaves) {
-      // An empty variable counts as not set: that is what compose files and CI systems make of a missing one.
+      // An empty variable counts as not set: compose files and CI systems pass missing ones as empty.
       const set = leaf.env.filter((name) => source.variables[name]);
       if (set.length === 0) continue;
       const [first, ...others] = set as [string, ...string[]];
@@ -119,14 +119,15 @@ export function collect(sources: readonly Source[], cwd: string, problems: Setti
   }
 }
 
-/** Checks the collected values against the schema and answers the tree the program sees; what is wrong is at its default. */
+/** Validates the collected values and returns the tree of settings; invalid ones have their defaults. */
 export function build(
   given: ReadonlyMap<string, Given>,
   cwd: string,
   problems: SettingProblem[],
 ): Record<string, unknown> {
   const leaves = settingLeaves();
-  // Only what was given is checked: compiling the rest would make each start slower, and a test checks the defaults.
+  // Only given values are validated: compiling the whole schema would delay each start, and a test validates the
+  // defaults.
   const toCheck = leaves.filter((leaf) => given.has(leaf.path) && !problems.some(({ path }) => path === leaf.path));
   const schema = { type: 'object', properties: Object.fromEntries(toCheck.map((leaf) => [leaf.path, leaf.schema])) };
   const values = Object.fromEntries(toCheck.map((leaf) => [leaf.path, given.get(leaf.path)!.value]));
@@ -178,7 +179,7 @@ const showGiven = (meta: LeafMeta, raw: unknown): string => showValue(mask(meta,
 function isOurs(name: string, isOwnFile: boolean): boolean {
   if (/^VEDETTE_(TEST|BENCH)_/.test(name)) return false;
   if (['VEDETTE_SETTINGS', 'VEDETTE_ENV_FILE'].includes(name)) return false;
-  // In a .env of ours a misspelt DB_ or KAFKA_ name would otherwise be ignored without a word.
+  // In Vedette's own .env a misspelt DB_ or KAFKA_ name must not be ignored silently.
   return name.startsWith('VEDETTE_') || (isOwnFile && /^(DB|KAFKA)_/.test(name));
 }
 
@@ -190,6 +191,6 @@ function unknownKey(at: string, key: string, known: Iterable<string>, value: unk
     : names.length < 20
       ? `one of ${names.join(', ')}`
       : 'no such setting';
-  // The value might be a secret under a misspelt name, so it is not shown.
+  // The value may be a secret under a misspelt name, so it is not shown.
   return { path: at, given: typeof value === 'object' && value !== null ? 'a group' : 'a value', source, accepted };
 }

@@ -4,7 +4,7 @@ import { parseEnv } from 'node:util';
 import { parseDocument } from 'yaml';
 import type { SettingProblem } from './problems.ts';
 
-/** Something that gives values: a settings file, an environment, the command line. Later ones win. */
+/** A source of values: a settings file, an environment, the command line. Later sources override earlier ones. */
 export type Source =
   | { kind: 'file'; name: string; folder: string; tree: Record<string, unknown> }
   | { kind: 'env'; name: string; variables: Record<string, string | undefined>; isOwnFile: boolean }
@@ -14,7 +14,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
- * The settings files, weakest first: settings/default.yaml where there is one, then the named one. A name without a
+ * Returns the settings files, weakest first: settings/default.yaml if present, then the named one. A name without
  * folder and ending (`production`) is settings/production.yaml, .yml or .json.
  */
 export function readSettingsFiles(cwd: string, named: string | undefined, problems: SettingProblem[]): Source[] {
@@ -48,7 +48,9 @@ export function readSettingsFiles(cwd: string, named: string | undefined, proble
   return sources;
 }
 
-/** The variables of a .env file. With no file named, .env and then settings/.env are looked for, and neither is needed. */
+/**
+ * Returns the variables of a .env file. Without a name, .env and then settings/.env are tried, and both may be missing.
+ */
 export function readEnvFile(cwd: string, named: string | undefined, problems: SettingProblem[]): Source | null {
   const candidates = named === undefined ? ['.env', 'settings/.env'] : [named];
   for (const candidate of candidates) {

@@ -3,16 +3,16 @@ import { parseDuration } from '../core/duration.ts';
 import { type LeafMeta, parseBytes } from './leaf.ts';
 import { readPem } from './pem.ts';
 
-/** `undefined` as value: the input is not what the leaf accepts. */
+/** `undefined` as value: the leaf does not accept the input. */
 export interface Parsed {
   value: unknown;
-  /** Says more than the leaf's own `accepted`. */
+  /** More specific than the leaf's own `accepted`. */
   accepted?: string;
 }
 
 const REFUSED: Parsed = { value: undefined };
 
-/** Text (environment, flag) to the value of a leaf. Whether the value is in range is the schema's business. */
+/** Parses the text of an environment variable or flag. The range is validated by the schema. */
 export function parseText(meta: LeafMeta, text: string): unknown {
   const trimmed = text.trim();
   if (meta.default === null && trimmed === 'null') return null;
@@ -32,14 +32,14 @@ export function parseText(meta: LeafMeta, text: string): unknown {
       try {
         return JSON.parse(trimmed);
       } catch {
-        return text; // The schema says what is accepted.
+        return text; // The schema reports the problem.
       }
     default:
       return text;
   }
 }
 
-/** What was given, as text or as YAML, to what the program sees. `folder`: where relative paths of certificates begin. */
+/** Converts a given value, text or YAML, to the value in the program. `folder`: base of relative certificate paths. */
 export function toProgramValue(meta: LeafMeta, given: unknown, folder: string, cwd: string): Parsed {
   if (given === null) return { value: null };
   switch (meta.kind) {
@@ -59,7 +59,7 @@ export function toProgramValue(meta: LeafMeta, given: unknown, folder: string, c
     case 'pem':
       return typeof given === 'string' ? readPem(given, folder) : REFUSED;
     case 'text':
-      // An unquoted number or date in YAML is meant as text where text is wanted.
+      // An unquoted number or date in YAML is text if the setting is a text.
       return typeof given === 'number' ? { value: String(given) } : { value: given };
     default:
       return { value: given };
@@ -72,7 +72,7 @@ function fromUnits(given: unknown, parse: (text: string) => number | null): Pars
   return value === null ? REFUSED : { value };
 }
 
-/** How a value may be shown. */
+/** Masks a value for display. */
 export function mask(meta: Pick<LeafMeta, 'secret'>, value: unknown): unknown {
   if (!meta.secret || value === null || value === undefined) return value;
   if (Array.isArray(value)) return value.map(() => '***');

@@ -5,7 +5,7 @@ import { type Examination, type Finding, ok, problem, warning } from '../examina
 const DAY_MS = 86_400_000;
 const SOON_DAYS = 30;
 
-/** The certificates in the settings: whether they can be read, fit their keys, and how long they last. */
+/** Examines the certificates in the settings: whether they are readable, match their keys, and when they expire. */
 export const certificates: Examination = {
   name: 'certificates',
   settings: ['kafka.tls', 'database.tls'],
@@ -22,7 +22,7 @@ export const certificates: Examination = {
   },
 };
 
-/** A file may hold a chain of them. */
+/** A file may hold a chain of certificates. */
 function judge(path: string, pem: string, now: number): Finding[] {
   const parts = pem.match(/-----BEGIN [^-]*CERTIFICATE-----[^-]+-----END [^-]*CERTIFICATE-----/g) ?? [];
   if (parts.length === 0) return [problem(path, 'no certificate in it', 'Name the file that holds the certificate.')];

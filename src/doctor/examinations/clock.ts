@@ -3,7 +3,10 @@ import { type Examination, ok, problem, warning } from '../examination.ts';
 const NOTICEABLE_MS = 500;
 const HARMFUL_MS = 5_000;
 
-/** This machine's clock against the database's: results are stamped by the one, leases and retention by the other. */
+/**
+ * Compares this machine's clock with the database's: results are stamped by the former, leases and retention use the
+ * latter.
+ */
 export const clock: Examination = {
   name: 'clock',
   settings: ['database', 'data_dir'],

@@ -5,15 +5,15 @@ import type { KnownProcessor } from '../../lag/positions.ts';
 import { groupByReason, reasonOf } from '../../lag/reasons.ts';
 import { type Examination, type Finding, ok, problem, warning } from '../examination.ts';
 
-/** Long enough that something moves wherever something is counted, unless it is far behind. */
+/** Long enough for any partition that is being counted to move, unless it is far behind. */
 const BETWEEN_MS = 2_500;
-/** Far behind, whatever is counted is written every few seconds; no healthy partition stands still for so long. */
+/** A processor that is far behind writes every few seconds; no healthy partition stands still for longer. */
 const STALLED_MS = 30_000;
 const READ_MS = 4_000;
-/** Records that may wait without anybody noticing. */
+/** A lag below this is normal. */
 const SMALL_LAG = 1_000;
 
-/** Whether what is checked is also counted: asked of the stream and of PostgreSQL, never of a processor. */
+/** Whether results are counted. The stream and PostgreSQL are asked, never a processor. */
 export const counting: Examination = {
   name: 'counting',
   settings: ['database', 'data_dir', 'storage.schema', 'kafka', 'stream'],
@@ -50,7 +50,9 @@ export const counting: Examination = {
 
 const sum = (partitions: readonly PartitionLag[]) => partitions.reduce((total, { lag }) => total + lag, 0);
 
-/** Has records, and has not moved since `before`, nor for longer than that by the database's clock. */
+/**
+ * Whether the partition has records and has moved neither since `before` nor within STALLED_MS of the database's clock.
+ */
 function standsStill(partition: PartitionLag, before: readonly PartitionLag[]): boolean {
   const { lag, next, settled, unchangedMs } = partition;
   if (lag === 0 || (unchangedMs !== null && unchangedMs < STALLED_MS)) return false;

@@ -6,7 +6,7 @@ import { embeddedVersion } from '../../postgres/embedded/binaries.ts';
 import { dataFolderHolder } from '../../postgres/embedded/folder-lock.ts';
 import { type Examination, type Finding, ok, problem, warning } from '../examination.ts';
 
-/** The folder of the embedded PostgreSQL; nothing where PostgreSQL is elsewhere. */
+/** Examines the folder of the embedded PostgreSQL; no findings if PostgreSQL is elsewhere. */
 export const dataFolder: Examination = {
   name: 'data_dir',
   settings: ['database', 'data_dir'],
@@ -55,7 +55,7 @@ async function judgeVersion(dataDir: string): Promise<Finding[]> {
   ];
 }
 
-/** The folder itself, or the nearest one above it that is there. */
+/** Returns the folder itself, or its nearest ancestor that exists. */
 export function nearestExisting(folder: string): string {
   return existsSync(folder) || path.dirname(folder) === folder ? folder : nearestExisting(path.dirname(folder));
 }

@@ -6,7 +6,10 @@ const NEARLY_FULL_BYTES = 2 ** 28;
 const LITTLE_BYTES = 2 ** 31;
 const LITTLE_SHARE = 0.05;
 
-/** Room for the embedded PostgreSQL. Another server's disk cannot be seen from here, only what lies on it. */
+/**
+ * Examines the free space for the embedded PostgreSQL. The disk of another server is not visible from here, only the
+ * size of the database.
+ */
 export const disk: Examination = {
   name: 'disk',
   settings: ['database', 'data_dir'],

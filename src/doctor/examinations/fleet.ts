@@ -2,7 +2,9 @@ import { type Instance, readInstances } from '../../installation/instances.ts';
 import type { Database } from '../../postgres/database.ts';
 import { type Examination, type Finding, ok, problem, warning } from '../examination.ts';
 
-/** The processes that share the database: who lives, who died, and whether they can be told apart. */
+/**
+ * Examines the processes that share the database: which are alive, which have died, and whether their names are unique.
+ */
 export const fleet: Examination = {
   name: 'fleet',
   settings: ['database', 'data_dir', 'storage.schema'],
@@ -28,7 +30,7 @@ function died({ instanceId, roles, silentMs }: Instance & { silentMs: number }):
   return warning('fleet.stale', found, advice);
 }
 
-/** An instance is its name and some random characters, see createApp. */
+/** An instance id is its name and random characters, see app.ts. */
 function namesakes(live: readonly Instance[]): Finding[] {
   const byName = new Map<string, string[]>();
   for (const { instanceId } of live) {

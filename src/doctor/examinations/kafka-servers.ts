@@ -7,7 +7,9 @@ import { type Examination, type Finding, ok, problem, warning } from '../examina
 
 const CONNECT_MS = 4_000;
 
-/** Each step of reaching Kafka by itself: the address, the encryption, the login, the addresses that brokers name. */
+/**
+ * Examines each step of reaching Kafka: the address, the encryption, the login, the addresses that brokers advertise.
+ */
 export const kafkaServers: Examination = {
   name: 'kafka',
   settings: ['kafka', 'stream'],
@@ -19,7 +21,7 @@ export const kafkaServers: Examination = {
     const failures = (await Promise.all(bootstrapServers.map((server) => reach(server, tls)))).filter(
       (finding) => finding !== null,
     );
-    // One that answers is enough to begin with.
+    // One bootstrap server that responds is enough.
     if (failures.length === bootstrapServers.length) return failures;
     const findings = failures.map(({ name, found, advice }) => warning(name, found, advice ?? ''));
     return [...findings, ...(await login(context, bootstrapServers))];
@@ -50,7 +52,7 @@ function adviceFor(text: string, hasTls: boolean, hasSasl: boolean): string {
   return "Look into the broker's log for this client.";
 }
 
-/** Clients are sent on to the addresses that brokers name for themselves, which may mean nothing here. */
+/** Clients connect to the addresses that brokers advertise, which may not be reachable from here. */
 async function unreachable(brokers: ReadonlyArray<{ host: string; port: number }>): Promise<Finding[]> {
   const findings = await Promise.all(
     brokers.map(async ({ host, port }) => {
@@ -66,7 +68,7 @@ async function unreachable(brokers: ReadonlyArray<{ host: string; port: number }
   return findings.filter((finding) => finding !== null);
 }
 
-/** Null when the server takes the connection and, with TLS, can prove who it is. */
+/** Null if the server accepts the connection and, with TLS, proves its identity. */
 async function reach(server: string, tls: KafkaTls | null): Promise<Finding | null> {
   const [host, port] = split(server);
   const refused = await failureOf(() => connect({ host, port }), 'connect');
@@ -107,14 +109,14 @@ function tlsAdvice(code: string): string {
   return 'See to KAFKA_CA_FILE, KAFKA_CERTIFICATE_FILE and KAFKA_KEY_FILE.';
 }
 
-/** The error with which opening a connection ends; null when `event` comes first. The connection is closed again. */
+/** Returns the error of opening a connection; null if `event` comes first. The connection is closed again. */
 function failureOf(open: () => Socket, event: 'connect' | 'secureConnect'): Promise<Error | null> {
   return new Promise((resolve) => {
     let socket: Socket;
     try {
       socket = open();
     } catch (error) {
-      // A certificate or key that is no PEM.
+      // A certificate or key that is not PEM throws here.
       return resolve(error as Error);
     }
     const finish = (result: Error | null) => {

@@ -7,9 +7,9 @@ import type { ExaminationContext } from '../context.ts';
 import { type Examination, type Finding, ok, problem, warning } from '../examination.ts';
 
 const HOUR_MS = 3_600_000;
-/** `vedette verify` looks at a day unless told otherwise, and a bucket can only be judged when all of it is there. */
+/** `vedette verify` covers a day by default, and judges only buckets whose records are all present. */
 const VERIFY_MS = 25 * HOUR_MS;
-/** What a record batch has beside its values: headers, the topic's schema, and room for a foreign client's. */
+/** Bytes of a record batch besides its values: headers, schema, and room for another client's headers. */
 const BATCH_OVERHEAD_BYTES = 2_048;
 
 export const kafkaTopics: Examination = {
@@ -27,7 +27,7 @@ export const kafkaTopics: Examination = {
   },
 };
 
-/** By topic, the number of partitions that results are routed by; nothing where PostgreSQL cannot say. */
+/** Returns, by topic, the number of partitions by which results are routed; empty if PostgreSQL cannot be queried. */
 async function readPinned(context: ExaminationContext): Promise<Map<string, number>> {
   try {
     const database = await context.tables();
@@ -37,7 +37,7 @@ async function readPinned(context: ExaminationContext): Promise<Map<string, numb
     );
     return new Map(rows.map(({ topic, partitions }) => [topic, partitions]));
   } catch {
-    return new Map(); // That PostgreSQL cannot be asked is a finding of another examination.
+    return new Map(); // An unreachable PostgreSQL is the finding of another examination.
   }
 }
 

@@ -40,7 +40,7 @@ async function lookAt(host: string, number: number): Promise<Finding> {
   return problem('api.port', found, advice);
 }
 
-/** Null when it can be listened on; else the system's error code. */
+/** Returns null if the port can be listened on, otherwise the system's error code. */
 function tryToListen(host: string, number: number): Promise<string | null> {
   return new Promise((resolve) => {
     const server = createServer();
@@ -49,7 +49,7 @@ function tryToListen(host: string, number: number): Promise<string | null> {
   });
 }
 
-/** The `name` in the answer to GET /, or what the Server header says; null when it is no HTTP or says nothing. */
+/** Returns the `name` in the response to GET /, or the Server header; null if there is neither, or no HTTP. */
 async function whoAnswers(host: string, number: number): Promise<string | null> {
   const address = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
   try {
@@ -61,6 +61,6 @@ async function whoAnswers(host: string, number: number): Promise<string | null> 
     const body = (await response.json().catch(() => null)) as { name?: unknown } | null;
     return typeof body?.name === 'string' ? body.name.toLowerCase() : server;
   } catch {
-    return null; // Whatever it is, it is no web server of ours.
+    return null; // It is not a web server.
   }
 }

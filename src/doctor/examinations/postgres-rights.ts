@@ -4,7 +4,7 @@ import { FUNCTIONS, RELATIONS } from '../../postgres/grants.ts';
 import { pendingMigrations } from '../../postgres/migrate.ts';
 import { type Examination, type Finding, ok, problem, warning } from '../examination.ts';
 
-/** Of those that are given and exist. */
+/** Missing privileges, of the given ones whose relations and functions exist. */
 const MISSING_RIGHTS = `
   SELECT name || ' (' || string_agg(privilege, ', ') || ')' AS missing
   FROM unnest($1::text[], $2::text[]) AS wanted (name, privilege)
@@ -38,7 +38,7 @@ export const postgresRights: Examination = {
   },
 };
 
-/** Those of the user that Vedette is run with. */
+/** Returns the privileges of the user that runs Vedette. */
 function neededRights(): [names: string[], privileges: string[], signatures: string[]] {
   const pairs = Object.entries(RELATIONS).flatMap(([name, { writer }]) =>
     (writer?.split(', ') ?? []).map((privilege) => ({ name, privilege })),
@@ -67,7 +67,7 @@ function judgeRights(rows: ReadonlyArray<{ missing: string }>): Finding {
   return problem('postgres.rights', `missing: ${missing}`, 'Let its owner run what `vedette db grants` prints.');
 }
 
-/** A newer Vedette was here, a migration was edited, or not even the list of them may be read. */
+/** The database is of a newer version, a migration was edited, or the list of migrations may not be read. */
 function unreadable(error: unknown): Finding {
   if (!(error instanceof VedetteError)) throw error;
   if (error.code === 'VED_DATABASE_FORBIDDEN') {

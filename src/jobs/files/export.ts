@@ -18,8 +18,8 @@ export interface WriteOptions {
 }
 
 /**
- * Job definitions, each with its job_id, as a text of the form; read again it means the same jobs. Throws VED_USAGE with
- * each job and field that the form cannot express.
+ * Returns job definitions, each with its job_id, as a text of the form; reading it gives the same jobs. Throws
+ * VED_USAGE with each job and field that the form cannot express.
  */
 export function writeJobs(definitions: readonly JobDefinition[], { form, rules, isLossy }: WriteOptions): string {
   const written = definitions.map((definition) => withoutDefaults(definition, rules));
@@ -43,12 +43,12 @@ export function writeJobs(definitions: readonly JobDefinition[], { form, rules, 
   return form.write(escapeReferences(kept), createFieldSchemas(rules.schema as FieldSchema));
 }
 
-/** The definition with every default filled in: two definitions that mean the same have the same. */
+/** Returns the definition with every default filled in: equal for definitions that mean the same. */
 export function fullDefinition(definition: JobDefinition, rules: Definer): JobDefinition {
   return rules.toDefinition(rules.toJob(definition, definition.job_id as number));
 }
 
-/** The shortest definition that means the same. */
+/** Returns the shortest definition with the same meaning. */
 function withoutDefaults(definition: JobDefinition, rules: Definer): JobDefinition {
   const full = fullDefinition(definition, rules);
   let short = definition;

@@ -5,19 +5,19 @@ import type { JobRules } from '../rules.ts';
 import type { JobDefinition, JobImport } from '../store.ts';
 import { fullDefinition } from './export.ts';
 
-/** A field as it is and as it shall be, in wire names, secrets masked; undefined where there is none. */
+/** The present and the new value of a field, in wire names, secrets masked; undefined where there is none. */
 export interface FieldChange {
   field: string;
   from: unknown;
   to: unknown;
 }
 
-/** What an import would do. */
+/** The effect of an import. */
 export interface ImportPlan {
   created: JobDefinition[];
   changed: Array<{ definition: JobDefinition; stored: StoredJob; fields: FieldChange[] }>;
   unchanged: JobDefinition[];
-  /** Jobs of the database alone that are not among the imported ones. */
+  /** Jobs of source `api` that the import does not contain. */
   absent: StoredJob[];
 }
 
@@ -58,7 +58,7 @@ export function planImport(
   return plan;
 }
 
-/** What the store has to do; `prune`: whether absent jobs are removed. */
+/** Returns the changes for the store; `prune`: whether absent jobs are removed. */
 export function toImport({ created, changed, absent }: ImportPlan, prune: boolean): JobImport {
   return {
     created,

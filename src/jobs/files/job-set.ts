@@ -10,22 +10,25 @@ import type { JobDefinition } from '../store.ts';
 import { resolveReferences } from './references.ts';
 
 export interface JobSetOptions {
-  /** What is known of definitions: the rules of jobs. */
+  /** The rules of job definitions. */
   rules: { readonly schema: object; validate(definition: unknown): Validation<JobDefinition> };
-  /** The value that `${NAME}` in a text stands for; undefined when there is none. Without it nothing is replaced. */
+  /** Returns the value for `${NAME}` in a text; undefined if there is none. If absent, nothing is replaced. */
   resolve?: (name: string) => string | undefined;
 }
 
 interface Owner {
   file: string;
   entry: FormEntry;
-  /** What the id is made of; null when it was given. */
+  /** The text from which the id is derived; null if the id was given. */
   identity: string | null;
 }
 
 const MAX_SHOWN = 100;
 
-/** Jobs out of any number of texts in any form, each job checked and none there twice; problems are collected. */
+/**
+ * Collects the jobs of any number of texts in any form, validates each, and refuses ids that occur twice. Problems are
+ * collected too.
+ */
 export class JobSet {
   readonly #options: JobSetOptions;
   readonly #schemas: FieldSchemas;
@@ -38,7 +41,7 @@ export class JobSet {
     this.#schemas = createFieldSchemas(options.rules.schema as FieldSchema);
   }
 
-  /** Adds the jobs of a text; `file` is what its problems are reported under. */
+  /** Adds the jobs of a text; `file` names it in problems. */
   add(file: string, form: JobForm, text: string): void {
     this.addReading(file, form.read(text.replace(/^\uFEFF/, ''), this.#schemas));
   }
@@ -48,12 +51,12 @@ export class JobSet {
     for (const entry of entries) this.#addEntry(file, entry);
   }
 
-  /** A text that could not be had, or is of no form. */
+  /** Records a file that cannot be read, or whose form is unknown. */
   refuse(file: string, why: string): void {
     this.#problems.push(`${file}: ${why}`);
   }
 
-  /** The definitions in order. Throws VED_JOBS_FILE_INVALID with a line for each problem. */
+  /** Returns the definitions in order. Throws VED_JOBS_FILE_INVALID with a line for each problem. */
   definitions(): JobDefinition[] {
     if (this.#problems.length === 0) return this.#definitions;
     const lines = this.#problems.slice(0, MAX_SHOWN);
@@ -75,7 +78,7 @@ export class JobSet {
       this.#report(file, {
         path: joinPath(entry.place, entry.nameOf(path)),
         line: entry.lineOf(path),
-        // What a reference stands for may be a secret: the file's own text is shown instead.
+        // The value of a reference may be a secret, so the text of the file is shown instead.
         given: shownText(replaced.get(path)) ?? given,
         accepted: entry.derivesId && /_seconds$/.test(path) && typeof given === 'string' ? SECONDS : accepted,
       });
@@ -86,7 +89,7 @@ export class JobSet {
   #idProblems(jobId: unknown, owner: Owner): Problem[] {
     const { entry, file, identity } = owner;
     if (jobId === undefined) {
-      if (entry.derivesId) return []; // There is neither name nor address, which is a problem already.
+      if (entry.derivesId) return []; // A job without name and address is reported as a problem already.
       return [{ path: 'job_id', given: undefined, accepted: 'a number of its own: jobs in a file need one' }];
     }
     const other = this.#owners.get(jobId);
@@ -118,17 +121,17 @@ export class JobSet {
 
 const SECONDS = 'seconds, or a duration such as 30s, 5m or 1h';
 
-/** What the id of a job without one is made of: the text of the file, in which no reference was replaced. */
+/** Returns the text from which the id of a job is derived: the text of the file, before references are replaced. */
 function identityOf({ definition, derivesId }: FormEntry): string | null {
   if (!derivesId || !isObject(definition) || definition.job_id !== undefined) return null;
   const { job_name, uri } = definition;
   return typeof job_name === 'string' ? job_name : typeof uri === 'string' ? uri : null;
 }
 
-/** A text of a file, which nobody checked yet, as a problem may show it. */
+/** Masks an unvalidated text of a file for a problem. */
 const shownText = (text: string | undefined): string | undefined => text && maskText(maskAddress(text));
 
-/** Another place, as seen from `file`. */
+/** Describes another place, relative to `file`. */
 function placeOf({ file, entry }: Owner, from: string): string {
   const line = entry.lineOf('job_id');
   const parts = [...(file === from ? [] : [file]), ...(line === undefined ? [] : [`line ${line}`])];

@@ -8,13 +8,13 @@ import { JobSet, type JobSetOptions } from './job-set.ts';
 export interface JobFilesOptions extends JobSetOptions {
   /** Files in any form, and folders of such files. */
   paths: readonly string[];
-  /** The form of all of them; unless given each file's ending and content say it. */
+  /** The form of all files; by default each file's ending and content decide. */
   form?: string | undefined;
 }
 
 /**
- * The definitions of all the files, as one set. Throws VED_JOBS_FILE_INVALID with every problem of every file, one line
- * each: file, line, path, what is given, what is accepted.
+ * Returns the definitions of all files as one set. Throws VED_JOBS_FILE_INVALID with every problem of every file, one
+ * line each: file, line, path, the given value, the accepted ones.
  */
 export async function readJobFiles(options: JobFilesOptions): Promise<JobDefinition[]> {
   const set = new JobSet(options);
@@ -35,13 +35,13 @@ export async function addFiles(set: JobSet, paths: readonly string[], form: stri
   }
 }
 
-/** Adds a file, which must be UTF-8: bytes that are read as something else would make other names and patterns. */
+/** Adds a file. It must be UTF-8: in another encoding names and patterns would be read wrongly. */
 export function addBytes(set: JobSet, name: string, bytes: Buffer, form: string | undefined): void {
   if (isUtf8(bytes)) addText(set, name, bytes.toString('utf8'), form);
   else set.refuse(name, 'it is no UTF-8 (perhaps Latin-1), accepted: a file saved as UTF-8');
 }
 
-/** Adds a text whose form may have to be guessed. */
+/** Adds a text; without `form` the form is guessed. */
 export function addText(set: JobSet, name: string, text: string, form: string | undefined): void {
   const plain = text.replace(/^\uFEFF/, '');
   const found = form === undefined ? guessForm(name, plain) : forms.get(form);
@@ -50,14 +50,14 @@ export function addText(set: JobSet, name: string, text: string, form: string | 
     set.refuse(name, `its form is not clear, accepted: one of ${forms.names().join(', ')}, by its ending or --format`);
 }
 
-/** The job files of a path: itself, or those of the folder that it is, in order of their names. */
+/** Returns the job files of a path: the file itself, or those of the folder in order of their names. */
 export async function listJobFiles(
   path: string,
 ): Promise<{ path: string; files: string[] } | { path: string; fault: string }> {
   try {
     if (!(await stat(path)).isDirectory()) return { path, files: [path] };
     const files = (await readdir(path)).filter(isJobFileName).sort();
-    // A folder that is not mounted yet looks like this: no reason to remove every job.
+    // A folder that is not mounted yet is empty too, which must not remove every job.
     if (files.length === 0) return { path, fault: `there is no job file in this folder, accepted: ${endings()}` };
     return { path, files: files.map((name) => join(path, name)) };
   } catch (error) {
@@ -71,7 +71,7 @@ const endings = (): string =>
 const faultOf = ({ code, message }: NodeJS.ErrnoException): string =>
   code === 'ENOENT' ? 'there is no such file' : message;
 
-/** The name alone where that is clear. */
+/** Returns the name without its folder if that is unambiguous. */
 function shortName(file: string, files: readonly string[]): string {
   const name = basename(file);
   return files.filter((other) => basename(other) === name).length === 1 ? name : file;

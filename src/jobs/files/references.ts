@@ -6,13 +6,13 @@ const REFERENCE = /\$?\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 
 export interface Resolved {
   value: unknown;
-  /** References to nothing. */
+  /** References without a value. */
   missing: Problem[];
-  /** Path -> the text before, of every text that was changed. */
+  /** The original text of every text that was changed, by path. */
   replaced: Map<string, string>;
 }
 
-/** Replaces `${NAME}` in every text of a JSON value, so that secrets need not stand in a file. */
+/** Replaces `${NAME}` in every text of a JSON value, so that files need not contain secrets. */
 export function resolveReferences(value: unknown, resolve?: (name: string) => string | undefined): Resolved {
   const missing: Problem[] = [];
   const replaced = new Map<string, string>();
@@ -42,7 +42,7 @@ export function resolveReferences(value: unknown, resolve?: (name: string) => st
   return { value: resolve ? walk(value, '') : value, missing, replaced };
 }
 
-/** A copy whose texts mean themselves: resolveReferences makes the value of it again. */
+/** Returns a copy with references escaped: resolveReferences restores the value. */
 export function escapeReferences<T>(value: T): T {
   if (typeof value === 'string') return value.replace(REFERENCE, (reference) => `$${reference}`) as T;
   if (typeof value !== 'object' || value === null) return value;

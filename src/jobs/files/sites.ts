@@ -2,7 +2,7 @@ import { parseSeconds } from '../../core/duration.ts';
 import type { JobDefinition } from '../store.ts';
 import { JobSet, type JobSetOptions } from './job-set.ts';
 
-/** Sites that are named by settings instead of files. */
+/** Sites that the settings name instead of files. */
 export interface Sites {
   readonly url: readonly string[];
   /** Seconds or a duration from one check to the next. */
@@ -16,7 +16,7 @@ const NAMES: Readonly<Record<string, string>> = {
   check_period_seconds: 'seconds',
 };
 
-/** A job for each site, its id made of its address. Throws VED_JOBS_FILE_INVALID with every problem. */
+/** Returns a job for each site, its id derived from its address. Throws VED_JOBS_FILE_INVALID with every problem. */
 export function readSites({ url, seconds, pattern }: Sites, options: JobSetOptions): JobDefinition[] {
   const set = new JobSet(options);
   const entries = url.map((uri) => ({

@@ -11,29 +11,29 @@ import { listJobFiles } from './read.ts';
 export interface JobFilesWatcherOptions {
   /** Files and folders of files that are watched. */
   paths: readonly string[];
-  /** All the jobs that there shall be; VED_JOBS_FILE_INVALID when something about them is wrong. */
+  /** Reads all jobs of the files. Rejects with VED_JOBS_FILE_INVALID if any of them is invalid. */
   read(): Promise<readonly JobDefinition[]>;
   store: Pick<JobStore, 'applyFile'>;
   clock: Clock;
   logger: Logger;
-  /** The files are looked at this often, whether or not the system says that they changed. Default 2,000. */
+  /** Interval in which the files are examined, even if the system reports no change. Default 2,000. */
   pollMs?: number;
-  /** Changes are applied once the files have been left alone for so long. Default 200. */
+  /** Changes are applied after the files have been unchanged for this long. Default 200. */
   debounceMs?: number;
-  /** Errors that heal by themselves, such as a database that is away: the jobs are applied again. */
+  /** Whether an error heals by itself, such as a database that is down: the jobs are applied again. */
   isRetryable?: (error: unknown) => boolean;
 }
 
-/** Keeps the jobs of source `file` equal to what files say, for as long as it runs. */
+/** Keeps the jobs of source `file` equal to the files while it runs. */
 export interface JobFilesWatcher {
   /**
-   * Applies the files and begins to watch them. One that is missing or invalid keeps all of them from changing anything:
-   * it is logged (VED_JOBS_FILE_INVALID), answered as the error, and looked at again when a file changes.
+   * Applies the files and begins to watch them. A missing or invalid file prevents any change: it is logged
+   * (VED_JOBS_FILE_INVALID), returned as the error, and examined again when a file changes.
    */
   start(): Promise<FileChanges | VedetteError>;
-  /** Applies the files although they are as they were: what was made of them is gone. Never rejects. */
+  /** Applies unchanged files again, after the jobs in the database were dropped. Never rejects. */
   applyAgain(): Promise<void>;
-  /** Ends watching, and waits for what is being applied. */
+  /** Stops watching, and waits for a change that is being applied. */
   stop(): Promise<void>;
 }
 
@@ -44,9 +44,9 @@ export function createJobFilesWatcher(options: JobFilesWatcherOptions): JobFiles
 class Watcher implements JobFilesWatcher {
   readonly #options: JobFilesWatcherOptions;
   readonly #stopping = new AbortController();
-  /** What is read is applied one after the other. */
+  /** Changes are applied one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
-  /** What the files looked like when they were last read. */
+  /** Fingerprint of the files when they were last read. */
   #seen = '';
   readonly #folders: FSWatcher[] = [];
   #cancelPoll = () => {};
@@ -59,7 +59,7 @@ class Watcher implements JobFilesWatcher {
   async start(): Promise<FileChanges | VedetteError> {
     const applying = this.#enqueue();
     const { paths } = this.#options;
-    // Folders, not files: editors replace a file by another one of its name.
+    // Folders are watched, because editors replace a file by a new one of the same name.
     for (const folder of new Set(paths.flatMap((path) => [resolve(path), dirname(resolve(path))]))) this.#watch(folder);
     if (paths.length > 0) this.#poll();
     return applying;
@@ -67,7 +67,7 @@ class Watcher implements JobFilesWatcher {
 
   async applyAgain(): Promise<void> {
     if (this.#stopping.signal.aborted) return;
-    await this.#enqueue().catch(() => undefined); // Logged, and tried again with the next look.
+    await this.#enqueue().catch(() => undefined); // Logged; the next poll tries again.
   }
 
   #watch(folder: string): void {
@@ -75,7 +75,7 @@ class Watcher implements JobFilesWatcher {
       if (!statSync(folder).isDirectory()) return;
       const watcher = watch(folder, { persistent: false }, () => this.#soon());
       this.#folders.push(watcher);
-      // Without the system's word there is still the poll.
+      // Without notifications of the system the poll finds changes.
       watcher.on('error', () => watcher.close());
     } catch (error) {
       this.#options.logger.debug({ err: error, folder }, 'job files are polled only');
@@ -98,7 +98,7 @@ class Watcher implements JobFilesWatcher {
     });
   }
 
-  /** Applies the files when they have been left alone for a while. */
+  /** Applies the files after they have been unchanged for a while. */
   #soon(): void {
     const { clock, debounceMs = 200 } = this.#options;
     this.#cancelDebounce();
@@ -110,7 +110,7 @@ class Watcher implements JobFilesWatcher {
 
   #enqueue(): Promise<FileChanges | VedetteError> {
     const applied = this.#queue.then(() => this.#apply());
-    // An unexpected error is the caller's; the next file is applied all the same.
+    // An unexpected error is thrown to the caller; the next file is applied all the same.
     this.#queue = applied.catch(() => {});
     return applied;
   }
@@ -139,14 +139,14 @@ class Watcher implements JobFilesWatcher {
         logger.error({ code, paths, problems: message.split('\n') }, 'job files change nothing');
         return error;
       }
-      // It was not applied: the next look at it tries again.
+      // It was not applied, so the next poll tries again.
       this.#seen = before;
       if (!signal.aborted) logger.error({ err: error, paths }, 'jobs could not be applied');
       throw error;
     }
   }
 
-  /** Changes whenever one of the files does, or there are others. */
+  /** A fingerprint that changes with any of the files and with their list. */
   async #look(): Promise<string> {
     const listed = await Promise.all(this.#options.paths.map(listJobFiles));
     const files = listed.flatMap((list) => ('files' in list ? list.files : [list.path]));

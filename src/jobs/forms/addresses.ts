@@ -3,11 +3,11 @@ import { type FormEntry, type FormProblem, firstLine, type JobForm } from './for
 
 const ADDRESS = /^https?:\/\/\S+$/i;
 
-/** One address a line; empty lines and those that begin with # say nothing. */
+/** One address a line. Empty lines and lines that begin with # are ignored. */
 export const addresses: JobForm = {
   name: 'addresses',
   description: 'one address a line',
-  // A .txt may be of any form: what it looks like tells.
+  // A .txt may be of any form, which its content decides.
   extensions: [],
   fields: ['job_id', 'uri'],
   isLike: (text) => ADDRESS.test(firstLine(text)),

@@ -50,7 +50,7 @@ export const csv: JobForm = {
   },
 };
 
-/** Columns whose names mean nothing, by index. */
+/** Returns the problems of columns with unknown or repeated names, by index. */
 function refusedColumns(
   header: readonly Cell[],
   names: readonly string[],
@@ -71,15 +71,15 @@ function refusedColumns(
   return problems;
 }
 
-/** Spreadsheets write what their country is used to. */
+/** Spreadsheets separate cells by commas, semicolons or tabs, depending on the country. */
 function delimiterOf(text: string): string {
   const counts = [',', ';', '\t'].map((sign) => [sign, firstLine(text).split(sign).length] as const);
   return counts.reduce((best, other) => (other[1] > best[1] ? other : best))[0];
 }
 
 /**
- * The rows that have text in them, with the line where each cell begins. Reading ends at the first cell whose quotes do not
- * match: where the rows after it begin cannot be known.
+ * Returns the rows that have text in them, with the line where each cell begins. Reading ends at the first cell whose
+ * quotes do not match: the beginning of the next row is unknown then.
  */
 function readRows(text: string, delimiter: string): { rows: Cell[][]; problems: FormProblem[] } {
   const rows: Cell[][] = [];

@@ -7,13 +7,13 @@ import type { Tree } from './yaml-tree.ts';
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** `[2]` and `.url` are joined as people write paths. */
+/** Joins two parts of a path: `checks[2]` and `url` give `checks[2].url`. */
 export function joinPath(place: string, path: string): string {
   if (place === '' || path === '' || path.startsWith('[')) return place + path;
   return `${place}.${path}`;
 }
 
-/** An entry that is written as a job's definition is, in wire names. */
+/** Returns the entry of a definition that is written in wire names. */
 export function wireEntry(definition: unknown, place: string, lineOf: (path: string) => number): FormEntry {
   return {
     definition,
@@ -24,10 +24,10 @@ export function wireEntry(definition: unknown, place: string, lineOf: (path: str
   };
 }
 
-/** What a form calls the wire fields that it has. */
+/** The wire field of each name that a form has. */
 export type FieldNames = Readonly<Record<string, string>>;
 
-/** An entry of a form with few fields and names of its own; answers what names it does not know. */
+/** Returns the entry of a form with few fields and names of its own, and a problem for each unknown name. */
 export function renamedEntry(
   value: unknown,
   names: FieldNames,
@@ -56,7 +56,7 @@ export function renamedEntry(
   return { entry, problems };
 }
 
-/** The value of a field that says how long: in forms for people `5m` and `"30"` are seconds too. */
+/** Returns the value of a field of seconds: forms for people accept `5m` and `"30"` too. */
 export function withSeconds(wire: string, value: unknown): unknown {
   if (!isSeconds(wire) || typeof value !== 'string') return value;
   return parseSeconds(value) ?? value;

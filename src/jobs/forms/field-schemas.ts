@@ -1,6 +1,6 @@
 import { DEFAULT_TYPE } from '../fields.ts';
 
-/** As much of a JSON schema as is needed to turn a text into a value. */
+/** The part of a JSON schema that is needed to turn a text into a value. */
 export interface FieldSchema {
   type?: string | readonly string[];
   properties?: Readonly<Record<string, FieldSchema>>;
@@ -10,15 +10,15 @@ export interface FieldSchema {
   enum?: readonly unknown[];
 }
 
-/** The schemas of job fields, for forms that have to know what their texts mean. */
+/** The schemas of job fields, for forms whose values are texts. */
 export interface FieldSchemas {
-  /** By wire name, for jobs of a monitor type. */
+  /** Returns the schemas by wire name, for jobs of a monitor type. */
   of(type: string | undefined): Readonly<Record<string, FieldSchema>>;
   /** Wire names of the fields of any type. */
   readonly names: readonly string[];
 }
 
-/** `schema`: that of a definition, as the rules of jobs have it: an object, or a choice of objects by `type`. */
+/** `schema`: the schema of a definition in the rules of jobs, an object or a choice of objects by `type`. */
 export function createFieldSchemas(schema: FieldSchema): FieldSchemas {
   const branches = schema.oneOf ?? [schema];
   return {

@@ -2,55 +2,55 @@ import type { Problem } from '../../core/validation.ts';
 import type { JobDefinition } from '../store.ts';
 import type { FieldSchemas } from './field-schemas.ts';
 
-/** Something wrong with a file. Lines and columns are counted from 1; `path` is the file's own. */
+/** A problem of a file. Lines and columns are counted from 1; `path` uses the names of the file. */
 export interface FormProblem extends Omit<Problem, 'given'> {
   given?: unknown;
-  /** What stands there, in words instead of a value. */
+  /** Description of the content, instead of a value. */
   found?: string;
   line?: number | undefined;
-  /** Where a text stops being of its form. */
+  /** Column of the first character that does not belong to the form. */
   column?: number | undefined;
 }
 
-/** One job as a file has it. Whether it is right is found out afterwards, by the rules of jobs. */
+/** One job of a file, not validated yet. */
 export interface FormEntry {
   /** In wire names. */
   definition: unknown;
-  /** Where it stands in its file, e.g. `checks[2]`; empty where the line says it all. */
+  /** Place in its file, such as `checks[2]`; empty if the line is enough. */
   place: string;
-  /** The line of a field, given by its wire path (`tls.ca`), or of what comes nearest to it. */
+  /** Returns the line of a field, given by its wire path (`tls.ca`), or of the nearest part that contains it. */
   lineOf(path: string): number | undefined;
-  /** What the file calls the field of a wire path. */
+  /** Returns the file's name for the field of a wire path. */
   nameOf(path: string): string;
-  /** Whether a job_id that is not given is made of the name or address. */
+  /** Whether a missing job_id is derived from the name or address. */
   derivesId: boolean;
 }
 
 export interface Reading {
   entries: FormEntry[];
-  /** What could not be read at all. */
+  /** Syntax problems. */
   problems: FormProblem[];
 }
 
 /**
- * One way to write jobs down. A new one is one new file and one line in index.ts: reading must answer everything that is
- * wrong with a text and never throw; what is written must be read as the same definitions.
+ * One form of job files. A new one is one new file and one line in index.ts. Reading must report everything that is
+ * wrong with a text and never throw; reading a written text must give the same definitions.
  */
 export interface JobForm {
   readonly name: string;
   readonly description: string;
   /** Endings of its files, with the dot. */
   readonly extensions: readonly string[];
-  /** Whether a text looks like it, to tell forms apart that share an ending or have none. */
+  /** Whether a text looks like this form, to tell forms apart that share an ending or have none. */
   isLike(text: string): boolean;
   read(text: string, schemas: FieldSchemas): Reading;
-  /** Every definition has a job_id. */
+  /** Each definition must have a job_id. */
   write(definitions: readonly JobDefinition[], schemas: FieldSchemas): string;
-  /** The wire fields it can express, where it cannot express all. */
+  /** The wire fields that it can express; absent if it can express all. */
   readonly fields?: readonly string[];
 }
 
-/** The first line that says something: without comments, empty lines and what begins a YAML document. */
+/** Returns the first line with content: without comments, empty lines and the beginning of a YAML document. */
 export function firstLine(text: string): string {
   return /^(?![ \t]*(\r?$|[#;]|---|%))[ \t]*([^\r\n]*)/m.exec(text)?.[2]?.trimEnd() ?? '';
 }

@@ -5,14 +5,14 @@ interface Section {
   name: string;
   line: number;
   fields: TextField[];
-  /** An earlier one has its name. */
+  /** Whether an earlier section has the same name. */
   isTwin: boolean;
 }
 
-/** Its fields are those of every section that does not say otherwise. */
+/** The section whose fields apply to every section that does not set them. */
 const DEFAULTS = 'DEFAULT';
 
-/** `[name of a site]`, then `url = ...` and whatever other fields of a job. */
+/** `[name of a site]`, then `url = ...` and any other fields of a job. */
 export const ini: JobForm = {
   name: 'ini',
   description: 'INI, a section for each site: url, interval, pattern and every other field, as in tls.verify = no',
@@ -48,7 +48,10 @@ export const ini: JobForm = {
   },
 };
 
-/** Read here, because the maintained INI parsers report neither the line of a key nor a section that is given twice. */
+/**
+ * The format is parsed here, because the maintained INI parsers report neither the line of a key nor a repeated
+ * section.
+ */
 function readSections(text: string): { sections: Section[]; problems: FormProblem[] } {
   const sections: Section[] = [];
   const problems: FormProblem[] = [];
@@ -66,7 +69,7 @@ function readSections(text: string): { sections: Section[]; problems: FormProble
       if (twin) problems.push({ line, path, given: title, accepted: `a name of its own, line ${twin.line} has it` });
       sections.push({ name: title.trim(), line, fields: [], isTwin: twin !== undefined });
     } else if (name === undefined) {
-      // What stands there may be part of a key or certificate, so it is not shown.
+      // The line may be part of a key or certificate, so it is not shown.
       const accepted = '[section], name = value, or a comment; line breaks within double quotes are written \\n';
       problems.push({ line, path: section ? `[${section.name}]` : '', found: 'other text', accepted });
     } else if (section) {

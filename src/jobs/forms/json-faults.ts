@@ -1,12 +1,12 @@
 import { visit } from 'jsonc-parser';
 
-/** Where a text stops being JSON. Lines and columns are counted from 1. */
+/** The first fault of a JSON text. Lines and columns are counted from 1. */
 export interface JsonFault {
   line: number;
   column: number;
   /** The character at that place, quoted, or the end of the file. */
   found: string;
-  /** What JSON accepts there. */
+  /** The accepted syntax at that place. */
   accepted: string;
 }
 
@@ -14,7 +14,10 @@ type Before = 'start' | '{' | '[' | 'key' | ':' | ',' | 'value';
 
 const STRICT = { disallowComments: true, allowTrailingComma: false, allowEmptyContent: false };
 
-/** The first fault of a text that JSON.parse refuses, whose own messages name no line. Null if it is nested too deeply to look. */
+/**
+ * Returns the first fault of a text that JSON.parse refuses, whose own messages name no line; null if the text is
+ * nested too deeply.
+ */
 export function findJsonFault(text: string): JsonFault | null {
   const open: Array<'{' | '['> = [];
   let before: Before = 'start';
@@ -54,7 +57,7 @@ export function findJsonFault(text: string): JsonFault | null {
   return isVisited(text, visitor) ? fault : null;
 }
 
-/** Where an object has a key for the second time: JSON.parse silently takes the last one. */
+/** Returns the first key that an object has twice: JSON.parse silently takes the last one. */
 export function findRepeatedKey(text: string): { path: string; line: number } | null {
   const open: Array<Set<string>> = [];
   let found: { path: string; line: number } | null = null;
@@ -99,7 +102,10 @@ const dotted = (steps: ReadonlyArray<string | number>): string =>
     return path === '' ? step : `${path}.${step}`;
   }, '');
 
-/** False for a text whose nesting exceeds the stack, because the library visits recursively; the rules of jobs refuse such values. */
+/**
+ * Returns false for a text whose nesting exceeds the stack, because the library visits recursively; the rules of jobs
+ * refuse such values.
+ */
 function isVisited(text: string, visitor: Parameters<typeof visit>[1]): boolean {
   try {
     visit(text, visitor, STRICT);

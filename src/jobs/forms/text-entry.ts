@@ -5,7 +5,7 @@ import type { FieldSchema, FieldSchemas } from './field-schemas.ts';
 import type { FormEntry, FormProblem } from './form.ts';
 import { decodeText, encodeText, QUOTED_TEXT } from './text-values.ts';
 
-/** A field as forms made of text have it, such as `tls.verify` and `no`. */
+/** A field of a form whose values are texts, such as `tls.verify` and `no`. */
 export interface TextField {
   name: string;
   text: string;
@@ -14,14 +14,14 @@ export interface TextField {
 
 export interface TextEntryOptions {
   place: string;
-  /** Where the entry begins. */
+  /** First line of the entry. */
   line: number;
   schemas: FieldSchemas;
-  /** Wire fields that the place itself says. */
+  /** Wire fields that follow from the place, such as the title of a section. */
   defaults?: JobDefinition;
 }
 
-/** Names that forms made of text accept beside the wire names. */
+/** Names that these forms accept besides the wire names. */
 const SHORT_NAMES = new Map([
   ['url', 'uri'],
   ['name', 'job_name'],
@@ -34,8 +34,8 @@ export const wireNameOf = (name: string): string => SHORT_NAMES.get(name) ?? nam
 export const shortNames = (): string[] => [...SHORT_NAMES.keys()];
 
 /**
- * The entry that fields of text make, each read as the schema of its job field says. A field of a field has a dot in its
- * name (`headers.Accept`); empty text counts as not given.
+ * Returns the entry of fields of text, each read by the schema of its job field. A nested field has a dot in its name
+ * (`headers.Accept`); empty text counts as absent.
  */
 export function textEntry(
   given: readonly TextField[],
@@ -73,7 +73,7 @@ export function textEntry(
   return { entry, problems };
 }
 
-/** The fields of a definition as texts; textEntry makes the definition of them again. */
+/** Returns the fields of a definition as texts; textEntry restores the definition. */
 export function textFields(definition: JobDefinition, schemas: FieldSchemas): Array<[name: string, text: string]> {
   const known = schemas.of(definition.type as string | undefined);
   return Object.entries(definition).flatMap(([top, value]): Array<[string, string]> => {
@@ -83,7 +83,7 @@ export function textFields(definition: JobDefinition, schemas: FieldSchemas): Ar
   });
 }
 
-/** `tls.verify` is a field of a field where `tls` is an object. */
+/** `tls.verify` is a nested field if `tls` is an object. */
 function locate(wire: string, known: Readonly<Record<string, FieldSchema>>) {
   const dot = wire.indexOf('.');
   const top = dot < 0 ? wire : wire.slice(0, dot);
@@ -101,7 +101,7 @@ function innerSchema(schema: FieldSchema | undefined, key: string): FieldSchema 
 
 const entriesOf = (value: unknown): Array<[string, unknown]> => (isObject(value) ? Object.entries(value) : []);
 
-/** The field of a wire path, or the one that contains it. */
+/** Returns the field of a wire path, or the one that contains it. */
 function fieldAt(byWire: ReadonlyMap<string, TextField>, path: string): TextField | undefined {
   for (let at = path; at !== ''; at = at.replace(/(\.|^|\[)[^.[]*$/, '')) {
     const field = byWire.get(at);
@@ -113,6 +113,6 @@ function fieldAt(byWire: ReadonlyMap<string, TextField>, path: string): TextFiel
 function nameOf(byWire: ReadonlyMap<string, TextField>, path: string): string {
   const [top = ''] = /^[^.[]*/.exec(path) ?? [];
   const given = byWire.get(top)?.name;
-  // What was left out is asked for by the name that most people know.
+  // A missing field is named as most people know it.
   return (given ?? (top === 'uri' ? 'url' : top)) + path.slice(top.length);
 }

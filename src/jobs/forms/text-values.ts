@@ -12,8 +12,8 @@ const BOOLEANS = new Map<string, boolean>([
 ]);
 
 /**
- * The value that a text stands for where `schema` says what is wanted. What does not fit stays text, for the rules of jobs
- * to refuse; undefined where quotes are not used as JSON does. Lists are separated by commas; JSON is always accepted.
+ * Returns the value of a text for a `schema`. A text that does not fit stays text, for the rules of jobs to refuse;
+ * undefined if quotes are not used as in JSON. Lists are separated by commas; JSON is always accepted.
  */
 export function decodeText(text: string, schema: FieldSchema = {}, wire = ''): unknown {
   const types = [schema.type ?? 'string'].flat();
@@ -39,7 +39,7 @@ export function decodeText(text: string, schema: FieldSchema = {}, wire = ''): u
   return withSeconds(wire, decodeScalar(plain, types));
 }
 
-/** The text of a value, on one line and without spaces around it; decodeText makes the value of it again. */
+/** Returns the text of a value, on one line and without spaces around it; decodeText restores the value. */
 export function encodeText(value: unknown, schema: FieldSchema | undefined): string {
   const plain = Array.isArray(value) ? value.join(', ') : isObject(value) ? JSON.stringify(value) : String(value);
   const isPlain = plain !== '' && plain === plain.trim() && !/[\r\n]/.test(plain);
@@ -58,6 +58,6 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // The caller says what is accepted.
+    return undefined; // The caller reports the problem.
   }
 }

@@ -1,14 +1,14 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, stringify } from 'yaml';
 import type { FormProblem } from './form.ts';
 
-/** A YAML or JSON text as a value that knows its lines. */
+/** The value of a YAML or JSON text, with the lines of its parts. */
 export interface Tree {
   value: unknown;
-  /** The line of a dotted path (`checks[2].url`), or of what comes nearest to it. */
+  /** Returns the line of a dotted path (`checks[2].url`), or of the nearest part that contains it. */
   lineOf(path: string): number;
 }
 
-/** Reads YAML with anchors and merge keys. What is no YAML is answered as problems, and then there is no tree. */
+/** Reads YAML with anchors and merge keys. Returns problems and no tree for a text that is not YAML. */
 export function parseYaml(text: string): { tree: Tree; problems: [] } | { tree: null; problems: FormProblem[] } {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
@@ -16,11 +16,11 @@ export function parseYaml(text: string): { tree: Tree; problems: [] } | { tree: 
     try {
       return { tree: { value: document.toJS(), lineOf: (path) => lineAt(document, lines, path) }, problems: [] };
     } catch (error) {
-      // Aliases that multiply beyond all measure are found only now.
+      // Excessive expansion of aliases is detected only now.
       return { tree: null, problems: [{ path: '', found: 'a text', accepted: `YAML: ${(error as Error).message}` }] };
     }
   }
-  // The errors after the first are mostly its consequences.
+  // Further errors are mostly consequences of the first.
   const {
     message,
     pos: [at],
@@ -31,12 +31,12 @@ export function parseYaml(text: string): { tree: Tree; problems: [] } | { tree: 
   return { tree: null, problems: [{ line, column, path: '', found, accepted }] };
 }
 
-/** YAML that parseYaml reads as the same value. Block texts are not used: they lose spaces of lines without letters. */
+/** Returns YAML that parseYaml reads as the same value. Block texts are not used: they lose spaces of blank lines. */
 export function writeYaml(value: unknown): string {
   return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false, blockQuote: false });
 }
 
-/** Lines of a JSON text that is known to be good; looked up only when somebody asks. */
+/** Returns a function that finds lines of a valid JSON text. The text is parsed at the first call. */
 export function linesOfJson(text: string): (path: string) => number {
   let find: ((path: string) => number) | undefined;
   return (path) => {
@@ -67,7 +67,7 @@ interface Step {
   offset: number | undefined;
 }
 
-/** Keys may contain dots: the longest that fits is meant. */
+/** Keys may contain dots: the longest match is used. */
 function stepInto(node: Node | null, path: string, document: Document): Step | undefined {
   const at = isAlias(node) ? (node.resolve(document) as Node | undefined) : node;
   if (isSeq(at)) {

@@ -12,7 +12,7 @@ const CHECK_FIELDS: FieldNames = {
 };
 const ACCEPTED = 'a mapping with a list of checks or of jobs';
 
-/** `checks:` with few fields and short names, and `jobs:` with those of jobs.json. */
+/** `checks:` with few fields and short names, and `jobs:` with the fields of jobs.json. */
 export const yaml: JobForm = {
   name: 'yaml',
   description: 'YAML with `checks:` (url, expected_code, regexp, check_period) or `jobs:` as in JSON',
@@ -31,7 +31,7 @@ export const yaml: JobForm = {
     for (const [key, list] of Object.entries(isObject(value) ? value : {})) {
       if (key !== 'checks' && key !== 'jobs') refuse(key, list, 'only the keys checks and jobs');
       else if (list === null)
-        continue; // A list whose lines are all commented out.
+        continue; // All lines of the list are commented out.
       else if (!Array.isArray(list)) refuse(key, list, `a list of ${key}`);
       else if (key === 'jobs') entries.push(...list.map((job, index) => wireEntry(job, `jobs[${index}]`, lineOf)));
       else {
@@ -47,7 +47,7 @@ export const yaml: JobForm = {
   write: (definitions) => writeYaml({ jobs: definitions }),
 };
 
-/** Of a check with a regexp only the body counts; of one without, the one code that is expected: 200 unless given. */
+/** A check with a regexp accepts every status; one without accepts its expected code, 200 by default. */
 function withCode(check: unknown): unknown {
   if (!isObject(check)) return check;
   const code = check.pattern === undefined ? (check.expected_status ?? 200) : '100-999';

@@ -9,17 +9,17 @@ export type ReadText = { text: string; isCut: boolean } | { failure: ProbeFailur
 
 type Inflater = (zlib.Gunzip | zlib.BrotliDecompress) & Transform;
 
-/** A body that was cut off at its limit is inflated as far as it goes; another one has to be whole. */
+/** A body that was cut off at its limit is inflated as far as possible; any other must be complete. */
 const { Z_SYNC_FLUSH, Z_FINISH, BROTLI_OPERATION_FLUSH, BROTLI_OPERATION_FINISH } = zlib.constants;
 const lenient = (isCut: boolean) => ({ finishFlush: isCut ? Z_SYNC_FLUSH : Z_FINISH });
-/** Only newer versions of Node have it. */
+/** Available in newer versions of Node.js only. */
 const { createZstdDecompress } = zlib as { createZstdDecompress?: (options: object) => Inflater };
 const { ZSTD_e_flush, ZSTD_e_end } = zlib.constants as { ZSTD_e_flush?: number; ZSTD_e_end?: number };
 
 const INFLATERS: Readonly<Record<string, (isCut: boolean, first: number) => Inflater>> = {
   gzip: (isCut) => zlib.createGunzip(lenient(isCut)),
   'x-gzip': (isCut) => zlib.createGunzip(lenient(isCut)),
-  // Servers send it with and without the header of zlib, whose low half byte is 8.
+  // Servers send deflate with or without the zlib header, whose low half byte is 8.
   deflate: (isCut, first) =>
     (first & 15) === 8 ? zlib.createInflate(lenient(isCut)) : zlib.createInflateRaw(lenient(isCut)),
   br: (isCut) => zlib.createBrotliDecompress({ finishFlush: isCut ? BROTLI_OPERATION_FLUSH : BROTLI_OPERATION_FINISH }),
@@ -33,11 +33,11 @@ const INFLATERS: Readonly<Record<string, (isCut: boolean, first: number) => Infl
 const MAX_ENCODINGS = 3;
 
 /**
- * The text of a body, inflated to at most `maxBytes`: what lies beyond is cut off, so that a small body that inflates to
- * a large one costs no memory. Never rejects.
+ * Returns the text of a body, inflated to at most `maxBytes`; the rest is cut off, so that a small body that inflates
+ * to a large one costs no memory. Never rejects.
  */
 export async function readText(response: HttpResponse, maxBytes: number): Promise<ReadText> {
-  // A coding of the transfer beside the chunks is undone like one of the content, and before it.
+  // Transfer codings other than chunked are decoded like content codings, and before them.
   const encodings = ['content-encoding', 'transfer-encoding']
     .flatMap((name) => listItems(response.headers, name))
     .map((name) => name.toLowerCase())

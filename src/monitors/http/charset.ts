@@ -1,10 +1,10 @@
-/** As many bytes as browsers look at. */
+/** The number of bytes that browsers examine. */
 const PRESCAN_BYTES = 1_024;
 const UTF8 = new TextDecoder();
 
 /**
- * The text of a body. A byte order mark wins over the header Content-Type, that over what the document says of itself
- * (WHATWG Encoding 6, HTML 13.2.3); with none of them, or an unknown one, it is UTF-8.
+ * Returns the text of a body. A byte order mark takes precedence over the header Content-Type, and that over the
+ * document's own declaration (WHATWG Encoding 6, HTML 13.2.3); the default, also for unknown charsets, is UTF-8.
  */
 export function decodeText(body: Buffer, contentType: string | undefined): string {
   const charset = markedCharset(body) ?? headerCharset(contentType) ?? documentCharset(body, contentType);
@@ -22,13 +22,13 @@ function headerCharset(contentType: string | undefined): string | null {
   return known(/;\s*charset\s*=\s*"?([^\s";,]+)/i.exec(contentType ?? '')?.[1]);
 }
 
-/** What HTML or XML says in its first bytes; other types say nothing. */
+/** Returns the charset that HTML or XML declares in its first bytes; null for other types. */
 function documentCharset(body: Buffer, contentType: string | undefined): string | null {
   if (contentType !== undefined && !/html|xml/i.test(contentType)) return null;
   const start = body.subarray(0, PRESCAN_BYTES).toString('latin1');
   const declared = known(/^\s*<\?xml\s[^>]*?\bencoding\s*=\s*["']([^"'>]+)["']/i.exec(start)?.[1]);
   const charset = declared ?? (/xml/i.test(contentType ?? '') && !/html/i.test(contentType ?? '') ? null : meta(start));
-  // Its bytes could be read as ASCII, so it is no UTF-16, whatever it says.
+  // The declaration was readable as ASCII, so the document is not UTF-16.
   return charset?.startsWith('utf-16') ? 'utf-8' : charset;
 }
 
@@ -51,7 +51,7 @@ function decoderOf(label: string): typeof UTF8 | null {
   try {
     return new TextDecoder(label);
   } catch {
-    // It is no label of an encoding.
+    // Not the label of an encoding.
     return null;
   }
 }

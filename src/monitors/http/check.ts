@@ -20,7 +20,7 @@ import {
 import { SocketTransport } from './transport/socket.ts';
 import { StrictTransport } from './transport/strict.ts';
 
-/** Methods whose request may be sent twice (RFC 9110 9.2.2); those of the others get a fresh connection each. */
+/** Methods whose requests may be repeated (RFC 9110 9.2.2); other methods get a fresh connection each. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
 export interface HttpContext {
@@ -34,7 +34,7 @@ export interface HttpContext {
 export class HttpCheck {
   readonly #options: HttpOptions;
   readonly #context: HttpContext;
-  /** The connection that is kept from check to check, if any is. */
+  /** The transport whose connection is kept between checks, if any. */
   #transport: HttpTransport | null = null;
 
   constructor(options: HttpOptions, context: HttpContext) {
@@ -45,10 +45,10 @@ export class HttpCheck {
   async run({ timeoutMs, slotTag, signal }: ProbeRequest): Promise<ProbeResult> {
     const begunAt = performance.now();
     const limit = new TimeLimit(timeoutMs, signal);
-    // A check by hand shows all that is known; the others cannot publish it.
+    // Only a check by hand shows facts; scheduled ones cannot publish them.
     const chain = new RedirectChain();
     try {
-      // Made anew each time: it takes microseconds, and 100,000 of them would take 150 MB.
+      // Created for each check: that takes microseconds, and keeping 100,000 of them would take 150 MB.
       const plan = createHttpPlan(this.#options, this.#context.userAgent);
       const request = await this.#located(requestOf(plan, slotTag), timeoutMs);
       const response = await this.#follow(chain, plan, request, limit);
@@ -65,7 +65,7 @@ export class HttpCheck {
     } catch (error) {
       const { reason, message } = error instanceof ProbeFailure ? error : defect(error);
       return {
-        // Our own fault says nothing about the site.
+        // A defect of the probe says nothing about the site.
         outcome: reason === 'internal' ? 'missed' : 'down',
         reason,
         status: chain.status === null ? null : String(chain.status),
@@ -80,13 +80,13 @@ export class HttpCheck {
     }
   }
 
-  /** Closes the connection that is kept. */
+  /** Closes the kept connection. */
   close(): void {
     this.#transport?.close();
     this.#transport = null;
   }
 
-  /** A request to this Vedette itself goes to where its API listens now. Throws a ProbeFailure. */
+  /** Redirects a request to this Vedette to the current address of its API. Throws a ProbeFailure. */
   async #located(request: HttpRequest, timeoutMs: number): Promise<HttpRequest> {
     if (request.target.host !== SELF_HOST) return request;
     const late = `not found within ${timeoutMs} ms`;
@@ -95,11 +95,11 @@ export class HttpCheck {
     return { ...request, target: { ...request.target, host: place.address, port: place.port } };
   }
 
-  /** The last response of the redirects. Throws a ProbeFailure. */
+  /** Follows the redirects and returns the last response. Throws a ProbeFailure. */
   async #follow(chain: RedirectChain, plan: HttpPlan, first: HttpRequest, limit: TimeLimit): Promise<HttpResponse> {
     const { redirects } = plan;
     const cookies = new HttpCookies();
-    // Without the cookies of the way: those are chosen again for each request.
+    // Headers without cookies of the redirects, which are selected again for each request.
     let { headers: given } = first;
     for (let request = first; ; ) {
       const outcome = await this.#exchange(request, plan, limit);
@@ -124,7 +124,7 @@ export class HttpCheck {
   async #exchange(request: HttpRequest, plan: HttpPlan, limit: TimeLimit): Promise<HttpOutcome> {
     const transport = this.#transportFor(request, plan);
     const outcome = await transport.exchange(request, limit);
-    // Its site had closed the kept connection just then, which is no fault of it.
+    // The site closed the kept connection at that moment, which is not a failure.
     return outcome.error?.isStale ? transport.exchange(request, limit) : outcome;
   }
 
@@ -151,6 +151,6 @@ function requestOf({ request }: HttpPlan, slotTag: string | undefined): HttpRequ
   return { ...request, headers: [...request.headers, 'vedette-slot', slotTag] };
 }
 
-/** Validation and redirects leave nothing but the practice site under that name. */
+/** Validation and redirects allow only the practice site under that name. */
 const SELF_ORIGIN = `http://${SELF_HOST}`;
 const OPEN: ConnectionGate = { refusal: () => null };

@@ -6,12 +6,12 @@ import type { HttpRequest, HttpResponse } from './transport/exchange.ts';
 const MAX_COOKIES = 50;
 const MAX_COOKIE_LENGTH = 4_096;
 
-/** The cookies that the redirects of one check set, kept by the rules of browsers (RFC 6265) until its end. */
+/** The cookies set during the redirects of one check, by the rules of browsers (RFC 6265). */
 export class HttpCookies {
   #jar: CookieJar | null = null;
   #taken = 0;
 
-  /** Takes what a response sets. One that may not be set there, or is one too many, is left out. */
+  /** Stores the cookies of a response. Invalid and excess ones are ignored. */
   async take({ href }: HttpRequest, { headers }: HttpResponse): Promise<void> {
     for (const cookie of headerValues(headers, 'set-cookie')) {
       if (this.#taken >= MAX_COOKIES || cookie.length > MAX_COOKIE_LENGTH) continue;
@@ -21,7 +21,7 @@ export class HttpCookies {
     }
   }
 
-  /** The request with the cookies that belong to it, after those that its job gives. */
+  /** Returns the request with its cookies, after those that the job gives. */
   addTo(request: HttpRequest, given: readonly string[]): HttpRequest {
     const cookies = this.#jar?.getCookieStringSync(request.href) ?? '';
     if (cookies === '' || !FIELD_VALUE.test(cookies)) return request;
@@ -33,9 +33,9 @@ export class HttpCookies {
   }
 }
 
-/** Loaded when a site first needs it: its list of public suffixes takes some 10 MB. */
+/** Loaded at the first cookie: the list of public suffixes takes some 10 MB. */
 async function createJar(): Promise<CookieJar> {
   const { CookieJar } = await import('tough-cookie');
-  // Names such as localhost or shop.internal are sites, too.
+  // Names such as localhost or shop.internal are sites too.
   return new CookieJar(undefined, { rejectPublicSuffixes: true, allowSpecialUseDomain: true });
 }

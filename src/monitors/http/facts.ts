@@ -6,7 +6,7 @@ const date = (description: string) =>
     description: `${description}; null: no date that can be read.`,
   });
 
-/** What a check of a website sees besides its outcome; schemas of the facts that redirect-chain.ts collects. */
+/** The facts of a check besides its outcome; schemas of the facts that redirect-chain.ts collects. */
 export const httpFacts = {
   remote_address: Type.String({ description: 'The address that was connected to.' }),
   connection: Type.Unsafe<string>({

@@ -17,7 +17,7 @@ export interface Judgement {
 
 export interface JudgementContext {
   responseTime: number;
-  /** The one that expires first; null when none was looked at. */
+  /** The certificate that expires first; null if none was examined. */
   certificate: CertificateFacts | null;
   limit: TimeLimit;
 }
@@ -25,8 +25,8 @@ export interface JudgementContext {
 const UP: Judgement = Object.freeze({ outcome: 'up' });
 
 /**
- * The verdict on a response: status, headers, body, then what only degrades it. What is wrong first is the reason. Throws
- * a ProbeFailure when the time is over before a pattern is decided.
+ * Judges a response: status, headers, body, then the conditions that only degrade it. The first failure is the reason.
+ * Throws a ProbeFailure if the time is over before a pattern is decided.
  */
 export async function judge(plan: HttpPlan, response: HttpResponse, context: JudgementContext): Promise<Judgement> {
   if (!plan.isExpected(response.status)) return down('status', `status ${response.status} is not expected`);

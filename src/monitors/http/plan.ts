@@ -4,12 +4,12 @@ import type { HttpOptions } from './options.ts';
 import { createStatusTest, namesStatus, type StatusTest } from './status-test.ts';
 import { type HttpRequest, isRedirect } from './transport/exchange.ts';
 
-/** What a job of type http asks for. */
+/** The prepared form of an http job. */
 export interface HttpPlan {
-  /** The request of each check; the header of the slot is added. */
+  /** The request of each check, without the slot header. */
   request: HttpRequest;
   keepAlive: boolean;
-  /** Whether only an answer that is exactly HTTP/1.1 will do. */
+  /** Whether only strict HTTP/1.1 is accepted. */
   isStrict: boolean;
   redirects: RedirectRules;
   tls: TlsChoice;
@@ -31,7 +31,7 @@ const VERIFY: TlsChoice = Object.freeze({ verify: true });
 const FOLLOW: RedirectRules = Object.freeze({ follow: true, max: 10, allowDowngrade: false });
 const NO_HEADERS: HttpPlan['expectedHeaders'] = Object.freeze([]);
 
-/** Options are valid already: they have no problems. */
+/** The options must be valid. */
 export function createHttpPlan(options: HttpOptions, userAgent: string): HttpPlan {
   const url = new URL(options.uri);
   const headers = requestHeaders(options, url, userAgent);
@@ -63,13 +63,13 @@ export function createHttpPlan(options: HttpOptions, userAgent: string): HttpPla
   };
 }
 
-/** Where a request goes; credentials in the address are no part of it. */
+/** Returns the target of a request, without the credentials of the address. */
 export function addressOf(
   url: URL,
   tls: TlsChoice,
   ipVersion: HttpOptions['ip_version'] = 'auto',
 ): Pick<HttpRequest, 'href' | 'origin' | 'target' | 'path'> {
-  // Each of them parses the address anew.
+  // Every access to these properties serializes the address again.
   if (url.username !== '') url.username = '';
   if (url.password !== '') url.password = '';
   if (url.hash !== '') url.hash = '';
@@ -78,12 +78,12 @@ export function addressOf(
   const host = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname;
   const target = { host, port, tls: isTls ? tls : null, ...(ipVersion === 'auto' ? {} : { ipVersion }) };
   const { href, origin } = url;
-  // Not put together from its parts: they do not tell `/p?` from `/p`.
+  // Not composed of pathname and search, which do not tell `/p?` from `/p`.
   return { href, origin, target, path: href.slice(origin.length) };
 }
 
 function redirectRules({ redirects, expected_status: expectedStatus }: HttpOptions): RedirectRules {
-  // Who names the status of a redirect wants to see the redirect.
+  // A job that expects the status of a redirect wants to see the redirect.
   const follow = redirects?.follow ?? !namesStatus(expectedStatus, isRedirect);
   if (redirects === undefined && follow) return FOLLOW;
   return { follow, max: redirects?.max ?? FOLLOW.max, allowDowngrade: redirects?.allow_downgrade ?? false };

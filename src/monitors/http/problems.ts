@@ -6,7 +6,7 @@ import { expressionFault, expressionsFault } from '../net/patterns/pattern.ts';
 import { selfProblems } from '../self.ts';
 import type { HttpOptions } from './options.ts';
 
-/** What the schema of the http type cannot say. */
+/** Returns the problems of an http job that its schema cannot express. */
 export function httpProblems(options: Partial<HttpOptions>): Problem[] {
   return [
     ...uriProblems(options.uri),
@@ -30,7 +30,7 @@ function uriProblems(uri: string | undefined): Problem[] {
   if (self.length > 0) return self;
   const { port, username, password } = url;
   if (port === '0') return [{ path: 'uri', given: uri, accepted: `${accepted} with a port 1 to 65535` }];
-  // Each by itself: an escape may not begin in one and end in the other.
+  // Checked separately: an escape must not begin in one and end in the other.
   if (isDecodable(username) && isDecodable(password)) return [];
   return [{ path: 'uri', given: uri, accepted: 'a user name and password in which % begins an escape such as %40' }];
 }
@@ -43,7 +43,7 @@ function isDecodable(text: string): boolean {
   }
 }
 
-/** An address has one version, and it is the one that is meant. */
+/** The version of a literal address must match ip_version. */
 function versionProblems({ uri, ip_version: version = 'auto' }: Partial<HttpOptions>): Problem[] {
   if (uri === undefined || version === 'auto' || !URL.canParse(uri)) return [];
   const own = isIP(new URL(uri).hostname.replace(/^\[|\]$/g, ''));
@@ -55,7 +55,7 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/;
 // Control characters except the tab would end the header, characters above U+00FF have no byte.
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** They say how the message is framed, or are Vedette's own word. */
+/** Headers of the message framing, and Vedette's own. */
 const OWN_HEADERS = new Set([
   'connection',
   'content-length',
@@ -97,7 +97,7 @@ function statusProblems(expected: HttpOptions['expected_status']): Problem[] {
   });
 }
 
-/** Those that are too large together are not compiled one by one. */
+/** Patterns that are too large together are not compiled one by one. */
 function patternsProblems({ pattern, expected_headers: headers = {} }: Partial<HttpOptions>): Problem[] {
   const sources = [pattern ?? '', ...Object.values(headers)];
   const path = Object.keys(headers).length > 0 ? 'expected_headers' : 'pattern';

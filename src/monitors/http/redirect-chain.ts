@@ -3,17 +3,17 @@ import { ProbeFailure } from '../failure.ts';
 import { type CertificateFacts, expiresNoLater } from '../net/certificate.ts';
 import type { ExchangeFailure, HttpOutcome, HttpRequest, HttpResponse } from './transport/exchange.ts';
 
-/** What is learnt on the way through the redirects. */
+/** Accumulates timings, hops and facts over the redirects of one check. */
 export class RedirectChain {
   readonly timings: Timings = {};
   readonly hops: string[] = [];
   bytes = 0;
-  /** Of the last response that began. */
+  /** Status of the last response that began. */
   status: number | null = null;
   readonly #visited = new Set<string>();
   #certificate: CertificateFacts | null = null;
 
-  /** The one that expires first. */
+  /** The certificate that expires first. */
   get certificate(): CertificateFacts | null {
     return this.#certificate;
   }
@@ -29,14 +29,17 @@ export class RedirectChain {
     if (response) this.#see(response.connection.certificate);
   }
 
-  /** Throws a ProbeFailure when the same request was made already; with other cookies it is not the same. */
+  /**
+   * Records a redirect. Throws a ProbeFailure if the same request was made before; a request with other cookies is
+   * different.
+   */
   visit(from: HttpRequest, to: HttpRequest): void {
     this.#visited.add(nameOf(from));
     if (this.#visited.has(nameOf(to))) {
       throw new ProbeFailure('redirect', `redirected in a circle, to ${to.href} again`);
     }
     this.hops.push(to.href);
-    // An answer of the next site is yet to come.
+    // The next site has not responded yet.
     this.status = null;
   }
 

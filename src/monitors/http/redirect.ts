@@ -6,7 +6,7 @@ import type { HeaderList } from './parser/lines.ts';
 import { addressOf, type HttpPlan } from './plan.ts';
 import type { HttpRequest } from './transport/exchange.ts';
 
-/** Headers that say nothing about who asks; all others stay with the origin that they were meant for. */
+/** Headers that do not identify the client; all others are not sent to another origin. */
 const HARMLESS = new Set([
   'accept',
   'accept-language',
@@ -19,8 +19,8 @@ const HARMLESS = new Set([
 const ABOUT_BODY = /^content-/i;
 
 /**
- * The request that a redirect asks for. Throws a ProbeFailure for one that may not be followed: no address, another
- * scheme, from https to http, or a body that would be sent to another origin.
+ * Returns the request of a redirect. Throws a ProbeFailure if it may not be followed: an invalid address, another
+ * scheme, from https to http, or a body for another origin.
  */
 export function redirected(request: HttpRequest, status: number, location: string, plan: HttpPlan): HttpRequest {
   const url = targetOf(location, request.href);
@@ -42,8 +42,8 @@ export function redirected(request: HttpRequest, status: number, location: strin
 }
 
 /**
- * Where a redirect leads: several equal values are one, an empty one leads nowhere, as for curl and browsers. Throws a
- * ProbeFailure for different ones.
+ * Returns the target of a redirect: repeated equal values count once, an empty one is ignored, as in curl and browsers.
+ * Throws a ProbeFailure for different values.
  */
 export function locationOf(headers: HeaderList): string | null {
   const locations = new Set(headerValues(headers, 'location'));
@@ -55,7 +55,7 @@ export function locationOf(headers: HeaderList): string | null {
 }
 
 function targetOf(location: string, from: string): URL {
-  // A header's bytes are UTF-8 more often than not, when they are not ASCII.
+  // Header bytes that are not ASCII are usually UTF-8.
   const text = Buffer.from(location, 'latin1').toString('utf8');
   if (!URL.canParse(text, from)) throw new ProbeFailure('redirect', `redirected to ${text}, which is no address`);
   const url = new URL(text, from);
@@ -68,7 +68,7 @@ function targetOf(location: string, from: string): URL {
   return url;
 }
 
-/** Neither the client certificate nor the name asked for are meant for another origin. */
+/** The client certificate and the server name are not used for another origin. */
 function tlsFor(url: URL, { request, tls }: HttpPlan): TlsChoice {
   if (url.origin === request.origin) return tls;
   return tls.ca === undefined ? { verify: tls.verify } : { verify: tls.verify, ca: tls.ca };

@@ -2,14 +2,16 @@ export type StatusTest = (status: number) => boolean;
 
 const DEFAULT: StatusTest = (status) => status >= 200 && status <= 399;
 
-/** A test of statuses from numbers, ranges (`200-299`) and classes (`2xx`), or a list of them. Default: 200-399. */
+/**
+ * Returns a test of statuses for numbers, ranges (`200-299`) and classes (`2xx`), or a list of them. Default: 200-399.
+ */
 export function createStatusTest(expected: number | string | ReadonlyArray<number | string> | undefined): StatusTest {
   if (expected === undefined) return DEFAULT;
   const ranges = [expected].flat().map(toRange);
   return (status) => ranges.some(([low, high]) => status >= low && status <= high);
 }
 
-/** Whether a status is named as such, not as one of a range or class. */
+/** Whether a status is named as a number, not by a range or class. */
 export function namesStatus(
   expected: number | string | ReadonlyArray<number | string> | undefined,
   isNamed: (status: number) => boolean,

@@ -5,7 +5,7 @@ import type { ConnectTarget, TlsChoice } from './dial.ts';
 import { secureContextOf } from './tls-contexts.ts';
 import { total } from './total.ts';
 
-/** What becomes of an attempt. Each is called at most once, and nothing after onFailed. */
+/** Events of an attempt. Each is called at most once, and none after onFailed. */
 export interface AttemptEvents {
   onConnected(attempt: Attempt): void;
   /** Only with TLS, after onConnected. */
@@ -23,7 +23,7 @@ export class Attempt {
   #isConnected = false;
   #isOver = false;
 
-  /** Throws when there can be no socket: the address or the TLS material is not usable. */
+  /** Throws if no socket can be created: the address or the TLS material is invalid. */
   constructor(address: string, target: ConnectTarget, events: AttemptEvents) {
     this.address = address;
     this.#target = target;
@@ -35,16 +35,16 @@ export class Attempt {
     if (tls) this.socket.on('secureConnect', this.#onSecure);
   }
 
-  /** The socket goes to an owner, which has its own listeners. */
+  /** Hands the socket over to an owner with its own listeners. */
   release(): void {
     this.#isOver = true;
     this.#unlisten();
   }
 
-  /** Gives the socket up. */
+  /** Abandons and destroys the socket. */
   destroy(): void {
     this.release();
-    // A late error of a socket that was given up is nobody's.
+    // Late errors of an abandoned socket are ignored.
     this.socket.on('error', ignore);
     this.socket.destroy();
   }
@@ -85,7 +85,7 @@ function tlsSocket(address: string, { host, port }: ConnectTarget, tls: TlsChoic
   return tlsConnect({
     host: address,
     port,
-    // An address is no server name (RFC 6066); the certificate is compared with `host` then.
+    // An address is not a server name (RFC 6066); the certificate is compared with `host` then.
     servername: isIP(name) ? '' : name,
     secureContext: secureContextOf(tls),
     ALPNProtocols: ['http/1.1'],

@@ -3,17 +3,17 @@ import type { Socket } from 'node:net';
 import { rootCertificates, TLSSocket } from 'node:tls';
 import { shorten } from '../failure.ts';
 
-/** Facts of the peer's certificate. Certificates are what a site sends: each field may be unreadable. */
+/** Facts of the peer's certificate. Its content is controlled by the site: each field may be unreadable. */
 export interface CertificateFacts {
   subject: string;
   issuer: string;
-  /** null: no date that can be read. */
+  /** null: the date cannot be read. */
   valid_from: string | null;
-  /** null: no date that can be read. */
+  /** null: the date cannot be read. */
   valid_to: string | null;
-  /** Until the first certificate of its chain expires; negative when one has; null when a date cannot be read. */
+  /** Days until the first certificate of the chain expires; negative if one has; null if a date cannot be read. */
   days_left: number | null;
-  /** The certificate of the chain that expires first, when that is not the site's own. */
+  /** The certificate of the chain that expires first, if it is not the site's own. */
   expires_first?: string;
   /** Whether it was accepted, or would have been if verification were on. */
   trusted: boolean;
@@ -21,15 +21,15 @@ export interface CertificateFacts {
 }
 
 const DAY_MS = 86_400_000;
-/** Certificates of a chain that are looked at. */
+/** Limit of the certificates of a chain that are examined. */
 const MAX_CHAIN = 10;
 
-/** Node gives the chain of a connection once only. */
+/** Node.js returns the chain of a connection only once. */
 const chains = new WeakMap<TLSSocket, readonly X509Certificate[]>();
 
 /**
- * Of the peer's certificate, as of now; null without TLS, or when there is no certificate that can be read. Not cheap:
- * asked for only where it is wanted. `ca` are the authorities that are trusted, by default those of Node. Never throws.
+ * Returns the facts of the peer's certificate as of now; null without TLS, or if no certificate can be read. Expensive:
+ * requested only if needed. `ca` are the trusted authorities, by default those of Node.js. Never throws.
  */
 export function certificateFacts(socket: Socket, nowMs: number, ca?: string): CertificateFacts | null {
   if (!(socket instanceof TLSSocket)) return null;
@@ -49,13 +49,13 @@ export function certificateFacts(socket: Socket, nowMs: number, ca?: string): Ce
   };
 }
 
-/** Of two certificates; one whose date cannot be read comes before all others. */
+/** Compares two certificates; an unreadable date counts as the earliest. */
 export function expiresNoLater({ days_left: daysLeft }: CertificateFacts, other: CertificateFacts | null): boolean {
   if (daysLeft === null || other === null) return true;
   return other.days_left !== null && daysLeft <= other.days_left;
 }
 
-/** Why a certificate is to be replaced, for people; null when it lasts long enough. */
+/** Returns the reason for replacing a certificate, for people; null if it is valid long enough. */
 export function expiryWarning({ days_left: daysLeft, expires_first: other }: CertificateFacts, warningDays: number) {
   const which = other === undefined ? 'certificate' : `certificate ${other} of the chain`;
   if (daysLeft === null) return `${which} has no expiry date that can be read`;
@@ -63,7 +63,7 @@ export function expiryWarning({ days_left: daysLeft, expires_first: other }: Cer
   return `${which} expires in ${daysLeft} days`;
 }
 
-/** As the peer sent it, its own certificate first. Empty when it cannot be read. */
+/** Returns the chain as the peer sent it, its own certificate first. Empty if it cannot be read. */
 function sentChain(socket: TLSSocket): readonly X509Certificate[] {
   let chain = chains.get(socket);
   if (chain) return chain;
@@ -80,8 +80,8 @@ function sentChain(socket: TLSSocket): readonly X509Certificate[] {
 }
 
 /**
- * The path from the peer's certificate to an authority that is trusted, as OpenSSL builds it: an authority that is known
- * ends it before what else was sent, so that a superfluous certificate that has expired says nothing.
+ * Returns the path from the peer's certificate to a trusted authority, as OpenSSL builds it: a known authority ends it,
+ * so that a superfluous expired certificate does not matter.
  */
 function usedChain(sent: readonly X509Certificate[], anchors: Anchors, nowMs: number): readonly X509Certificate[] {
   const path = [sent[0]!];
@@ -99,7 +99,7 @@ function usedChain(sent: readonly X509Certificate[], anchors: Anchors, nowMs: nu
   }
 }
 
-/** One whose date cannot be read comes before all others. */
+/** An unreadable date counts as the earliest. */
 function firstToExpire(chain: readonly X509Certificate[]): { certificate: X509Certificate; validTo: number | null } {
   const dated = chain.map((certificate) => ({ certificate, validTo: dateOf(certificate, 'validTo') }));
   return dated.reduce((first, other) => {
@@ -139,7 +139,7 @@ function bySubject(texts: readonly string[]): Anchors {
   return anchors;
 }
 
-/** ms since the epoch; null when the certificate has no such date, which OpenSSL calls a bad time value. */
+/** Returns ms since the epoch; null if the certificate has no valid date, which OpenSSL calls a bad time value. */
 function dateOf(certificate: X509Certificate, name: 'validFrom' | 'validTo'): number | null {
   const at = Date.parse(read(() => certificate[name]) ?? '');
   return Number.isNaN(at) ? null : at;
@@ -147,7 +147,7 @@ function dateOf(certificate: X509Certificate, name: 'validFrom' | 'validTo'): nu
 
 const isoDate = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
 
-/** What a certificate says; undefined when that cannot be read. */
+/** Reads a property of a certificate; undefined if it cannot be read. */
 function read<T>(get: () => T): T | undefined {
   try {
     return get();
@@ -157,7 +157,7 @@ function read<T>(get: () => T): T | undefined {
   }
 }
 
-/** The common name, or everything there is. */
+/** Returns the common name, or the whole distinguished name. */
 function commonName(distinguished: string | undefined): string {
   const lines = (distinguished ?? '').split('\n');
   const common = lines.find((line) => line.startsWith('CN='));

@@ -14,7 +14,7 @@ export interface ConnectTarget {
   port: number;
   /** null: no TLS. */
   tls: TlsChoice | null;
-  /** Only addresses of this version are connected to; without it, of both. */
+  /** Restricts connections to addresses of this version. */
   ipVersion?: IpVersion;
 }
 
@@ -29,33 +29,36 @@ export interface Connection {
   /** dns, connect and tls. */
   timings: Timings;
   remoteAddress: string;
-  /** null without TLS, and when nobody asked for it. */
+  /** null without TLS, and if it was not requested. */
   certificate: CertificateFacts | null;
-  /** The peer has asked for a client certificate and the job has none: with TLS 1.3 it refuses after the handshake. */
+  /**
+   * Whether the peer requested a client certificate that the job does not have: with TLS 1.3 it refuses after the
+   * handshake.
+   */
   lacksClientCertificate: boolean;
 }
 
 /** Must not throw. */
 export type ConnectCallback = (failure: ProbeFailure | null, connection: Connection | null) => void;
 
-/** Addresses of one host that are tried at most: an answer may have thousands. */
+/** Limit of the addresses of one host that are tried: a DNS response may have thousands. */
 const MAX_ADDRESSES = 64;
-/** The next address is tried when one has not answered for so long (Connection Attempt Delay of RFC 8305). */
+/** Delay before the next address is tried (Connection Attempt Delay of RFC 8305). */
 const ATTEMPT_DELAY_MS = 250;
-/** Nothing was found out about the host: this machine has no way to the address. */
+/** Errors that say nothing about the host: this machine has no route to the address. */
 const UNREACHABLE = /^(connect )?(ENETUNREACH|EHOSTUNREACH|EADDRNOTAVAIL|EAFNOSUPPORT)\b/;
 
 /**
- * Opens one connection: looks the name up, asks the gate, connects and shakes hands, timing each phase. Addresses are
- * tried in their order, each a moment after the one before, until the first is connected (RFC 8305); it is the one that
- * is timed. Calls back once; after a failure or a stop no socket of it is left open.
+ * Opens one connection: resolves the name, asks the gate, connects and performs the handshake, timing each phase.
+ * Addresses are tried in order, each a moment after the previous one, until one is connected (RFC 8305); only that one
+ * is timed. Calls back once; after a failure or a stop no socket is left open.
  */
 export class Dial {
   readonly #target: ConnectTarget;
   readonly #wantsCertificate: boolean;
   readonly #gate: ConnectionGate;
   readonly #callback: ConnectCallback;
-  /** Of the phases that have ended. */
+  /** Timings of the finished phases. */
   readonly timings: Timings = {};
   #phase: Phase = 'dns';
   #phaseAt = performance.now();
@@ -110,7 +113,7 @@ export class Dial {
       this.#fail(new ProbeFailure('dns', `ENODATA: the name has no ${kind}`));
       return;
     }
-    // All are asked for first: a name with one inner address among public ones is a trap.
+    // All addresses are checked first: a name with one internal address among public ones is a trap.
     for (const address of addresses) if (this.#isRefused(address)) return;
     this.#addresses = addresses.slice(0, MAX_ADDRESSES);
     this.#phase = 'connect';
@@ -125,7 +128,7 @@ export class Dial {
     try {
       this.#underWay.add(new Attempt(address, this.#target, this.#events));
     } catch (error) {
-      // The address is good, so it is the TLS material, which is the same for all.
+      // The address is valid, so the TLS material is not, and it is the same for all addresses.
       this.#fail(toFailure(error, this.#target.tls ? 'tls' : 'connect'));
       return;
     }
@@ -138,7 +141,7 @@ export class Dial {
       this.#underWay.delete(attempt);
       this.#release();
       this.#underWay.add(attempt);
-      // Before the handshake: not a byte is sent where nothing may be sent.
+      // Before the handshake, so that not a byte is sent to a forbidden address.
       if (this.#isRefused(attempt.socket.remoteAddress ?? attempt.address)) return;
       if (!this.#target.tls) {
         this.#ready(attempt);
@@ -161,7 +164,9 @@ export class Dial {
     },
   };
 
-  /** Of all addresses, the first that says something about the host; later phases speak for themselves. */
+  /**
+   * Returns the first failure that says something about the host; failures of later phases are returned as they are.
+   */
   #worstOf(last: ProbeFailure): ProbeFailure {
     if (last.reason !== 'connect') return last;
     const told = this.#failures.find(({ message }) => !UNREACHABLE.test(message)) ?? this.#failures[0]!;
@@ -182,7 +187,7 @@ export class Dial {
     this.#isDone = true;
     this.#underWay.clear();
     this.#callback(null, connection);
-    // The new owner has its own listeners by now.
+    // The new owner has attached its listeners.
     attempt.release();
   }
 
@@ -202,7 +207,7 @@ export class Dial {
     this.#callback(failure, null);
   }
 
-  /** Gives up the sockets of all attempts under way. */
+  /** Destroys the sockets of all pending attempts. */
   #release(): void {
     clearTimeout(this.#nextTimer);
     for (const attempt of this.#underWay) attempt.destroy();
@@ -210,23 +215,26 @@ export class Dial {
   }
 }
 
-/** `127.1`, `0x7f.1`, `2130706433`: what libraries read as an address each in its own way. No name ends with a number. */
+/**
+ * `127.1`, `0x7f.1`, `2130706433`: libraries interpret such texts as different addresses. No valid name ends with a
+ * number.
+ */
 function isNumeric(host: string): boolean {
   return /(^|\.)(\d+|0x[0-9a-f]*)\.?$/i.test(host);
 }
 
-/** Only who is asked for a certificate is told what signatures the peer takes. */
+/** A server sends its signature algorithms to a client only with a certificate request. */
 function wantsClientCertificate(socket: Socket): boolean {
   return socket instanceof TLSSocket && socket.getProtocol() === 'TLSv1.3' && socket.getSharedSigalgs().length > 0;
 }
 
-/** What a connection that broke before a response stands for: with TLS 1.3 a client is refused after its handshake. */
+/** Interprets a connection that broke before a response: with TLS 1.3 a client is refused after its handshake. */
 export function afterHandshake(failure: ProbeFailure, { lacksClientCertificate }: Connection): ProbeFailure {
   if (failure.reason !== 'connect' || !lacksClientCertificate) return failure;
   return new ProbeFailure('tls', 'the site asks for a client certificate, and the job has none (tls.cert, tls.key)');
 }
 
-/** Since `sinceMs` of performance.now(), rounded to microseconds. */
+/** Returns the seconds since `sinceMs` of performance.now(), rounded to microseconds. */
 export function seconds(sinceMs: number): number {
   return Math.round((performance.now() - sinceMs) * 1000) / 1e6;
 }

@@ -4,13 +4,13 @@ import type { ConnectionGate } from '../monitor.ts';
 export type GateMode = 'off' | 'deny_internal';
 
 export interface GateOptions {
-  /** `off` lets everything through; `deny_internal` refuses what is not on the public internet. May change at any time. */
+  /** `off` allows everything; `deny_internal` refuses addresses outside the public internet. May change at any time. */
   mode: GateMode | (() => GateMode);
-  /** Addresses and networks (`10.1.0.0/16`) that are let through all the same. */
+  /** Addresses and networks (`10.1.0.0/16`) that are always allowed. */
   allow?: readonly string[];
 }
 
-/** Networks that are no business of a public monitor, with what they are (IANA special-purpose registries). */
+/** Networks outside the public internet, with their meaning (IANA special-purpose registries). */
 const INTERNAL: ReadonlyArray<readonly [network: string, what: string]> = [
   ['0.0.0.0/8', 'this host'],
   ['10.0.0.0/8', 'a private network'],
@@ -44,7 +44,7 @@ const INTERNAL: ReadonlyArray<readonly [network: string, what: string]> = [
   ['ff00::/8', 'multicast'],
 ];
 
-/** Networks in which an IPv4 address is hidden in an IPv6 one, with the index of its first 16-bit group. */
+/** Networks that embed an IPv4 address in an IPv6 one, with the index of its first 16-bit group. */
 const EMBEDDING: ReadonlyArray<readonly [network: string, group: number]> = [
   ['::/96', 6],
   ['::ffff:0:0/96', 6],
@@ -56,7 +56,7 @@ const EMBEDDING: ReadonlyArray<readonly [network: string, group: number]> = [
 /** The interface identifiers of ISATAP end with an IPv4 address, in any network. */
 const isIsatap = (groups: readonly number[]) => (groups[4]! & 0xfdff) === 0 && groups[5] === 0x5efe;
 
-/** `10.0.0.0/8`, `fc00::/7` or a single address, as a block list. */
+/** Returns a block list of `10.0.0.0/8`, `fc00::/7` or a single address. */
 function listOf(network: string): BlockList {
   const [address, prefix] = network.split('/');
   const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
@@ -88,13 +88,13 @@ export function createGate({ mode, allow = [] }: GateOptions): ConnectionGate {
   return { refusal: (address) => (isOff() ? null : refusal(address)) };
 }
 
-/** The IPv4 address in groups `group` and `group + 1` of an IPv6 one. */
+/** Returns the IPv4 address in the groups `group` and `group + 1` of an IPv6 one. */
 function embeddedAddress(groups: readonly number[], group: number): string {
   const bytes = [groups[group] >> 8, groups[group] & 255, groups[group + 1] >> 8, groups[group + 1] & 255];
   return bytes.join('.');
 }
 
-/** The eight 16-bit groups of a valid IPv6 address. */
+/** Returns the eight 16-bit groups of a valid IPv6 address. */
 function expand(address: string): number[] {
   const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
   const plain = dotted

@@ -1,13 +1,13 @@
 import { ProbeFailure } from '../failure.ts';
 
-/** When a try has to end: after its time, or when it is aborted. It tells the one thing that is under way. */
+/** The end of a try: by time-out or abort. It stops the pending operation. */
 export class TimeLimit {
   readonly #timer: NodeJS.Timeout;
   readonly #signal: AbortSignal;
   readonly #onAbort = () => this.#end(new ProbeFailure('stopped', 'the check was aborted'));
   #failure: ProbeFailure | null = null;
   #stop: ((failure: ProbeFailure) => void) | null = null;
-  /** Named in the text of a time-out. */
+  /** The awaited event, named in the text of a time-out. */
   activity = 'answer';
 
   constructor(timeoutMs: number, signal: AbortSignal) {
@@ -20,13 +20,15 @@ export class TimeLimit {
     else signal.addEventListener('abort', this.#onAbort);
   }
 
-  /** `stop` is called when the time is over, at once when it is over already; null: nothing is under way. */
+  /**
+   * Sets the function that stops the pending operation; called at once if the time is over. null: nothing is pending.
+   */
   guard(stop: ((failure: ProbeFailure) => void) | null): void {
     this.#stop = stop;
     if (this.#failure !== null) stop?.(this.#failure);
   }
 
-  /** Rejects with the failure when the time is over before `work` is done. */
+  /** Rejects with the failure if the time is over before `work` has finished. */
   async race<T>(work: Promise<T>): Promise<T> {
     try {
       return await new Promise<T>((resolve, reject) => {

@@ -1,17 +1,17 @@
 import { createSecureContext, type SecureContext } from 'node:tls';
 
 export interface TlsMaterial {
-  /** The only authorities that are trusted; by default those of Node. */
+  /** The only trusted authorities; by default those of Node.js. */
   ca?: string;
   cert?: string;
   key?: string;
 }
 
 const MAX_KEPT = 256;
-/** By their PEM texts: a context costs 100 kB and more, and many jobs share one. */
+/** Contexts by their PEM texts: one takes 100 kB or more, and many jobs share it. */
 const kept = new Map<string, SecureContext>();
 
-/** Throws when a text cannot be read, or cert and key do not belong together. */
+/** Throws if a text cannot be read, or if cert and key do not match. */
 export function secureContextOf({ ca, cert, key }: TlsMaterial): SecureContext {
   const name = `${ca ?? ''}\n${cert ?? ''}\n${key ?? ''}`;
   let context = kept.get(name);

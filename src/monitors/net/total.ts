@@ -1,8 +1,8 @@
 import { type ProbeFailure, toDefect } from '../failure.ts';
 
 /**
- * Makes an event handler of a probe total. Whatever it throws on what a site has sent becomes a failure of that one check:
- * thrown out of an event it would end the process, and again after each restart. `onDefect` must not throw.
+ * Makes an event handler of a probe total: an exception caused by data of a site becomes a failure of that one check.
+ * Thrown out of an event it would end the process, and again after each restart. `onDefect` must not throw.
  */
 export function total<Args extends unknown[]>(
   handler: (...args: Args) => void,

@@ -1,6 +1,6 @@
 import type { Reason } from '../../../messages/check-result.ts';
 
-/** Why a response cannot be read. */
+/** The reason why a response cannot be parsed. */
 export interface Fault {
   reason: Extract<Reason, 'protocol' | 'too_large' | 'connect' | 'body'>;
   message: string;

@@ -2,7 +2,7 @@ import { type Fault, protocolFault } from './fault.ts';
 import { headerValues, listItems } from './headers.ts';
 import type { HeaderList, StatusLine } from './lines.ts';
 
-/** Where a body ends (RFC 9112 6.3). */
+/** The end of a body (RFC 9112 6.3). */
 export interface Framing {
   kind: 'none' | 'length' | 'chunked' | 'close';
   length: number;
@@ -11,8 +11,8 @@ export interface Framing {
 }
 
 /**
- * Chunks win over a length, and the connection ends then. Different lengths are refused, as RFC 9112 demands; a length
- * beyond all numbers means that the body ends with the connection.
+ * Chunked coding takes precedence over a length, and the connection is not reused. Different lengths are refused, as
+ * RFC 9112 demands; with a length beyond the safe integers the body ends with the connection.
  */
 export function framingOf(
   { status, minorVersion }: StatusLine,

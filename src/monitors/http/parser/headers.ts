@@ -2,7 +2,7 @@ import type { HeaderList } from './lines.ts';
 
 const NONE: readonly string[] = Object.freeze([]);
 
-/** The values of a header (lower case), one for each time it was sent. */
+/** Returns the values of a header (name in lower case), one for each occurrence. */
 export function headerValues(headers: HeaderList, name: string): readonly string[] {
   let found: string[] | undefined;
   for (let i = 0; i + 1 < headers.length; i += 2) {
@@ -13,7 +13,7 @@ export function headerValues(headers: HeaderList, name: string): readonly string
   return found ?? NONE;
 }
 
-/** The items of a header that is a list, however many headers it was sent in; empty ones are none (RFC 9110 5.6.1). */
+/** Returns the items of a list header over all its occurrences, without empty ones (RFC 9110 5.6.1). */
 export function listItems(headers: HeaderList, name: string): readonly string[] {
   const values = headerValues(headers, name);
   if (values.length === 0) return NONE;
@@ -23,7 +23,7 @@ export function listItems(headers: HeaderList, name: string): readonly string[] 
     .filter((item) => item !== '');
 }
 
-/** Fields of one value each, in which a comma separates nothing. */
+/** Fields with a single value, in which a comma is no separator. */
 const NO_LISTS = new Set([
   'age',
   'authorization',
@@ -43,7 +43,7 @@ const NO_LISTS = new Set([
   'set-cookie2',
 ]);
 
-/** What a header says: each of its values, and all as one where its field is a list (RFC 9110 5.3). */
+/** Returns the readings of a header: each of its values, and for a list field all of them joined (RFC 9110 5.3). */
 export function readingsOf(headers: HeaderList, name: string): readonly string[] {
   const values = headerValues(headers, name);
   return values.length > 1 && !NO_LISTS.has(name) ? [...values, values.join(', ')] : values;

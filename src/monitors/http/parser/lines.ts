@@ -5,7 +5,7 @@ export type HeaderList = readonly string[];
 
 export interface StatusLine {
   status: number;
-  /** Of HTTP/1. */
+  /** Minor version of HTTP/1. */
   minorVersion: number;
 }
 
@@ -13,7 +13,7 @@ export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const STATUS_LINE = /^HTTP\/1\.(\d)[ \t]+([1-9]\d\d)(?:[ \t\r][\s\S]*)?$/i;
 const VERSION = /^HTTP\/(\d+(?:\.\d+)?)(?:[ \t]|$)/i;
 
-/** HTTP/1 of any minor version (RFC 9110 2.5), several blanks, no reason phrase: all of it is taken. */
+/** Accepts HTTP/1 of any minor version (RFC 9110 2.5), several blanks, and a missing reason phrase. */
 export function parseStatusLine(line: string): StatusLine | Fault {
   const [, minor, status] = STATUS_LINE.exec(line) ?? [];
   if (status !== undefined) return { status: Number(status), minorVersion: Number(minor) };
@@ -23,7 +23,7 @@ export function parseStatusLine(line: string): StatusLine | Fault {
   return protocolFault('Invalid status code');
 }
 
-/** Adds a header line to those before it, or a folded one to the last of them (RFC 9112 5.2). */
+/** Appends a header line, or a folded line to the last header (RFC 9112 5.2). */
 export function parseHeaderLine(line: string, headers: string[]): Fault | Record<never, never> {
   if (line.includes('\0')) return protocolFault('Invalid header value char');
   const first = line.charCodeAt(0);
@@ -41,12 +41,12 @@ export function parseHeaderLine(line: string, headers: string[]): Fault | Record
   return TAKEN;
 }
 
-/** Without the blanks around it; a bare CR is a blank (RFC 9112 2.2). */
+/** Returns a field value without surrounding blanks; a bare CR is a blank (RFC 9112 2.2). */
 function fieldValue(line: string, from: number): string {
   return trimBlanks(line.includes('\r') ? line.replaceAll('\r', ' ') : line, from, line.length);
 }
 
-/** By hand: `trim` takes the byte A0 for a blank, which may be the end of a character. */
+/** Not `trim`, which removes the byte A0: it may be the end of a character. */
 function trimBlanks(text: string, from: number, to: number): string {
   let start = from;
   let end = to;

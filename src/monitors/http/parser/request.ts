@@ -4,9 +4,9 @@ export interface RequestParts {
   method: string;
   /** With the query. */
   path: string;
-  /** Host and, unless it is the scheme's own, port. */
+  /** Host, and the port unless it is the default of the scheme. */
   authority: string;
-  /** Name, value, name, value, ...; a `host` among them wins over the authority. */
+  /** Name, value, name, value, ...; a `host` among them overrides the authority. */
   headers: readonly string[];
   body: string | null;
   keepAlive: boolean;
@@ -14,14 +14,14 @@ export interface RequestParts {
 
 const TARGET = /^\/[\x21-\x7e]*$/;
 const AUTHORITY = /^[\x21-\x7e]+$/;
-/** One line of bytes: no control characters but the tab. */
+/** One line of bytes without control characters except the tab. */
 export const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
-/** A request without a body says so where one would be expected (RFC 9110 8.6). */
+/** Methods that send content-length: 0 with an empty body (RFC 9110 8.6). */
 const EXPECTS_BODY = new Set(['POST', 'PUT', 'PATCH']);
 
 /**
- * The bytes of a request. Throws for parts that would not be one request: they have been validated before, so that is a
- * defect.
+ * Returns the bytes of a request. Throws for parts that would not form one request: they have been validated, so that
+ * would be a defect.
  */
 export function serializeRequest({ method, path, authority, headers, body, keepAlive }: RequestParts): Buffer {
   demand(TOKEN.test(method), 'method');

@@ -9,7 +9,7 @@ export interface ResponseHead {
 }
 
 export interface ResponseSink {
-  /** The head of the final response; interim responses are not told. */
+  /** The head of the final response; interim responses are skipped. */
   onHead(head: ResponseHead): void;
   onBody(bytes: Buffer): void;
 }
@@ -23,27 +23,27 @@ const MAX_INTERIM_RESPONSES = 20;
 const MAX_CHUNK_LINE = 4 * 1024;
 
 /**
- * Reads one HTTP/1 response (RFC 9112) from bytes as they come. It takes what browsers and curl take: bare LF, folded
- * headers, blanks in the status line, equal lengths that are repeated. Total: no bytes make it throw, what it holds is
- * bounded, and however the bytes are divided the outcome is the same.
+ * Parses one HTTP/1 response (RFC 9112) incrementally, as leniently as browsers and curl: bare LF, folded headers,
+ * blanks in the status line, repeated equal lengths. No input makes it throw, its memory is bounded, and the result
+ * does not depend on how the bytes are divided.
  */
 export class ResponseParser {
   readonly #sink: ResponseSink;
   readonly #isHeadRequest: boolean;
   #step: Step = 'status';
-  /** The line under way, as far as it has come. */
+  /** The current line, as far as it has arrived. */
   #line = '';
   #headBytes = 0;
   #interim = 0;
   #statusLine: StatusLine | null = null;
   #headers: string[] = [];
   #framing: Framing | null = null;
-  /** Of the body or of the chunk. */
+  /** Remaining bytes of the body or of the chunk. */
   #remaining = 0;
   #hasExcess = false;
-  /** Whether any byte has come. */
+  /** Whether any byte has arrived. */
   hasBegun = false;
-  /** Why it cannot be read; nothing more is told to the sink. */
+  /** The reason why the response cannot be parsed; the sink gets nothing more. */
   fault: Fault | null = null;
 
   constructor(sink: ResponseSink, { isHeadRequest = false } = {}) {
@@ -51,7 +51,7 @@ export class ResponseParser {
     this.#isHeadRequest = isHeadRequest;
   }
 
-  /** The response has ended, well or with a fault. */
+  /** Whether the response has ended, complete or with a fault. */
   get isDone(): boolean {
     return this.#step === 'end';
   }
@@ -80,7 +80,7 @@ export class ResponseParser {
     }
   }
 
-  /** The connection ended in good order. */
+  /** Called when the peer has closed the connection. */
   end(): void {
     if (this.#step === 'end') return;
     if (this.#step === 'close') this.#complete();
@@ -106,7 +106,7 @@ export class ResponseParser {
     const part = chunk.toString('latin1', from, to);
     this.#line = this.#line === '' ? part : this.#line + part;
     if (this.#step === 'status' && this.#line.length >= MAGIC.length && !MAGIC_TEST.test(this.#line)) {
-      // No need to wait for the end of a line that can be none.
+      // The line cannot be a status line, so its end is not awaited.
       this.#fail(protocolFault(`Expected HTTP/1.x, the answer begins with ${this.#line.slice(0, MAGIC.length)}`));
       return to;
     }
@@ -118,7 +118,7 @@ export class ResponseParser {
     return lineFeed + 1;
   }
 
-  /** Whether there is room for so many bytes more. */
+  /** Counts bytes of the head; false if the limit is exceeded. */
   #count(bytes: number): boolean {
     if (this.#step === 'chunk-size' || this.#step === 'chunk-end') {
       if (this.#line.length <= MAX_CHUNK_LINE) return true;

@@ -4,12 +4,12 @@ import type { Connection, ConnectTarget } from '../../net/dial.ts';
 import type { TimeLimit } from '../../net/time-limit.ts';
 import type { HeaderList } from '../parser/lines.ts';
 
-/** What exchanges requests of one origin for responses, one at a time. */
+/** Exchanges requests of one origin for responses, one at a time. */
 export interface HttpTransport {
   readonly isBusy: boolean;
-  /** Never rejects. Every connection is closed afterwards, unless it is kept for the next. */
+  /** Never rejects. The connection is closed afterwards, unless it is kept for the next exchange. */
   exchange(request: HttpRequest, limit: TimeLimit): Promise<HttpOutcome>;
-  /** Closes a connection that is kept. */
+  /** Closes a kept connection. */
   close(): void;
 }
 
@@ -24,9 +24,9 @@ export interface HttpRequest {
   /** Name, value, name, value, ... */
   headers: string[];
   body: string | null;
-  /** Bytes of the body that are read at most; the connection is closed there. */
+  /** Limit of the body in bytes; the connection is closed there. */
   maxBodyBytes: number;
-  /** Whether the body is wanted, or only counted. */
+  /** Whether the body is collected, or only counted. */
   keepBody: boolean;
   /** Whether a redirect's body is not read: the connection is closed at its headers. */
   skipRedirectBody: boolean;
@@ -40,21 +40,21 @@ export interface HttpResponse {
   body: Buffer[];
   /** Bytes of the body as received, before decoding. */
   bytes: number;
-  /** The body went on after maxBodyBytes. */
+  /** Whether the body was longer than maxBodyBytes. */
   isTruncated: boolean;
   timings: Timings;
   connection: Connection;
   isReused: boolean;
 }
 
-/** How an exchange failed. */
+/** The failure of an exchange. */
 export interface ExchangeFailure {
   failure: ProbeFailure;
   timings: Timings;
-  /** Of the response that had begun; null before. */
+  /** Status of a response that had begun; null before. */
   status: number | null;
   bytes: number;
-  /** A connection that was used before broke without a word: its site may have closed it just then. */
+  /** Whether a reused connection broke without a response: the site may have closed it at that moment. */
   isStale: boolean;
 }
 

@@ -12,13 +12,13 @@ export interface TransportContext {
   gate: ConnectionGate;
 }
 
-/** No connection is used longer: what has changed behind a name is seen by then. */
+/** Maximal age of a connection, so that changes behind a name are noticed. */
 export const MAX_CONNECTION_AGE_MS = 600_000;
 
-/** A site that closes idle connections after so many seconds may do it while a request is on its way. */
+/** Safety margin before the site's idle time-out, which may end while a request is on its way. */
 const MARGIN_MS = 500;
 
-/** A connection between two checks of its job: open until it is too old, its site wishes otherwise, or the job stops. */
+/** A connection between two checks of its job: open until it is too old, the site closes it, or the job stops. */
 export class KeptConnection {
   readonly connection: Connection;
   readonly #closesAt: number;
@@ -30,10 +30,10 @@ export class KeptConnection {
     this.#closesAt = performance.now() + maxAgeMs;
   }
 
-  /** Waits for the next check, as long as the last response allows it. */
+  /** Keeps the connection for the next check, as long as the last response allows it. */
   park({ headers }: ResponseHead): void {
     const { socket } = this.connection;
-    // Nobody has asked for what comes now.
+    // Any event here is unsolicited.
     socket.on('data', this.#break).on('end', this.#break).on('error', this.#break).on('close', this.#break);
     socket.unref();
     const allowedMs = Math.min(this.#closesAt - performance.now(), idleLimitMs(headers));
@@ -41,7 +41,7 @@ export class KeptConnection {
     else this.#timer = setTimeout(() => this.close(), allowedMs).unref();
   }
 
-  /** Takes it for a request. False when it is closed, or not as good as a fresh one. */
+  /** Takes the connection for a request. False if it is closed or differs from a fresh one. */
   async take(request: HttpRequest, context: TransportContext, limit: TimeLimit): Promise<boolean> {
     if (this.#isBroken || !(await isAsGoodAsFresh(this.connection, request, context, limit))) return false;
     // It may have been closed while the name was looked up.
@@ -63,8 +63,8 @@ export class KeptConnection {
 }
 
 /**
- * Whether a fresh connection would be the same: its name still stands for that address, the gate has not changed its
- * mind, its certificate has not expired. The facts of the certificate are those of now.
+ * Whether a fresh connection would be the same: the name still resolves to that address, the gate still allows it, the
+ * certificate has not expired. Updates the facts of the certificate.
  */
 export async function isAsGoodAsFresh(
   connection: Connection,
@@ -81,7 +81,7 @@ export async function isAsGoodAsFresh(
   try {
     return (await limit.race(names.resolve(target.host))).includes(connection.remoteAddress);
   } catch {
-    // A fresh connection finds out, and says what is wrong with the name.
+    // A fresh connection reports the problem of the name.
     return false;
   }
 }

@@ -5,7 +5,7 @@ import { headerValues } from '../parser/headers.ts';
 import type { ResponseHead, ResponseSink } from '../parser/response-parser.ts';
 import { type HttpOutcome, type HttpRequest, isRedirect } from './exchange.ts';
 
-/** Collects one response within the bounds of its request, and says once how the exchange ended. */
+/** Collects one response within the limits of its request, and reports the outcome of the exchange once. */
 export class ResponseCollector implements ResponseSink {
   readonly #request: HttpRequest;
   readonly #onEnd: (outcome: HttpOutcome) => void;
@@ -28,7 +28,7 @@ export class ResponseCollector implements ResponseSink {
     return this.#head !== null;
   }
 
-  /** The request is being sent. Phases of a connection that is used again are those of an earlier exchange. */
+  /** Called when the request is sent. The phases of a reused connection belong to an earlier exchange. */
   begin(connection: Connection, isReused: boolean): void {
     this.#connection = connection;
     this.#isReused = isReused;

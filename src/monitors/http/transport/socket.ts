@@ -9,7 +9,7 @@ import type { HttpOutcome, HttpRequest, HttpTransport } from './exchange.ts';
 import { KeptConnection, MAX_CONNECTION_AGE_MS, type TransportContext } from './kept-connection.ts';
 import { ResponseCollector } from './response-collector.ts';
 
-/** Exchanges on bare sockets, read as leniently as browsers do. */
+/** Exchanges on plain sockets, parsed as leniently as in browsers. */
 export class SocketTransport implements HttpTransport {
   readonly #context: TransportContext;
   readonly #maxAgeMs: number;
@@ -56,7 +56,7 @@ export class SocketTransport implements HttpTransport {
     this.#kept.park(head);
   }
 
-  /** The connection that is kept, if it is still as good as a fresh one would be. */
+  /** Returns the kept connection if it equals a fresh one. */
   async #takeKept(request: HttpRequest, limit: TimeLimit): Promise<KeptConnection | null> {
     const kept = this.#kept as KeptConnection;
     this.#kept = null;
@@ -101,7 +101,7 @@ class SocketExchange implements ResponseSink {
 
   #open(): void {
     const { target, wantsCertificate } = this.#request;
-    // Whether a connection may be used again depends on its certificate.
+    // Reuse of a connection depends on its certificate.
     const looks = wantsCertificate || (this.#keep !== null && target.tls !== null);
     const onDialled: ConnectCallback = (failure, connection) => {
       if (connection) this.#send(connection, false);
@@ -114,7 +114,7 @@ class SocketExchange implements ResponseSink {
     }
   }
 
-  /** Ends it now; nothing of it stays open. */
+  /** Ends the exchange at once and closes its socket. */
   stop(failure: ProbeFailure): void {
     if (this.isDone) return;
     this.#fail(failure);
@@ -134,7 +134,7 @@ class SocketExchange implements ResponseSink {
     this.#collector.begin(connection, isReused);
     const { socket } = connection;
     if (this.isDone) {
-      // The time was over before it could be used.
+      // The time was over before the connection could be used.
       socket.destroy();
       return;
     }

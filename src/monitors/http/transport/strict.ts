@@ -11,13 +11,13 @@ import { ResponseCollector } from './response-collector.ts';
 const MAX_HEADER_BYTES = 64 * 1024;
 const MAX_INTERIM_RESPONSES = 20;
 
-/** Exchanges of undici's client, whose parser refuses all that is not quite HTTP/1.1. */
+/** Exchanges by undici's client, whose parser refuses everything that is not exactly HTTP/1.1. */
 export class StrictTransport implements HttpTransport {
   readonly #origin: string;
   readonly #context: TransportContext;
   readonly #keeps: boolean;
   #client: Client | null = null;
-  /** The one under way. */
+  /** The pending exchange. */
   #exchange: StrictExchange | null = null;
   #connection: Connection | null = null;
   #connectedAt = 0;
@@ -48,7 +48,7 @@ export class StrictTransport implements HttpTransport {
   close(): void {
     this.#connection = null;
     this.#client?.destroy().catch(() => {
-      // Whatever it says, it is closed.
+      // Errors of closing do not matter.
     });
     this.#client = null;
   }
@@ -56,7 +56,7 @@ export class StrictTransport implements HttpTransport {
   #createClient(): Client {
     return new Client(this.#origin, {
       pipelining: 1,
-      // The check has its own limit of time.
+      // The check has a time limit of its own.
       headersTimeout: 0,
       bodyTimeout: 0,
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -151,7 +151,7 @@ class StrictExchange implements Dispatcher.DispatchHandler {
 
   onComplete(): void {
     this.#collector.succeed();
-    // undici would destroy it with an error, whose stack costs a tenth of the check.
+    // undici would destroy it with an error, whose stack trace costs a tenth of the check.
     if (!this.#keeps) this.connection?.socket.destroy();
   }
 
@@ -161,7 +161,7 @@ class StrictExchange implements Dispatcher.DispatchHandler {
     this.#fail(failure, failure.reason === 'connect' && !this.#collector.hasHead);
   }
 
-  /** Ends it now; nothing of it stays open. */
+  /** Ends the exchange at once and closes its socket. */
   #stop(failure: ProbeFailure): void {
     if (this.#collector.isDone) return;
     this.#fail(failure);

@@ -1,7 +1,7 @@
 import type { Resolver } from 'node:dns/promises';
 import type { IpVersion } from '../../monitor.ts';
 
-/** What name servers say of one name: addresses, each version in the order of the answer. */
+/** The addresses of one name, each version in the order of the response. */
 export interface FoundAddresses {
   4: readonly string[];
   6: readonly string[];
@@ -13,20 +13,20 @@ interface Records {
   ttlMs: number;
 }
 
-/** The other version is waited for so long once one is known (Resolution Delay of RFC 8305). */
+/** Time to wait for the other version once one is known (Resolution Delay of RFC 8305). */
 const RESOLUTION_DELAY_MS = 50;
-/** An answer that lacks a version whose query failed is kept so long. */
+/** Time to live of a result that lacks a version whose query failed. */
 const INCOMPLETE_TTL_MS = 2_000;
 const NO_ADDRESS = new Set(['ENOTFOUND', 'ENODATA']);
 
-/** Whether an error says that there is no address, and not that nobody could tell. */
+/** Whether an error means that there is no address, rather than that the query failed. */
 export function hasNoAddress(error: unknown): boolean {
   return NO_ADDRESS.has((error as NodeJS.ErrnoException)?.code ?? '');
 }
 
 /**
- * Asks for addresses of the versions at the same time. Rejects with an error of c-ares when there is none of any: the one
- * of a name server that failed before one that says that there is no address.
+ * Queries the versions concurrently. Rejects with an error of c-ares if there is no address of any; the failure of a
+ * name server takes precedence over a negative response.
  */
 export async function queryAddresses(
   resolver: Resolver,
@@ -43,7 +43,7 @@ export async function queryAddresses(
   );
   await Promise.race([Promise.all(queries), firstWithDelay(queries, () => answers.size > 0)]);
   if (answers.size === 0) throw errors.find((error) => !hasNoAddress(error)) ?? errors[0];
-  // A failure that says that there is no address of the other version is an answer, too.
+  // A negative response for the other version is a response too.
   const isComplete = answers.size + errors.filter(hasNoAddress).length === versions.length;
   const ttlMs = Math.min(...[...answers.values()].map((records) => records.ttlMs));
   return {
@@ -53,7 +53,7 @@ export async function queryAddresses(
   };
 }
 
-/** Resolves a moment after the first query that has brought something; never when none does. */
+/** Resolves a moment after the first successful query; never if all fail. */
 function firstWithDelay(queries: readonly Promise<void>[], hasAnswer: () => boolean): Promise<void> {
   return new Promise((resolve) => {
     for (const query of queries) {
@@ -64,7 +64,7 @@ function firstWithDelay(queries: readonly Promise<void>[], hasAnswer: () => bool
   });
 }
 
-/** c-ares gives an empty list, and no error, for an alias whose end has no address: that is no success. */
+/** c-ares returns an empty list, and no error, for an alias whose target has no address. */
 async function query(resolver: Resolver, name: string, version: IpVersion): Promise<Records> {
   const records =
     version === 4 ? await resolver.resolve4(name, { ttl: true }) : await resolver.resolve6(name, { ttl: true });

@@ -6,19 +6,19 @@ import { type FoundAddresses, hasNoAddress, queryAddresses } from './query.ts';
 import { type ResolverRules, readHostsFile, readResolverRules } from './system-files.ts';
 
 export interface NameResolverOptions {
-  /** Limit of one query to a name server; it is asked twice. */
+  /** Time limit of one query to a name server, which is asked twice. */
   timeoutMs?: number;
-  /** Names kept at most. */
+  /** Limit of the cached names. */
   cacheSize?: number;
-  /** No answer is kept longer, whatever its time to live. */
+  /** Limit of the time to live. */
   maxTtlMs?: number;
   hostsFile?: string;
   resolvConf?: string;
-  /** Instead of those of the system: `127.0.0.1:5300`. */
+  /** Name servers to use instead of the system's: `127.0.0.1:5300`. */
   servers?: readonly string[];
-  /** Where the name servers of resolv.conf listen; by default 53. */
+  /** Port of the name servers of resolv.conf; 53 by default. */
   port?: number;
-  /** Versions that this machine can connect with, the preferred one first; by default what its interfaces say. */
+  /** Versions that this machine can connect with, the preferred one first; by default those of its interfaces. */
   versions?: () => readonly [IpVersion, ...IpVersion[]];
   /** Monotonic, ms. */
   now?: () => number;
@@ -26,14 +26,14 @@ export interface NameResolverOptions {
 
 interface Answer {
   found: FoundAddresses | null;
-  /** Why there are none. */
+  /** The reason why there are none. */
   error: Error | null;
   expiresAt: number;
 }
 
-/** The system's files and interfaces are looked at again this often. */
+/** Interval in which the system's files and interfaces are read again. */
 const LOOK_AGAIN_MS = 10_000;
-/** A name that does not exist is asked for again after this, or after no time when the server failed. */
+/** Time to live of a negative response; failures of a server are not cached. */
 const NEGATIVE_TTL_MS = 2_000;
 
 let shared: NameResolver | undefined;
@@ -45,10 +45,10 @@ export function sharedNames(): NameResolver {
 }
 
 /**
- * Names by c-ares (getaddrinfo runs on four threads, which a few slow names would hold), with the hosts file before it,
- * the search domains of resolv.conf, and a small cache. Both files are followed as they change. Addresses of both
- * versions are asked for and alternate, the version that the machine prefers first (RFC 8305); a version that the machine
- * has no way to is asked for when there is no address of the other. Jobs that ask for one name at a time share a query.
+ * Resolves names by c-ares (getaddrinfo runs on four threads, which a few slow names would block), after the hosts
+ * file, with the search domains of resolv.conf and a small cache. Changes of both files are followed. Both versions are
+ * queried and their addresses alternate, the preferred version first (RFC 8305); a version without a route is queried
+ * only if there is no address of the other. Concurrent lookups of one name share a query.
  */
 export function createNameResolver(options: NameResolverOptions = {}): NameResolver {
   return new CachingResolver(options);
@@ -120,7 +120,7 @@ class CachingResolver implements NameResolver {
     const resolver = this.#resolver;
     let failure: unknown;
     const keep = (answer: Omit<Answer, 'expiresAt'>, ttlMs: number) => {
-      // What the name servers of before have said is of the network of before.
+      // Results of the previous name servers belong to the previous network.
       if (resolver === this.#resolver) this.#keep(key, { ...answer, expiresAt: this.#now() + ttlMs });
     };
     for (const candidate of candidates(name, this.#rules)) {
@@ -129,7 +129,7 @@ class CachingResolver implements NameResolver {
         keep({ found, error: null }, Math.min(this.#maxTtlMs, found.ttlMs));
         return found;
       } catch (error) {
-        // The first candidate is what was most likely meant: its error says most.
+        // The first candidate is the most likely one, so its error is reported.
         failure ??= error;
         if (!hasNoAddress(error)) break;
       }
@@ -144,7 +144,7 @@ class CachingResolver implements NameResolver {
       return await queryAddresses(resolver, name, versions);
     } catch (error) {
       const isNameThere = (error as NodeJS.ErrnoException).code === 'ENODATA';
-      // Only one was asked for because the machine has no way to the other; that is told by the attempt to connect.
+      // Only one version was queried because there is no route to the other, which the connection attempt reports.
       if (!isNameThere || version !== undefined || versions.length > 1) throw error;
       return queryAddresses(resolver, name, [versions[0] === 4 ? 6 : 4]);
     }
@@ -166,7 +166,7 @@ class CachingResolver implements NameResolver {
   async #readSystem(): Promise<void> {
     this.#hosts = await readHostsFile(this.#hostsFile);
     const rules = await readResolverRules(this.#resolvConf);
-    // A file without a name server is one that is being written, or there is none: the last ones are kept.
+    // A file without a name server is being written, or is missing: the previous servers are kept.
     const servers = rules.servers.length > 0 ? rules.servers : this.#rules.servers;
     if (!this.#isTold && servers.join() !== this.#rules.servers.join()) this.#askServers(servers);
     this.#rules = { ...rules, servers };
@@ -176,7 +176,7 @@ class CachingResolver implements NameResolver {
     this.#lookedAt = this.#now();
   }
 
-  /** A resolver with queries under way takes no other servers, so there is a new one. */
+  /** A resolver with pending queries accepts no other servers, so a new one is created. */
   #askServers(servers: readonly string[]): void {
     const resolver = this.#newResolver();
     resolver.setServers(servers.map((server) => (isIP(server) === 6 ? `[${server}]:` : `${server}:`) + this.#port));
@@ -188,7 +188,7 @@ class CachingResolver implements NameResolver {
 
 const LOOPBACK: readonly string[] = Object.freeze(['127.0.0.1', '::1']);
 
-/** IPv6 first where the machine has an address of it that leads outside, as RFC 6724 orders; without a network, both. */
+/** IPv6 first if the machine has a global IPv6 address, in the order of RFC 6724; both without a network. */
 function versionsOfInterfaces(): readonly [IpVersion, ...IpVersion[]] {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   const has = (family: string, isUsable: (address: string) => boolean = () => true) =>
@@ -198,7 +198,7 @@ function versionsOfInterfaces(): readonly [IpVersion, ...IpVersion[]] {
   return hasIpv6 ? [6] : [4, 6];
 }
 
-/** One of each in turn, so that a version that does not work delays but one attempt. */
+/** Alternates the versions, so that a version that does not work delays only one attempt. */
 function interleave(first: readonly string[], second: readonly string[]): readonly string[] {
   const length = Math.max(first.length, second.length);
   return Array.from({ length }, (_, index) => [first.at(index), second.at(index)])
@@ -215,7 +215,7 @@ function orNoData(addresses: readonly string[], name: string): readonly string[]
   throw Object.assign(new Error(`${name} has no such address`), { code: 'ENODATA' });
 }
 
-/** In the order in which resolv.conf has them asked for. A dot at the end forbids search domains. */
+/** Returns the candidates in the order of resolv.conf. A dot at the end excludes search domains. */
 function candidates(name: string, { domains, dots }: ResolverRules): string[] {
   if (name.endsWith('.')) return [name.slice(0, -1)];
   const searched = domains.map((domain) => `${name}.${domain}`);

@@ -1,19 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 
-/** What resolv.conf says. */
+/** The content of resolv.conf. */
 export interface ResolverRules {
   /** Name servers, in the order to ask them. */
   servers: readonly string[];
-  /** Appended to a name one after the other. */
+  /** Search domains, appended to a name one after the other. */
   domains: readonly string[];
-  /** A name with so many dots is first asked for as it is. */
+  /** A name with at least this many dots is queried as it is first. */
   dots: number;
 }
 
 const MAX_SERVERS = 8;
 
-/** Addresses by name in lower case, IPv4 first. Without a file there are none. */
+/** Returns addresses by name in lower case, IPv4 first; empty without a file. */
 export async function readHostsFile(path: string): Promise<Map<string, string[]>> {
   const names = new Map<string, string[]>();
   for (const line of await linesOf(path)) {
@@ -31,7 +31,7 @@ export async function readHostsFile(path: string): Promise<Map<string, string[]>
   return names;
 }
 
-/** Name servers, search domains and the option ndots of a resolv.conf. */
+/** Returns name servers, search domains and the option ndots of a resolv.conf. */
 export async function readResolverRules(path: string): Promise<ResolverRules> {
   const servers: string[] = [];
   let domains: string[] = [];
@@ -56,7 +56,7 @@ async function linesOf(path: string): Promise<string[]> {
   try {
     return (await readFile(path, 'utf8')).split('\n');
   } catch {
-    // Without the file there is nothing to say; the name servers know the rest.
+    // A missing file is empty.
     return [];
   }
 }

@@ -6,15 +6,15 @@ interface Kept {
 }
 
 const MAX_BYTES = 32 * 2 ** 20;
-/** One that has grown so large is made anew when it is next needed. */
+/** A larger expression is dropped and compiled again when needed. */
 const MAX_BYTES_EACH = 4 * 2 ** 20;
 const BYTES_PER_INSTRUCTION = 200;
 const BYTES_OVERHEAD = 2_000;
-/** Of a state that matching may add to the engine's automaton, beside its instructions. */
+/** Bytes of a state that matching adds to the engine's automaton, besides its instructions. */
 const BYTES_PER_STATE = 250;
 const BYTES_PER_STATE_INSTRUCTION = 8;
 
-/** Compiled expressions, those used last, bounded by the bytes that they may take. */
+/** A cache of the most recently used compiled expressions, bounded in bytes. */
 export class PatternCache {
   readonly #kept = new Map<string, Kept>();
   #bytes = 0;
@@ -23,7 +23,7 @@ export class PatternCache {
     return this.#bytes;
   }
 
-  /** Throws when the expression does not compile. */
+  /** Throws if the expression does not compile. */
   get(source: string): RE2JS {
     const known = this.#kept.get(source);
     if (known) {
@@ -39,7 +39,7 @@ export class PatternCache {
     return expression;
   }
 
-  /** Tells that an expression was looked for in a text of this length: each character may have added a state. */
+  /** Records that an expression was matched against a text of this length: each character may have added a state. */
   used(source: string, length: number): void {
     const kept = this.#kept.get(source);
     if (!kept) return;

@@ -3,15 +3,15 @@ import { PatternCache } from './cache.ts';
 import { MAX_PATTERN_SIZE, MAX_PATTERNS_SIZE, patternSize } from './size.ts';
 import { matchInWorker } from './threads.ts';
 
-/** A regular expression of a user. */
+/** A user's regular expression. */
 export interface Pattern {
-  /** Whether it is found in a text. Rejects with a ProbeFailure when the time is over before that is known. */
+  /** Returns whether it matches within a text. Rejects with a ProbeFailure if the time is over first. */
   isIn(text: string, limit: TimeLimit): boolean | Promise<boolean>;
 }
 
 /**
- * Steps that may be taken on the main thread: the engine takes at most the size of the expression for each character,
- * some 60 ns each. More are taken on another thread.
+ * Limit of matching on the main thread: the engine needs at most the size of the expression per character, at some 60
+ * ns each. Longer matches run on another thread.
  */
 const MAX_STEPS_HERE = 250_000;
 const compiled = new PatternCache();
@@ -19,8 +19,8 @@ const compiled = new PatternCache();
 const PLAIN = /^[\w\s<>"'=:;,!@#%&~/-]+$/;
 
 /**
- * On an engine that is linear in the text (RE2), compiled when it is first needed. It must compile: expressionFault says
- * so. Neither an expression nor a body can hold the process up.
+ * Returns a pattern on an engine that is linear in the text (RE2), compiled when first needed. The expression must be
+ * valid (see expressionFault). Neither an expression nor a body can block the process.
  */
 export function createPattern(source: string): Pattern {
   // Most patterns are plain words, which need no engine.
@@ -35,7 +35,10 @@ export function createPattern(source: string): Pattern {
   };
 }
 
-/** Why an expression is not accepted, for people; null when it is. One that is too large is not compiled. */
+/**
+ * Returns why an expression is refused, for people; null if it is accepted. An expression that is too large is not
+ * compiled.
+ */
 export function expressionFault(source: string): string | null {
   const size = patternSize(source);
   if (size > MAX_PATTERN_SIZE) return tooLarge(size, MAX_PATTERN_SIZE);
@@ -47,7 +50,7 @@ export function expressionFault(source: string): string | null {
   }
 }
 
-/** Why the expressions of one job are too many together; null when they are not. Nothing is compiled. */
+/** Returns why the expressions of one job are too large together; null if they are not. Nothing is compiled. */
 export function expressionsFault(sources: readonly string[]): string | null {
   const size = sources.reduce((sum, source) => sum + patternSize(source), 0);
   return size > MAX_PATTERNS_SIZE ? tooLarge(size, MAX_PATTERNS_SIZE) : null;

@@ -1,24 +1,24 @@
-/** Instructions of the programs of one expression, and of all of a job, at most: some 5 us of compiling each. */
+/** Limits of one expression and of all expressions of a job, in instructions: compiling one takes some 5 us. */
 export const MAX_PATTERN_SIZE = 3_000;
 export const MAX_PATTERNS_SIZE = 6_000;
 
-/** What a class costs to read, in instructions: those of Unicode have hundreds of ranges. */
+/** Cost of parsing a class, in instructions: Unicode classes have hundreds of ranges. */
 const UNICODE_CLASS = 50;
 const CLASS = 5;
 /** RE2 refuses larger counts. */
 const MAX_COUNT = 1_000;
 
 interface Group {
-  /** Of what is complete. */
+  /** Size of the completed items. */
   size: number;
-  /** Of the last item, which a repetition after it would repeat. */
+  /** Size of the last item, to which a repetition would apply. */
   last: number;
 }
 
 /**
- * How large the program of an expression (RE2 syntax) would be, at least about: counted over its text, in time linear in
- * it, before anything is compiled. Repetitions multiply what they repeat: `(?:x{0,1000}y{0,1000})` has 22 characters and
- * 4,000 instructions. An expression that does not compile has some size, too.
+ * Estimates the size of the program of an expression (RE2 syntax) from its text, in linear time and before anything is
+ * compiled. Repetitions multiply: `(?:x{0,1000}y{0,1000})` has 22 characters and 4,000 instructions. Invalid
+ * expressions have a size too.
  */
 export function patternSize(source: string): number {
   const open: Group[] = [];
@@ -32,7 +32,7 @@ export function patternSize(source: string): number {
     const token = tokenAt(source, at);
     at += token.length;
     const first = token[0];
-    // A repetition after these repeats what is before them.
+    // A repetition after these applies to the item before them.
     if (token === '\\Q\\E' || /^\(\?.*\)$/.test(token)) continue;
     if (first === '(') {
       add(0);
@@ -46,7 +46,7 @@ export function patternSize(source: string): number {
     else if (first === '*' || first === '+' || first === '?') group.last += 1;
     else if (first === '{' && token.length > 1) group.last = repeated(group.last, token);
     else {
-      // A quotation is a row of literals, of which only the last would be repeated; all of them is more.
+      // A repetition applies to the last literal of a quotation only; counting all of them is an upper bound.
       add(first === '\\' && token[1] === 'Q' ? token.length : 1);
       if (first === '[') reading += CLASS;
       if (first === '[' || first === '\\') reading += UNICODE_CLASS * (token.match(/\\[pP]/g) ?? []).length;

@@ -15,16 +15,16 @@ interface Waiting {
 }
 
 const ENGINE = createRequire(import.meta.url).resolve('re2js');
-/** The thread's program: text, because it has to run from the sources and from what is built of them. */
+/** The program of the thread, as text: it has to run from the sources and from the build. */
 const PROGRAM = `
   const { parentPort, workerData } = require('node:worker_threads');
   const { RE2JS } = require(workerData);
   parentPort.on('message', ({ source, text }) => parentPort.postMessage(RE2JS.compile(source).test(text)));
 `;
-/** The thread ends when a task needs more. */
+/** Memory limit of the thread. */
 const MEMORY = { maxOldGenerationSizeMb: 256 };
 const MAX_WAITING = 1_000;
-/** No other task waits longer than this for one that is under way. */
+/** Limit of one task, so that others do not wait longer. */
 const MAX_TASK_MS = 2_000;
 const waiting: Waiting[] = [];
 let worker: Worker | undefined;
@@ -32,8 +32,8 @@ let current: Waiting | undefined;
 let patience: NodeJS.Timeout | undefined;
 
 /**
- * Looks for an expression in a text on another thread, one task after the other. A task that is still under way when its
- * time is over ends with the thread. Rejects with a ProbeFailure.
+ * Matches an expression on another thread, one task at a time. A task that exceeds its time ends with the thread.
+ * Rejects with a ProbeFailure.
  */
 export async function matchInWorker(source: string, text: string, limit: TimeLimit): Promise<boolean> {
   if (waiting.length >= MAX_WAITING) throw new ProbeFailure('internal', 'too many patterns wait to be decided');
@@ -60,7 +60,7 @@ function next(): void {
   }, MAX_TASK_MS);
 }
 
-/** Nobody waits for it any more. */
+/** Abandons a task. */
 function giveUp(entry: Waiting): void {
   const index = waiting.indexOf(entry);
   if (index >= 0) waiting.splice(index, 1);
@@ -92,7 +92,7 @@ function start(): Worker {
     stop();
     next();
   });
-  // After the listeners, which keep the process alive again.
+  // After the listeners, which would keep the process alive.
   started.unref();
   return started;
 }
