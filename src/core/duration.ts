@@ -1,4 +1,3 @@
-const WEEK_MS = 7 * 86_400_000;
 const DURATIONS = [
   ['d', 86_400_000],
   ['h', 3_600_000],
@@ -6,6 +5,8 @@ const DURATIONS = [
   ['s', 1_000],
   ['ms', 1],
 ] as const;
+/** Units that are read besides those that are written. */
+const UNIT_MS = new Map<string, number>([...DURATIONS, ['min', 60_000], ['w', 7 * 86_400_000]]);
 
 /** `5400000` -> `90m`: the largest unit that shows it as a whole number. */
 export function formatDuration(ms: number): string {
@@ -18,9 +19,8 @@ export function formatDuration(ms: number): string {
 export function parseDuration(text: string): number | null {
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d|w)$/.exec(text.trim());
   if (!match) return text.trim() === '0' ? 0 : null;
-  const unit = match[2] === 'min' ? 'm' : match[2];
-  const size = unit === 'w' ? WEEK_MS : DURATIONS.find(([name]) => name === unit)![1];
-  return Math.round(Number(match[1]) * size);
+  const [, count, unit = ''] = match;
+  return Math.round(Number(count) * (UNIT_MS.get(unit) ?? 1));
 }
 
 /** `30` or `2.5` -> seconds, `5m` -> 300; null if the text is neither. */

@@ -1,6 +1,6 @@
 /**
  * Named things of one kind: monitor types, stream drivers, aggregates. A new one is one new file and one line in the
- * folder's index.ts.
+ * index of its folder.
  */
 export class Registry<T extends { readonly name: string }> {
   readonly #entries = new Map<string, T>();

@@ -29,9 +29,7 @@ function measure(expression: string): number | string {
     const cron = new Cron(expression, { paused: true, utcOffset: 0 });
     const runs = cron.nextRuns(RUNS, new Date(Date.UTC(2027, 11, 31, 23, 59, 59))).map((run) => run.getTime());
     if (runs.length === 0) return 'a cron expression that matches some day';
-    let gap = Number.POSITIVE_INFINITY;
-    for (let i = 1; i < runs.length; i++) gap = Math.min(gap, runs[i]! - runs[i - 1]!);
-    return gap;
+    return runs.reduce((gap, run, index) => Math.min(gap, run - (runs[index - 1] ?? -Infinity)), Infinity);
   } catch (error) {
     const text = error instanceof Error ? error.message.replace(/^(CronPattern|Cron): /, '') : String(error);
     return `a cron expression: ${text}`;

@@ -1,3 +1,4 @@
+import { firstOf } from '../core/first-of.ts';
 import type { Queryable } from '../postgres/database.ts';
 import { metricPartitionStart } from '../postgres/partitions.ts';
 
@@ -19,15 +20,14 @@ export async function expireVersions(
   keepMs: number | null,
 ): Promise<{ spans: number; versions: number }> {
   const beforeMs = keepMs === null ? null : metricPartitionStart(DAY_MS, nowMs - keepMs);
-  const spans =
-    beforeMs === null
-      ? 0
-      : (await database.query<{ gone: number }>('SELECT expire_spans($1) AS gone', [beforeMs])).rows[0].gone;
+  const expired =
+    beforeMs === null ? null : await database.query<{ gone: number }>('SELECT expire_spans($1) AS gone', [beforeMs]);
+  const spans = expired === null ? 0 : firstOf(expired.rows).gone;
   const { rows } = await database.query<{ gone: number }>(
     'SELECT expire_job_versions(NULL, now() - make_interval(secs => $1), $2) AS gone',
     [GRACE_MS / 1000, MAX_UNUSED_VERSIONS],
   );
-  return { spans, versions: rows[0].gone };
+  return { spans, versions: firstOf(rows).gone };
 }
 
 /** Bounds the versions that never ran, of the jobs of this revision. Called with each change of jobs. */

@@ -6,12 +6,12 @@ interface Statement {
 }
 
 /** Columns that lists show and can be sorted by; each has an index. */
-const KEYS: Readonly<Record<string, { column: string; type: string }>> = {
+const KEYS = {
   job_id: { column: 'job_id', type: 'integer' },
   job_name: { column: 'lower(shown_name)', type: 'text' },
   created_at: { column: "date_trunc('milliseconds', created_at)", type: 'timestamptz' },
   updated_at: { column: "date_trunc('milliseconds', updated_at)", type: 'timestamptz' },
-};
+} as const;
 
 /** Returns the SELECT of a page of jobs: keyset pagination, all values bound. */
 export function listStatement(columns: string, filter: JobFilter): Statement {
@@ -37,7 +37,8 @@ export function countStatement(filter: JobFilter): Statement {
 
 function keyOf(sort: JobSort): { column: string; type: string; isDescending: boolean } {
   const isDescending = sort.startsWith('-');
-  return { ...KEYS[isDescending ? sort.slice(1) : sort]!, isDescending };
+  const key = (isDescending ? sort.slice(1) : sort) as keyof typeof KEYS;
+  return { ...KEYS[key], isDescending };
 }
 
 function conditionsOf({ q, running, tags, outcomes }: JobFilter) {

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import { firstOf } from '../core/first-of.ts';
 import { VedetteError } from '../errors.ts';
 import type { Database, Queryable } from '../postgres/database.ts';
 import { planBulk } from './bulk.ts';
@@ -66,7 +67,7 @@ class PostgresJobStore implements JobStore {
   async count(filter: JobFilter = {}): Promise<number> {
     const { sql, parameters } = countStatement(filter);
     const { rows } = await this.#database.query<{ count: number }>(sql, parameters);
-    return rows[0].count;
+    return firstOf(rows).count;
   }
 
   async changedSince(revision: number, page?: JobPage): Promise<StoredJob[]> {
@@ -91,8 +92,9 @@ class PostgresJobStore implements JobStore {
          RETURNING ${COLUMNS}`,
         [jobId, { ...definition, job_id: jobId }, isEnabled(definition), revision],
       );
-      if (rows.length === 0) throw new VedetteError('VED_JOB_EXISTS', `Job ${jobId} exists already`);
-      return this.#toStored(rows[0]);
+      const [row] = rows;
+      if (row === undefined) throw new VedetteError('VED_JOB_EXISTS', `Job ${jobId} exists already`);
+      return this.#toStored(row);
     });
   }
 
@@ -109,7 +111,7 @@ class PostgresJobStore implements JobStore {
          WHERE job_id = $1 RETURNING ${COLUMNS}`,
         [jobId, definition, revision, isEnabled(definition)],
       );
-      return this.#toStored(rows[0]);
+      return this.#toStored(firstOf(rows));
     });
   }
 
@@ -134,7 +136,7 @@ class PostgresJobStore implements JobStore {
         `UPDATE jobs SET running = $2, revision = $3, updated_at = now() WHERE job_id = $1 RETURNING ${COLUMNS}`,
         [jobId, running, revision],
       );
-      return this.#toStored(rows[0]);
+      return this.#toStored(firstOf(rows));
     });
   }
 
@@ -257,7 +259,7 @@ class PostgresJobStore implements JobStore {
   async #change<T>(work: (tx: Queryable, revision: number) => Promise<T>): Promise<T> {
     return this.#database.transaction(async (tx) => {
       const { rows } = await tx.query<{ value: number }>('UPDATE job_revision SET value = value + 1 RETURNING value');
-      const revision = rows[0].value;
+      const revision = firstOf(rows).value;
       const answer = await work(tx, revision);
       await tx.query(
         `INSERT INTO job_versions (job_id, version, definition)
@@ -328,7 +330,8 @@ async function nextJobId(tx: Queryable): Promise<number> {
        ORDER BY job_id LIMIT 1`,
       [first, IDS_AT_ONCE],
     );
-    if (free.rows.length > 0) return free.rows[0].job_id;
+    const [row] = free.rows;
+    if (row) return row.job_id;
   }
 }
 

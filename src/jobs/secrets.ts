@@ -48,8 +48,9 @@ function restoreAddress(address: string, stored: unknown, names: readonly string
   return mapAddressSecrets(address, names, (value, name) => {
     if (value !== MASK) return value;
     const index = known.findIndex((secret) => secret.name === name);
-    if (index === -1) throw nothingStored(path);
-    return known.splice(index, 1)[0]!.value;
+    const [secret] = index < 0 ? [] : known.splice(index, 1);
+    if (secret === undefined) throw nothingStored(path);
+    return secret.value;
   });
 }
 

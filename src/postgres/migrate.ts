@@ -7,7 +7,7 @@ import { root } from '../root.ts';
 import type { Database, Queryable, Transaction } from './database.ts';
 import { keepGrants } from './grants.ts';
 
-/** One numbered file of migrations/, e.g. `0001-initial.sql`. */
+/** One numbered file of migrations/, e.g. `migrations/0001-initial.sql`. */
 export interface Migration {
   number: number;
   name: string;

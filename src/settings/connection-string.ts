@@ -31,7 +31,8 @@ function fromKeywords(text: string): Map<string, string> | string {
   while (pair.lastIndex < end) {
     const match = pair.exec(text);
     if (!match) return URL_FORMS;
-    keywords.set(match[1]!, (match[2] ?? match[3]!).replace(/\\(.)/gs, '$1'));
+    const [, name = '', quoted, plain = ''] = match;
+    keywords.set(name, (quoted ?? plain).replace(/\\(.)/gs, '$1'));
   }
   return keywords;
 }

@@ -63,7 +63,7 @@ export function databaseServer(
         accepted: 'one of the two: the URL, or the parts',
       });
     }
-    return parts.length > 0 ? null : fromUrl(database, from('database.url'), problems);
+    return parts.length > 0 ? null : fromUrl(database.url, database, from('database.url'), problems);
   }
   if (database.host === null) {
     const [part] = parts;
@@ -81,6 +81,7 @@ export function databaseServer(
 }
 
 function fromUrl(
+  url: string,
   database: SettingsTree['database'],
   source: string,
   problems: SettingProblem[],
@@ -89,7 +90,7 @@ function fromUrl(
     problems.push({ path: 'database.url', given, source, accepted });
     return null;
   };
-  const parsed = parseConnectionString(database.url!);
+  const parsed = parseConnectionString(url);
   if (typeof parsed === 'string') return refuse('an unreadable text', parsed);
   let mode = database.tls.mode;
   for (const [name, value] of parsed) {

@@ -220,7 +220,7 @@ export function formatBytes(count: number): string {
  * `1MiB`, `512KiB`, `100B`; null if the text is not a size. Decimal units are refused because they are easily confused.
  */
 export function parseBytes(text: string): number | null {
-  const match = /^(\d+(?:\.\d+)?)\s*(GiB|MiB|KiB|B)$/.exec(text.trim());
-  if (!match) return null;
-  return Math.round(Number(match[1]) * SIZES.find(([name]) => name === match[2])![1]);
+  const [, count, unit] = /^(\d+(?:\.\d+)?)\s*(\w+)$/.exec(text.trim()) ?? [];
+  const size = SIZES.find(([name]) => name === unit)?.[1];
+  return size === undefined ? null : Math.round(Number(count) * size);
 }

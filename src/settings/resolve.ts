@@ -64,7 +64,7 @@ export function collect(sources: readonly Source[], cwd: string, problems: Setti
 
   function walk(schema: TSchema, value: unknown, prefix: string, source: Source & { kind: 'file' }): void {
     if (!isGroup(schema)) {
-      take(byPath.get(prefix)!, value, source.name, source.folder);
+      take({ path: prefix, schema, env: envNames(prefix, schema) }, value, source.name, source.folder);
       return;
     }
     if (value === null) return; // All lines of the group are commented out.
@@ -89,19 +89,18 @@ export function collect(sources: readonly Source[], cwd: string, problems: Setti
     const names = new Set(leaves.flatMap((leaf) => leaf.env));
     for (const leaf of leaves) {
       // An empty variable counts as not set: compose files and CI systems pass missing ones as empty.
-      const set = leaf.env.filter((name) => source.variables[name]);
-      if (set.length === 0) continue;
-      const [first, ...others] = set as [string, ...string[]];
-      const other = others.find((name) => source.variables[name] !== source.variables[first]);
-      if (other)
-        problems.push({
-          path: leaf.path,
-          given: `${first} and ${other}`,
-          source: source.name,
-          accepted: 'one of the two',
-        });
-      const raw = parseText(metaOf(leaf.schema), source.variables[first]!);
-      take(leaf, raw, `${first} in ${source.name}`, path.join(cwd, 'settings'), first);
+      const [first, ...others] = leaf.env.flatMap((name) => {
+        const text = source.variables[name];
+        return text ? [{ name, text }] : [];
+      });
+      if (first === undefined) continue;
+      const other = others.find(({ text }) => text !== first.text);
+      if (other) {
+        const given = `${first.name} and ${other.name}`;
+        problems.push({ path: leaf.path, given, source: source.name, accepted: 'one of the two' });
+      }
+      const raw = parseText(metaOf(leaf.schema), first.text);
+      take(leaf, raw, `${first.name} in ${source.name}`, path.join(cwd, 'settings'), first.name);
     }
     for (const [name, value] of Object.entries(source.variables)) {
       if (!value || names.has(name) || !isOurs(name, source.isOwnFile)) continue;
@@ -128,16 +127,20 @@ export function build(
   const leaves = settingLeaves();
   // Only given values are validated: compiling the whole schema would delay each start, and a test validates the
   // defaults.
-  const toCheck = leaves.filter((leaf) => given.has(leaf.path) && !problems.some(({ path }) => path === leaf.path));
-  const schema = { type: 'object', properties: Object.fromEntries(toCheck.map((leaf) => [leaf.path, leaf.schema])) };
-  const values = Object.fromEntries(toCheck.map((leaf) => [leaf.path, given.get(leaf.path)!.value]));
+  const toCheck = leaves.flatMap(({ path, schema }) => {
+    const entry = problems.some((problem) => problem.path === path) ? undefined : given.get(path);
+    return entry ? [{ path, schema, ...entry }] : [];
+  });
+  const schema = { type: 'object', properties: Object.fromEntries(toCheck.map(({ path, schema }) => [path, schema])) };
+  const values = Object.fromEntries(toCheck.map(({ path, value }) => [path, value]));
   const validation = toCheck.length === 0 ? { ok: true as const } : createValidator(schema)(values);
   if (!validation.ok) {
     const seen = new Set<string>();
     for (const problem of validation.problems) {
-      const leaf = toCheck.find(({ path: at }) => isWithin(problem.path, at))!;
+      const leaf = toCheck.find(({ path: at }) => isWithin(problem.path, at));
+      if (!leaf) continue; // The root itself is always an object.
+      const { raw, source } = leaf;
       const meta = metaOf(leaf.schema);
-      const { raw, source } = given.get(leaf.path)!;
       if (meta.kind === 'data' && problem.path !== leaf.path) {
         problems.push({ path: problem.path, given: showValue(problem.given), source, accepted: problem.accepted });
       } else if (!seen.has(leaf.path)) {
@@ -153,7 +156,7 @@ export function build(
 }
 
 function isWithin(path: string, parent: string): boolean {
-  return path.startsWith(parent) && (path.length === parent.length || /[.[]/.test(path[parent.length]!));
+  return path === parent || path.startsWith(`${parent}.`) || path.startsWith(`${parent}[`);
 }
 
 function valueAt(leaf: SettingLeaf, entry: Given | undefined, cwd: string): unknown {

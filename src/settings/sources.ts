@@ -84,7 +84,7 @@ function readTree(cwd: string, file: string, problems: SettingProblem[]): Source
   // YAML is a superset of JSON, so one reader serves both; duplicate keys are errors in it.
   const document = parseDocument(text, { prettyErrors: true });
   const [error] = document.errors;
-  if (error) return refuse(`YAML or JSON: ${error.message.split('\n')[0]!.replace(/:$/, '')}`);
+  if (error) return refuse(`YAML or JSON: ${error.message.replace(/:?(\n.*)?$/s, '')}`);
   const tree: unknown = document.toJS() ?? {};
   if (!isRecord(tree)) return refuse('a mapping of groups and settings');
   return { kind: 'file', name, folder: path.dirname(file), tree };

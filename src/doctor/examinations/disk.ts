@@ -16,7 +16,8 @@ export const disk: Examination = {
   async examine({ settings, machine, database: connect }) {
     if (settings.databaseServer) {
       const database = await connect();
-      const { rows } = await database!.query<{ size: number }>('SELECT pg_database_size(current_database()) AS size');
+      if (!database) return [];
+      const { rows } = await database.query<{ size: number }>('SELECT pg_database_size(current_database()) AS size');
       return [ok('disk', `the database takes ${readableSize(rows[0]?.size ?? 0)}`)];
     }
     const { dataDir } = settings;

@@ -59,7 +59,7 @@ function refusedColumns(
   const known = [...schemas.names, ...shortNames()];
   const problems = new Map<number, FormProblem>();
   header.forEach(({ line }, index) => {
-    const name = names[index]!;
+    const name = names[index] ?? '';
     const twin = names.findIndex((other) => wireNameOf(other) === wireNameOf(name));
     const refuse = (accepted: string) => problems.set(index, { path: name, line, given: name, accepted });
     if (name === '') return;

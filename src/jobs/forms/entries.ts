@@ -37,7 +37,7 @@ export function renamedEntry(
   const problems: FormProblem[] = [];
   const fields: Record<string, unknown> = {};
   for (const [name, item] of Object.entries(isObject(value) ? value : {})) {
-    const wire = Object.hasOwn(names, name) ? names[name]! : undefined;
+    const wire = Object.hasOwn(names, name) ? names[name] : undefined;
     if (wire !== undefined) fields[wire] = withSeconds(wire, item);
     else {
       const path = joinPath(place, name);

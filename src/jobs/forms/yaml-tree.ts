@@ -12,7 +12,9 @@ export interface Tree {
 export function parseYaml(text: string): { tree: Tree; problems: [] } | { tree: null; problems: FormProblem[] } {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
-  if (document.errors.length === 0) {
+  // Further errors are mostly consequences of the first.
+  const [error] = document.errors;
+  if (error === undefined) {
     try {
       return { tree: { value: document.toJS(), lineOf: (path) => lineAt(document, lines, path) }, problems: [] };
     } catch (error) {
@@ -20,14 +22,10 @@ export function parseYaml(text: string): { tree: Tree; problems: [] } | { tree: 
       return { tree: null, problems: [{ path: '', found: 'a text', accepted: `YAML: ${(error as Error).message}` }] };
     }
   }
-  // Further errors are mostly consequences of the first.
-  const {
-    message,
-    pos: [at],
-  } = document.errors[0]!;
+  const [at] = error.pos;
   const { line, col: column } = lines.linePos(at);
   const found = at < text.length ? JSON.stringify(text[at]) : 'the end of the file';
-  const accepted = `YAML: ${message.split('\n')[0]}`;
+  const accepted = `YAML: ${error.message.split('\n')[0]}`;
   return { tree: null, problems: [{ line, column, path: '', found, accepted }] };
 }
 
@@ -71,9 +69,9 @@ interface Step {
 function stepInto(node: Node | null, path: string, document: Document): Step | undefined {
   const at = isAlias(node) ? (node.resolve(document) as Node | undefined) : node;
   if (isSeq(at)) {
-    const [all, index] = /^\[(\d+)\]\.?/.exec(path) ?? [];
-    const item = all === undefined ? undefined : (at.items[Number(index)] as Node | undefined);
-    return item && { node: item, rest: path.slice(all!.length), offset: item.range?.[0] };
+    const [all = '', index] = /^\[(\d+)\]\.?/.exec(path) ?? [];
+    const item = index === undefined ? undefined : (at.items[Number(index)] as Node | undefined);
+    return item && { node: item, rest: path.slice(all.length), offset: item.range?.[0] };
   }
   if (!isMap(at)) return undefined;
   let best: (Step & { length: number }) | undefined;

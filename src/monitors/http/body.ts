@@ -50,7 +50,7 @@ export async function readText(response: HttpResponse, maxBytes: number): Promis
     if (!create) return failed(`content-encoding ${encoding} is not known`);
     if (body.length === 0) break;
     try {
-      const inflated = await inflate(create(isCut, body[0]!), body, maxBytes);
+      const inflated = await inflate(create(isCut, body[0] ?? 0), body, maxBytes);
       body = inflated.body;
       isCut ||= inflated.isCut;
     } catch {

@@ -65,6 +65,6 @@ export class RedirectChain {
 const PHASES = ['dns', 'connect', 'tls', 'ttfb', 'transfer'] as const;
 
 function nameOf({ method, href, headers }: HttpRequest): string {
-  const cookies = headers.filter((_, index) => index % 2 === 1 && headers[index - 1]!.toLowerCase() === 'cookie');
+  const cookies = headers.filter((_, index) => index % 2 === 1 && headers[index - 1]?.toLowerCase() === 'cookie');
   return `${method} ${href} ${cookies.join('; ')}`;
 }

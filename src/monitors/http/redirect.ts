@@ -76,6 +76,9 @@ function tlsFor(url: URL, { request, tls }: HttpPlan): TlsChoice {
 
 function onlyHeaders(headers: readonly string[], isKept: (name: string) => boolean): string[] {
   const kept: string[] = [];
-  for (let i = 0; i + 1 < headers.length; i += 2) if (isKept(headers[i]!)) kept.push(headers[i]!, headers[i + 1]!);
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] ?? '';
+    if (isKept(name)) kept.push(name, headers[i + 1] ?? '');
+  }
   return kept;
 }

@@ -36,7 +36,7 @@ export function certificateFacts(socket: Socket, nowMs: number, ca?: string): Ce
   const sent = sentChain(socket);
   const [own] = sent;
   if (own === undefined) return null;
-  const first = firstToExpire(usedChain(sent, anchorsOf(ca), nowMs));
+  const first = firstToExpire(usedChain(own, sent, anchorsOf(ca), nowMs));
   return {
     subject: commonName(read(() => own.subject)),
     issuer: commonName(read(() => own.issuer)),
@@ -83,19 +83,25 @@ function sentChain(socket: TLSSocket): readonly X509Certificate[] {
  * Returns the path from the peer's certificate to a trusted authority, as OpenSSL builds it: a known authority ends it,
  * so that a superfluous expired certificate does not matter.
  */
-function usedChain(sent: readonly X509Certificate[], anchors: Anchors, nowMs: number): readonly X509Certificate[] {
-  const path = [sent[0]!];
-  for (;;) {
-    const last = path.at(-1)!;
+function usedChain(
+  own: X509Certificate,
+  sent: readonly X509Certificate[],
+  anchors: Anchors,
+  nowMs: number,
+): readonly X509Certificate[] {
+  const path = [own];
+  for (let last = own; ; ) {
+    const subject = last;
     const isIssuer = (candidate: X509Certificate) =>
-      candidate.fingerprint256 !== last.fingerprint256 && (read(() => last.checkIssued(candidate)) ?? false);
-    const issuerName = read(() => last.issuer) ?? '';
+      candidate.fingerprint256 !== subject.fingerprint256 && (read(() => subject.checkIssued(candidate)) ?? false);
+    const issuerName = read(() => subject.issuer) ?? '';
     const anchor = anchors.get(issuerName)?.find(isIssuer);
     if (anchor) return [...path, anchor];
     const issuers = sent.filter((candidate) => !path.includes(candidate) && isIssuer(candidate));
     const issuer = issuers.find((candidate) => (dateOf(candidate, 'validTo') ?? 0) > nowMs) ?? issuers[0];
     if (!issuer) return path;
     path.push(issuer);
+    last = issuer;
   }
 }
 

@@ -39,7 +39,9 @@ export interface Connection {
 }
 
 /** Must not throw. */
-export type ConnectCallback = (failure: ProbeFailure | null, connection: Connection | null) => void;
+export type ConnectCallback = (
+  ...result: [failure: ProbeFailure, connection: null] | [failure: null, connection: Connection]
+) => void;
 
 /** Limit of the addresses of one host that are tried: a DNS response may have thousands. */
 const MAX_ADDRESSES = 64;
@@ -169,7 +171,7 @@ export class Dial {
    */
   #worstOf(last: ProbeFailure): ProbeFailure {
     if (last.reason !== 'connect') return last;
-    const told = this.#failures.find(({ message }) => !UNREACHABLE.test(message)) ?? this.#failures[0]!;
+    const told = this.#failures.find(({ message }) => !UNREACHABLE.test(message)) ?? last;
     const others = this.#failures.length - 1;
     if (others === 0) return told;
     return new ProbeFailure('connect', `${told.message} (none of ${others + 1} addresses can be reached)`);

@@ -54,11 +54,11 @@ const EMBEDDING: ReadonlyArray<readonly [network: string, group: number]> = [
 ];
 
 /** The interface identifiers of ISATAP end with an IPv4 address, in any network. */
-const isIsatap = (groups: readonly number[]) => (groups[4]! & 0xfdff) === 0 && groups[5] === 0x5efe;
+const isIsatap = ([, , , , flags = 0, type]: readonly number[]) => (flags & 0xfdff) === 0 && type === 0x5efe;
 
 /** Returns a block list of `10.0.0.0/8`, `fc00::/7` or a single address. */
 function listOf(network: string): BlockList {
-  const [address, prefix] = network.split('/');
+  const [address = '', prefix] = network.split('/');
   const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
   const list = new BlockList();
   list.addSubnet(address, prefix === undefined ? (family === 'ipv6' ? 128 : 32) : Number(prefix), family);
@@ -76,7 +76,7 @@ export function createGate({ mode, allow = [] }: GateOptions): ConnectionGate {
     if (family === 0) return `${address} is not an address`;
     const kind = family === 6 ? 'ipv6' : 'ipv4';
     // A zone (fe80::1%eth0) does not change what an address is.
-    const [bare] = address.split('%');
+    const [bare = ''] = address.split('%');
     if (allowed.some((list) => list.check(bare, kind))) return null;
     const refused = internal.find(({ list }) => list.check(bare, kind));
     if (refused) return `${address} is ${refused.what} (${refused.network})`;
@@ -90,8 +90,10 @@ export function createGate({ mode, allow = [] }: GateOptions): ConnectionGate {
 
 /** Returns the IPv4 address in the groups `group` and `group + 1` of an IPv6 one. */
 function embeddedAddress(groups: readonly number[], group: number): string {
-  const bytes = [groups[group] >> 8, groups[group] & 255, groups[group + 1] >> 8, groups[group + 1] & 255];
-  return bytes.join('.');
+  return groups
+    .slice(group, group + 2)
+    .flatMap((pair) => [pair >> 8, pair & 255])
+    .join('.');
 }
 
 /** Returns the eight 16-bit groups of a valid IPv6 address. */

@@ -42,7 +42,7 @@ test('a name without a usable address is not checked on this machine', async (t)
     const { Dial } = await import('../../../src/monitors/net/dial.ts');
     const message = await new Promise((resolve) => {
       const parts = { names: namesOf('127.0.0.1'), gate: createGate({ mode: 'off' }) };
-      new Dial({ host, port: site.port, tls: null }, false, parts, (failure) => resolve(failure?.message));
+      new Dial({ host, port: site.port, tls: null }, false, parts, (...[failure]) => resolve(failure?.message));
     });
     t.match(message, /^EBADNAME: .* is neither a name nor an address$/);
   }

@@ -7,8 +7,9 @@ export function headerValues(headers: HeaderList, name: string): readonly string
   let found: string[] | undefined;
   for (let i = 0; i + 1 < headers.length; i += 2) {
     if (headers[i] !== name) continue;
-    if (found) found.push(headers[i + 1]!);
-    else found = [headers[i + 1]!];
+    const value = headers[i + 1] ?? '';
+    if (found) found.push(value);
+    else found = [value];
   }
   return found ?? NONE;
 }

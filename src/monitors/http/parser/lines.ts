@@ -30,7 +30,7 @@ export function parseHeaderLine(line: string, headers: string[]): Fault | Record
   if (isBlank(first)) {
     if (headers.length === 0) return protocolFault('Invalid header token');
     const more = fieldValue(line, 0);
-    const value = headers[headers.length - 1]!;
+    const value = headers[headers.length - 1] ?? '';
     if (more !== '') headers[headers.length - 1] = value === '' ? more : `${value} ${more}`;
     return TAKEN;
   }

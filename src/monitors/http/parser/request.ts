@@ -29,8 +29,8 @@ export function serializeRequest({ method, path, authority, headers, body, keepA
   let fields = '';
   let hasHost = false;
   for (let i = 0; i + 1 < headers.length; i += 2) {
-    const name = headers[i]!;
-    const value = headers[i + 1]!;
+    const name = headers[i] ?? '';
+    const value = headers[i + 1] ?? '';
     demand(TOKEN.test(name), 'header name');
     demand(FIELD_VALUE.test(value), `value of header ${name}`);
     if (name.length === 4 && name.toLowerCase() === 'host') hasHost = true;

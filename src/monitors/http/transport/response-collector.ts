@@ -58,9 +58,11 @@ export class ResponseCollector implements ResponseSink {
 
   succeed(isTruncated = false): void {
     if (this.isDone) return;
+    const [head, connection] = [this.#head, this.#connection];
+    if (head === null || connection === null) throw new Error('A response is complete that has not begun');
     this.isDone = true;
     this.timings.transfer = seconds(this.#headAt);
-    const { status, headers } = this.#head!;
+    const { status, headers } = head;
     const response = {
       status,
       headers,
@@ -68,7 +70,7 @@ export class ResponseCollector implements ResponseSink {
       bytes: this.#bytes,
       isTruncated,
       timings: this.timings,
-      connection: this.#connection!,
+      connection,
       isReused: this.#isReused,
     };
     this.#onEnd({ response, error: null });

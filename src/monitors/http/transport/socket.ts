@@ -105,7 +105,7 @@ class SocketExchange implements ResponseSink {
     const looks = wantsCertificate || (this.#keep !== null && target.tls !== null);
     const onDialled: ConnectCallback = (failure, connection) => {
       if (connection) this.#send(connection, false);
-      else this.#fail(failure!);
+      else this.#fail(failure);
     };
     try {
       this.#dial = new Dial(target, looks, this.#context, total(onDialled, this.#onDefect));

@@ -116,19 +116,19 @@ class StrictExchange implements Dispatcher.DispatchHandler {
     const onDialled: ConnectCallback = (failure, connection) => {
       this.connection = connection;
       if (failure) callback(failure, null);
-      else callback(null, connection!.socket);
+      else callback(null, connection.socket);
     };
     const guarded = total(onDialled, (failure) => this.#stop(failure));
     this.#dial = new Dial(target, wantsCertificate, this.#context, guarded);
   }
 
   onConnect(abort: (error?: Error) => void): void {
-    if (this.#collector.isDone) {
+    if (this.#collector.isDone || this.connection === null) {
       abort();
       return;
     }
     this.#abort = abort;
-    this.#collector.begin(this.connection!, this.#isReused);
+    this.#collector.begin(this.connection, this.#isReused);
   }
 
   onHeaders(status: number, rawHeaders: Buffer[]): boolean {

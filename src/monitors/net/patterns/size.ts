@@ -40,7 +40,7 @@ export function patternSize(source: string): number {
       group = { size: 2, last: 0 };
     } else if (first === ')' && open.length > 0) {
       const { size, last } = group;
-      group = open.pop()!;
+      group = open.pop() ?? group;
       group.last = size + last;
     } else if (first === '|') add(1);
     else if (first === '*' || first === '+' || first === '?') group.last += 1;
@@ -68,5 +68,6 @@ const TOKENS =
 
 function tokenAt(source: string, at: number): string {
   TOKENS.lastIndex = at;
-  return TOKENS.exec(source)?.[0] ?? source[at]!;
+  // The last alternative matches any character.
+  return TOKENS.exec(source)?.[0] ?? source.charAt(at);
 }

@@ -1,0 +1,1 @@
+export function staleReferences(file: string, text: string, files: ReadonlySet<string>): string[];
