@@ -104,6 +104,7 @@ async function publish(
     logger,
     partitionsOf: createTopicRouter(settings, { database, driver, logger }),
     format: settings.stream.format,
+    lingerMs: settings.publisher.lingerMs,
     maxBlockBytes: settings.publisher.blockSizeBytes,
     maxQueueBytes: settings.publisher.queueSizeBytes,
     successTopic: settings.topics.success,

@@ -28,7 +28,7 @@ test('PostgreSQL cannot be reached', async (t) => {
     name: 'fleet',
     verdict: 'warning',
     found: /because PostgreSQL cannot be used/,
-    advice: /First see to/,
+    advice: /See the findings about PostgreSQL first/,
   });
   t.notMatch(JSON.stringify(all), 'hidden');
   finds(t, await findings(t, on('postgres://u@vedette.invalid/d')), {
