@@ -25,7 +25,7 @@ export const commonFields = {
   check_period_seconds: Type.Number({
     minimum: MIN_PERIOD_SECONDS,
     maximum: MAX_PERIOD_SECONDS,
-    description: 'seconds from one check to the next; 60 unless check_cron says when',
+    description: 'seconds from one check to the next; 60 by default, unless check_cron is given',
   }),
   check_cron: Type.String({
     minLength: 1,
@@ -46,14 +46,14 @@ export const commonFields = {
     default: 0,
     minimum: 0,
     maximum: 10,
-    description: 'further tries after one that failed, before the next slot',
+    description: 'further tries after a failure, before the next slot',
   }),
   retry_pause_seconds: Type.Number({
     minimum: 0,
     maximum: 3600,
     description: 'pause before each further try. Default: a quarter of a second; less where the next slot is near',
   }),
-  enabled: Type.Boolean({ default: true, description: 'whether it runs until somebody says otherwise' }),
+  enabled: Type.Boolean({ default: true, description: 'whether it runs, until it is started or stopped by a person' }),
   tags: Type.Array(Type.String({ minLength: 1, maxLength: 64, pattern: '\\S', description: 'text, not only blanks' }), {
     default: [],
     maxItems: MAX_TAGS,
@@ -82,7 +82,7 @@ export const commonFields = {
       maxItems: 32,
       uniqueItems: true,
       description:
-        'names of query parameters whose values are secrets, besides those whose names say so (token, key, password ...)',
+        'names of query parameters whose values are secrets, besides those with telling names (token, key, password ...)',
     },
   ),
   topic: Type.String({

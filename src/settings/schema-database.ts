@@ -1,7 +1,7 @@
 import { boolean, choice, duration, group, integer, pem, text } from './leaf.ts';
 
 export const database = group('PostgreSQL; with neither url nor host, the embedded server under data_dir', {
-  url: text('Where PostgreSQL is, as one URL or as `host=... dbname=...`.', {
+  url: text('Address of PostgreSQL, as a URL or as `host=... dbname=...`.', {
     default: null,
     env: ['DATABASE_URL'],
     secret: 'url',
@@ -28,8 +28,8 @@ export const database = group('PostgreSQL; with neither url nor host, the embedd
     certificate: pem('Certificate of this client.', { env: ['DB_CERTIFICATE_FILE', 'DB_CERTIFICATE'] }),
     key: pem('Private key of this client.', { env: ['DB_KEY_FILE', 'DB_KEY'], secret: true }),
   }),
-  pool_size: integer('Connections at most.', { default: 10, minimum: 2, maximum: 500 }),
-  statement_timeout: duration('A statement that takes longer is ended.', {
+  pool_size: integer('Limit of connections.', { default: 10, minimum: 2, maximum: 500 }),
+  statement_timeout: duration('A statement that takes longer is cancelled.', {
     default: 60_000,
     minimum: 1000,
     maximum: 3_600_000,

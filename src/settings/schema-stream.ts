@@ -6,9 +6,9 @@ const TOPIC = '^[A-Za-z0-9._-]{1,249}$';
 const topicAccepted = 'letters, digits, dots, dashes and underscores, at most 249';
 
 export const publisher = group('From checks to the stream', {
-  linger: duration('How long results are collected into one block.', { default: 50, minimum: 0, maximum: 10_000 }),
+  linger: duration('Time to collect results into one block.', { default: 50, minimum: 0, maximum: 10_000 }),
   block_size: bytes('Largest block.', { default: 512 * 1024, minimum: 4096, maximum: 900 * 1024 }),
-  queue_size: bytes('Results waiting for the stream; what does not fit becomes missed (overload).', {
+  queue_size: bytes('Limit of the results that wait for the stream; slots beyond it become missed (overload).', {
     default: 64 * 2 ** 20,
     minimum: 2 ** 20,
     maximum: 4 * 2 ** 30,
@@ -24,14 +24,14 @@ export const stream = group('The log between schedulers and processors', {
   format: choice('`block`: many results in a record; `record`: one in each.', ['block', 'record'], {
     default: 'block',
   }),
-  partitions: integer('Partitions of a topic that is made. Fixed once a topic was used.', {
+  partitions: integer('Partitions of a topic that is created. Fixed once a topic was used.', {
     default: 12,
     minimum: 1,
     maximum: 1000,
   }),
-  retention: retention('How long records are kept in topics that are made.', { default: 48 * HOUR }),
-  create_topics: boolean('Whether missing topics are made.', { default: true }),
-  replication: integer("Replicas of topics that are made; null leaves it to Kafka's brokers.", {
+  retention: retention('Retention of records in topics that are created.', { default: 48 * HOUR }),
+  create_topics: boolean('Whether missing topics are created.', { default: true }),
+  replication: integer("Replicas of topics that are created; null leaves it to Kafka's brokers.", {
     default: null,
     minimum: 1,
     maximum: 10,
@@ -39,17 +39,17 @@ export const stream = group('The log between schedulers and processors', {
 });
 
 export const topics = group('Topics', {
-  results: text('Every result; the only topic that is counted by default.', {
+  results: text('Gets every result; the only topic that is counted by default.', {
     default: 'checks',
     pattern: TOPIC,
     accepted: topicAccepted,
   }),
-  success: text('If set, gets a copy of every result that is up, for those who read it. Never counted.', {
+  success: text('If set, gets a copy of every up result, for other consumers. Never counted.', {
     default: null,
     pattern: TOPIC,
     accepted: topicAccepted,
   }),
-  failures: text('If set, gets a copy of every result that is not up, for those who read it. Never counted.', {
+  failures: text('If set, gets a copy of every other result, for other consumers. Never counted.', {
     default: null,
     pattern: TOPIC,
     accepted: topicAccepted,
@@ -57,13 +57,13 @@ export const topics = group('Topics', {
 });
 
 export const kafka = group('Apache Kafka', {
-  bootstrap_servers: list('Brokers to begin with. Setting them makes Kafka the stream.', {
+  bootstrap_servers: list('Bootstrap servers. Setting them makes Kafka the stream.', {
     default: [],
     env: ['KAFKA_BOOTSTRAP_SERVERS'],
     pattern: '^(\\[[0-9a-fA-F:]+\\]|[A-Za-z0-9._-]+):[0-9]{1,5}$',
     accepted: 'host:port, more of them separated by commas',
   }),
-  client_id: text('Name that brokers log.', { default: 'vedette', pattern: '^[A-Za-z0-9._-]{1,100}$' }),
+  client_id: text('Client id in the logs of the brokers.', { default: 'vedette', pattern: '^[A-Za-z0-9._-]{1,100}$' }),
   tls: group('TLS to the brokers', {
     mode: choice('`auto`: on when a certificate is given.', ['auto', 'on', 'off'], { default: 'auto' }),
     ca: pem('Certificate authority of the brokers; without it the ones of Node.', {
@@ -73,7 +73,7 @@ export const kafka = group('Apache Kafka', {
     key: pem('Private key of this client.', { env: ['KAFKA_KEY_FILE', 'KAFKA_KEY'], secret: true }),
   }),
   sasl: group('User and password for the brokers', {
-    mechanism: choice('How the password is proved.', ['plain', 'scram-sha-256', 'scram-sha-512'], {
+    mechanism: choice('SASL mechanism.', ['plain', 'scram-sha-256', 'scram-sha-512'], {
       default: null,
       env: ['KAFKA_SASL_MECHANISM'],
     }),
@@ -81,20 +81,20 @@ export const kafka = group('Apache Kafka', {
     password: text('Password.', { default: null, env: ['KAFKA_SASL_PASSWORD'], secret: true }),
   }),
   session_timeout: duration(
-    'A processor that gives no sign of life for so long loses its partitions to others. Brokers may refuse less than 6s.',
+    'A processor without a sign of life for this long loses its partitions to others. Brokers may refuse less than 6s.',
     { default: 10_000, minimum: 1_000, maximum: 5 * MINUTE },
   ),
-  heartbeat: duration('How often a processor gives a sign of life; at most half of the session timeout.', {
+  heartbeat: duration('Interval of the signs of life of a processor; at most half of the session timeout.', {
     default: 2_000,
     minimum: 100,
     maximum: MINUTE,
   }),
-  rebalance_timeout: duration('How long a rebalance waits for processors; at least the session timeout.', {
+  rebalance_timeout: duration('Time that a rebalance waits for processors; at least the session timeout.', {
     default: MINUTE,
     minimum: 1_000,
     maximum: 30 * MINUTE,
   }),
-  request_timeout: duration('A request that a broker does not answer in this time failed, and is tried again.', {
+  request_timeout: duration('A request without a response in this time has failed and is repeated.', {
     default: 10_000,
     minimum: 500,
     maximum: 5 * MINUTE,
@@ -103,12 +103,12 @@ export const kafka = group('Apache Kafka', {
     'Results that no broker acknowledges in this time are sent again from the queue of the publisher.',
     { default: 30_000, minimum: 1_000, maximum: 30 * MINUTE },
   ),
-  metadata_max_age: duration('Partitions that were added and leaders that moved are noticed within this time.', {
+  metadata_max_age: duration('New partitions and leaders are noticed within this time.', {
     default: 30_000,
     minimum: 1_000,
     maximum: 60 * MINUTE,
   }),
-  compression: choice('`auto`: lz4 where the driver can, else none.', ['auto', 'none', 'gzip', 'lz4', 'zstd'], {
+  compression: choice('`auto`: lz4 if the driver supports it, else none.', ['auto', 'none', 'gzip', 'lz4', 'zstd'], {
     default: 'auto',
   }),
 });

@@ -43,7 +43,7 @@ export const settingsSchema = group('Settings of Vedette', {
       minimum: 0,
       maximum: 65_535,
     }),
-    probes: boolean('Whether a process without the role api answers probes and /metrics on this port all the same.', {
+    probes: boolean('Whether a process without the role api serves probes and /metrics on this port.', {
       default: false,
     }),
     api_keys: list('Keys that may change things when the API is public (`Authorization: Bearer <key>`).', {
@@ -59,13 +59,13 @@ export const settingsSchema = group('Settings of Vedette', {
       minimum: 0,
       maximum: 1_000_000,
     }),
-    trust_proxy: list('Proxies whose `X-Forwarded-*` headers are believed.', {
+    trust_proxy: list('Proxies whose `X-Forwarded-*` headers are trusted.', {
       default: [],
       pattern: '^(loopback|linklocal|uniquelocal|[0-9a-fA-F.:]+(/[0-9]{1,3})?)$',
       accepted: 'IP addresses, networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal',
     }),
     allowed_hosts: list(
-      'Names besides localhost under which a server on a loopback address may be asked, e.g. by a proxy.',
+      'Host names besides localhost that requests to a server on a loopback address may use, e.g. of a proxy.',
       {
         default: [],
         pattern: '^[A-Za-z0-9.:_-]+$',
@@ -78,7 +78,7 @@ export const settingsSchema = group('Settings of Vedette', {
       maximum: 10 * MINUTE,
     }),
   }),
-  roles: list('What this process does.', {
+  roles: list('Roles of this process.', {
     default: ROLES,
     choices: ROLES,
     minItems: 1,
@@ -89,7 +89,7 @@ export const settingsSchema = group('Settings of Vedette', {
     accepted: 'letters, digits, dots, dashes and underscores, at most 63',
     pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$',
   }),
-  location: text('Where this scheduler runs. A job runs at each location that it names.', {
+  location: text('Location of this scheduler. A job runs at each location that it names.', {
     default: 'default',
     accepted: 'letters, digits, dots, dashes and underscores, at most 63',
     pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$',
@@ -101,10 +101,10 @@ export const settingsSchema = group('Settings of Vedette', {
       accepted: 'lower-case letters, digits and underscores, at most 48',
       pattern: '^[a-z_][a-z0-9_]{0,47}$',
     }),
-    topic_views: boolean('Whether each topic gets a view of its name: its raw results, in plain units.', {
+    topic_views: boolean('Whether each topic gets a view of the same name with its raw results in plain units.', {
       default: true,
     }),
-    retention: group('How long rows are kept', {
+    retention: group('Retention of rows', {
       results: retention('Raw results.', { default: 48 * HOUR }),
       minute: retention('Numbers per minute.', { default: 7 * DAY }),
       hour: retention('Numbers per hour.', { default: 90 * DAY }),
@@ -113,34 +113,34 @@ export const settingsSchema = group('Settings of Vedette', {
     }),
   }),
   results: group('Raw results', {
-    store: choice('Which results are kept one by one, beside the numbers.', ['all', 'failures', 'none'], {
+    store: choice('Which raw results are stored, besides the numbers.', ['all', 'failures', 'none'], {
       default: 'all',
     }),
   }),
   metrics: data(Type.Array(metric, { minItems: 1 }), {
     description:
-      'What is counted: a list of granularities, each with its functions of fields (without a list of them, the built-in ones).',
+      'Metrics that are computed: a list of granularities, each with functions of fields (by default the built-in ones).',
     accepted: 'a list of { granularity, aggregates: [{ function, field }] }',
     default: [{ granularity: 'minute' }, { granularity: 'hour' }, { granularity: 'day' }],
   }),
   scheduler: group('Scheduling of checks', {
-    concurrency: integer('Checks under way at a time.', { default: 2000, minimum: 1, maximum: 100_000 }),
-    concurrency_per_host: integer('Checks under way at a time to one host.', {
+    concurrency: integer('Limit of concurrent checks.', { default: 2000, minimum: 1, maximum: 100_000 }),
+    concurrency_per_host: integer('Limit of concurrent checks of one host.', {
       default: 100,
       minimum: 1,
       maximum: 100_000,
     }),
-    lease: duration('A scheduler that is silent this long loses its shards to another.', {
+    lease: duration('A scheduler without a sign of life for this long loses its shards to another.', {
       default: 6000,
       minimum: 1000,
       maximum: 10 * MINUTE,
     }),
-    late_limit: duration('A check that could not begin this long after its slot is published as missed.', {
+    late_limit: duration('A check that has not begun this long after its slot is published as missed.', {
       default: 5000,
       minimum: 10,
       maximum: HOUR,
     }),
-    progress_interval: duration('How often the progress of the shards is stored.', {
+    progress_interval: duration('Interval in which the progress of the shards is stored.', {
       default: 1000,
       minimum: 100,
       maximum: MINUTE,
@@ -148,7 +148,7 @@ export const settingsSchema = group('Settings of Vedette', {
   }),
   publisher,
   processor: group('Counting', {
-    flush_interval: duration('How long counted results wait at most to be written to PostgreSQL.', {
+    flush_interval: duration('Longest time that counted results wait to be written to PostgreSQL.', {
       default: 500,
       minimum: 20,
       maximum: MINUTE,
@@ -168,7 +168,7 @@ export const settingsSchema = group('Settings of Vedette', {
   topics,
   kafka,
   gate: group('Outgoing connections', {
-    allow: list('Networks that checks may connect to, whatever the gate says: those of your own.', {
+    allow: list('Networks that checks may always connect to, such as your own.', {
       default: [],
       pattern: '^[0-9a-fA-F.:]+(/[0-9]{1,3})?$',
       accepted: 'IP addresses or networks such as 10.1.0.0/16',
@@ -176,7 +176,7 @@ export const settingsSchema = group('Settings of Vedette', {
   }),
   monitors: group('Checks', {
     gate: choice(
-      'Whether checks may connect to loopback, private and metadata addresses; `auto` denies them unless every process on the database listens on loopback only.',
+      'Whether checks may connect to loopback, private and metadata addresses; `auto` denies it unless every process on the database listens on loopback only.',
       ['auto', 'off', 'deny_internal'],
       { default: 'auto' },
     ),
@@ -185,7 +185,7 @@ export const settingsSchema = group('Settings of Vedette', {
       pattern: '^[0-9a-fA-F.:]+(/[0-9]{1,3})?$',
       accepted: 'IP addresses or networks such as 10.1.0.0/16',
     }),
-    user_agent: text('Sent as User-Agent.', {
+    user_agent: text('Header User-Agent of checks.', {
       default: 'Vedette/0.1 (website monitor)',
       pattern: '^[\\x20-\\x7e]{1,200}$',
     }),
@@ -197,7 +197,7 @@ export const settingsSchema = group('Settings of Vedette', {
       { default: 'auto' },
     ),
     format: choice(
-      'How log lines are written; `auto` is pretty, for people, on a terminal and json elsewhere.',
+      'Format of log lines; `auto` is pretty, for people, on a terminal and json elsewhere.',
       ['auto', 'pretty', 'json'],
       { default: 'auto' },
     ),
@@ -207,8 +207,8 @@ export const settingsSchema = group('Settings of Vedette', {
     default: ['jobs.json'],
     env: ['JOBS_FILE'],
   }),
-  site: group('Sites to check, named here instead of in job files', {
-    url: list('Addresses.', {
+  site: group('Sites to check without job files', {
+    url: list('Addresses of the sites.', {
       default: [],
       pattern: '^[hH][tT][tT][pP][sS]?://[^/?#\\s]\\S*$',
       accepted: 'http:// or https:// addresses',

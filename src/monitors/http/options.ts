@@ -38,7 +38,7 @@ export const httpOptions = Type.Object({
       type: 'string',
       enum: [...METHODS, ...METHODS.map((method) => method.toLowerCase())],
       default: 'GET',
-      description: 'Method of the request, in whatever case.',
+      description: 'Method of the request; case is ignored.',
     }),
   ),
   headers: Type.Optional(
@@ -46,7 +46,7 @@ export const httpOptions = Type.Object({
       type: 'object',
       additionalProperties: { type: 'string', maxLength: 8_192 },
       maxProperties: 100,
-      description: 'Headers of the request, name to value. They are not sent on to another origin by a redirect.',
+      description: 'Headers of the request, name to value. A redirect to another origin does not get them.',
       examples: [{ accept: 'application/json' }],
     }),
   ),
@@ -85,29 +85,28 @@ export const httpOptions = Type.Object({
       maximum: 16_777_216,
       default: 1_048_576,
       description:
-        'What lies beyond is not read. It is no failure, unless a pattern could not be decided by what was read.',
+        'The rest of the body is not read. That is no failure, unless a pattern is not decided by the part that was read.',
     }),
   ),
   keep_alive: Type.Optional(
     Type.Boolean({
       default: false,
       description:
-        'Whether a connection is used again by the next check, for at most 10 minutes; by POST and PATCH never. By default each check opens a fresh one.',
+        'Whether the next check reuses the connection, for at most 10 minutes and never for POST and PATCH. By default each check opens a fresh one.',
     }),
   ),
   strict: Type.Optional(
     Type.Boolean({
       default: false,
       description:
-        'Whether an answer must be exactly HTTP/1.1. By default what browsers and curl take is taken: bare line feeds, folded headers, repeated equal lengths, blanks in the status line.',
+        'Whether a response must be strictly HTTP/1.1. By default the deviations that browsers and curl accept are accepted: bare line feeds, folded headers, repeated equal lengths, blanks in the status line.',
     }),
   ),
   ip_version: Type.Optional(
     Type.Unsafe<4 | 6 | 'auto'>({
       enum: [4, 6, 'auto'],
       default: 'auto',
-      description:
-        'Version of the addresses that are connected to; auto tries those of both in turn, the first that is connected counts.',
+      description: 'Version of the addresses to connect to; auto tries both in turn, and the first connection is used.',
     }),
   ),
   redirects: Type.Optional(
@@ -116,12 +115,14 @@ export const httpOptions = Type.Object({
         follow: Type.Optional(
           Type.Boolean({
             default: true,
-            description: 'When expected_status names the status of the redirect itself, the default is false.',
+            description: 'Default: true, or false if expected_status names the status of a redirect.',
           }),
         ),
-        max: Type.Optional(Type.Integer({ minimum: 0, maximum: 20, default: 10, description: 'More are a failure.' })),
+        max: Type.Optional(
+          Type.Integer({ minimum: 0, maximum: 20, default: 10, description: 'More redirects are a failure.' }),
+        ),
         allow_downgrade: Type.Optional(
-          Type.Boolean({ default: false, description: 'Whether https may lead to http.' }),
+          Type.Boolean({ default: false, description: 'Whether a redirect from https to http is followed.' }),
         ),
       },
       { ...strict, description: 'How redirects are followed. Credentials are never sent to another origin.' },
@@ -130,8 +131,8 @@ export const httpOptions = Type.Object({
   tls: Type.Optional(
     Type.Object(
       {
-        verify: Type.Optional(Type.Boolean({ default: true, description: 'Whether the certificate must be good.' })),
-        ca: Type.Optional(pem('The only authorities that are trusted', '(TRUSTED |X509 )?CERTIFICATE')),
+        verify: Type.Optional(Type.Boolean({ default: true, description: 'Whether the certificate is verified.' })),
+        ca: Type.Optional(pem('The only trusted authorities', '(TRUSTED |X509 )?CERTIFICATE')),
         cert: Type.Optional(pem('Client certificate, with its chain', '(TRUSTED |X509 )?CERTIFICATE')),
         key: Type.Optional(pem('Key of the client certificate', '[A-Z ]*PRIVATE KEY')),
         server_name: Type.Optional(
@@ -148,7 +149,7 @@ export const httpOptions = Type.Object({
           }),
         ),
       },
-      { ...strict, description: 'TLS of the connection. A client certificate is never shown to another origin.' },
+      { ...strict, description: 'TLS of the connection. A client certificate is never sent to another origin.' },
     ),
   ),
   auth: Type.Optional(
@@ -157,7 +158,7 @@ export const httpOptions = Type.Object({
         type: Type.Unsafe<'basic' | 'bearer'>({
           type: 'string',
           enum: ['basic', 'bearer'],
-          description: 'Which of the two.',
+          description: 'Scheme of the credentials.',
         }),
         username: Type.Optional(Type.String({ maxLength: 1_024, description: 'For basic.' })),
         password: Type.Optional(Type.String({ maxLength: 8_192, description: 'For basic.' })),
