@@ -1,5 +1,5 @@
 // Summing results up into minute, hour and day: the accumulator against objects under text keys, alone and with decoding.
-import { Accumulator } from '../src/aggregates/accumulator.ts';
+import { Accumulator } from '../src/aggregates/accumulator/index.ts';
 import { binOf } from '../src/aggregates/histogram.ts';
 import { ResultDecoder } from '../src/messages/decode.ts';
 import type { ResultColumns } from '../src/messages/result-columns.ts';

@@ -2,11 +2,11 @@
 // same rows, merged and built in the same way, into a table without index; and of one of their bytes, built before. Rates by
 // the clock depend on what else the machine does; those by CPU time (of this process and the server's) do not.
 import { existsSync, readFileSync } from 'node:fs';
-import { Accumulator } from '../src/aggregates/accumulator.ts';
-import type { MetricDeltas } from '../src/aggregates/metric-deltas.ts';
+import type { MetricDeltas } from '../src/aggregates/accumulator/deltas.ts';
+import { Accumulator } from '../src/aggregates/accumulator/index.ts';
 import { ResultDecoder } from '../src/messages/decode.ts';
 import type { Transaction } from '../src/postgres/database.ts';
-import { METRIC_COLUMNS } from '../src/processor/tables/metrics/rows.ts';
+import { COPIED_COLUMNS, METRIC_COLUMNS } from '../src/processor/tables/metrics/rows.ts';
 import { MetricsWriter } from '../src/processor/tables/metrics/writer.ts';
 import { TablePartitions } from '../src/processor/tables/partitions.ts';
 import { createTestDatabase } from '../test/helpers/database.ts';
@@ -106,7 +106,7 @@ async function copyOnly(tx: Transaction, writer: MetricsWriter, deltas: MetricDe
   const written = await writer.write(
     {
       query: async <Row>() => ({ rows: [{ written: deltas.length, gone: 0 }] as Row[], rowCount: 1 }),
-      copyFrom: (_, chunks, format) => tx.copyFrom(`plain (${METRIC_COLUMNS.join(', ')})`, chunks, format),
+      copyFrom: (_, chunks, format) => tx.copyFrom(`plain (${COPIED_COLUMNS.join(', ')})`, chunks, format),
     },
     [deltas],
   );
@@ -137,7 +137,7 @@ async function compare(perJob: number): Promise<object> {
           sent = await write(tx, writer, deltas);
         }),
       );
-      copies.push(await cost((tx) => tx.copyFrom(`plain (${METRIC_COLUMNS.join(', ')})`, sent, 'binary')));
+      copies.push(await cost((tx) => tx.copyFrom(`plain (${COPIED_COLUMNS.join(', ')})`, sent, 'binary')));
       await database.query('TRUNCATE plain');
       builtCopies.push(await cost((tx) => copyOnly(tx, copier, deltas)));
     }
@@ -164,7 +164,7 @@ async function compare(perJob: number): Promise<object> {
 }
 
 try {
-  await database.query(`CREATE TABLE plain AS SELECT ${METRIC_COLUMNS.join(', ')} FROM metrics LIMIT 0`);
+  await database.query(`CREATE TABLE plain AS SELECT ${METRIC_COLUMNS.join(', ')}, 0 AS position FROM metrics LIMIT 0`);
   const { rows } = await database.query<{ version: string }>("SELECT current_setting('server_version') AS version");
   report('flush', {
     target_share: 0.25,

@@ -1,8 +1,8 @@
 // Counting, end to end: blocks of 1,000 results of 10,000 jobs through a processor into PostgreSQL, and what exactly-once
 // costs of it. `without_checks`: the same without deduplication, and without offsets and states of series, whose rows also
 // hold last results and totals. `unconditional`: the same rows written, on no condition.
-import { Accumulator } from '../src/aggregates/accumulator.ts';
-import { SeriesIds } from '../src/aggregates/series-ids.ts';
+import { Accumulator } from '../src/aggregates/accumulator/index.ts';
+import { SeriesIds } from '../src/aggregates/accumulator/series-ids.ts';
 import { systemClock } from '../src/core/clock.ts';
 import { silentLogger } from '../src/core/logger.ts';
 import { ResultDecoder } from '../src/messages/decode.ts';

@@ -1,14 +1,13 @@
-import type { Aggregate } from './aggregate.ts';
-import { fieldValue } from './field-value.ts';
+import { numberAggregate } from './number-aggregate.ts';
 
 /** How many results there were (`field: result`), or how many of them had a response time or bytes. */
-export const count: Aggregate<number> = {
+export const count = numberAggregate({
   name: 'count',
   fields: ['result', 'response_time', 'bytes'],
-  create: () => 0,
-  add: (state, columns, row, times, field) =>
-    field === 'result' || fieldValue(columns, row, field) >= 0 ? state + times : state,
-  merge: (a, b) => a + b,
-  toStored: (state) => state,
-  fromStored: (value) => (value as number | null) ?? 0,
-};
+  merge: 'sum',
+  amount: 'one',
+  columns: [
+    { name: 'count', field: 'result', isAlwaysKept: true },
+    { name: 'rt_count', field: 'response_time' },
+  ],
+});

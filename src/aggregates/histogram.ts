@@ -1,20 +1,19 @@
-import type { Aggregate } from './aggregate.ts';
-import { type CounterMap, counterMap, increase } from './counter-map.ts';
+import { counterAggregate } from './counter-aggregate.ts';
 import { fieldValue } from './field-value.ts';
 
 /**
  * Log-linear histogram of whole numbers (microseconds, bytes): 64 sub-buckets per octave, exact below 128, beyond that
  * the middle of a bin is at most 1/128 (0.78 %) off. Merges by addition, so any order gives the same bins.
  */
-export const histogram: Aggregate<CounterMap> = {
-  ...counterMap,
+export const histogram = counterAggregate({
   name: 'histogram',
   fields: ['response_time', 'bytes'],
-  add: (state, columns, row, times, field) => {
+  key: (columns, row, field) => {
     const value = fieldValue(columns, row, field);
-    return value < 0 ? state : increase(state, String(binOf(value)), times);
+    return value < 0 ? null : String(binOf(value));
   },
-};
+  columns: [{ name: 'rt_hist', type: 'bytea', field: 'response_time' }],
+});
 
 /** Bins of values below 2^53 are below this. */
 export const BINS = 48 * 64;

@@ -1,5 +1,6 @@
 import { Registry } from '../core/registry.ts';
 import type { Aggregate } from './aggregate.ts';
+import { avg } from './avg.ts';
 import { count } from './count.ts';
 import { counters } from './counters.ts';
 import { histogram } from './histogram.ts';
@@ -19,4 +20,5 @@ export const aggregates = new Registry<Aggregate>('aggregate', [
   counters,
   reasons,
   histogram,
+  avg,
 ]);

@@ -1,6 +1,7 @@
 import type { Registry } from '../core/registry.ts';
 import type { Problem } from '../core/validation.ts';
 import type { Aggregate, AggregateField, Metric } from './aggregate.ts';
+import { COLUMNS, COLUMNS_BY_METRIC } from './columns.ts';
 import { type Granularity, parseGranularity } from './granularity.ts';
 import { aggregates } from './index.ts';
 
@@ -9,9 +10,6 @@ export interface MetricSetting {
   granularity: string;
   aggregates: readonly { function: string; field: string }[];
 }
-
-/** Columns of `metrics` that can be left out. The counts of results by outcome are always kept: coverage needs them. */
-export type OptionalColumn = 'rt_count' | 'rt_min' | 'rt_max' | 'rt_sum' | 'data' | 'reasons' | 'rt_hist';
 
 /** An aggregate without a column of its own; its value lies in `metrics.extra` under `key`. */
 export interface ExtraMetric {
@@ -22,34 +20,16 @@ export interface ExtraMetric {
 
 /** What is kept for the buckets of one length. */
 export interface GranularityPlan extends Granularity {
-  columns: ReadonlySet<OptionalColumn>;
+  /** The columns that are kept, by name, `extra` not included. */
+  columns: ReadonlySet<string>;
   extras: readonly ExtraMetric[];
 }
 
-/** Which function of which field has a column of its own. `null`: columns that are always kept. */
-const COLUMNS: Readonly<Record<string, OptionalColumn | null>> = {
-  count_result: null,
-  outcomes_outcome: null,
-  count_response_time: 'rt_count',
-  min_response_time: 'rt_min',
-  max_response_time: 'rt_max',
-  sum_response_time: 'rt_sum',
-  counters_status: 'data',
-  reasons_reason: 'reasons',
-  histogram_response_time: 'rt_hist',
-};
-
-export const BUILT_IN_AGGREGATES: readonly Metric[] = [
-  { function: 'count', field: 'result' },
-  { function: 'outcomes', field: 'outcome' },
-  { function: 'count', field: 'response_time' },
-  { function: 'min', field: 'response_time' },
-  { function: 'max', field: 'response_time' },
-  { function: 'sum', field: 'response_time' },
-  { function: 'counters', field: 'status' },
-  { function: 'reasons', field: 'reason' },
-  { function: 'histogram', field: 'response_time' },
-];
+/** Everything that has a column. */
+export const BUILT_IN_AGGREGATES: readonly Metric[] = aggregates
+  .all()
+  .flatMap(({ name, fields }) => fields.map((field) => ({ function: name, field })))
+  .filter((metric) => COLUMNS_BY_METRIC.has(keyOf(metric)));
 
 export const BUILT_IN_METRICS: readonly MetricSetting[] = ['minute', 'hour', 'day'].map((granularity) => ({
   granularity,
@@ -97,16 +77,14 @@ export function planMetrics(
   if (problems.length > 0) throw new RangeError(`metrics${problems[0].path}: accepted: ${problems[0].accepted}`);
   return settings
     .map(({ granularity, aggregates: wanted }) => {
-      const columns = new Set<OptionalColumn>();
+      const columns = new Set(COLUMNS.flatMap(({ name, isAlwaysKept }) => (isAlwaysKept ? [name] : [])));
       const extras: ExtraMetric[] = [];
       for (const metric of wanted) {
-        const key = `${metric.function}_${metric.field}`;
-        const column = COLUMNS[key];
-        const field = metric.field as AggregateField;
-        if (column) columns.add(column);
-        else if (column === undefined && !extras.some((extra) => extra.key === key)) {
-          extras.push({ key, aggregate: registry.get(metric.function), field });
-        }
+        const key = keyOf(metric);
+        const found = COLUMNS_BY_METRIC.get(key);
+        for (const { name } of found ?? []) columns.add(name);
+        if (found || extras.some((extra) => extra.key === key)) continue;
+        extras.push({ key, aggregate: registry.get(metric.function), field: metric.field as AggregateField });
       }
       return { ...parseGranularity(granularity), columns, extras };
     })
@@ -120,4 +98,9 @@ function nameOf(granularity: string): string | null {
     if (error instanceof RangeError) return null;
     throw error;
   }
+}
+
+/** The name of a metric in `metrics.extra`. */
+function keyOf(metric: { function: string; field: string }): string {
+  return `${metric.function}_${metric.field}`;
 }

@@ -1,11 +1,18 @@
 import { OUTCOMES } from '../messages/check-result.ts';
-import type { Aggregate } from './aggregate.ts';
-import { type CounterMap, counterMap, increase } from './counter-map.ts';
+import { counterAggregate } from './counter-aggregate.ts';
+import { fieldText } from './field-value.ts';
 
-/** How many results were up, degraded, down and missed. */
-export const outcomes: Aggregate<CounterMap> = {
-  ...counterMap,
+/** How many results were up, degraded, down and missed. Always kept: coverage needs them. */
+export const outcomes = counterAggregate({
   name: 'outcomes',
   fields: ['outcome'],
-  add: (state, columns, row, times) => increase(state, OUTCOMES[columns.outcome[row]], times),
-};
+  key: fieldText,
+  columns: OUTCOMES.map((name, outcome) => ({
+    type: 'bigint',
+    name,
+    field: 'outcome',
+    merge: 'sum',
+    amount: (columns, row) => (columns.outcome[row] === outcome ? 1 : -1),
+    isAlwaysKept: true,
+  })),
+});

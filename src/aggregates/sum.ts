@@ -1,16 +1,10 @@
-import type { Aggregate } from './aggregate.ts';
-import { fieldValue } from './field-value.ts';
+import { numberAggregate } from './number-aggregate.ts';
 
 /** The sum of whole numbers (microseconds, bytes), exact up to 2^53. */
-export const sum: Aggregate<number> = {
+export const sum = numberAggregate({
   name: 'sum',
   fields: ['response_time', 'bytes'],
-  create: () => 0,
-  add: (state, columns, row, times, field) => {
-    const value = fieldValue(columns, row, field);
-    return value < 0 ? state : state + value * times;
-  },
-  merge: (a, b) => a + b,
-  toStored: (state) => state,
-  fromStored: (value) => (value as number | null) ?? 0,
-};
+  merge: 'sum',
+  amount: 'value',
+  columns: [{ name: 'rt_sum', field: 'response_time' }],
+});

@@ -1,4 +1,4 @@
-import type { MetricDeltas } from '../aggregates/metric-deltas.ts';
+import type { MetricDeltas } from '../aggregates/accumulator/deltas.ts';
 import type { AssignedPartition } from './partition.ts';
 import type { RawResultsTaken } from './raw-results.ts';
 import type { DeadLetter } from './tables/dead-letters.ts';

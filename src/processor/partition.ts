@@ -1,6 +1,6 @@
-import { Accumulator } from '../aggregates/accumulator.ts';
+import { Accumulator } from '../aggregates/accumulator/index.ts';
+import { SeriesIds } from '../aggregates/accumulator/series-ids.ts';
 import type { GranularityPlan } from '../aggregates/metrics-plan.ts';
-import { SeriesIds } from '../aggregates/series-ids.ts';
 import type { ResultColumns } from '../messages/result-columns.ts';
 import type { StreamRecord } from '../streaming/driver.ts';
 import type { Suspect } from './assignments.ts';

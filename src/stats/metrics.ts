@@ -1,5 +1,4 @@
 import { sumBins } from '../aggregates/histogram-bytes.ts';
-import type { MetricNumbers } from '../aggregates/metric-deltas.ts';
 import type { Queryable } from '../postgres/database.ts';
 import type { TimeRange } from './spans.ts';
 
@@ -22,7 +21,23 @@ export interface MetricsQuery extends TimeRange {
   histogram: boolean;
 }
 
-/** One bucket. Response times are integer microseconds; counters are exact. */
+/** The numbers and counters of a bucket, exact. Response times are integer microseconds. */
+export interface MetricNumbers {
+  count: number;
+  up: number;
+  degraded: number;
+  down: number;
+  missed: number;
+  rtCount: number;
+  /** null without any response. */
+  rtMin: number | null;
+  rtMax: number | null;
+  rtSum: number;
+  /** Status counters such as {"200": 2470}. */
+  data: Record<string, number>;
+  reasons: Record<string, number>;
+}
+
 export interface MetricsBucket extends MetricNumbers {
   fromMs: number;
   /** Bins of the response time, by their index; empty unless asked for. */

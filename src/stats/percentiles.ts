@@ -1,3 +1,4 @@
+import type { StoredValue } from '../aggregates/aggregate.ts';
 import { percentile } from '../aggregates/histogram.ts';
 import { aggregates } from '../aggregates/index.ts';
 
@@ -6,24 +7,27 @@ export function percentileOf(histogram: Readonly<Record<string, number>>, rank: 
   return percentile(histogram, rank);
 }
 
-type Stored = number | Record<string, number> | null;
-
 /**
- * Merges configured aggregates of several stored rows, each by its own rule. Their keys are `<function>_<field>`; one
- * whose function this program does not know (any more) is left out when it would have to be merged.
+ * Merges configured aggregates of several stored rows, each by its own rule, into the values to show. Their keys are
+ * `<function>_<field>`; values of one row are shown as stored when this program does not know the function (any more),
+ * and left out when they would have to be merged.
  */
 export function mergeExtras(rows: ReadonlyArray<Readonly<Record<string, unknown>>>): Record<string, unknown> {
-  const merged: Record<string, unknown> = { ...rows[0] };
-  for (const row of rows.slice(1)) {
+  const values = new Map<string, StoredValue[]>();
+  for (const row of rows) {
     for (const [key, value] of Object.entries(row)) {
-      merged[key] = Object.hasOwn(merged, key) ? mergeStored(key, merged[key] as Stored, value as Stored) : value;
+      const known = values.get(key);
+      if (known) known.push(value as StoredValue);
+      else values.set(key, [value as StoredValue]);
     }
   }
-  for (const [key, value] of Object.entries(merged)) if (value === undefined) delete merged[key];
-  return merged;
+  const merged = [...values].map(([key, stored]) => [key, shown(key, stored)] as const);
+  return Object.fromEntries(merged.filter(([, value]) => value !== undefined));
 }
 
-function mergeStored(key: string, a: Stored, b: Stored): Stored | undefined {
+function shown(key: string, stored: readonly StoredValue[]): StoredValue | undefined {
   const aggregate = aggregates.all().find(({ name }) => key.startsWith(`${name}_`));
-  return aggregate?.toStored(aggregate.merge(aggregate.fromStored(a), aggregate.fromStored(b)));
+  if (!aggregate) return stored.length === 1 ? stored[0] : undefined;
+  const state = stored.map((value) => aggregate.fromStored(value)).reduce((a, b) => aggregate.merge(a, b));
+  return aggregate.toShown ? aggregate.toShown(state) : aggregate.toStored(state);
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { test } from 'tap';
-import { Accumulator } from '../../src/aggregates/accumulator.ts';
+import { Accumulator } from '../../src/aggregates/accumulator/index.ts';
 import type { Aggregate } from '../../src/aggregates/aggregate.ts';
 import { aggregates } from '../../src/aggregates/index.ts';
 import { BUILT_IN_AGGREGATES, planMetrics } from '../../src/aggregates/metrics-plan.ts';
@@ -229,6 +229,19 @@ test('a new aggregate is one object in the registry', async (t) => {
     [...rowsOf(accumulator.take())].map((row) => row.extra),
     [{ slow_response_time: 2 }],
   );
+});
+
+test('a mean is stored as sum and count, whole numbers, and shown as one', async (t) => {
+  const setting = [{ granularity: 'hour', aggregates: [{ function: 'avg', field: 'response_time' }] }];
+  const accumulator = new Accumulator(planMetrics(setting));
+  accumulate([up, { ...up, responseTime: 0.2 }, { ...up, responseTime: 0.21 }, noResponse], accumulator);
+  const [row] = rowsOf(accumulator.take());
+  t.strictSame(row.extra, { avg_response_time: { sum: 510_000, count: 3 } });
+  const avg = aggregates.get('avg');
+  t.equal(avg.toShown?.(avg.fromStored(row.extra.avg_response_time)), 170_000);
+  const [none] = rowsOf(accumulate([noResponse], accumulator).take());
+  t.strictSame(none.extra, {});
+  t.equal(avg.toShown?.(avg.create()), null);
 });
 
 test('a log of many results of few rows is summed up on the way', async (t) => {

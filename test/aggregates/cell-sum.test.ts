@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { test } from 'tap';
-import { CellSum, PackedCells } from '../../src/aggregates/cell-sum.ts';
 import { BINS } from '../../src/aggregates/histogram.ts';
 import { encodeBins, sumBins } from '../../src/aggregates/histogram-bytes.ts';
+import { CellSum, PackedCells } from '../../src/processor/tables/metrics/cell-sum.ts';
 
 const cell = fc.tuple(
   fc.oneof(fc.nat({ max: BINS - 1 }), fc.integer({ min: BINS, max: BINS + 20_000 })),

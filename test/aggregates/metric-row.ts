@@ -1,16 +1,8 @@
-import {
-  extrasOf,
-  type MetricDeltas,
-  type MetricNumbers,
-  REASON_CODE,
-  RT_COUNT,
-  RT_MAX,
-  RT_MIN,
-  RT_SUM,
-  STATUS_CODE,
-  STRIDE,
-} from '../../src/aggregates/metric-deltas.ts';
+import { extrasOf, type MetricDeltas } from '../../src/aggregates/accumulator/deltas.ts';
+import { REASON_CODE, STATUS_CODE, STRIDE } from '../../src/aggregates/accumulator/layout.ts';
+import { NUMBER_COLUMNS } from '../../src/aggregates/columns.ts';
 import { REASONS } from '../../src/messages/check-result.ts';
+import type { MetricNumbers } from '../../src/stats/metrics.ts';
 
 /** What is to be added to one row of `metrics`, for comparing and showing. Times in ms, response times in microseconds. */
 export interface MetricRow extends MetricNumbers {
@@ -30,24 +22,24 @@ export function* rowsOf(deltas: MetricDeltas): Generator<MetricRow> {
 export function rowOf(deltas: MetricDeltas, row: number): MetricRow {
   const { plans, level, jobId, location, locations, bucketMs, values } = deltas.arrays;
   const { name, columns } = plans[level[row]];
-  const at = row * STRIDE;
-  const [up, degraded, down, missed] = values.subarray(at, at + 4);
-  const responses = values[at + RT_COUNT];
+  const numbers = new Map(NUMBER_COLUMNS.map((column, offset) => [column.name, values[row * STRIDE + offset]]));
+  const kept = (column: string) => (columns.has(column) ? (numbers.get(column) ?? NaN) : null);
+  const value = (column: string) => ((kept(column) ?? -1) < 0 ? null : kept(column));
   const cells = cellsOf(deltas, row);
   return {
     granularity: name,
     jobId: jobId[row],
     location: locations[location[row]],
     bucketMs: bucketMs[row],
-    count: up + degraded + down + missed,
-    up,
-    degraded,
-    down,
-    missed,
-    rtCount: columns.has('rt_count') ? responses : 0,
-    rtMin: columns.has('rt_min') && responses > 0 ? values[at + RT_MIN] : null,
-    rtMax: columns.has('rt_max') && responses > 0 ? values[at + RT_MAX] : null,
-    rtSum: columns.has('rt_sum') ? values[at + RT_SUM] : 0,
+    count: kept('count') ?? NaN,
+    up: kept('up') ?? NaN,
+    degraded: kept('degraded') ?? NaN,
+    down: kept('down') ?? NaN,
+    missed: kept('missed') ?? NaN,
+    rtCount: kept('rt_count') ?? 0,
+    rtMin: value('rt_min'),
+    rtMax: value('rt_max'),
+    rtSum: kept('rt_sum') ?? 0,
     data: columns.has('data') ? cells.data : {},
     reasons: columns.has('reasons') ? cells.reasons : {},
     rtHist: columns.has('rt_hist') ? cells.rtHist : {},

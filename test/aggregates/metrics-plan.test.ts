@@ -36,11 +36,22 @@ test('the built-in set is everything with a column, for minute, hour and day', a
     ['minute', 'hour', 'day'],
   );
   for (const plan of plans) {
-    t.strictSame([...plan.columns].sort(), ['data', 'reasons', 'rt_count', 'rt_hist', 'rt_max', 'rt_min', 'rt_sum']);
+    const optional = ['data', 'reasons', 'rt_count', 'rt_hist', 'rt_max', 'rt_min', 'rt_sum'];
+    t.strictSame([...plan.columns].sort(), ['count', 'up', 'degraded', 'down', 'missed', ...optional].sort());
     t.strictSame(plan.extras, []);
   }
   t.strictSame(checkMetrics(BUILT_IN_METRICS), []);
-  t.strictSame(aggregates.names(), ['min', 'max', 'sum', 'count', 'outcomes', 'counters', 'reasons', 'histogram']);
+  t.strictSame(aggregates.names(), [
+    'min',
+    'max',
+    'sum',
+    'count',
+    'outcomes',
+    'counters',
+    'reasons',
+    'histogram',
+    'avg',
+  ]);
 });
 
 test('every problem of the setting is reported with its path', async (t) => {

@@ -1,5 +1,5 @@
-import type { MetricNumbers } from '../../src/aggregates/metric-deltas.ts';
 import { type AnyResult, BadLineError, parseResult } from '../../src/messages/decode.ts';
+import type { MetricNumbers } from '../../src/stats/metrics.ts';
 
 /** One counted slot (or foreign line) of the naive model. */
 export interface CountedSlot {

@@ -322,6 +322,11 @@ test('configured aggregates merge by their own rule', async (t) => {
       ...{ min_bytes: 3, max_bytes: 9, sum_bytes: 21 },
     },
   );
+  const avg_bytes = { sum: 30, count: 4 };
+  t.same(mergeExtras([{ avg_bytes }]), { avg_bytes: 7.5 }, 'also of one row');
+  t.same(mergeExtras([{ avg_bytes }, { avg_bytes: { sum: 6, count: 1 } }, {}]), { avg_bytes: 7.2 });
+  t.same(avg_bytes, { sum: 30, count: 4 });
+  t.same(mergeExtras([{ gone_bytes: { a: 1 } }]), { gone_bytes: { a: 1 } });
   t.same(mergeExtras([{ gone_bytes: 5 }, { gone_bytes: 3, max_bytes: 1 }]), { max_bytes: 1 });
 });
 

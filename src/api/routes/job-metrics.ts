@@ -94,7 +94,7 @@ const BucketSchema = Type.Object(
     }),
     data: mapOf(Type.Integer({ minimum: 0 }), { description: 'Status codes and how often each came.' }),
     reasons: mapOf(Type.Integer({ minimum: 0 }), { description: 'Reasons of what was not up.' }),
-    extra: mapOf(Type.Union([Type.Integer(), mapOf(Type.Integer({ minimum: 0 })), Type.Null()]), {
+    extra: mapOf(Type.Union([Type.Number(), mapOf(Type.Integer({ minimum: 0 })), Type.Null()]), {
       description:
         'Further configured aggregates by function and field, such as max_bytes: a number, or how often each value came; null when there was nothing to aggregate.',
     }),

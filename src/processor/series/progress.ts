@@ -1,5 +1,5 @@
-import type { SeriesIds } from '../../aggregates/series-ids.ts';
-import { doubled } from '../../aggregates/series-index.ts';
+import type { SeriesIds } from '../../aggregates/accumulator/series-ids.ts';
+import { doubled } from '../../aggregates/accumulator/series-index.ts';
 import { OUTCOMES, REASONS } from '../../messages/check-result.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
 import { NamedStatuses } from '../named-statuses.ts';

@@ -1,4 +1,5 @@
-import { type MetricDeltas, STATUS_CODE, STRIDE } from '../../aggregates/metric-deltas.ts';
+import type { MetricDeltas } from '../../aggregates/accumulator/deltas.ts';
+import { OUTCOME, STATUS_CODE, STRIDE } from '../../aggregates/accumulator/layout.ts';
 import type { SeriesDelta, SeriesMoves } from '../tables/series.ts';
 
 /**
@@ -17,7 +18,8 @@ export function withTotals(moves: SeriesMoves, { arrays }: MetricDeltas): Series
     if (level[row] !== longest) continue;
     const position = positions.get(keyOf(jobId[row], location[row]));
     if (position === undefined) throw new Error('A metric of a series that has not changed');
-    for (let outcome = 0; outcome < 4; outcome++) outcomes[outcome][position] += values[row * STRIDE + outcome];
+    for (let outcome = 0; outcome < 4; outcome++)
+      outcomes[outcome][position] += values[row * STRIDE + OUTCOME + outcome];
     for (let cell = cellStart[row]; cell < cellEnd[row]; cell++) {
       if (cellCode[cell] < STATUS_CODE) continue;
       const counts = codes[position] ?? new Map<number, number>();

@@ -228,7 +228,7 @@ class Verification {
         for (const stored of page) {
           if (range === shortest) {
             const key = `${stored.jobId} ${stored.location}`;
-            this.#counted.set(key, (this.#counted.get(key) ?? 0) + stored.count);
+            this.#counted.set(key, (this.#counted.get(key) ?? 0) + Number(stored.values.count));
           }
           const mismatch = rows.compare(stored);
           if (mismatch) judge(mismatch);

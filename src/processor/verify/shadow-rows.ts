@@ -1,8 +1,11 @@
+import { COLUMNS } from '../../aggregates/columns.ts';
+import { type CounterMap, increase } from '../../aggregates/counter-aggregate.ts';
+import { fieldText, fieldValue } from '../../aggregates/field-value.ts';
 import { binOf } from '../../aggregates/histogram.ts';
 import { encodeBins } from '../../aggregates/histogram-bytes.ts';
 import type { GranularityPlan } from '../../aggregates/metrics-plan.ts';
-import { OUTCOMES, REASONS } from '../../messages/check-result.ts';
-import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
+import { addAmount, amountOf, EMPTY } from '../../aggregates/number-aggregate.ts';
+import type { ResultColumns } from '../../messages/result-columns.ts';
 import type { StoredMetricRow } from './stored-rows.ts';
 
 /** One granularity of the proof: the buckets in [fromMs, toMs), both of them bounds of buckets. */
@@ -12,11 +15,13 @@ export interface ShadowRange {
   toMs: number;
 }
 
-/** A row counted anew; configured aggregates are still open in `states`. */
+/** A row that is being counted again. */
 interface ShadowRow {
-  row: StoredMetricRow;
-  bins: Map<number, number>;
+  place: Place;
   plan: GranularityPlan;
+  /** In the order of COLUMNS: a number, or how often each text or bin came. */
+  values: Array<number | CounterMap>;
+  /** In the order of the plan's extras. */
   states: unknown[];
 }
 
@@ -38,23 +43,6 @@ export interface Mismatch {
   expected: StoredMetricRow | null;
   differences: Difference[];
 }
-
-/** The columns of `metrics`, as people know them. */
-const COLUMNS = {
-  count: 'count',
-  up: 'up',
-  degraded: 'degraded',
-  down: 'down',
-  missed: 'missed',
-  rtCount: 'rt_count',
-  rtMin: 'rt_min',
-  rtMax: 'rt_max',
-  rtSum: 'rt_sum',
-  data: 'data',
-  reasons: 'reasons',
-  rtHist: 'rt_hist',
-  extra: 'extra',
-} as const satisfies Partial<Record<keyof StoredMetricRow, string>>;
 
 /** Rows of metrics, added up one result at a time in plain objects. */
 export class ShadowRows {
@@ -93,8 +81,8 @@ export class ShadowRows {
     }
     const row = finished(expected);
     const differences: Difference[] = [];
-    for (const [property, column] of Object.entries(COLUMNS)) {
-      const [is, ought] = [stored[property as keyof StoredMetricRow], row[property as keyof StoredMetricRow]];
+    for (const [column, ought] of Object.entries(row.values)) {
+      const is = stored.values[column];
       if (canonical(is) === canonical(ought)) continue;
       differences.push({ ...place, kind: 'value', column, stored: is, expected: ought });
     }
@@ -124,9 +112,9 @@ export class ShadowRows {
     let found = this.#rows.get(key);
     if (!found) {
       found = {
-        row: emptyRow(place),
-        bins: new Map(),
+        place,
         plan,
+        values: COLUMNS.map((column) => (column.type === 'bigint' ? EMPTY[column.merge] : new Map())),
         states: plan.extras.map(({ aggregate }) => aggregate.create()),
       };
       this.#rows.set(key, found);
@@ -134,49 +122,50 @@ export class ShadowRows {
     return found;
   }
 
-  #addTo({ row: into, bins, plan, states }: ShadowRow, columns: ResultColumns, row: number): void {
-    into.count++;
-    into[OUTCOMES[columns.outcome[row]]]++;
-    const reason = columns.reason[row];
-    if (reason !== NO_REASON && plan.columns.has('reasons')) increase(into.reasons, REASONS[reason]);
-    const status = columns.status[row];
-    if (status !== NO_STATUS && plan.columns.has('data')) increase(into.data, columns.statuses[status]);
+  #addTo({ plan, values, states }: ShadowRow, columns: ResultColumns, row: number): void {
+    for (const [index, column] of COLUMNS.entries()) {
+      if (!plan.columns.has(column.name)) continue;
+      const value = values[index];
+      if (column.type === 'bigint') {
+        values[index] = addAmount(
+          column.merge,
+          value as number,
+          amountOf(column.amount, columns, row, column.field),
+          1,
+        );
+        continue;
+      }
+      const key = column.type === 'jsonb' ? fieldText(columns, row, column.field) : binKey(columns, row, column.field);
+      if (key !== null) increase(value as CounterMap, key, 1);
+    }
     plan.extras.forEach(({ aggregate, field }, index) => {
       states[index] = aggregate.add(states[index], columns, row, 1, field);
     });
-    const rt = columns.rtMicros[row];
-    if (rt < 0) return;
-    if (plan.columns.has('rt_count')) into.rtCount++;
-    if (plan.columns.has('rt_sum')) into.rtSum += rt;
-    if (plan.columns.has('rt_min') && (into.rtMin === null || rt < into.rtMin)) into.rtMin = rt;
-    if (plan.columns.has('rt_max') && (into.rtMax === null || rt > into.rtMax)) into.rtMax = rt;
-    if (plan.columns.has('rt_hist')) bins.set(binOf(rt), 1 + (bins.get(binOf(rt)) ?? 0));
   }
+}
+
+function binKey(columns: ResultColumns, row: number, field: 'response_time' | 'bytes'): string | null {
+  const value = fieldValue(columns, row, field);
+  return value < 0 ? null : String(binOf(value));
 }
 
 type Place = Pick<StoredMetricRow, 'granularity' | 'jobId' | 'location' | 'dtMs'>;
 
-function emptyRow(place: Place): StoredMetricRow {
-  const counts = { count: 0, up: 0, degraded: 0, down: 0, missed: 0, rtCount: 0, rtMin: null, rtMax: null, rtSum: 0 };
-  return { ...place, ...counts, data: counters(), reasons: counters(), rtHist: '', extra: {}, writes: 0 };
-}
-
-/** Without a prototype: a status may be any text. */
-function counters(): Record<string, number> {
-  return Object.create(null);
-}
-
-function finished({ row, bins, plan, states }: ShadowRow): StoredMetricRow {
+function finished({ place, plan, values, states }: ShadowRow): StoredMetricRow {
   const extra: Record<string, unknown> = {};
   plan.extras.forEach(({ key, aggregate }, index) => {
     const value = aggregate.toStored(states[index]);
     if (value !== null) extra[key] = value;
   });
-  return { ...row, rtHist: encodeBins(bins).toString('hex'), extra };
+  const columns = COLUMNS.map(({ name, type }, index) => [name, storedForm(type, values[index])] as const);
+  return { ...place, writes: 0, values: { ...Object.fromEntries(columns), extra } };
 }
 
-function increase(counters: Record<string, number>, key: string): void {
-  counters[key] = (counters[key] ?? 0) + 1;
+function storedForm(type: 'bigint' | 'jsonb' | 'bytea', value: number | CounterMap): unknown {
+  if (typeof value === 'number') return value < 0 ? null : value;
+  // fromEntries makes own properties even of a status such as __proto__.
+  if (type === 'jsonb') return Object.fromEntries(value);
+  return encodeBins([...value].map(([bin, count]) => [Number(bin), count] as const)).toString('hex');
 }
 
 /** Equal texts for equal values; PostgreSQL orders the keys of JSONB in its own way. */
@@ -194,6 +183,7 @@ function keyOf({ granularity, jobId, location, dtMs }: Place): string {
   return `${granularity} ${jobId} ${dtMs} ${location}`;
 }
 
-function summary({ count, up, degraded, down, missed }: StoredMetricRow): Record<string, number> {
+function summary({ values }: StoredMetricRow): Record<string, unknown> {
+  const { count, up, degraded, down, missed } = values;
   return { count, up, degraded, down, missed };
 }

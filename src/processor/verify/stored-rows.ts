@@ -1,19 +1,18 @@
-import type { MetricNumbers } from '../../aggregates/metric-deltas.ts';
+import { COLUMNS } from '../../aggregates/columns.ts';
 import type { Queryable, Transaction } from '../../postgres/database.ts';
 import type { ResultRow } from '../../stats/results.ts';
 
 /** A row of metrics as stored. */
-export interface StoredMetricRow extends MetricNumbers {
+export interface StoredMetricRow {
   granularity: string;
   jobId: number;
   location: string;
   /** Start of the bucket, ms since the epoch. */
   dtMs: number;
-  /** The bytes as hexadecimal digits. */
-  rtHist: string;
-  extra: Record<string, unknown>;
   /** Raised by every write: the same number is the same row. */
   writes: number;
+  /** All other columns by name; bytes as hexadecimal digits. */
+  values: Record<string, unknown>;
 }
 
 export interface MetricRange {
@@ -102,10 +101,9 @@ export async function* readMetricRows(
   const pageRows = 5_000;
   let after: StoredMetricRow | undefined;
   for (;;) {
-    const { rows } = await tx.query<StoredMetricRow>(
-      `SELECT granularity, job_id AS "jobId", location, (extract(epoch FROM dt) * 1000)::bigint AS "dtMs", count, up,
-         degraded, down, missed, rt_count AS "rtCount", rt_min AS "rtMin", rt_max AS "rtMax", rt_sum AS "rtSum", data,
-         reasons, encode(rt_hist, 'hex') AS "rtHist", extra, writes
+    const { rows } = await tx.query<Omit<StoredMetricRow, 'values'> & Record<string, unknown>>(
+      `SELECT granularity, job_id AS "jobId", location, (extract(epoch FROM dt) * 1000)::bigint AS "dtMs", writes,
+         ${VALUES}
        FROM metrics
        WHERE granularity = $1 AND dt >= $2 AND dt < $3 AND job_id % $4 = $5
          AND ($6::int IS NULL OR (job_id, location, dt) > ($6, $7, $8::timestamptz))
@@ -121,11 +119,19 @@ export async function* readMetricRows(
         after ? new Date(after.dtMs) : null,
       ],
     );
-    if (rows.length > 0) yield rows;
-    if (rows.length < pageRows) return;
-    after = rows[rows.length - 1];
+    const page = rows.map(({ granularity, jobId, location, dtMs, writes, ...values }) => ({
+      ...{ granularity, jobId, location, dtMs, writes, values },
+    }));
+    if (page.length > 0) yield page;
+    if (page.length < pageRows) return;
+    after = page[page.length - 1];
   }
 }
+
+const VALUES = [
+  ...COLUMNS.map(({ name, type }) => (type === 'bytea' ? `encode(${name}, 'hex') AS ${name}` : name)),
+  'extra',
+].join(', ');
 
 /** The columns of a CountedSeries in series_progress. */
 export const COUNTED_SERIES = `job_id AS "jobId", location, topic, epoch, slot, last_ts AS "lastTs",

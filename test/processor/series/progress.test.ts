@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { test } from 'tap';
-import { SeriesIds } from '../../../src/aggregates/series-ids.ts';
+import { SeriesIds } from '../../../src/aggregates/accumulator/series-ids.ts';
 import { ResultDecoder } from '../../../src/messages/decode.ts';
 import { SeriesProgress, type Tally } from '../../../src/processor/series/progress.ts';
 import type { SeriesMoves, SeriesState } from '../../../src/processor/tables/series.ts';

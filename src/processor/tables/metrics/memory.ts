@@ -120,7 +120,9 @@ export class MetricMemory {
   }
 }
 
-/** Of an object of so many fields in a Map, and of its texts. */
-function sizeOf({ bins, counters, extra }: MetricValues): number {
-  return 224 + bins.length + counters.length + extra.length;
+/** Of an object of few fields in a Map, its lists, and its texts. */
+function sizeOf({ numbers, bins, counters, extra }: MetricValues): number {
+  let bytes = 240 + 8 * numbers.length + counters.length + extra.length;
+  for (const text of bins) bytes += 8 + text.length;
+  return bytes;
 }

@@ -1,4 +1,4 @@
-import type { MetricDeltas } from '../../../aggregates/metric-deltas.ts';
+import type { MetricDeltas } from '../../../aggregates/accumulator/deltas.ts';
 
 /** The rows of several deltas in one list: entry n is row `row[n]` of `deltas[source[n]]`. */
 export interface RowList {

@@ -1,5 +1,6 @@
 import type { Transaction } from '../../../postgres/database.ts';
 import type { StoredMetricRow } from '../../verify/stored-rows.ts';
+import { VALUE_COLUMNS, VALUE_TYPES } from './rows.ts';
 import { randomVersion } from './values.ts';
 
 /** What a row of metrics is to become; null: there is none. At least one of the two is there. */
@@ -9,18 +10,19 @@ export interface RowChange {
 }
 
 const PAGE_ROWS = 2_000;
-const VALUES = `count, up, degraded, down, missed, rt_count, rt_min, rt_max, rt_sum, data, reasons, rt_hist, extra`;
+const VALUES = VALUE_COLUMNS.join(', ');
 const KEY = 'm.granularity = r.granularity AND m.job_id = r.job_id AND m.location = r.location AND m.dt = r.dt';
-const ROWS = `SELECT granularity, job_id, location, to_timestamp(dt_ms / 1000.0) AS dt, count, up, degraded, down, missed,
-    rt_count, rt_min, rt_max, rt_sum, data, reasons, decode(rt_hist, 'hex') AS rt_hist, extra, writes
+/** Bytes come as hexadecimal digits. */
+const ROWS = `SELECT granularity, job_id, location, to_timestamp(dt_ms / 1000.0) AS dt, writes, ${VALUE_TYPES.map(
+  ({ name, type }) => (type === 'bytea' ? `decode(${name}, 'hex') AS ${name}` : name),
+).join(', ')}
   FROM jsonb_to_recordset($1::jsonb) AS given (granularity text, job_id integer, location text, dt_ms bigint,
-    count bigint, up bigint, degraded bigint, down bigint, missed bigint, rt_count bigint, rt_min bigint, rt_max bigint,
-    rt_sum bigint, data jsonb, reasons jsonb, rt_hist text, extra jsonb, writes integer)`;
+    writes integer, ${VALUE_TYPES.map(({ name, type }) => `${name} ${type === 'bytea' ? 'text' : type}`).join(', ')})`;
 
 const INSERT = `INSERT INTO metrics (granularity, job_id, location, dt, ${VALUES}, writes)
   SELECT granularity, job_id, location, dt, ${VALUES}, writes FROM (${ROWS}) AS r
   ORDER BY granularity, job_id, location, dt ON CONFLICT DO NOTHING`;
-const UPDATE = `UPDATE metrics m SET (${VALUES}, writes) = ROW (${VALUES.replace(/\w+/g, 'r.$&')}, m.writes + 1)
+const UPDATE = `UPDATE metrics m SET (${VALUES}, writes) = ROW (${VALUE_COLUMNS.map((name) => `r.${name}`).join(', ')}, m.writes + 1)
   FROM (${ROWS}) AS r WHERE ${KEY} AND m.writes = r.writes`;
 const DELETE = `DELETE FROM metrics m USING (${ROWS}) AS r WHERE ${KEY} AND m.writes = r.writes`;
 
@@ -46,8 +48,6 @@ export async function replaceMetricRows(tx: Transaction, changes: readonly RowCh
   return changes.length - written;
 }
 
-function toWire(row: StoredMetricRow): object {
-  const { jobId, dtMs, rtCount, rtMin, rtMax, rtSum, rtHist, ...same } = row;
-  const renamed = { job_id: jobId, dt_ms: dtMs, rt_count: rtCount, rt_min: rtMin, rt_max: rtMax, rt_sum: rtSum };
-  return { ...same, ...renamed, rt_hist: rtHist };
+function toWire({ granularity, jobId, location, dtMs, writes, values }: StoredMetricRow): object {
+  return { ...values, granularity, job_id: jobId, location, dt_ms: dtMs, writes };
 }

@@ -1,8 +1,8 @@
-import { PackedCells } from '../../../aggregates/cell-sum.ts';
-import { BINS } from '../../../aggregates/histogram.ts';
+import { COUNTERS_COLUMNS, HISTOGRAM_COLUMNS, NUMBER_COLUMNS } from '../../../aggregates/columns.ts';
 import { CopyBuffer } from '../../../postgres/copy-buffer.ts';
+import { PackedCells } from './cell-sum.ts';
 import type { WholeRow } from './memory.ts';
-import type { CounterCodes, MetricValues } from './values.ts';
+import { type CounterCodes, FIRST_COUNTER, type MetricValues } from './values.ts';
 
 /** A row to be written. */
 export interface CopiedRow extends WholeRow {
@@ -12,28 +12,25 @@ export interface CopiedRow extends WholeRow {
 
 export const KEY_COLUMNS = ['granularity', 'job_id', 'location', 'dt'] as const;
 
-/** What of a row is replaced by a later write. */
-export const VALUE_COLUMNS = [
-  'count',
-  'up',
-  'degraded',
-  'down',
-  'missed',
-  'rt_count',
-  'rt_min',
-  'rt_max',
-  'rt_sum',
-  'data',
-  'reasons',
-  'rt_hist',
-  'extra',
-] as const;
+/** The values of a row, which a later write replaces, and their types. */
+export const VALUE_TYPES: ReadonlyArray<{ readonly name: string; readonly type: string }> = [
+  ...[...NUMBER_COLUMNS, ...COUNTERS_COLUMNS, ...HISTOGRAM_COLUMNS],
+  { name: 'extra', type: 'jsonb' },
+];
+export const VALUE_COLUMNS = VALUE_TYPES.map(({ name }) => name);
 
 /** The columns of a row of `metrics`. */
-export const METRIC_COLUMNS = [...KEY_COLUMNS, ...VALUE_COLUMNS, 'writes'] as const;
+export const METRIC_COLUMNS = [...KEY_COLUMNS, ...VALUE_COLUMNS, 'writes'];
 
 /** The columns of copyRows, in their order. */
-export const COPIED_COLUMNS = [...METRIC_COLUMNS, 'position'] as const;
+export const COPIED_COLUMNS = [...METRIC_COLUMNS, 'position'];
+
+/** Definitions of COPIED_COLUMNS. */
+export const COPIED_COLUMN_TYPES = [
+  'granularity text, job_id integer, location text, dt timestamptz',
+  ...VALUE_TYPES.map(({ name, type }) => `${name} ${type}`),
+  'writes integer, position integer',
+].join(', ');
 
 /**
  * Rows as chunks for a binary COPY into COPIED_COLUMNS. `writes` is that of the values, and negative for a row that is to
@@ -58,20 +55,12 @@ export function* copyRows(rows: Iterable<CopiedRow>, codes: CounterCodes): Gener
     buffer.int4(jobId);
     buffer.bytes(textOf(location));
     buffer.timestamp(bucketMs);
-    buffer.int8(values.up + values.degraded + values.down + values.missed);
-    buffer.int8(values.up);
-    buffer.int8(values.degraded);
-    buffer.int8(values.down);
-    buffer.int8(values.missed);
-    buffer.int8(values.rtCount);
-    if (values.rtMin < 0) buffer.null();
-    else buffer.int8(values.rtMin);
-    if (values.rtMax < 0) buffer.null();
-    else buffer.int8(values.rtMax);
-    buffer.int8(values.rtSum);
-    counters(buffer, values.counters, codes, true);
-    counters(buffer, values.counters, codes, false);
-    buffer.latin1(values.bins);
+    for (let column = 0; column < values.numbers.length; column++) {
+      if (values.numbers[column] < 0) buffer.null();
+      else buffer.int8(values.numbers[column]);
+    }
+    for (const { field } of COUNTERS_COLUMNS) counters(buffer, values.counters, codes, field === 'status');
+    for (const bins of values.bins) buffer.latin1(bins);
     buffer.json(values.extra);
     buffer.int4(base ? -values.writes : values.writes);
     buffer.int4(position++);
@@ -82,7 +71,7 @@ export function* copyRows(rows: Iterable<CopiedRow>, codes: CounterCodes): Gener
 /** The counters of statuses, or those of reasons, as one JSON object. */
 function counters(buffer: CopyBuffer, packed: string, codes: CounterCodes, statuses: boolean): void {
   const start = buffer.beginObject();
-  for (const cells = new PackedCells(packed, BINS); cells.next(); ) {
+  for (const cells = new PackedCells(packed, FIRST_COUNTER); cells.next(); ) {
     if (codes.isStatus(cells.code) === statuses) buffer.counter(codes.keyOf(cells.code), cells.count);
   }
   buffer.endObject(start);

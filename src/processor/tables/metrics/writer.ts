@@ -1,8 +1,16 @@
-import type { MetricDeltas } from '../../../aggregates/metric-deltas.ts';
+import type { MetricDeltas } from '../../../aggregates/accumulator/deltas.ts';
 import type { Queryable, Transaction } from '../../../postgres/database.ts';
 import { MetricMemory } from './memory.ts';
 import { orderRows, type RowList } from './order.ts';
-import { COPIED_COLUMNS, type CopiedRow, copyRows, KEY_COLUMNS, METRIC_COLUMNS, VALUE_COLUMNS } from './rows.ts';
+import {
+  COPIED_COLUMN_TYPES,
+  COPIED_COLUMNS,
+  type CopiedRow,
+  copyRows,
+  KEY_COLUMNS,
+  METRIC_COLUMNS,
+  VALUE_COLUMNS,
+} from './rows.ts';
 import {
   MetricMerger,
   type MetricValues,
@@ -150,11 +158,7 @@ const MAX_TEXTS = 10_000;
 
 /** A connection keeps its table; a second round in one transaction finds the rows of the first. */
 const EMPTY_TABLE = `CREATE TEMP TABLE IF NOT EXISTS metric_rows (
-  granularity text, job_id integer, location text, dt timestamptz,
-  count bigint, up bigint, degraded bigint, down bigint, missed bigint,
-  rt_count bigint, rt_min bigint, rt_max bigint, rt_sum bigint,
-  data jsonb, reasons jsonb, rt_hist bytea, extra jsonb, writes integer,
-  position integer
+  ${COPIED_COLUMN_TYPES}
 ) ON COMMIT DELETE ROWS;
 DELETE FROM metric_rows`;
 

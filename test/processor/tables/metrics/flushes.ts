@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import { Accumulator } from '../../../../src/aggregates/accumulator.ts';
+import type { MetricDeltas } from '../../../../src/aggregates/accumulator/deltas.ts';
+import { Accumulator } from '../../../../src/aggregates/accumulator/index.ts';
 import { sumBins } from '../../../../src/aggregates/histogram-bytes.ts';
-import type { MetricDeltas } from '../../../../src/aggregates/metric-deltas.ts';
 import { type MetricSetting, planMetrics } from '../../../../src/aggregates/metrics-plan.ts';
 import type { CheckResult } from '../../../../src/messages/check-result.ts';
 import type { Database, Queryable } from '../../../../src/postgres/database.ts';

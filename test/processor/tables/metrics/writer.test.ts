@@ -103,13 +103,19 @@ test('aggregates without a column are merged under their keys; others of a row s
     { granularity: 'day', aggregates: wanted.map(([name, field]) => ({ function: name, field })) },
   ];
   const bytes = (size: number) => ({ ...up, bytes: size });
-  const first = setting(['max', 'bytes'], ['sum', 'bytes'], ['histogram', 'bytes']);
+  const first = setting(['max', 'bytes'], ['sum', 'bytes'], ['histogram', 'bytes'], ['avg', 'bytes']);
   await write(database, deltasOf([bytes(10), bytes(30)], first));
   await write(database, deltasOf([bytes(20), bytes(30)], first));
   await write(database, deltasOf([up], first));
   await write(database, deltasOf([bytes(5)], setting(['min', 'bytes'])));
   const [row] = (await storedRows(database)).values();
-  t.strictSame(row.extra, { max_bytes: 30, sum_bytes: 90, histogram_bytes: { 10: 1, 20: 1, 30: 2 }, min_bytes: 5 });
+  t.strictSame(row.extra, {
+    max_bytes: 30,
+    sum_bytes: 90,
+    histogram_bytes: { 10: 1, 20: 1, 30: 2 },
+    min_bytes: 5,
+    avg_bytes: { sum: 90, count: 4 },
+  });
   t.match(row, { count: 6, up: 6, rtCount: 0, rtMin: null, data: {}, rtHist: {} });
 });
 

@@ -1,33 +1,5 @@
-import { BINS } from './histogram.ts';
-import type { GranularityPlan } from './metrics-plan.ts';
-
-/** The columns of a row of `metrics` that hold numbers and counters. Response times in microseconds. */
-export interface MetricNumbers {
-  count: number;
-  up: number;
-  degraded: number;
-  down: number;
-  missed: number;
-  rtCount: number;
-  /** null without any response. */
-  rtMin: number | null;
-  rtMax: number | null;
-  rtSum: number;
-  /** Status counters such as {"200": 2470}. */
-  data: Record<string, number>;
-  reasons: Record<string, number>;
-}
-
-/** Numbers per row in `values`: the four outcomes in their order, then these. */
-export const RT_COUNT = 4;
-export const RT_MIN = 5;
-export const RT_MAX = 6;
-export const RT_SUM = 7;
-export const STRIDE = 8;
-
-/** Cells count keys of a row. Their codes: bins of the histogram, then reasons, then statuses. */
-export const REASON_CODE = BINS;
-export const STATUS_CODE = BINS + 64;
+import type { GranularityPlan } from '../metrics-plan.ts';
+import { STRIDE } from './layout.ts';
 
 /** The arrays of MetricDeltas; see there. */
 export interface DeltaArrays {
@@ -38,6 +10,7 @@ export interface DeltaArrays {
   location: Int32Array;
   locations: readonly string[];
   bucketMs: Float64Array;
+  /** STRIDE numbers a row. */
   values: Float64Array;
   cellStart: Int32Array;
   cellEnd: Int32Array;

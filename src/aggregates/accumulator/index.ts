@@ -1,15 +1,28 @@
-import { NO_REASON, NO_STATUS, type ResultColumns } from '../messages/result-columns.ts';
+import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
+import { NUMBER_COLUMNS } from '../columns.ts';
+import { bucketStart } from '../granularity.ts';
+import { binOf } from '../histogram.ts';
+import { type ExtraMetric, type GranularityPlan, planMetrics } from '../metrics-plan.ts';
+import { addAmount, mergeNumbers } from '../number-aggregate.ts';
+import { TextMap } from '../text-map.ts';
 import { CellLog } from './cell-log.ts';
 import { CellTable, groupBy } from './cell-table.ts';
-import { bucketStart } from './granularity.ts';
-import { binOf } from './histogram.ts';
+import { extrasOf, MetricDeltas } from './deltas.ts';
 import { KeptLevels } from './kept-levels.ts';
-import * as delta from './metric-deltas.ts';
-import { type ExtraMetric, type GranularityPlan, planMetrics } from './metrics-plan.ts';
-import { RowTable } from './row-table.ts';
+import {
+  BYTES,
+  type FieldLayout,
+  OTHERS,
+  OUTCOME,
+  REASON_CODE,
+  RESPONSE_TIME,
+  STATUS_CODE,
+  STRIDE,
+  TOTAL,
+} from './layout.ts';
+import { RowTable } from './rows.ts';
 import { SeriesIds } from './series-ids.ts';
 import { doubled } from './series-index.ts';
-import { TextMap } from './text-map.ts';
 
 /**
  * Sums results up into buckets. A result is added to the rows of the shortest granularity only; longer ones that are
@@ -55,7 +68,7 @@ export class Accumulator {
     this.#roots = levels.filter((level) => feeders[level] < 0);
     this.#parents = levels.map((level) => levels.filter((other) => feeders[other] === level));
     this.#kept = new KeptLevels(this.#roots, this.#parents);
-    this.#extras = delta.extrasOf(this.#plans);
+    this.#extras = extrasOf(this.#plans);
     this.#last = levels.map(() => new Int32Array(this.#ids.jobIds.length));
     this.#links = levels.map(() => new Links());
   }
@@ -144,14 +157,14 @@ export class Accumulator {
   }
 
   /** Everything added since the last time, also what is not kept; the accumulator is empty afterwards. */
-  take(): delta.MetricDeltas {
+  take(): MetricDeltas {
     const rows = this.#rows;
     const cells = new CellTable(rows.length);
     this.#cells.sumUp(rows.length, cells, (row) => {
-      if (rows.statusCount[row] > 0) cells.add(delta.STATUS_CODE + rows.status[row] - 1, rows.statusCount[row]);
+      if (rows.statusCount[row] > 0) cells.add(STATUS_CODE + rows.status[row] - 1, rows.statusCount[row]);
     });
     for (const links of this.#links) this.#rollUp(links, cells);
-    const taken = new delta.MetricDeltas({
+    const taken = new MetricDeltas({
       plans: this.#plans,
       length: rows.length,
       level: rows.level,
@@ -172,7 +185,7 @@ export class Accumulator {
   }
 
   /** Of what was taken last, what is kept. */
-  keptOf(taken: delta.MetricDeltas): delta.MetricDeltas {
+  keptOf(taken: MetricDeltas): MetricDeltas {
     if (!this.#hasOld) return taken;
     this.#hasOld = false;
     return taken.filter((level, bucketMs) => this.#kept.isKept(level, bucketMs));
@@ -217,32 +230,43 @@ export class Accumulator {
 
   #count(columns: ResultColumns, row: number, target: number, times: number): void {
     const values = this.#rows.values;
-    const at = target * delta.STRIDE;
-    values[at + columns.outcome[row]] += times;
+    const at = target * STRIDE;
+    values[at + OUTCOME + columns.outcome[row]] += times;
+    values[at + TOTAL] += times;
     const micros = columns.rtMicros[row];
     if (micros >= 0) {
-      if (values[at + delta.RT_COUNT] === 0 || micros < values[at + delta.RT_MIN]) values[at + delta.RT_MIN] = micros;
-      if (micros > values[at + delta.RT_MAX]) values[at + delta.RT_MAX] = micros;
-      values[at + delta.RT_COUNT] += times;
-      values[at + delta.RT_SUM] += micros * times;
-      if (times === 1) this.#cells.add(target, binOf(micros));
-      else this.#cells.addMany(target, binOf(micros), times);
+      addMeasured(values, at, RESPONSE_TIME, micros, times);
+      if (RESPONSE_TIME.bins >= 0) {
+        // #countCell, written out: the call costs more than the rest.
+        if (times === 1) this.#cells.add(target, RESPONSE_TIME.bins + binOf(micros));
+        else this.#cells.addMany(target, RESPONSE_TIME.bins + binOf(micros), times);
+      }
     }
+    if (BYTES.isKept) this.#countBytes(columns.bytes[row], target, times);
+    if (OTHERS.length > 0) addOthers(values, at, columns, row, times);
     const status = columns.status[row];
     if (status !== NO_STATUS) this.#countStatus(target, 1 + this.#statuses.idOf(columns.statuses, status), times);
     const reason = columns.reason[row];
-    if (reason !== NO_REASON) {
-      if (times === 1) this.#cells.add(target, delta.REASON_CODE + reason);
-      else this.#cells.addMany(target, delta.REASON_CODE + reason, times);
-    }
+    if (reason !== NO_REASON) this.#countCell(target, REASON_CODE + reason, times);
     if (this.#extras.length > 0) this.#addExtras(this.#states[target], columns, row, times);
+  }
+
+  #countBytes(bytes: number, target: number, times: number): void {
+    if (bytes < 0) return;
+    addMeasured(this.#rows.values, target * STRIDE, BYTES, bytes, times);
+    if (BYTES.bins >= 0) this.#countCell(target, BYTES.bins + binOf(bytes), times);
+  }
+
+  #countCell(target: number, code: number, times: number): void {
+    if (times === 1) this.#cells.add(target, code);
+    else this.#cells.addMany(target, code, times);
   }
 
   #countStatus(target: number, status: number, times: number): void {
     const rows = this.#rows;
     if (rows.status[target] === 0) rows.status[target] = status;
     if (rows.status[target] === status) rows.statusCount[target] += times;
-    else this.#cells.addMany(target, delta.STATUS_CODE + status - 1, times);
+    else this.#cells.addMany(target, STATUS_CODE + status - 1, times);
   }
 
   #addExtras(states: unknown[], columns: ResultColumns, row: number, times: number): void {
@@ -262,7 +286,7 @@ export class Accumulator {
       cells.addRow(parent);
       for (let at = children.start[parent]; at < end; at++) {
         const child = children.members[at];
-        mergeValues(values, parent * delta.STRIDE, child * delta.STRIDE);
+        mergeValues(values, parent * STRIDE, child * STRIDE);
         cells.addRow(child);
         if (this.#extras.length > 0) this.#mergeExtras(this.#states[parent], this.#states[child]);
       }
@@ -295,13 +319,29 @@ class Links {
 }
 
 function mergeValues(values: Float64Array, into: number, from: number): void {
-  for (let outcome = 0; outcome < 4; outcome++) values[into + outcome] += values[from + outcome];
-  if (values[from + delta.RT_COUNT] === 0) return;
-  if (values[into + delta.RT_COUNT] === 0 || values[from + delta.RT_MIN] < values[into + delta.RT_MIN]) {
-    values[into + delta.RT_MIN] = values[from + delta.RT_MIN];
+  for (let offset = 0; offset < STRIDE; offset++) {
+    values[into + offset] = mergeNumbers(MERGES[offset], values[into + offset], values[from + offset]);
   }
-  if (values[from + delta.RT_MAX] > values[into + delta.RT_MAX])
-    values[into + delta.RT_MAX] = values[from + delta.RT_MAX];
-  values[into + delta.RT_COUNT] += values[from + delta.RT_COUNT];
-  values[into + delta.RT_SUM] += values[from + delta.RT_SUM];
 }
+
+/** Adds a measured value to the numbers of its field. */
+function addMeasured(
+  values: Float64Array,
+  at: number,
+  { count, sum, least, greatest }: FieldLayout,
+  value: number,
+  times: number,
+): void {
+  if (count >= 0) values[at + count] += times;
+  if (sum >= 0) values[at + sum] += value * times;
+  if (least >= 0 && (values[at + least] < 0 || value < values[at + least])) values[at + least] = value;
+  if (greatest >= 0 && value > values[at + greatest]) values[at + greatest] = value;
+}
+
+function addOthers(values: Float64Array, at: number, columns: ResultColumns, row: number, times: number): void {
+  for (const { offset, merge, amount } of OTHERS) {
+    values[at + offset] = addAmount(merge, values[at + offset], amount(columns, row), times);
+  }
+}
+
+const MERGES = NUMBER_COLUMNS.map(({ merge }) => merge);

@@ -1,4 +1,4 @@
-import { STRIDE } from './metric-deltas.ts';
+import { EMPTY_AT_MINUS_ONE, STRIDE } from './layout.ts';
 import { doubled } from './series-index.ts';
 
 /** The rows of one flush: one per series, granularity and bucket that was touched. */
@@ -30,6 +30,7 @@ export class RowTable {
     this.level[row] = level;
     this.series[row] = series;
     this.bucketMs[row] = bucketMs;
+    for (let at = 0; at < EMPTY_AT_MINUS_ONE.length; at++) this.values[row * STRIDE + EMPTY_AT_MINUS_ONE[at]] = -1;
     this.#table[at] = row + 1;
     if (this.length * 2 > this.#table.length) this.#rehash();
     return row;

@@ -1,4 +1,4 @@
-import { doubled } from './series-index.ts';
+import { doubled } from '../../../aggregates/accumulator/series-index.ts';
 
 /**
  * Sums up counts by code (bins of a histogram and the like) and hands them out sorted, packed as text of one byte a

@@ -1,6 +1,6 @@
-import type { ResultColumns } from '../messages/result-columns.ts';
+import type { ResultColumns } from '../../messages/result-columns.ts';
+import { TextMap } from '../text-map.ts';
 import { SeriesIndex } from './series-index.ts';
-import { TextMap } from './text-map.ts';
 
 /** Dense numbers of series (a job at a location), which whoever keeps something per series can share: looked up once. */
 export class SeriesIds {

@@ -1,0 +1,63 @@
+import { OUTCOMES } from '../../messages/check-result.ts';
+import type { AggregateField, Amount, MeasuredField, Merge } from '../aggregate.ts';
+import { COLUMNS, HISTOGRAM_COLUMNS, NUMBER_COLUMNS } from '../columns.ts';
+import { BINS } from '../histogram.ts';
+import { EMPTY } from '../number-aggregate.ts';
+
+/** Numbers per row, in the order of NUMBER_COLUMNS. */
+export const STRIDE = NUMBER_COLUMNS.length;
+
+/** Where the numbers of the outcomes begin, which are in the order of OUTCOMES. */
+export const OUTCOME = NUMBER_COLUMNS.findIndex(({ name }) => name === OUTCOMES[0]);
+
+/** Offsets of the numbers that begin at -1. */
+export const EMPTY_AT_MINUS_ONE: readonly number[] = NUMBER_COLUMNS.flatMap(({ merge }, offset) =>
+  EMPTY[merge] < 0 ? [offset] : [],
+);
+
+/** Where the number of all results is. */
+export const TOTAL = offsetOf('result', 'sum', 'one');
+
+/** Numbers that have a function of their own. */
+export const OTHERS = NUMBER_COLUMNS.flatMap(({ field, merge, amount }, offset) =>
+  field !== 'outcome' && typeof amount === 'function' ? [{ offset, merge, amount }] : [],
+);
+
+/**
+ * Where the columns of a measured field are, by how a value changes them; -1: it has no such column. Plain numbers and no
+ * lists: this is looked up for every result.
+ */
+export interface FieldLayout {
+  isKept: boolean;
+  count: number;
+  sum: number;
+  least: number;
+  greatest: number;
+  /** The code of the first bin. */
+  bins: number;
+}
+
+export const RESPONSE_TIME = layoutOf('response_time');
+export const BYTES = layoutOf('bytes');
+
+/** Cells count keys of a row. Their codes: the bins of each histogram in turn, then reasons, then statuses. */
+export const REASON_CODE = HISTOGRAM_COLUMNS.length * BINS;
+export const STATUS_CODE = REASON_CODE + 64;
+
+function layoutOf(field: MeasuredField): FieldLayout {
+  const histogram = HISTOGRAM_COLUMNS.findIndex((column) => column.field === field);
+  return {
+    isKept: COLUMNS.some((column) => column.field === field),
+    count: offsetOf(field, 'sum', 'one'),
+    sum: offsetOf(field, 'sum', 'value'),
+    least: offsetOf(field, 'least', 'value'),
+    greatest: offsetOf(field, 'greatest', 'value'),
+    bins: histogram < 0 ? -1 : histogram * BINS,
+  };
+}
+
+function offsetOf(field: AggregateField, merge: Merge, amount: Amount): number {
+  return NUMBER_COLUMNS.findIndex(
+    (column) => column.field === field && column.merge === merge && column.amount === amount,
+  );
+}
