@@ -21,8 +21,8 @@ export class ColumnBuffer implements ResultColumns {
   bytes = new Float64Array(this.capacity);
   lineStart = new Int32Array(this.capacity);
   lineEnd = new Int32Array(this.capacity);
-  readonly locationTable = new Interner(MAX_TEXTS);
-  readonly statusTable = new Interner(MAX_TEXTS);
+  readonly locationTable = new Interner();
+  readonly statusTable = new Interner();
 
   get locations(): readonly string[] {
     return this.locationTable.names;
@@ -35,8 +35,8 @@ export class ColumnBuffer implements ResultColumns {
   /** Forgets the rows, and the texts if they have become many. Ids from before are void. */
   reset(): void {
     this.length = 0;
-    this.locationTable.trim();
-    this.statusTable.trim();
+    this.locationTable.trim(MAX_TEXTS);
+    this.statusTable.trim(MAX_TEXTS);
   }
 
   push(result: AnyResult, lineStart: number, lineEnd: number): void {

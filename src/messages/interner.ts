@@ -1,18 +1,18 @@
 /**
- * Gives texts small dense ids. `names` only grows while it is the same array; `trim` starts anew with another array once
- * it has become long, so that a producer with endless distinct texts cannot exhaust memory.
+ * Gives texts small dense ids, in the order in which they come. `names` only grows while it is the same array; `trim` begins
+ * with another array once it has become long, so that a producer with endless distinct texts cannot exhaust memory.
  */
 export class Interner {
+  /** Texts by id. */
   names: string[] = [];
-  readonly #limit: number;
   #ids = new Map<string, number>();
   /** Open addressing by the hash of the bytes: id + 1, 0 where free. Only plain ASCII texts are found here. */
-  #table = new Int32Array(256);
+  #table = new Int32Array(64);
   #inTable = 0;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
+  /** The other list of texts whose ids were translated last. */
+  #source: readonly string[] = [];
+  /** By its ids: id + 1, 0 where not looked up yet. */
+  #translated = new Int32Array(64);
 
   fromText(text: string): number {
     const known = this.#ids.get(text);
@@ -42,13 +42,44 @@ export class Interner {
     return id;
   }
 
-  /** To be called when no ids are held any more. */
-  trim(): void {
-    if (this.names.length <= this.#limit) return;
+  /**
+   * The id of text number `sourceId` of `source`, the names of another interner. Repeated look-ups in the same list cost two
+   * comparisons; a list may grow, but not change.
+   */
+  translate(source: readonly string[], sourceId: number): number {
+    if (source === this.#source && sourceId < this.#translated.length) {
+      const known = this.#translated[sourceId];
+      if (known !== 0) return known - 1;
+    }
+    return this.#lookUp(source, sourceId);
+  }
+
+  /** Forgets all texts when there are more than `limit`. Ids given before are void then. */
+  trim(limit: number): void {
+    if (this.names.length > limit) this.clear();
+  }
+
+  clear(): void {
     this.names = [];
     this.#ids = new Map();
-    this.#table = new Int32Array(256);
+    this.#table = new Int32Array(64);
     this.#inTable = 0;
+    this.#source = [];
+  }
+
+  #lookUp(source: readonly string[], sourceId: number): number {
+    if (source !== this.#source) {
+      this.#source = source;
+      this.#translated.fill(0);
+    }
+    if (sourceId >= this.#translated.length) {
+      const longer = new Int32Array(Math.max(sourceId + 1, 2 * this.#translated.length));
+      longer.set(this.#translated);
+      this.#translated = longer;
+    }
+    const id = this.fromText(source[sourceId]);
+    this.#translated[sourceId] = id + 1;
+    return id;
   }
 
   #grow(): void {

@@ -9,7 +9,7 @@ import { MetricsWriter, type MetricsWritten, RowsGoneError } from './tables/metr
 import { moveOffsets, settleOffsets } from './tables/offsets.ts';
 import { TablePartitions } from './tables/partitions.ts';
 import { copyResults } from './tables/results.ts';
-import { moveSeries, type SeriesDelta } from './tables/series.ts';
+import { concatSeries, moveSeries, type SeriesDelta } from './tables/series.ts';
 
 /** PostgreSQL will never take these deltas: one of the values in them is not for any of its columns. */
 export class RefusedError extends Error {
@@ -208,32 +208,5 @@ function byTopic(deltas: readonly Delta[]): Map<string, SeriesDelta> {
     if (known) known.push(delta);
     else topics.set(delta.step.topic, [delta]);
   }
-  return new Map([...topics].map(([topic, group]) => [topic, concat(group.map((delta) => delta.series))]));
-}
-
-function concat(parts: readonly SeriesDelta[]): SeriesDelta {
-  if (parts.length === 1) return parts[0];
-  const join = <Value>(column: (part: SeriesDelta) => readonly Value[]): Value[] => parts.flatMap(column);
-  return {
-    length: parts.reduce((sum, part) => sum + part.length, 0),
-    jobId: join((part) => part.jobId),
-    location: join((part) => part.location),
-    isNew: join((part) => part.isNew),
-    oldEpoch: join((part) => part.oldEpoch),
-    oldSlot: join((part) => part.oldSlot),
-    epoch: join((part) => part.epoch),
-    slot: join((part) => part.slot),
-    lastTs: join((part) => part.lastTs),
-    lastOutcome: join((part) => part.lastOutcome),
-    lastReason: join((part) => part.lastReason),
-    lastStatus: join((part) => part.lastStatus),
-    lastRt: join((part) => part.lastRt),
-    sinceSlot: join((part) => part.sinceSlot),
-    outcomes: parts[0].outcomes.map((_, outcome) => join((part) => part.outcomes[outcome])),
-    oldCount: join((part) => part.oldCount),
-    oldCodes: join((part) => part.oldCodes),
-    codes: join((part) => part.codes),
-    allCodes: join((part) => part.allCodes),
-    isExact: join((part) => part.isExact),
-  };
+  return new Map([...topics].map(([topic, group]) => [topic, concatSeries(group.map((delta) => delta.series))]));
 }

@@ -13,11 +13,16 @@ export function namedIn(counters: Iterable<string>): Set<string> {
 
 /** The named statuses, as `job_id topic location`, of series that have as many as they may; any other names all of its own. */
 export function namedStatuses(
-  counted: ReadonlyArray<{ jobId: number; topic: string; location: string; codes: Readonly<Record<string, number>> }>,
+  counted: ReadonlyArray<{
+    jobId: number;
+    topic: string;
+    location: string;
+    statusCounts: Readonly<Record<string, number>>;
+  }>,
 ): Map<string, Set<string>> {
   return new Map(
-    counted.flatMap(({ jobId, topic, location, codes }) => {
-      const statuses = Object.keys(codes);
+    counted.flatMap(({ jobId, topic, location, statusCounts }) => {
+      const statuses = Object.keys(statusCounts);
       if (statuses.length < MAX_NAMED_STATUSES) return [];
       return [[`${jobId} ${topic} ${location}`, namedIn(statuses)] as const];
     }),
@@ -32,12 +37,12 @@ export class NamedStatuses {
   readonly changed = new Set<number>();
   readonly #ofSeries = new Map<number, Set<string>>();
 
-  /** Whether `status` is among the named ones, perhaps from now on. `codes`: the stored counters, as JSON text. */
-  name(row: number, series: number, status: string, codes: string): boolean {
+  /** Whether `status` is among the named ones, perhaps from now on. `statusCounts`: the stored counters, as JSON text. */
+  name(row: number, series: number, status: string, statusCounts: string): boolean {
     if (status === OTHER_STATUS) return true;
     let named = this.#ofSeries.get(series);
     if (!named) {
-      named = namedIn(Object.keys(JSON.parse(codes) as object));
+      named = namedIn(Object.keys(JSON.parse(statusCounts) as object));
       this.#ofSeries.set(series, named);
     }
     if (named.has(status)) return true;

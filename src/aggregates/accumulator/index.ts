@@ -1,10 +1,10 @@
+import { Interner } from '../../messages/interner.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
 import { NUMBER_COLUMNS } from '../columns.ts';
 import { bucketStart } from '../granularity.ts';
 import { binOf } from '../histogram.ts';
 import { type ExtraMetric, type GranularityPlan, planMetrics } from '../metrics-plan.ts';
 import { addAmount, mergeNumbers } from '../number-aggregate.ts';
-import { TextMap } from '../text-map.ts';
 import { CellLog } from './cell-log.ts';
 import { CellTable, groupBy } from './cell-table.ts';
 import { extrasOf, MetricDeltas } from './deltas.ts';
@@ -42,7 +42,7 @@ export class Accumulator {
   readonly #extras: readonly ExtraMetric[];
   readonly #ids: SeriesIds;
   readonly #ownsIds: boolean;
-  readonly #statuses = new TextMap();
+  readonly #statuses = new Interner();
   readonly #cells = new CellLog();
   #rows = new RowTable();
   /** Per row the states of #extras; empty without any. */
@@ -245,7 +245,7 @@ export class Accumulator {
     if (BYTES.isKept) this.#countBytes(columns.bytes[row], target, times);
     if (OTHERS.length > 0) addOthers(values, at, columns, row, times);
     const status = columns.status[row];
-    if (status !== NO_STATUS) this.#countStatus(target, 1 + this.#statuses.idOf(columns.statuses, status), times);
+    if (status !== NO_STATUS) this.#countStatus(target, 1 + this.#statuses.translate(columns.statuses, status), times);
     const reason = columns.reason[row];
     if (reason !== NO_REASON) this.#countCell(target, REASON_CODE + reason, times);
     if (this.#extras.length > 0) this.#addExtras(this.#states[target], columns, row, times);

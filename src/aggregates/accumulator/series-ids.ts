@@ -1,10 +1,10 @@
+import { Interner } from '../../messages/interner.ts';
 import type { ResultColumns } from '../../messages/result-columns.ts';
-import { TextMap } from '../text-map.ts';
 import { SeriesIndex } from './series-index.ts';
 
-/** Dense numbers of series (a job at a location), which whoever keeps something per series can share: looked up once. */
+/** Dense numbers of series (a job at a location), to be shared by all that is kept per series: looked up once. */
 export class SeriesIds {
-  readonly #locations = new TextMap();
+  readonly #locations = new Interner();
   readonly #series = new SeriesIndex();
 
   get size(): number {
@@ -28,16 +28,16 @@ export class SeriesIds {
 
   /** The series of a row; a new number if it has none yet. */
   idOf(columns: ResultColumns, row: number): number {
-    return this.#series.idOf(columns.jobId[row], this.#locations.idOf(columns.locations, columns.location[row]));
+    return this.#series.idOf(columns.jobId[row], this.#locations.translate(columns.locations, columns.location[row]));
   }
 
   idOfSeries(jobId: number, location: string): number {
-    return this.#series.idOf(jobId, this.#locations.idOf([location], 0));
+    return this.#series.idOf(jobId, this.#locations.fromText(location));
   }
 
-  /** Starts anew: all numbers are void. */
+  /** Forgets all series; numbers given before are void. */
   clear(): void {
     this.#series.clear();
-    this.#locations.trim(-1);
+    this.#locations.clear();
   }
 }

@@ -1,10 +1,11 @@
 import type { SeriesIds } from '../../aggregates/accumulator/series-ids.ts';
 import { doubled } from '../../aggregates/accumulator/series-index.ts';
 import { OUTCOMES, REASONS } from '../../messages/check-result.ts';
+import { Interner } from '../../messages/interner.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
 import { NamedStatuses } from '../named-statuses.ts';
-import { Names } from '../names.ts';
 import type { SeriesDelta, SeriesKey, SeriesMoves, SeriesState } from '../tables/series.ts';
+import { KEY, rowOf, STATE } from '../tables/series-columns.ts';
 import { JobLocations } from './locations.ts';
 
 /** How many slots of a block were counted, and why the others were not. */
@@ -23,7 +24,7 @@ export interface Tally {
 const EPOCH = 0;
 const SLOT = 1;
 /** IS_NEW or IS_STORED, and TOUCHED when this delta changes the series. */
-const STATE = 2;
+const FLAGS = 2;
 const LAST_TS = 3;
 const LAST_RT = 4;
 const SINCE = 5;
@@ -61,11 +62,11 @@ export class SeriesProgress {
   /** Series below this number have a row. */
   #size = 0;
   readonly #ids: SeriesIds;
-  #statuses = new Names();
+  #statuses = new Interner();
   #touched: number[] = [];
   /** Totals by series: results counted, and their statuses as JSON text. */
   #counts = new Float64Array(64);
-  #codes: string[] = [];
+  #statusCounts: string[] = [];
   /** The series of the last seal, in its order. */
   #sealed: number[] = [];
   readonly #named = new NamedStatuses();
@@ -138,15 +139,15 @@ export class SeriesProgress {
       this.#baseEpoch[index] = rows[at + EPOCH] = state.epoch;
       this.#baseSlot[index] = rows[at + SLOT] = state.slot;
       this.#counts[index] = state.count;
-      this.#codes[index] = state.codes;
-      rows[at + STATE] = state.isNew ? IS_NEW : IS_STORED;
+      this.#statusCounts[index] = state.statusCounts;
+      rows[at + FLAGS] = state.isNew ? IS_NEW : IS_STORED;
       rows[at + LAST_TS] = state.lastTs ?? -1;
       rows[at + LAST_RT] = state.lastRt ?? -1;
       rows[at + SINCE] = state.sinceSlot ?? -1;
       rows[at + LAST_KIND] = pack(
         state.lastOutcome === null ? -1 : OUTCOMES.indexOf(state.lastOutcome),
         state.lastReason === null ? -1 : REASONS.indexOf(state.lastReason),
-        state.lastStatus === null ? -1 : this.#statuses.idOf(state.lastStatus),
+        state.lastStatus === null ? -1 : this.#statuses.fromText(state.lastStatus),
       );
     }
     this.#reach(this.#ids.size);
@@ -170,7 +171,6 @@ export class SeriesProgress {
   ): void {
     const { epoch, slot: slots, slots: ranges } = columns;
     const rows = this.#rows;
-    const statusIds = this.#statuses.map(columns.statuses);
     this.#named.unnamed = [];
     let results = 0;
     for (let row = from; row < to; row++) {
@@ -181,11 +181,11 @@ export class SeriesProgress {
         rows[at + SLOT] = slot;
         counted[row] = 1;
         results++;
-        if (rows[at + STATE] < TOUCHED) this.#touch(series[row]);
-        this.#note(columns, row, at, slot, statusIds);
+        if (rows[at + FLAGS] < TOUCHED) this.#touch(series[row]);
+        this.#note(columns, row, at, slot);
       } else {
         const wanted = slot >= 0 || foreign;
-        counted[row] = wanted ? this.#countOther(columns, row, series[row], tally, statusIds) : 0;
+        counted[row] = wanted ? this.#countOther(columns, row, series[row], tally) : 0;
       }
     }
     tally.results += results;
@@ -201,11 +201,10 @@ export class SeriesProgress {
 
   /** Counts the foreign lines among all rows, and no others. */
   countForeign(columns: ResultColumns, series: Int32Array, counted: Int32Array, tally: Tally): void {
-    const statusIds = this.#statuses.map(columns.statuses);
     this.#named.unnamed = [];
     for (let row = 0; row < columns.length; row++) {
       const isForeign = columns.slot[row] < 0;
-      counted[row] = isForeign ? this.#countOther(columns, row, series[row], tally, statusIds) : 0;
+      counted[row] = isForeign ? this.#countOther(columns, row, series[row], tally) : 0;
     }
   }
 
@@ -220,7 +219,7 @@ export class SeriesProgress {
       length: order.length,
       jobId: order.map((index) => this.#ids.jobIds[index]),
       location: order.map((index) => this.#ids.names[this.#ids.locations[index]]),
-      isNew: column(STATE).map((state) => (state & IS_NEW) !== 0),
+      isNew: column(FLAGS).map((state) => (state & IS_NEW) !== 0),
       oldEpoch: order.map((index) => this.#baseEpoch[index]),
       oldSlot: order.map((index) => this.#baseSlot[index]),
       epoch: column(EPOCH),
@@ -232,7 +231,7 @@ export class SeriesProgress {
       lastRt: nullable(LAST_RT),
       sinceSlot: nullable(SINCE),
       oldCount: order.map((index) => this.#counts[index]),
-      oldCodes: order.map((index) => this.#codes[index]),
+      oldStatusCounts: order.map((index) => this.#statusCounts[index]),
       isExact: order.map((index) => this.#named.changed.has(index)),
     };
     this.#named.changed.clear();
@@ -240,7 +239,7 @@ export class SeriesProgress {
       const at = index * STRIDE;
       this.#baseEpoch[index] = rows[at + EPOCH];
       this.#baseSlot[index] = rows[at + SLOT];
-      rows[at + STATE] = IS_STORED;
+      rows[at + FLAGS] = IS_STORED;
     }
     this.#touched = [];
     this.#sealed = order;
@@ -248,10 +247,10 @@ export class SeriesProgress {
   }
 
   /** What the totals are after the delta that was sealed last. */
-  setTotals({ oldCount, outcomes, allCodes }: SeriesDelta): void {
-    for (const [position, index] of this.#sealed.entries()) {
-      this.#counts[index] = outcomes.reduce((sum, counts) => sum + counts[position], oldCount[position]);
-      this.#codes[index] = allCodes[position];
+  setTotals({ oldCount, newStatusCounts, up, degraded, down, missed }: SeriesDelta): void {
+    for (const [at, index] of this.#sealed.entries()) {
+      this.#counts[index] = oldCount[at] + up[at] + degraded[at] + down[at] + missed[at];
+      this.#statusCounts[index] = newStatusCounts[at];
     }
   }
 
@@ -260,40 +259,30 @@ export class SeriesProgress {
    * called straight after `seal` and `setTotals`. What is forgotten is read again when it is seen again.
    */
   forgetIdle(keep: SeriesMoves): void {
-    const [counts, codes] = [this.#sealed.map((at) => this.#counts[at]), this.#sealed.map((at) => this.#codes[at])];
+    const kept = this.#sealed.map((index, row) => ({
+      ...rowOf(KEY, keep, row),
+      ...rowOf(STATE, keep, row),
+      count: this.#counts[index],
+      statusCounts: this.#statusCounts[index],
+    }));
     this.#ids.clear();
-    this.#statuses = new Names();
+    this.#statuses = new Interner();
     this.#size = 0;
     this.#loaded = 0;
     this.#rows = new Float64Array(64 * STRIDE);
     this.#baseEpoch = new Float64Array(64);
     this.#baseSlot = new Float64Array(64);
     this.#counts = new Float64Array(64);
-    this.#codes = [];
+    this.#statusCounts = [];
     this.#sealed = [];
     this.#named.clear();
     this.#locations.clear();
     this.#surplus.clear();
-    this.load(
-      Array.from({ length: keep.length }, (_, row) => ({
-        jobId: keep.jobId[row],
-        location: keep.location[row],
-        epoch: keep.epoch[row],
-        slot: keep.slot[row],
-        lastTs: keep.lastTs[row],
-        lastOutcome: keep.lastOutcome[row],
-        lastReason: keep.lastReason[row],
-        lastStatus: keep.lastStatus[row],
-        lastRt: keep.lastRt[row],
-        sinceSlot: keep.sinceSlot[row],
-        count: counts[row],
-        codes: codes[row],
-      })),
-    );
+    this.load(kept);
   }
 
-  /** Whatever is not simply the next result of its series. Answers how many slots count. */
-  #countOther(columns: ResultColumns, row: number, index: number, tally: Tally, statusIds: readonly number[]): number {
+  /** Counts a row that is not simply the next result of its series. Returns how many slots count. */
+  #countOther(columns: ResultColumns, row: number, index: number, tally: Tally): number {
     const rows = this.#rows;
     const at = index * STRIDE;
     const slot = columns.slot[row];
@@ -302,8 +291,8 @@ export class SeriesProgress {
       this.#touch(index);
       // Foreign lines come in any order: an old one does not become the last result.
       const ts = columns.ts[row];
-      if (ts >= rows[at + LAST_TS]) this.#note(columns, row, at, ts, statusIds);
-      else this.#name(columns, row, at, statusIds);
+      if (ts >= rows[at + LAST_TS]) this.#note(columns, row, at, ts);
+      else this.#name(columns, row, at);
       return 1;
     }
     const size = columns.slots[row];
@@ -327,38 +316,39 @@ export class SeriesProgress {
     if (size === 0) return 0;
     tally.results += fresh;
     tally.duplicates += size - fresh;
-    this.#note(columns, row, at, slot - (fresh - 1) * columns.periodMs[row], statusIds);
+    this.#note(columns, row, at, slot - (fresh - 1) * columns.periodMs[row]);
     return fresh;
   }
 
   /** The last result of the series at `at` is this row, which began at `sinceMs`. */
-  #note(columns: ResultColumns, row: number, at: number, sinceMs: number, statusIds: readonly number[]): void {
+  #note(columns: ResultColumns, row: number, at: number, sinceMs: number): void {
     const rows = this.#rows;
     const outcome = columns.outcome[row];
     if ((rows[at + LAST_KIND] & OUTCOME_MASK) !== outcome + 1) rows[at + SINCE] = sinceMs;
     const reason = columns.reason[row];
     const status = columns.status[row];
-    if (status !== NO_STATUS && statusIds[status] + 1 !== rows[at + NAMED]) this.#name(columns, row, at, statusIds);
+    const statusId = status === NO_STATUS ? -1 : this.#statuses.translate(columns.statuses, status);
+    if (statusId >= 0 && statusId + 1 !== rows[at + NAMED]) this.#name(columns, row, at);
     rows[at + LAST_KIND] =
       outcome +
       1 + // pack(), written out: this is done for every result.
       (reason === NO_REASON ? 0 : (reason + 1) << REASON_SHIFT) +
-      (status === NO_STATUS ? 0 : (statusIds[status] + 1) << STATUS_SHIFT);
+      ((statusId + 1) << STATUS_SHIFT);
     rows[at + LAST_TS] = columns.ts[row];
     rows[at + LAST_RT] = columns.rtMicros[row];
   }
 
   /** Sees to it that the status of a row is named for its series, or that the row counts as another one. */
-  #name(columns: ResultColumns, row: number, at: number, statusIds: readonly number[]): void {
+  #name(columns: ResultColumns, row: number, at: number): void {
     const status = columns.status[row];
     if (status === NO_STATUS) return;
     const index = at / STRIDE;
-    if (this.#named.name(row, index, columns.statuses[status], this.#codes[index]))
-      this.#rows[at + NAMED] = statusIds[status] + 1;
+    if (this.#named.name(row, index, columns.statuses[status], this.#statusCounts[index]))
+      this.#rows[at + NAMED] = this.#statuses.translate(columns.statuses, status) + 1;
   }
 
   #touch(index: number): void {
-    const at = index * STRIDE + STATE;
+    const at = index * STRIDE + FLAGS;
     if (this.#rows[at] >= TOUCHED) return;
     this.#rows[at] += TOUCHED;
     this.#touched.push(index);
@@ -375,12 +365,12 @@ export class SeriesProgress {
     for (; this.#size < size; this.#size++) {
       const start = this.#size * STRIDE;
       this.#rows.fill(-1, start, start + STRIDE);
-      this.#rows[start + STATE] = IS_NEW;
+      this.#rows[start + FLAGS] = IS_NEW;
       this.#rows[start + LAST_KIND] = 0;
       this.#baseEpoch[this.#size] = -1;
       this.#baseSlot[this.#size] = -1;
       this.#counts[this.#size] = 0;
-      this.#codes[this.#size] = '{}';
+      this.#statusCounts[this.#size] = '{}';
     }
   }
 

@@ -8,11 +8,12 @@ import { RawResults, type RawResultsTaken, type ResultsStore } from '../raw-resu
 import { type DeadLetter, readRefusedLines } from '../tables/dead-letters.ts';
 import { readEpochFloors } from '../tables/offsets.ts';
 import type { ResultPlace } from '../tables/repair.ts';
+import type { CountedSeries } from '../tables/series.ts';
 import { type ResultsExpected, Shadow } from '../verify/shadow.ts';
 import { ShadowRows } from '../verify/shadow-rows.ts';
 import type { ShadowSeries } from '../verify/shadow-series.ts';
 import { addTally, emptyTally, type ShadowTally } from '../verify/shadow-tally.ts';
-import { type CountedSeries, readCountedOffsets } from '../verify/stored-rows.ts';
+import { readCountedOffsets } from '../verify/stored-rows.ts';
 
 export interface RecountOptions {
   database: Queryable;

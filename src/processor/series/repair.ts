@@ -9,8 +9,8 @@ import { namedStatuses } from '../named-statuses.ts';
 import { RESULTS_STRETCH_MS, type ResultsStore } from '../raw-results.ts';
 import { readEpochFloors } from '../tables/offsets.ts';
 import { whileCountingWaits } from '../tables/pause.ts';
-import { readLastSlot, readSeriesOfJob, repairSeries, type SeriesRepair } from '../tables/repair.ts';
-import type { CountedSeries } from '../verify/stored-rows.ts';
+import { readLastSlot, repairSeries, type SeriesRepair } from '../tables/repair.ts';
+import { type CountedSeries, readSeriesOfJob } from '../tables/series.ts';
 import { AHEAD_MS, type Recount, recountSeries } from './recount.ts';
 
 export type { SeriesRepair } from '../tables/repair.ts';
@@ -90,13 +90,13 @@ async function plan(options: RepairOptions, database: Queryable): Promise<Repair
 /** The series as the stream has it from its first line on. */
 function counted(series: CountedSeries, { right }: Recount, firstEpoch: number): CountedSeries {
   const { jobId, location, topic } = series;
-  const codes = { ...right?.codes };
+  const statusCounts = { ...right?.statusCounts };
   // A series that has named as many statuses as it may goes on naming those.
-  for (const names of namedStatuses([series]).values()) for (const name of names) codes[name] ??= 0;
+  for (const names of namedStatuses([series]).values()) for (const name of names) statusCounts[name] ??= 0;
   const last = right?.last ?? NOTHING;
   const outcomes = right?.outcomes ?? { up: 0, degraded: 0, down: 0, missed: 0 };
   const place = { jobId, location, topic, epoch: right?.epoch ?? firstEpoch, slot: right?.slot ?? -1 };
-  return { ...place, ...outcomes, ...last, codes, count: right?.count ?? 0 };
+  return { ...place, ...outcomes, ...last, statusCounts, count: right?.count ?? 0 };
 }
 
 /** The series as it is, less what the lines did that the stream still has, as far as that can be told. */
@@ -105,14 +105,20 @@ function corrected(
   { right, counted }: Recount,
   { highestEpoch, latestMs, lastSlot }: { highestEpoch: number; latestMs: number; lastSlot: number },
 ): CountedSeries {
-  const fixed = { ...series, codes: { ...series.codes } };
+  const fixed = { ...series, statusCounts: { ...series.statusCounts } };
   const better = (stored: number, is = 0, ought = 0) => Math.max(stored + ought - is, ought, 0);
   for (const outcome of OUTCOMES) {
     fixed[outcome] = better(series[outcome], counted?.outcomes[outcome], right?.outcomes[outcome]);
   }
   fixed.count = OUTCOMES.reduce((sum, outcome) => sum + fixed[outcome], 0);
-  for (const code of new Set(Object.keys({ ...series.codes, ...counted?.codes, ...right?.codes }))) {
-    fixed.codes[code] = better(series.codes[code] ?? 0, counted?.codes[code], right?.codes[code]);
+  for (const status of new Set(
+    Object.keys({ ...series.statusCounts, ...counted?.statusCounts, ...right?.statusCounts }),
+  )) {
+    fixed.statusCounts[status] = better(
+      series.statusCounts[status] ?? 0,
+      counted?.statusCounts[status],
+      right?.statusCounts[status],
+    );
   }
   fixed.epoch = right && right.epoch >= 0 ? right.epoch : Math.min(series.epoch, highestEpoch);
   fixed.slot = series.slot < 0 ? series.slot : right && right.slot >= 0 ? right.slot : lastSlot;

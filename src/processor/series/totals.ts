@@ -1,17 +1,18 @@
 import type { MetricDeltas } from '../../aggregates/accumulator/deltas.ts';
 import { OUTCOME, STATUS_CODE, STRIDE } from '../../aggregates/accumulator/layout.ts';
+import { OUTCOMES } from '../../messages/check-result.ts';
 import type { SeriesDelta, SeriesMoves } from '../tables/series.ts';
 
 /**
- * What the series of a delta have more of: outcomes and statuses, summed up over the rows of the longest granularity,
+ * Adds to the changes of series what their totals grow by: outcomes and statuses, summed up over the rows of the longest granularity,
  * which every counted result is part of exactly once. Counting them result by result would cost more than the rest.
  */
 export function withTotals(moves: SeriesMoves, { arrays }: MetricDeltas): SeriesDelta {
   const { length } = moves;
   const { plans, level, jobId, location, locations, values, cellStart, cellEnd, cellCode, cellCount, statuses } =
     arrays;
-  const outcomes = [0, 1, 2, 3].map(() => new Array<number>(length).fill(0));
-  const codes: Array<Map<number, number> | undefined> = new Array(length);
+  const outcomes = OUTCOMES.map(() => new Array<number>(length).fill(0));
+  const counts: Array<Map<number, number> | undefined> = new Array(length);
   const positions = positionsOf(moves, locations);
   const longest = plans.length - 1;
   for (let row = 0; row < arrays.length; row++) {
@@ -22,18 +23,21 @@ export function withTotals(moves: SeriesMoves, { arrays }: MetricDeltas): Series
       outcomes[outcome][position] += values[row * STRIDE + OUTCOME + outcome];
     for (let cell = cellStart[row]; cell < cellEnd[row]; cell++) {
       if (cellCode[cell] < STATUS_CODE) continue;
-      const counts = codes[position] ?? new Map<number, number>();
-      codes[position] = counts;
+      const ofSeries = counts[position] ?? new Map<number, number>();
+      counts[position] = ofSeries;
       const status = cellCode[cell] - STATUS_CODE;
-      counts.set(status, (counts.get(status) ?? 0) + cellCount[cell]);
+      ofSeries.set(status, (ofSeries.get(status) ?? 0) + cellCount[cell]);
     }
   }
   const names = statuses.map((status) => JSON.stringify(status));
+  const [up, degraded, down, missed] = outcomes;
   return {
     ...moves,
-    outcomes,
-    codes: Array.from(codes, (counts) => toJson(counts, names)),
-    allCodes: Array.from(codes, (counts, position) => addCodes(moves.oldCodes[position], counts, statuses)),
+    ...{ up, degraded, down, missed },
+    statusCounts: Array.from(counts, (added) => toJson(added, names)),
+    newStatusCounts: Array.from(counts, (added, position) =>
+      addCounts(moves.oldStatusCounts[position], added, statuses),
+    ),
   };
 }
 
@@ -60,7 +64,7 @@ function toJson(counts: Map<number, number> | undefined, names: readonly string[
 }
 
 /** The counters of JSON text with others added. */
-function addCodes(old: string, counts: Map<number, number> | undefined, statuses: readonly string[]): string {
+function addCounts(old: string, counts: Map<number, number> | undefined, statuses: readonly string[]): string {
   if (counts === undefined) return old;
   const sums = new Map(Object.entries(JSON.parse(old) as Record<string, number>));
   for (const [status, count] of counts) sums.set(statuses[status], (sums.get(statuses[status]) ?? 0) + count);

@@ -1,7 +1,7 @@
 import type { Queryable, Transaction } from '../../postgres/database.ts';
-import { COUNTED_SERIES, type CountedSeries } from '../verify/stored-rows.ts';
 import { type DeadLetter, insertDeadLetters } from './dead-letters.ts';
 import { copyResults } from './results.ts';
+import { type CountedSeries, replaceSeries } from './series.ts';
 
 /** Where a raw result came from, as far as its row says. */
 export interface ResultPlace {
@@ -33,19 +33,6 @@ export interface SeriesRepair {
   added: ReadonlyArray<{ chunks: readonly Buffer[]; stretches: readonly number[] }>;
   /** Raw results to delete. */
   removed: readonly ResultPlace[];
-}
-
-export async function readSeriesOfJob(
-  database: Queryable,
-  { jobId, location, topic }: { jobId: number; location?: string | undefined; topic?: string | undefined },
-): Promise<CountedSeries[]> {
-  const { rows } = await database.query<CountedSeries>(
-    `SELECT ${COUNTED_SERIES} FROM series_progress
-     WHERE job_id = $1 AND ($2::text IS NULL OR location = $2) AND ($3::text IS NULL OR topic = $3)
-     ORDER BY topic, location`,
-    [jobId, location ?? null, topic ?? null],
-  );
-  return rows;
 }
 
 /** The greatest slot up to `latestMs` that raw results know of; the end of the last minute or so counted; or -1. */
@@ -85,17 +72,7 @@ export async function repairSeries(
       [topic, partition, results, foreign, duplicates, fenced, deadLetters],
     );
   }
-  const { epoch, slot, lastTs, lastOutcome, lastReason, lastStatus, lastRt, sinceSlot } = becomes;
-  const { count, up, degraded, down, missed, codes } = becomes;
-  await tx.query(
-    `UPDATE series_progress SET epoch = $4, slot = $5, last_ts = $6, last_outcome = $7, last_reason = $8, last_status = $9,
-       last_rt = $10, since_slot = $11, count = $12, up = $13, degraded = $14, down = $15, missed = $16, codes = $17
-     WHERE job_id = $1 AND location = $2 AND topic = $3`,
-    [
-      ...[jobId, location, topic, epoch, slot, lastTs, lastOutcome, lastReason, lastStatus, lastRt, sinceSlot],
-      ...[count, up, degraded, down, missed, JSON.stringify(codes)],
-    ],
-  );
+  await replaceSeries(tx, becomes);
   for (const [table, column] of [
     ['metrics', 'dt'],
     ['results', 'at'],

@@ -1,62 +1,55 @@
 import { shardSql } from '../../jobs/shard.ts';
-import type { Outcome, Reason } from '../../messages/check-result.ts';
 import { CopyBuffer } from '../../postgres/copy-buffer.ts';
 import type { Queryable, Transaction } from '../../postgres/database.ts';
+import {
+  ADDED,
+  BEFORE,
+  KEY,
+  LAST_RESULT,
+  namesOf,
+  OUTCOME_TOTALS,
+  type SeriesLists,
+  type SeriesRow,
+  STATE,
+  selectionOf,
+} from './series-columns.ts';
 
-export interface SeriesKey {
-  jobId: number;
-  location: string;
-}
+export type SeriesKey = SeriesRow<typeof KEY>;
 
 /** How far a series has been counted, as stored. */
-export interface SeriesState extends SeriesKey {
-  epoch: number;
-  slot: number;
-  lastTs: number | null;
-  lastOutcome: Outcome | null;
-  lastReason: Reason | null;
-  lastStatus: string | null;
-  lastRt: number | null;
-  sinceSlot: number | null;
+export interface SeriesState extends SeriesKey, SeriesRow<typeof STATE> {
   /** Results counted so far, and how many had which status, as JSON text. */
   count: number;
-  codes: string;
+  statusCounts: string;
   /** It has no row yet, but results of epochs below this one belong to the time before a reset. */
   isNew?: boolean;
 }
 
-/** Changes of many series of one topic, as columns of equal length: from where to where each went, and its last result. */
-export interface SeriesMoves {
+const MOVES = { ...KEY, ...BEFORE, ...STATE };
+const DELTA = { ...MOVES, ...ADDED };
+
+/** A series as stored, with its totals. */
+export interface CountedSeries extends SeriesKey, SeriesRow<typeof STATE>, SeriesRow<typeof OUTCOME_TOTALS> {
+  topic: string;
+  count: number;
+  statusCounts: Record<string, number>;
+}
+
+/** Changes of many series of one topic: from where to where each went, and its last result. */
+export interface SeriesMoves extends SeriesLists<typeof MOVES> {
   readonly length: number;
-  readonly jobId: readonly number[];
-  readonly location: readonly string[];
-  /** It had no row when it was read. */
-  readonly isNew: readonly boolean[];
-  readonly oldEpoch: readonly number[];
-  readonly oldSlot: readonly number[];
-  readonly epoch: readonly number[];
-  readonly slot: readonly number[];
-  readonly lastTs: ReadonlyArray<number | null>;
-  readonly lastOutcome: ReadonlyArray<Outcome | null>;
-  readonly lastReason: ReadonlyArray<Reason | null>;
-  readonly lastStatus: ReadonlyArray<string | null>;
-  /** Microseconds. */
-  readonly lastRt: ReadonlyArray<number | null>;
-  readonly sinceSlot: ReadonlyArray<number | null>;
-  /** The totals before, as SeriesState has them. */
-  readonly oldCount: readonly number[];
-  readonly oldCodes: readonly string[];
-  /** Which statuses are named for the series mattered: its totals must still be the old ones. */
-  readonly isExact: readonly boolean[];
 }
 
 /** The same with what is added to their totals. */
-export interface SeriesDelta extends SeriesMoves {
-  /** What is added, per outcome in the order of OUTCOMES. */
-  readonly outcomes: ReadonlyArray<readonly number[]>;
-  /** Status counters to add, as JSON text, and what they are together with the old ones. */
-  readonly codes: readonly string[];
-  readonly allCodes: readonly string[];
+export interface SeriesDelta extends SeriesMoves, SeriesLists<typeof ADDED> {}
+
+/** The series of several deltas as one. */
+export function concatSeries(parts: readonly SeriesDelta[]): SeriesDelta {
+  if (parts.length === 1) return parts[0];
+  const keys = Object.keys(DELTA) as Array<keyof typeof DELTA>;
+  const lists = keys.map((key) => [key, parts.flatMap((part) => part[key] as readonly unknown[])] as const);
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  return { ...(Object.fromEntries(lists) as unknown as SeriesLists<typeof DELTA>), length };
 }
 
 export async function readSeries(
@@ -65,9 +58,9 @@ export async function readSeries(
   keys: readonly SeriesKey[],
 ): Promise<SeriesState[]> {
   const { rows } = await database.query<SeriesState>(
-    `SELECT k.job_id AS "jobId", k.location, coalesce(s.epoch, f.epoch + 1) AS epoch, coalesce(s.slot, -1) AS slot, s.last_ts AS "lastTs", s.last_outcome AS "lastOutcome",
-       s.last_reason AS "lastReason", s.last_status AS "lastStatus", s.last_rt AS "lastRt", s.since_slot AS "sinceSlot",
-       coalesce(s.count, 0) AS count, coalesce(s.codes::text, '{}') AS codes, s.job_id IS NULL AS "isNew"
+    `SELECT k.job_id AS "jobId", k.location, coalesce(s.epoch, f.epoch + 1) AS epoch, coalesce(s.slot, -1) AS slot,
+       ${selectionOf(LAST_RESULT, 's')}, coalesce(s.count, 0) AS count, coalesce(s.codes::text, '{}') AS "statusCounts",
+       s.job_id IS NULL AS "isNew"
      FROM unnest($2::int[], $3::text[]) AS k (job_id, location)
      LEFT JOIN series_progress s ON s.job_id = k.job_id AND s.location = k.location AND s.topic = $1
      LEFT JOIN epoch_floors f ON f.location = k.location AND f.shard = ${shardSql('k.job_id')}
@@ -75,6 +68,45 @@ export async function readSeries(
     [topic, keys.map((key) => key.jobId), keys.map((key) => key.location)],
   );
   return rows;
+}
+
+const COUNTED = `${selectionOf({ ...KEY, ...STATE, ...OUTCOME_TOTALS }, 's')}, topic, count, codes AS "statusCounts"`;
+
+export async function readCountedSeries(database: Queryable, topics: readonly string[]): Promise<CountedSeries[]> {
+  const { rows } = await database.query<CountedSeries>(
+    `SELECT ${COUNTED} FROM series_progress s WHERE topic = ANY ($1)`,
+    [topics],
+  );
+  return rows;
+}
+
+export async function readSeriesOfJob(
+  database: Queryable,
+  { jobId, location, topic }: { jobId: number; location?: string | undefined; topic?: string | undefined },
+): Promise<CountedSeries[]> {
+  const { rows } = await database.query<CountedSeries>(
+    `SELECT ${COUNTED} FROM series_progress s
+     WHERE job_id = $1 AND ($2::text IS NULL OR location = $2) AND ($3::text IS NULL OR topic = $3)
+     ORDER BY topic, location`,
+    [jobId, location ?? null, topic ?? null],
+  );
+  return rows;
+}
+
+/** Overwrites a row, whoever counts it. */
+export async function replaceSeries(tx: Transaction, series: CountedSeries): Promise<void> {
+  const columns = { ...STATE, ...OUTCOME_TOTALS };
+  const names = [...namesOf(columns), 'count', 'codes'];
+  const keys = Object.keys(columns) as Array<keyof typeof columns>;
+  await tx.query(
+    `UPDATE series_progress SET ${names.map((name, at) => `${name} = $${at + 4}`).join(', ')}
+     WHERE job_id = $1 AND location = $2 AND topic = $3`,
+    [
+      ...[series.jobId, series.location, series.topic],
+      ...keys.map((key) => series[key]),
+      ...[series.count, JSON.stringify(series.statusCounts)],
+    ],
+  );
 }
 
 /** How many locations these jobs have in the topic. */
@@ -91,42 +123,18 @@ export async function countLocations(
   return new Map(rows.map(({ jobId, count }) => [jobId, count]));
 }
 
-/** The columns of copyMoves, in their order, and the type of each. */
-const COLUMNS = {
-  is_new: 'boolean',
-  job_id: 'integer',
-  location: 'text',
-  old_epoch: 'bigint',
-  old_slot: 'bigint',
-  epoch: 'bigint',
-  slot: 'bigint',
-  last_ts: 'bigint',
-  last_outcome: 'text',
-  last_reason: 'text',
-  last_status: 'text',
-  last_rt: 'bigint',
-  since_slot: 'bigint',
-  up: 'bigint',
-  degraded: 'bigint',
-  down: 'bigint',
-  missed: 'bigint',
-  codes: 'jsonb',
-  old_count: 'bigint',
-  all_codes: 'jsonb',
-  is_exact: 'boolean',
-} as const;
-const NAMES = Object.keys(COLUMNS);
+const NAMES = namesOf(DELTA);
+const STATE_NAMES = namesOf(STATE).join(', ');
+const OUTCOMES = namesOf(OUTCOME_TOTALS);
 
 /** A connection keeps its table; another topic in the same transaction finds the rows of the one before. */
 const EMPTY_TABLE = `CREATE TEMP TABLE IF NOT EXISTS series_moves (
-  ${Object.entries(COLUMNS).map(([name, type]) => `${name} ${type}`)}
+  ${Object.values(DELTA).map(({ name, type }) => `${name} ${type}`)}
 ) ON COMMIT DELETE ROWS;
 DELETE FROM series_moves`;
 
-const INSERT = `INSERT INTO series_progress (job_id, location, topic, epoch, slot, last_ts, last_outcome, last_reason,
-    last_status, last_rt, since_slot, count, up, degraded, down, missed, codes)
-  SELECT job_id, location, $1, epoch, slot, last_ts, last_outcome, last_reason, last_status, last_rt, since_slot,
-    up + degraded + down + missed, up, degraded, down, missed, codes
+const INSERT = `INSERT INTO series_progress (job_id, location, topic, ${STATE_NAMES}, count, ${OUTCOMES.join(', ')}, codes)
+  SELECT job_id, location, $1, ${STATE_NAMES}, ${OUTCOMES.join(' + ')}, ${OUTCOMES.join(', ')}, codes
   FROM series_moves WHERE is_new
   ON CONFLICT (job_id, location, topic) DO NOTHING`;
 
@@ -134,11 +142,12 @@ const INSERT = `INSERT INTO series_progress (job_id, location, topic, epoch, slo
  * A row with the count that the mover knows has the codes it knows, so that they can be replaced; only where others have
  * added to it (foreign lines in two partitions) they are merged here.
  */
-const UPDATE = `UPDATE series_progress s SET epoch = d.epoch, slot = d.slot,
-    last_ts = d.last_ts, last_outcome = d.last_outcome, last_reason = d.last_reason, last_status = d.last_status,
-    last_rt = d.last_rt, since_slot = d.since_slot,
-    count = s.count + d.up + d.degraded + d.down + d.missed, up = s.up + d.up, degraded = s.degraded + d.degraded,
-    down = s.down + d.down, missed = s.missed + d.missed,
+const UPDATE = `UPDATE series_progress s SET
+    ${namesOf(STATE)
+      .map((name) => `${name} = d.${name}`)
+      .join(', ')},
+    count = s.count + ${OUTCOMES.map((name) => `d.${name}`).join(' + ')},
+    ${OUTCOMES.map((name) => `${name} = s.${name} + d.${name}`).join(', ')},
     codes = CASE WHEN d.codes = '{}' THEN s.codes WHEN s.count = d.old_count THEN d.all_codes ELSE (
       SELECT jsonb_object_agg(key, n) FROM (
         SELECT key, sum(value::bigint) AS n
@@ -150,8 +159,8 @@ const UPDATE = `UPDATE series_progress s SET epoch = d.epoch, slot = d.slot,
     AND (NOT d.is_exact OR s.count = d.old_count)`;
 
 /**
- * Compare-and-set of every series, with its totals and last result. Answers false when any of them is not as it was read:
- * someone else counts it, and the transaction must be rolled back.
+ * Compare-and-set of every series, with its totals and last result. Returns false when any of them is not as it was read:
+ * another processor counts it, and the transaction must be rolled back.
  */
 export async function moveSeries(tx: Transaction, topic: string, delta: SeriesDelta): Promise<boolean> {
   if (delta.length === 0) return true;
@@ -164,27 +173,19 @@ export async function moveSeries(tx: Transaction, topic: string, delta: SeriesDe
 
 function* copyMoves(delta: SeriesDelta): Generator<Buffer> {
   const buffer = new CopyBuffer();
+  const columns = Object.entries(DELTA).map(([key, { type }]) => ({ type, values: delta[key as keyof typeof DELTA] }));
   for (let row = 0; row < delta.length; row++) {
-    const full = buffer.row(NAMES.length);
+    const full = buffer.row(columns.length);
     if (full) yield full;
-    buffer.boolean(delta.isNew[row]);
-    buffer.int4(delta.jobId[row]);
-    buffer.text(delta.location[row]);
-    buffer.int8(delta.oldEpoch[row]);
-    buffer.int8(delta.oldSlot[row]);
-    buffer.int8(delta.epoch[row]);
-    buffer.int8(delta.slot[row]);
-    buffer.int8(delta.lastTs[row]);
-    buffer.text(delta.lastOutcome[row]);
-    buffer.text(delta.lastReason[row]);
-    buffer.text(delta.lastStatus[row]);
-    buffer.int8(delta.lastRt[row]);
-    buffer.int8(delta.sinceSlot[row]);
-    for (const counts of delta.outcomes) buffer.int8(counts[row]);
-    buffer.json(delta.codes[row]);
-    buffer.int8(delta.oldCount[row]);
-    buffer.json(delta.allCodes[row]);
-    buffer.boolean(delta.isExact[row]);
+    for (const { type, values } of columns) {
+      const value = values[row];
+      if (value === null) buffer.null();
+      else if (type === 'bigint') buffer.int8(value as number);
+      else if (type === 'text') buffer.text(value as string);
+      else if (type === 'integer') buffer.int4(value as number);
+      else if (type === 'boolean') buffer.boolean(value as boolean);
+      else buffer.json(value as string);
+    }
   }
   yield buffer.end();
 }

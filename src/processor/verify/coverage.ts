@@ -1,4 +1,5 @@
-import type { CountedSeries, VerifiedSpan } from './stored-rows.ts';
+import type { CountedSeries } from '../tables/series.ts';
+import type { VerifiedSpan } from './stored-rows.ts';
 
 /** What was due of one series in the range, against what is counted. */
 export interface SeriesCoverage {

@@ -9,6 +9,7 @@ import type { ResultsStore } from '../raw-results.ts';
 import { Retained } from '../retained.ts';
 import { readRefusedLines } from '../tables/dead-letters.ts';
 import { readEpochFloors } from '../tables/offsets.ts';
+import { type CountedSeries, readCountedSeries } from '../tables/series.ts';
 import { type CountSlots, checkCoverage } from './coverage.ts';
 import { emptyReport, type VerifyReport } from './report.ts';
 import { judgeOffset, judgeSeries, judgeSpan, type RowDifference } from './rows.ts';
@@ -19,10 +20,8 @@ import { addTally, emptyTally, type ShadowTally } from './shadow-tally.ts';
 import {
   beginSnapshot,
   type CountedOffset,
-  type CountedSeries,
   countMetricRows,
   readCountedOffsets,
-  readCountedSeries,
   readMetricRows,
   readRawResults,
   readRouting,

@@ -1,8 +1,9 @@
 import { OUTCOMES } from '../../messages/check-result.ts';
+import type { CountedSeries } from '../tables/series.ts';
 import type { CountSlots } from './coverage.ts';
 import type { ShadowSeries } from './shadow-series.ts';
 import type { ShadowTally } from './shadow-tally.ts';
-import type { CountedOffset, CountedSeries, VerifiedSpan } from './stored-rows.ts';
+import type { CountedOffset, VerifiedSpan } from './stored-rows.ts';
 
 /** A row of another table than metrics that is not what the log says. */
 export interface RowDifference {
@@ -47,7 +48,7 @@ export function judgeSeries(
   const mayHaveShutOut = !isWhole && [...shadow.lastSlotOf.keys()].some((epoch) => epoch < stored.epoch);
   if (!mayHaveShutOut) {
     for (const outcome of OUTCOMES) judge.compare(outcome, stored[outcome], shadow.outcomes[outcome], total);
-    judge.counters('codes', stored.codes, shadow.codes, total);
+    judge.counters('codes', stored.statusCounts, shadow.statusCounts, total);
   }
   judge.compare(
     'count',

@@ -1,4 +1,4 @@
-import { OUTCOMES, type Outcome, REASONS } from '../../messages/check-result.ts';
+import { OUTCOMES, type Outcome, REASONS, type Reason } from '../../messages/check-result.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
 import { OTHER_STATUS } from '../named-statuses.ts';
 
@@ -6,7 +6,7 @@ import { OTHER_STATUS } from '../named-statuses.ts';
 interface LastResult {
   lastTs: number;
   lastOutcome: Outcome;
-  lastReason: string | null;
+  lastReason: Reason | null;
   lastStatus: string | null;
   lastRt: number | null;
   /** Where the run of this outcome began. */
@@ -28,7 +28,7 @@ export class ShadowSeries {
   /** Slots counted, by outcome; foreign lines included. */
   readonly outcomes: Record<Outcome, number> = { up: 0, degraded: 0, down: 0, missed: 0 };
   /** Without a prototype: a status may be any text. */
-  readonly codes: Record<string, number> = Object.create(null);
+  readonly statusCounts: Record<string, number> = Object.create(null);
   last: LastResult | null = null;
   /** Whether the log shows the result before the run of the last outcome. */
   sinceIsKnown = false;
@@ -56,8 +56,8 @@ export class ShadowSeries {
     const outcome = OUTCOMES[columns.outcome[row]];
     this.outcomes[outcome] += slots;
     const status = columns.status[row] === NO_STATUS ? null : columns.statuses[columns.status[row]];
-    const code = status === null || this.isNamed(status) ? status : OTHER_STATUS;
-    if (code !== null) this.codes[code] = (this.codes[code] ?? 0) + slots;
+    const counted = status === null || this.isNamed(status) ? status : OTHER_STATUS;
+    if (counted !== null) this.statusCounts[counted] = (this.statusCounts[counted] ?? 0) + slots;
     const ts = columns.ts[row];
     // Foreign lines come in any order: an old one does not become the last result.
     if (columns.slot[row] === -1 && this.last && ts < this.last.lastTs) return;

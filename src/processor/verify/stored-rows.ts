@@ -21,27 +21,6 @@ export interface MetricRange {
   toMs: number;
 }
 
-/** How far a series has been counted, in the eyes of the snapshot, and what its totals are. */
-export interface CountedSeries {
-  jobId: number;
-  location: string;
-  topic: string;
-  epoch: number;
-  slot: number;
-  lastTs: number | null;
-  lastOutcome: string | null;
-  lastReason: string | null;
-  lastStatus: string | null;
-  lastRt: number | null;
-  sinceSlot: number | null;
-  count: number;
-  up: number;
-  degraded: number;
-  down: number;
-  missed: number;
-  codes: Record<string, number>;
-}
-
 /** How far a partition has been counted, with what became of its lines. */
 export interface CountedOffset {
   topic: string;
@@ -132,20 +111,6 @@ const VALUES = [
   ...COLUMNS.map(({ name, type }) => (type === 'bytea' ? `encode(${name}, 'hex') AS ${name}` : name)),
   'extra',
 ].join(', ');
-
-/** The columns of a CountedSeries in series_progress. */
-export const COUNTED_SERIES = `job_id AS "jobId", location, topic, epoch, slot, last_ts AS "lastTs",
-  last_outcome AS "lastOutcome", last_reason AS "lastReason", last_status AS "lastStatus", last_rt AS "lastRt",
-  since_slot AS "sinceSlot", count, up, degraded, down, missed, codes`;
-
-export async function readCountedSeries(tx: Queryable, topics: readonly string[]): Promise<CountedSeries[]> {
-  const { rows } = await tx.query<CountedSeries>(
-    `SELECT ${COUNTED_SERIES}
-     FROM series_progress WHERE topic = ANY ($1)`,
-    [topics],
-  );
-  return rows;
-}
 
 export async function readCountedOffsets(tx: Queryable, topics: readonly string[]): Promise<CountedOffset[]> {
   const { rows } = await tx.query<CountedOffset>(

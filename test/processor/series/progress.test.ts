@@ -152,7 +152,7 @@ function store(stored: Map<string, SeriesState>, delta: SeriesMoves): void {
       lastRt: delta.lastRt[row],
       sinceSlot: delta.sinceSlot[row],
       count: delta.oldCount[row],
-      codes: delta.oldCodes[row],
+      statusCounts: delta.oldStatusCounts[row],
     });
   }
 }
