@@ -8,12 +8,12 @@ import { silentLogger } from '../src/core/logger.ts';
 import { ResultDecoder } from '../src/messages/decode.ts';
 import type { ResultColumns } from '../src/messages/result-columns.ts';
 import type { Database, Transaction } from '../src/postgres/database.ts';
-import type { FlushStep, ProcessorHooks } from '../src/processor/hooks.ts';
+import type { ResultsStore } from '../src/processor/counting/raw-results.ts';
 import { createProcessor } from '../src/processor/processor.ts';
-import type { ResultsStore } from '../src/processor/raw-results.ts';
 import { SeriesProgress, type Tally } from '../src/processor/series/progress.ts';
 import { MetricsWriter } from '../src/processor/tables/metrics/writer.ts';
 import { TablePartitions } from '../src/processor/tables/partitions.ts';
+import type { FlushStep, ProcessorHooks } from '../src/processor/writing/hooks.ts';
 import { createTestDatabase } from '../test/helpers/database.ts';
 import { processorDefaults } from '../test/helpers/defaults.ts';
 import { createFakeDriver } from '../test/processor/fake-driver.ts';
@@ -225,7 +225,7 @@ async function withoutChecks(rowsPerFlush: number): Promise<object> {
     for (let row = 0; row < decoder.columns.length; row++) accumulator.add(decoder.columns, row);
     if (accumulator.size < rowsPerFlush && index < blocks.length - 1) continue;
     const deltas = accumulator.take();
-    await partitions.prepare([{ metrics: deltas, results: { chunks: [], stretches: [] } }], false);
+    await partitions.prepare([{ metrics: deltas, results: { chunks: [], slices: [] } }], false);
     (await database.transaction((tx) => writer.write(tx, [deltas]))).remember();
     flushes++;
   }

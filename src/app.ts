@@ -7,7 +7,7 @@ import { tryPort } from './app/port.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { Lifecycle } from './core/lifecycle.ts';
 import type { Logger } from './core/logger.ts';
-import type { ProcessorHooks } from './processor/hooks.ts';
+import type { ProcessorHooks } from './processor/writing/hooks.ts';
 import type { Settings } from './settings.ts';
 
 export interface StartInfo {

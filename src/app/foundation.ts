@@ -4,7 +4,7 @@ import type { Logger } from '../core/logger.ts';
 import type { JobFilesWatcher } from '../jobs/files/watcher.ts';
 import type { LagWatch } from '../lag/lag-watch.ts';
 import type { Database } from '../postgres/database.ts';
-import type { ProcessorHooks } from '../processor/hooks.ts';
+import type { ProcessorHooks } from '../processor/writing/hooks.ts';
 import type { Publisher } from '../scheduler/publisher.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import type { Settings } from '../settings.ts';

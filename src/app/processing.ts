@@ -1,5 +1,5 @@
 import { planMetrics } from '../aggregates/metrics-plan.ts';
-import type { KeptFor } from '../processor/bounds.ts';
+import type { KeptFor } from '../processor/counting/bounds.ts';
 import { createHousekeeping } from '../processor/housekeeping.ts';
 import { createProcessor } from '../processor/processor.ts';
 import { readLeaseEpochs } from '../scheduler/tables/leases.ts';

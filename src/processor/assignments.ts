@@ -2,12 +2,12 @@ import type { Logger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
 import type { Database } from '../postgres/database.ts';
 import type { StreamRecord, TopicPartition } from '../streaming/driver.ts';
-import type { AssignedPartition } from './partition.ts';
+import type { AssignedPartition } from './counting/partition.ts';
 import { type ClaimedPartition, claimPartitions } from './tables/offsets.ts';
 
-/** A stretch of a partition that could not be counted with others: it is counted alone, a few records a flush. */
-export interface Suspect {
-  /** First offset behind the stretch. */
+/** Records of a partition that could not be written together with others: they are counted alone, a few a flush. */
+export interface IsolatedRange {
+  /** The first offset behind them. */
   until: number;
   /** Records per flush. */
   step: number;
@@ -29,8 +29,8 @@ export class Assignments {
   readonly #owned = new Map<string, AssignedPartition>();
   /** Claims under way; one that is not the latest of its partition comes to nothing. */
   readonly #claims = new Map<string, symbol>();
-  readonly #suspects = new Map<string, Suspect>();
-  /** Where a partition began anew behind the offset asked for. */
+  readonly #isolated = new Map<string, IsolatedRange>();
+  /** Where a partition began again behind the offset asked for. */
   readonly #gaps = new Map<string, number>();
 
   constructor(options: AssignmentsOptions) {
@@ -46,7 +46,7 @@ export class Assignments {
   }
 
   /**
-   * Raises the epoch of each partition, which shuts its last owner out, and answers where each is to be read from. Throws
+   * Raises the epoch of each partition, which shuts its last owner out, and returns where each is to be read from. Throws
    * VED_OFFSET_LOST when the stored offsets belong to a topic that is gone.
    */
   async claim(partitions: readonly TopicPartition[]): Promise<Array<number | null>> {
@@ -64,11 +64,11 @@ export class Assignments {
         assertSameTopic(topic, claimed, topicId);
         const key = keyOf({ topic, partition: claimed.partition });
         offsets.set(key, claimed.nextOffset);
-        if (this.#claims.get(key) !== claim) continue; // Revoked, or assigned anew, in the meantime.
+        if (this.#claims.get(key) !== claim) continue; // Revoked, or assigned again, in the meantime.
         this.#claims.delete(key);
         const owned = create(topic, claimed);
-        const suspect = this.#suspects.get(key) ?? null;
-        this.suspect(owned, suspect && (claimed.nextOffset ?? 0) < suspect.until ? suspect : null);
+        const range = this.#isolated.get(key) ?? null;
+        this.isolate(owned, range && (claimed.nextOffset ?? 0) < range.until ? range : null);
         this.#owned.set(key, owned);
       }
     }
@@ -84,15 +84,15 @@ export class Assignments {
     this.#owned.delete(key);
   }
 
-  /** From now on, and over new assignments, the records of `owned` before `suspect.until` are counted alone. */
-  suspect(owned: AssignedPartition, suspect: Suspect | null): void {
-    owned.suspect = suspect;
-    if (suspect === null) this.#suspects.delete(keyOf(owned));
-    else this.#suspects.set(keyOf(owned), suspect);
+  /** From now on, and over new assignments, the records of `owned` before `range.until` are counted alone. */
+  isolate(owned: AssignedPartition, range: IsolatedRange | null): void {
+    owned.isolated = range;
+    if (range === null) this.#isolated.delete(keyOf(owned));
+    else this.#isolated.set(keyOf(owned), range);
   }
 
   /**
-   * The records that are not counted yet. Answers null when some may have been left out before them: the partition is
+   * The records that are not counted yet. Returns null when some may have been left out before them: the partition is
    * to be read again. When the same records come again, the log itself has no others: its retention removed them.
    */
   fresh(owned: AssignedPartition, records: readonly StreamRecord[]): readonly StreamRecord[] | null {

@@ -11,25 +11,25 @@ import type {
   TopicPartition,
 } from '../streaming/driver.ts';
 import { Assignments } from './assignments.ts';
-import { Bounds, type KeptFor, type ReadLeaseEpochs } from './bounds.ts';
-import { Changed } from './changed.ts';
-import type { Delta } from './delta.ts';
-import { Digester } from './digester.ts';
-import { Flusher, RefusedError } from './flusher.ts';
-import { groupSize } from './group-size.ts';
-import type { ProcessorHooks } from './hooks.ts';
-import { isolate } from './isolate.ts';
+import { Condition } from './condition.ts';
+import { Bounds, type KeptFor, type ReadLeaseEpochs } from './counting/bounds.ts';
+import { groupSize } from './counting/group-size.ts';
+import { type LinePosition, only, splitLines } from './counting/lines.ts';
+import { AssignedPartition } from './counting/partition.ts';
+import type { ResultsStore } from './counting/raw-results.ts';
+import { RecordCounter } from './counting/record-counter.ts';
 import { DEFAULT_LIMITS, type ProcessorLimits } from './limits.ts';
-import { type Line, only, splitLines } from './lines.ts';
-import { Outage } from './outage.ts';
-import { Pace } from './pace.ts';
-import { AssignedPartition } from './partition.ts';
-import type { ResultsStore } from './raw-results.ts';
 import { RefusalLog } from './refusal-log.ts';
+import { SerialQueue } from './serial-queue.ts';
 import { type ProcessorStats, Totals } from './stats.ts';
 import { StreamProblems } from './stream-problems.ts';
 import type { ClaimedPartition } from './tables/offsets.ts';
-import { Turns } from './turns.ts';
+import { findRefused } from './writing/bisect.ts';
+import type { Delta } from './writing/delta.ts';
+import { Flusher, RefusedError } from './writing/flusher.ts';
+import type { ProcessorHooks } from './writing/hooks.ts';
+import { Outage } from './writing/outage.ts';
+import { Pace } from './writing/pace.ts';
 
 export interface ProcessorOptions {
   database: Database;
@@ -80,11 +80,11 @@ class CountingProcessor implements Processor, ConsumerHandler {
   readonly #flusher: Flusher;
   readonly #bounds: Bounds;
   readonly #assignments: Assignments;
-  readonly #digester: Digester;
+  readonly #counter: RecordCounter;
   readonly #pace: Pace;
   readonly #problems: StreamProblems;
-  readonly #turns = new Turns();
-  readonly #changed = new Changed();
+  readonly #writes = new SerialQueue();
+  readonly #roomChanged = new Condition();
   readonly #totals = new Totals();
   readonly #refusals: RefusalLog;
   #consumer: StreamConsumer | undefined;
@@ -105,7 +105,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
     this.#flusher = new Flusher({ database, clock, signal, outage: this.#outage, hooks });
     const { plans, keptFor = { metrics: {}, results: null }, leaseEpochs } = options;
     this.#bounds = new Bounds({ database, clock, plans, keptFor, leaseEpochs });
-    this.#digester = new Digester({ database, clock, signal, outage: this.#outage, bounds: this.#bounds });
+    this.#counter = new RecordCounter({ database, clock, signal, outage: this.#outage, bounds: this.#bounds });
     this.#assignments = new Assignments({
       database,
       logger,
@@ -128,7 +128,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
   }
 
   async flush(): Promise<void> {
-    await this.#turns.run(() => this.#flushAll());
+    await this.#writes.run(() => this.#flushAll());
   }
 
   stats(): ProcessorStats {
@@ -179,7 +179,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
       this.#assignments.drop(partition);
       this.#problems.revoked(partition);
     }
-    this.#changed.notify();
+    this.#roomChanged.notify();
   }
 
   onError(error: unknown, lost?: TopicPartition): void {
@@ -204,16 +204,16 @@ class CountingProcessor implements Processor, ConsumerHandler {
     const records = this.#assignments.fresh(owned, batch.records);
     if (records === null) return this.#reset(owned);
     for (let start = 0; start < records.length && this.#goesOn(owned); ) {
-      const end = start + (owned.suspect?.step ?? groupSize(records, start));
+      const end = start + (owned.isolated?.step ?? groupSize(records, start));
       const group = records.slice(start, end);
-      if (owned.suspect) await this.#untilStopped(this.#turns.run(() => this.#countAlone(owned, group)));
+      if (owned.isolated) await this.#untilStopped(this.#writes.run(() => this.#countAlone(owned, group)));
       else await this.#count(owned, group);
       start = end;
     }
   }
 
   async #count(owned: AssignedPartition, records: readonly StreamRecord[]): Promise<void> {
-    await this.#digester.digest(owned, records, () => this.#makeRoom(owned));
+    await this.#counter.count(owned, records, () => this.#makeRoom(owned));
     owned.behindSinceMs = owned.lag > 0 ? (owned.behindSinceMs ?? this.#options.clock.monotonicMs()) : null;
     await this.#makeRoom(owned);
   }
@@ -223,7 +223,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
     this.#schedule();
     while (this.#goesOn(owned) && this.#pace.full) {
       this.#queueFlush();
-      await this.#changed.wait();
+      await this.#roomChanged.wait();
     }
   }
 
@@ -268,14 +268,14 @@ class CountingProcessor implements Processor, ConsumerHandler {
     const deltas = this.#assignments
       .all()
       .filter((owned) => owned.dirty)
-      .map((owned) => owned.seal());
+      .map((owned) => owned.takeDelta());
     if (deltas.length === 0) return;
-    this.#changed.notify();
+    this.#roomChanged.notify();
     try {
       await this.#write(deltas);
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
-      for (const { owner, records } of deltas) this.#distrust(owner, owner.begun, Math.ceil(records / 8));
+      for (const { owner, records } of deltas) this.#isolate(owner, owner.begun, Math.ceil(records / 8));
     }
   }
 
@@ -293,35 +293,38 @@ class CountingProcessor implements Processor, ConsumerHandler {
     if (positions.length > 0) this.#consumer?.reportCommitted(positions);
     this.#totals.lostDeltas += lost.length;
     // Counted alone next time: the time between reading the state of a series and writing it is short then.
-    for (const { owner, records } of lost) this.#distrust(owner, owner.begun, records);
+    for (const { owner, records } of lost) this.#isolate(owner, owner.begun, records);
   }
 
   /** Counts a few records of a stretch that could not be counted with others, and writes them before anything else is. */
   async #countAlone(owned: AssignedPartition, records: readonly StreamRecord[]): Promise<void> {
     if (!this.#goesOn(owned)) return;
     try {
-      await this.#digester.digest(owned, records, () => this.#write([owned.seal()]));
+      await this.#counter.count(owned, records, () => this.#write([owned.takeDelta()]));
       if (owned.dropped) return;
-      await this.#write([owned.seal()]);
+      await this.#write([owned.takeDelta()]);
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
       if (records.length === 1) await this.#deadLetter(owned, records[0]);
-      else this.#distrust(owned, owned.begun, Math.ceil(records.length / 8));
+      else this.#isolate(owned, owned.begun, Math.ceil(records.length / 8));
     }
-    if (!owned.dropped && owned.suspect && owned.next! >= owned.suspect.until) this.#assignments.suspect(owned, null);
+    if (!owned.dropped && owned.isolated && owned.next! >= owned.isolated.until) this.#assignments.isolate(owned, null);
   }
 
   /** PostgreSQL does not take what this record says: finds the lines it refuses, keeps them apart, and counts the rest. */
   async #deadLetter(owned: AssignedPartition, record: StreamRecord): Promise<void> {
     const { topic, partition, epoch, stored } = owned;
-    const deltaOf = async (lines: readonly Line[], letters: ReadonlyMap<Line, Error>): Promise<Delta> => {
+    const deltaOf = async (
+      lines: readonly LinePosition[],
+      letters: ReadonlyMap<LinePosition, Error>,
+    ): Promise<Delta> => {
       const trial = this.#create(topic, { partition, epoch, nextOffset: stored });
-      await this.#digester.digest(trial, [{ ...record, value: only(record.value, lines) }], async () => {});
+      await this.#counter.count(trial, [{ ...record, value: only(record.value, lines) }], async () => {});
       for (const [{ line, start, end }, error] of letters) trial.deadLetter(record, line, start, end, error);
-      return trial.seal();
+      return trial.takeDelta();
     };
     const lines = splitLines(record.value);
-    const refused = await isolate(lines, async (part) => this.#flusher.rehearse(await deltaOf(part, new Map())));
+    const refused = await findRefused(lines, async (part) => this.#flusher.rehearse(await deltaOf(part, new Map())));
     const rest = lines.filter((line) => !refused.has(line));
     const place = { topic, partition, offset: record.offset, lines: refused.size };
     this.#options.logger.error(place, 'PostgreSQL refuses lines of a record');
@@ -330,9 +333,9 @@ class CountingProcessor implements Processor, ConsumerHandler {
   }
 
   /** The records before `until` will be counted anew, apart from the rest, so many a flush. */
-  #distrust(owned: AssignedPartition, until: number, records: number): void {
+  #isolate(owned: AssignedPartition, until: number, records: number): void {
     if (owned.dropped) return;
-    this.#assignments.suspect(owned, { until, step: Math.max(1, records) });
+    this.#assignments.isolate(owned, { until, step: Math.max(1, records) });
     this.#reset(owned);
   }
 
@@ -340,7 +343,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
   #reset(owned: AssignedPartition): void {
     if (owned.dropped) return;
     this.#assignments.drop(owned);
-    this.#changed.notify();
+    this.#roomChanged.notify();
     this.#consumer?.reset([{ topic: owned.topic, partition: owned.partition }]);
   }
 
@@ -365,7 +368,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
       logger.warn({ err: error }, 'stopped with results not written; they are read again');
     });
     this.#abort.abort();
-    this.#changed.notify();
+    this.#roomChanged.notify();
     await this.#consumer?.close();
   }
 }

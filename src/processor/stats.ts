@@ -1,4 +1,4 @@
-import type { Delta } from './delta.ts';
+import type { Delta } from './writing/delta.ts';
 
 export interface PartitionStats {
   topic: string;

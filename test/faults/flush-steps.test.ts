@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Test, test } from 'tap';
 import type { Database } from '../../src/postgres/database.ts';
-import { FLUSH_STEPS, type FlushStep } from '../../src/processor/hooks.ts';
+import { FLUSH_STEPS, type FlushStep } from '../../src/processor/writing/hooks.ts';
 import { until } from '../helpers/until.ts';
 import { noKafkaFor, startKafka } from '../kafka/broker.ts';
 import type { VedetteProcess } from './fleet.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'tap';
 import { CommitUnknownError, type Database, type Transaction } from '../../src/postgres/database.ts';
-import { FLUSH_STEPS, type FlushStep, type ProcessorHooks } from '../../src/processor/hooks.ts';
+import { FLUSH_STEPS, type FlushStep, type ProcessorHooks } from '../../src/processor/writing/hooks.ts';
 import { createRig, type Rig } from './rig.ts';
 import { foreignLine, line } from './streams.ts';
 

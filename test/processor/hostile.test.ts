@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import type { KeptFor } from '../../src/processor/bounds.ts';
+import type { KeptFor } from '../../src/processor/counting/bounds.ts';
 import { verify } from '../../src/processor/verify/index.ts';
 import { rebuild } from '../../src/processor/verify/rebuild.ts';
 import { createRig, type Rig } from './rig.ts';

@@ -1,6 +1,6 @@
 import { test } from 'tap';
-import { isolate } from '../../src/processor/isolate.ts';
-import { only, splitLines } from '../../src/processor/lines.ts';
+import { only, splitLines } from '../../src/processor/counting/lines.ts';
+import { findRefused } from '../../src/processor/writing/bisect.ts';
 import { NaiveCounter, naiveRows } from './naive.ts';
 import { countAll, createRig, type Rig, storedRows } from './rig.ts';
 import { foreignLine, line } from './streams.ts';
@@ -90,10 +90,10 @@ test('halves are tried until each refused item is found', async (t) => {
   const refuse = (bad: number[]) => async (items: readonly number[]) =>
     items.some((item) => bad.includes(item)) ? new Error(`bad ${items}`) : null;
   const items = Array.from({ length: 20 }, (_, index) => index);
-  t.strictSame([...(await isolate(items, refuse([3, 19]))).keys()], [3, 19]);
-  t.equal((await isolate(items, refuse([]))).size, 0);
+  t.strictSame([...(await findRefused(items, refuse([3, 19]))).keys()], [3, 19]);
+  t.equal((await findRefused(items, refuse([]))).size, 0);
   const together = async (part: readonly number[]) => (part.length > 15 ? new Error('too many') : null);
-  t.equal((await isolate(items, together)).size, 20, 'what is refused only together is refused as a whole');
+  t.equal((await findRefused(items, together)).size, 20, 'what is refused only together is refused as a whole');
 });
 
 test('blanked lines keep the numbers of the others', async (t) => {

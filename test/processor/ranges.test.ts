@@ -1,6 +1,6 @@
 import { test } from 'tap';
-import type { FlushStep } from '../../src/processor/hooks.ts';
 import { verify } from '../../src/processor/verify/index.ts';
+import type { FlushStep } from '../../src/processor/writing/hooks.ts';
 import { createRig } from './rig.ts';
 import { foreignLine, line, START_MS } from './streams.ts';
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { test } from 'tap';
 import { parseResult } from '../../src/messages/decode.ts';
 import { encodeResult } from '../../src/messages/encode.ts';
-import { restOf } from '../../src/processor/raw-results.ts';
+import { restOf } from '../../src/processor/counting/raw-results.ts';
 import { checkResult } from '../messages/arbitraries.ts';
 import { createRig } from './rig.ts';
 import { foreignLine, line, START_MS } from './streams.ts';

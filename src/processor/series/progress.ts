@@ -3,7 +3,7 @@ import { doubled } from '../../aggregates/accumulator/series-index.ts';
 import { OUTCOMES, REASONS } from '../../messages/check-result.ts';
 import { Interner } from '../../messages/interner.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
-import { NamedStatuses } from '../named-statuses.ts';
+import { NamedStatuses } from '../counting/named-statuses.ts';
 import type { SeriesDelta, SeriesKey, SeriesMoves, SeriesState } from '../tables/series.ts';
 import { KEY, rowOf, STATE } from '../tables/series-columns.ts';
 import { JobLocations } from './locations.ts';
@@ -50,8 +50,8 @@ const STATUS_SHIFT = 9;
  * fence (0 slots) only raises both. The epoch is raised by a repetition too: a message of a new owner shuts the old one
  * out, whatever it says. Foreign lines have no slot and always count.
  *
- * Rows live in typed arrays and are read from PostgreSQL when a series is first seen. `seal` takes what has changed
- * since the seal before; the state goes on from there.
+ * Rows live in typed arrays and are read from PostgreSQL when a series is first seen. `takeMoves` takes what has changed
+ * since it was called last; the state goes on from there.
  */
 export class SeriesProgress {
   #rows = new Float64Array(64 * STRIDE);
@@ -67,8 +67,8 @@ export class SeriesProgress {
   /** Totals by series: results counted, and their statuses as JSON text. */
   #counts = new Float64Array(64);
   #statusCounts: string[] = [];
-  /** The series of the last seal, in its order. */
-  #sealed: number[] = [];
+  /** The series that were taken last, in their order. */
+  #taken: number[] = [];
   readonly #named = new NamedStatuses();
   readonly #locations = new JobLocations();
   /** Series that are one too many for their job. */
@@ -84,7 +84,7 @@ export class SeriesProgress {
     return this.#ids.names.length + this.#statuses.names.length;
   }
 
-  /** How many series have changed since the last seal. */
+  /** How many series have changed since takeMoves. */
   get touched(): number {
     return this.#touched.length;
   }
@@ -208,8 +208,8 @@ export class SeriesProgress {
     }
   }
 
-  /** Takes what has changed since the last seal, sorted by series, and starts anew from there. */
-  seal(): SeriesMoves {
+  /** Takes what has changed since the last time, sorted by series, and goes on from there. */
+  takeMoves(): SeriesMoves {
     const order = this.#touched.sort((a, b) => this.#compare(a, b));
     const rows = this.#rows;
     const column = (offset: number) => order.map((index) => rows[index * STRIDE + offset]);
@@ -242,24 +242,24 @@ export class SeriesProgress {
       rows[at + FLAGS] = IS_STORED;
     }
     this.#touched = [];
-    this.#sealed = order;
+    this.#taken = order;
     return moves;
   }
 
-  /** What the totals are after the delta that was sealed last. */
+  /** What the totals are after those taken last. */
   setTotals({ oldCount, newStatusCounts, up, degraded, down, missed }: SeriesDelta): void {
-    for (const [at, index] of this.#sealed.entries()) {
+    for (const [at, index] of this.#taken.entries()) {
       this.#counts[index] = oldCount[at] + up[at] + degraded[at] + down[at] + missed[at];
       this.#statusCounts[index] = newStatusCounts[at];
     }
   }
 
   /**
-   * Forgets every series but those of `keep`, the delta that was sealed last and may not be in the database yet. To be
-   * called straight after `seal` and `setTotals`. What is forgotten is read again when it is seen again.
+   * Forgets every series but those of `keep`, those taken last and may not be in the database yet. To be
+   * called straight after `takeMoves` and `setTotals`. What is forgotten is read again when it is seen again.
    */
   forgetIdle(keep: SeriesMoves): void {
-    const kept = this.#sealed.map((index, row) => ({
+    const kept = this.#taken.map((index, row) => ({
       ...rowOf(KEY, keep, row),
       ...rowOf(STATE, keep, row),
       count: this.#counts[index],
@@ -274,7 +274,7 @@ export class SeriesProgress {
     this.#baseSlot = new Float64Array(64);
     this.#counts = new Float64Array(64);
     this.#statusCounts = [];
-    this.#sealed = [];
+    this.#taken = [];
     this.#named.clear();
     this.#locations.clear();
     this.#surplus.clear();

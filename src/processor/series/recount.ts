@@ -2,9 +2,9 @@ import { ResultDecoder } from '../../messages/decode.ts';
 import type { ResultColumns } from '../../messages/result-columns.ts';
 import type { Queryable } from '../../postgres/database.ts';
 import type { StreamDriver, StreamRecord } from '../../streaming/driver.ts';
-import { groupLines, splitLines } from '../lines.ts';
-import { namedStatuses } from '../named-statuses.ts';
-import { RawResults, type RawResultsTaken, type ResultsStore } from '../raw-results.ts';
+import { groupLines, splitLines } from '../counting/lines.ts';
+import { namedStatuses } from '../counting/named-statuses.ts';
+import { RawResults, type RawResultsTaken, type ResultsStore } from '../counting/raw-results.ts';
 import { type DeadLetter, readRefusedLines } from '../tables/dead-letters.ts';
 import { readEpochFloors } from '../tables/offsets.ts';
 import type { ResultPlace } from '../tables/repair.ts';
@@ -54,7 +54,7 @@ export async function recountSeries(options: RecountOptions): Promise<Recount> {
   const [known, refused] = [groupLines(lines), groupLines(lines)];
   const lows = new Map((await driver.ranges(topic)).map(({ partition, low }) => [partition, low]));
   const offsets = await readCountedOffsets(database, [topic]);
-  const stretches = offsets.flatMap(({ partition, nextOffset, firstOffset }) => {
+  const ranges = offsets.flatMap(({ partition, nextOffset, firstOffset }) => {
     const from = Math.max(lows.get(partition) ?? 0, firstOffset);
     return nextOffset === null || nextOffset <= from ? [] : [{ partition, from, to: nextOffset }];
   });
@@ -71,7 +71,7 @@ export async function recountSeries(options: RecountOptions): Promise<Recount> {
   const right = new Shadow({ ...shared, refused, results: wanted });
   const decoder = new ResultDecoder();
   const letters: DeadLetter[] = [];
-  for await (const { partition, records } of driver.read(topic, stretches, signal)) {
+  for await (const { partition, records } of driver.read(topic, ranges, signal)) {
     for (const record of records) {
       decoder.reset();
       decoder.decodeRecord(record.value, () => undefined);

@@ -4,9 +4,9 @@ import { readDatabaseClock } from '../../postgres/clock.ts';
 import type { Database, Queryable } from '../../postgres/database.ts';
 import { ensureResultPartitions } from '../../postgres/partitions.ts';
 import type { StreamDriver } from '../../streaming/driver.ts';
-import type { ReadLeaseEpochs } from '../bounds.ts';
-import { namedStatuses } from '../named-statuses.ts';
-import { RESULTS_STRETCH_MS, type ResultsStore } from '../raw-results.ts';
+import type { ReadLeaseEpochs } from '../counting/bounds.ts';
+import { namedStatuses } from '../counting/named-statuses.ts';
+import { RESULTS_SLICE_MS, type ResultsStore } from '../counting/raw-results.ts';
 import { readEpochFloors } from '../tables/offsets.ts';
 import { whileCountingWaits } from '../tables/pause.ts';
 import { readLastSlot, repairSeries, type SeriesRepair } from '../tables/repair.ts';
@@ -52,9 +52,9 @@ export async function applyRepair(options: RepairOptions): Promise<RepairPlan> {
   return whileCountingWaits(database, [...topics], async (tx) => {
     const found = await plan(options, tx);
     // Before this transaction touches the table: partitions are made by another connection.
-    const stretches = found.repairs.flatMap(({ added }) => added.flatMap((rows) => rows.stretches));
-    for (const startMs of new Set(stretches)) {
-      await ensureResultPartitions(database, startMs, startMs + RESULTS_STRETCH_MS);
+    const slices = found.repairs.flatMap(({ added }) => added.flatMap((rows) => rows.slices));
+    for (const startMs of new Set(slices)) {
+      await ensureResultPartitions(database, startMs, startMs + RESULTS_SLICE_MS);
     }
     for (const repair of found.repairs) await repairSeries(tx, repair, found.latestMs);
     return found;

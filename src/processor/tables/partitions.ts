@@ -1,7 +1,7 @@
 import type { Database } from '../../postgres/database.ts';
 import { ensureMetricPartitions, ensureResultPartitions, metricPartitionStart } from '../../postgres/partitions.ts';
-import type { Delta } from '../delta.ts';
-import { RESULTS_STRETCH_MS } from '../raw-results.ts';
+import { RESULTS_SLICE_MS } from '../counting/raw-results.ts';
+import type { Delta } from '../writing/delta.ts';
 
 const MAX_KNOWN = 20_000;
 
@@ -33,10 +33,10 @@ export class TablePartitions {
         await ensureMetricPartitions(this.#database, name, startMs, startMs + 1);
         this.#known.add(key);
       }
-      for (const startMs of results.stretches) {
+      for (const startMs of results.slices) {
         const key = `results ${startMs}`;
         if (this.#known.has(key)) continue;
-        await ensureResultPartitions(this.#database, startMs, startMs + RESULTS_STRETCH_MS);
+        await ensureResultPartitions(this.#database, startMs, startMs + RESULTS_SLICE_MS);
         this.#known.add(key);
       }
     }

@@ -30,7 +30,7 @@ export interface SeriesRepair {
   /** By partition. */
   growth: ReadonlyMap<number, Growth>;
   /** Raw results to store, in the binary form of COPY. */
-  added: ReadonlyArray<{ chunks: readonly Buffer[]; stretches: readonly number[] }>;
+  added: ReadonlyArray<{ chunks: readonly Buffer[]; slices: readonly number[] }>;
   /** Raw results to delete. */
   removed: readonly ResultPlace[];
 }

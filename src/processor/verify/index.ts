@@ -3,15 +3,15 @@ import { type GranularityPlan, planMetrics } from '../../aggregates/metrics-plan
 import { readDatabaseClock } from '../../postgres/clock.ts';
 import type { Database, Transaction } from '../../postgres/database.ts';
 import type { StreamDriver } from '../../streaming/driver.ts';
-import { groupLines } from '../lines.ts';
-import { namedStatuses } from '../named-statuses.ts';
-import type { ResultsStore } from '../raw-results.ts';
-import { Retained } from '../retained.ts';
+import { groupLines } from '../counting/lines.ts';
+import { namedStatuses } from '../counting/named-statuses.ts';
+import type { ResultsStore } from '../counting/raw-results.ts';
 import { readRefusedLines } from '../tables/dead-letters.ts';
 import { readEpochFloors } from '../tables/offsets.ts';
 import { type CountedSeries, readCountedSeries } from '../tables/series.ts';
 import { type CountSlots, checkCoverage } from './coverage.ts';
 import { emptyReport, type VerifyReport } from './report.ts';
+import { Retained } from './retained.ts';
 import { judgeOffset, judgeSeries, judgeSpan, type RowDifference } from './rows.ts';
 import { Shadow } from './shadow.ts';
 import { ShadowResults } from './shadow-results.ts';
@@ -173,15 +173,15 @@ class Verification {
     const retained = new Retained(routing, topicsByJob(this.#progress));
     for (const topic of topics) {
       const lows = new Map((await driver.ranges(topic)).map(({ partition, low }) => [partition, low]));
-      const stretches = this.#offsets
+      const ranges = this.#offsets
         .filter((offset) => offset.topic === topic && offset.nextOffset !== null)
         .map(({ partition, nextOffset, firstOffset }) => {
           return { partition, from: Math.max(lows.get(partition) ?? 0, firstOffset), to: nextOffset! };
         })
         .filter(({ from, to }) => from < to);
-      this.#totalRecords += stretches.reduce((sum, { from, to }) => sum + (to - from), 0) * parts;
+      this.#totalRecords += ranges.reduce((sum, { from, to }) => sum + (to - from), 0) * parts;
       const times = new Map<number, Array<{ offset: number; timestamp: number }>>();
-      for await (const { partition, records } of driver.read(topic, stretches, signal)) {
+      for await (const { partition, records } of driver.read(topic, ranges, signal)) {
         for (const record of records) shadow.add(topic, partition, record);
         this.#readRecords += records.length;
         const marks = times.get(partition) ?? [];

@@ -1,7 +1,7 @@
 import { OUTCOMES, REASONS } from '../../messages/check-result.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
 import type { StreamRecord } from '../../streaming/driver.ts';
-import { type ResultsStore, restOf } from '../raw-results.ts';
+import { type ResultsStore, restOf } from '../counting/raw-results.ts';
 import type { StoredResult } from './stored-rows.ts';
 
 const GROUP_MS = 3_600_000;

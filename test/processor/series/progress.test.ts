@@ -66,28 +66,28 @@ test('a repetition by a new owner shuts the old one out too', async (t) => {
     counted: [1, 0, 0],
     tally: { results: 1, foreign: 0, duplicates: 1, fenced: 1 },
   });
-  const { epoch, oldEpoch } = progress.seal();
+  const { epoch, oldEpoch } = progress.takeMoves();
   t.strictSame([oldEpoch, epoch], [[-1], [2]]);
 });
 
 test('foreign lines always count and change neither epoch nor slot', async (t) => {
   const progress = new SeriesProgress(new SeriesIds());
   t.strictSame(count(progress, foreignLine(1, 0), foreignLine(1, 0)).tally.foreign, 2);
-  const delta = progress.seal();
+  const delta = progress.takeMoves();
   t.strictSame([delta.epoch, delta.slot, delta.lastStatus], [[-1], [-1], ['200']]);
   count(progress, foreignLine(1, -100, '404'));
-  t.strictSame(progress.seal().lastStatus, ['200'], 'an old one does not become the last result');
+  t.strictSame(progress.takeMoves().lastStatus, ['200'], 'an old one does not become the last result');
 });
 
 test('what is sealed goes from one state to the next, with the last result', async (t) => {
   const progress = new SeriesProgress(new SeriesIds());
   count(progress, line({ slot: 1 }), line({ slot: 2, outcome: 'down', status: '500', reason: 'status' }));
-  const first = progress.seal();
+  const first = progress.takeMoves();
   t.match(first, { length: 1, isNew: [true], oldSlot: [-1], slot: [START_MS + 2_000] });
   t.match(first, { lastOutcome: ['down'], lastReason: ['status'], lastStatus: ['500'], sinceSlot: [START_MS + 2_000] });
-  t.equal(progress.seal().length, 0);
+  t.equal(progress.takeMoves().length, 0);
   count(progress, line({ slot: 3, outcome: 'down', status: '500', reason: 'status' }));
-  const second = progress.seal();
+  const second = progress.takeMoves();
   t.match(second, { isNew: [false], oldSlot: [START_MS + 2_000], slot: [START_MS + 3_000] });
   t.match(second, { sinceSlot: [START_MS + 2_000], lastTs: [START_MS + 3_003] });
 });
@@ -115,12 +115,12 @@ test('any stream in any portions, with states reloaded, counts as the naive mode
         }
         progress.count(columns, series, new Int32Array(columns.length), total);
         if (!seal) continue;
-        const delta = progress.seal();
+        const delta = progress.takeMoves();
         store(stored, delta);
         if (forget) progress.forgetIdle(delta);
         if (restart) progress = new SeriesProgress(new SeriesIds());
       }
-      store(stored, progress.seal());
+      store(stored, progress.takeMoves());
       const { deadLetters: _, ...tally } = naive.tally;
       t.strictSame(total, tally);
       for (const [key, { epoch, slot }] of naive.series) {

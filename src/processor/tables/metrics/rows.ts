@@ -55,9 +55,10 @@ export function* copyRows(rows: Iterable<CopiedRow>, codes: CounterCodes): Gener
     buffer.int4(jobId);
     buffer.bytes(textOf(location));
     buffer.timestamp(bucketMs);
-    for (let column = 0; column < values.numbers.length; column++) {
-      if (values.numbers[column] < 0) buffer.null();
-      else buffer.int8(values.numbers[column]);
+    const { numbers } = values;
+    for (let column = 0; column < numbers.length; column++) {
+      if (numbers[column] < 0) buffer.null();
+      else buffer.int8(numbers[column]);
     }
     for (const { field } of COUNTERS_COLUMNS) counters(buffer, values.counters, codes, field === 'status');
     for (const bins of values.bins) buffer.latin1(bins);

@@ -1,9 +1,10 @@
 import { extrasOf, type MetricDeltas } from '../../../aggregates/accumulator/deltas.ts';
 import { REASON_CODE, STATUS_CODE, STRIDE } from '../../../aggregates/accumulator/layout.ts';
+import type { Merge } from '../../../aggregates/aggregate.ts';
 import { COLUMNS, COUNTERS_COLUMNS, HISTOGRAM_COLUMNS, NUMBER_COLUMNS } from '../../../aggregates/columns.ts';
 import { BINS } from '../../../aggregates/histogram.ts';
 import type { GranularityPlan } from '../../../aggregates/metrics-plan.ts';
-import { EMPTY, mergeNumbers } from '../../../aggregates/number-aggregate.ts';
+import { EMPTY } from '../../../aggregates/number-aggregate.ts';
 import { REASONS } from '../../../messages/check-result.ts';
 import { OutOfRangeError } from '../../../postgres/database.ts';
 import { CellSum } from './cell-sum.ts';
@@ -44,8 +45,10 @@ export interface PreparedDeltas {
 }
 
 interface KeptColumns {
-  /** In the order of NUMBER_COLUMNS. */
-  readonly numbers: readonly boolean[];
+  /** Offsets of the numbers to merge, by how. Lists of their own, so that no number has to be asked. */
+  readonly sums: readonly number[];
+  readonly least: readonly number[];
+  readonly greatest: readonly number[];
   /** In the order of HISTOGRAM_COLUMNS. */
   readonly bins: readonly boolean[];
   readonly reasons: boolean;
@@ -72,7 +75,9 @@ export class MetricMerger {
     const statusCodes = statuses.map((status) => this.codes.of(status, true));
     this.#reasonCodes = REASONS.map((reason) => this.codes.of(reason, false));
     const kept = plans.map(({ columns }) => ({
-      numbers: NUMBER_COLUMNS.map(({ name }) => columns.has(name)),
+      sums: offsetsOf('sum', columns),
+      least: offsetsOf('least', columns),
+      greatest: offsetsOf('greatest', columns),
       bins: HISTOGRAM_COLUMNS.map(({ name }) => columns.has(name)),
       reasons: COUNTERS_COLUMNS.some(({ field, name }) => field === 'reason' && columns.has(name)),
       statuses: COUNTERS_COLUMNS.some(({ field, name }) => field === 'status' && columns.has(name)),
@@ -83,7 +88,10 @@ export class MetricMerger {
   /** A copy of `base` (an empty row when there is none) with the next version. */
   begin(base: MetricValues | undefined): MetricValues {
     this.#sum.take(0, Number.POSITIVE_INFINITY); // What a row that could not be ended has left.
-    if (!base) return { ...EMPTY_VALUES, writes: this.#firstVersion(), numbers: EMPTY_NUMBERS.slice() };
+    if (!base) {
+      const writes = this.#firstVersion();
+      return { writes, numbers: EMPTY_NUMBERS.slice(), bins: NO_BINS, counters: '', extra: '{}' };
+    }
     for (let index = 0; index < base.bins.length; index++) this.#sum.addPacked(base.bins[index], index * BINS);
     this.#sum.addPacked(base.counters, FIRST_COUNTER);
     const { numbers, bins, counters, extra } = base;
@@ -95,8 +103,13 @@ export class MetricMerger {
     const keeps = kept[level[row]];
     const { numbers } = values;
     const at = row * STRIDE;
-    for (let column = 0; column < STRIDE; column++) {
-      if (keeps.numbers[column]) numbers[column] = mergeNumbers(MERGES[column], numbers[column], added[at + column]);
+    for (const offset of keeps.sums) numbers[offset] += added[at + offset];
+    for (const offset of keeps.least) {
+      const value = added[at + offset];
+      if (value >= 0 && (numbers[offset] < 0 || value < numbers[offset])) numbers[offset] = value;
+    }
+    for (const offset of keeps.greatest) {
+      if (added[at + offset] > numbers[offset]) numbers[offset] = added[at + offset];
     }
     for (let cell = cellStart[row]; cell < cellEnd[row]; cell++) {
       const code = cellCode[cell];
@@ -123,11 +136,14 @@ export class MetricMerger {
 
   /** Throws OutOfRangeError when a number cannot be held exactly any more. */
   end(values: MetricValues): void {
-    values.bins = HISTOGRAM_COLUMNS.map((_, index) => this.#sum.take(index * BINS, (index + 1) * BINS));
+    const bins: string[] = [];
+    for (let from = 0; from < FIRST_COUNTER; from += BINS) bins.push(this.#sum.take(from, from + BINS));
+    values.bins = bins;
     values.counters = this.#sum.take(FIRST_COUNTER, Number.POSITIVE_INFINITY);
-    for (let column = 0; column < STRIDE; column++) {
-      if (Number.isSafeInteger(values.numbers[column])) continue;
-      throw new OutOfRangeError(`${NUMBER_COLUMNS[column].name} ${values.numbers[column]} is out of range`);
+    const { numbers } = values;
+    for (let column = 0; column < numbers.length; column++) {
+      if (numbers[column] <= Number.MAX_SAFE_INTEGER) continue;
+      throw new OutOfRangeError(`${NUMBER_COLUMNS[column].name} ${numbers[column]} is out of range`);
     }
   }
 
@@ -147,9 +163,19 @@ export class MetricMerger {
   }
 }
 
-const MERGES = NUMBER_COLUMNS.map(({ merge }) => merge);
-const EMPTY_NUMBERS = MERGES.map((merge) => EMPTY[merge]);
-const EMPTY_VALUES = { bins: HISTOGRAM_COLUMNS.map(() => ''), counters: '', extra: '{}' };
+const EMPTY_NUMBERS = doubles(NUMBER_COLUMNS.map(({ merge }) => EMPTY[merge]));
+const NO_BINS = HISTOGRAM_COLUMNS.map(() => '');
+
+/** The same numbers in a list that V8 keeps as doubles, so that it need not convert each copy at the first sum. */
+function doubles(numbers: readonly number[]): number[] {
+  const list = numbers.map(() => 0.5);
+  for (const [index, value] of numbers.entries()) list[index] = value;
+  return list;
+}
+
+function offsetsOf(wanted: Merge, columns: ReadonlySet<string>): number[] {
+  return NUMBER_COLUMNS.flatMap(({ merge, name }, offset) => (merge === wanted && columns.has(name) ? [offset] : []));
+}
 
 /** From 2^28 to 2^30: above what rows of earlier versions reach, with room for 2^30 writes. */
 export function randomVersion(): number {

@@ -1,5 +1,5 @@
-/** Wakes everyone who waits for something to change; they look again for themselves. */
-export class Changed {
+/** A condition variable: wakes all waiters when something has changed, and each checks again what it waits for. */
+export class Condition {
   #waiting: Array<() => void> = [];
 
   wait(): Promise<void> {

@@ -1,9 +1,9 @@
-import type { MetricDeltas } from '../aggregates/accumulator/deltas.ts';
-import type { AssignedPartition } from './partition.ts';
-import type { RawResultsTaken } from './raw-results.ts';
-import type { DeadLetter } from './tables/dead-letters.ts';
-import type { OffsetStep } from './tables/offsets.ts';
-import type { SeriesDelta } from './tables/series.ts';
+import type { MetricDeltas } from '../../aggregates/accumulator/deltas.ts';
+import type { AssignedPartition } from '../counting/partition.ts';
+import type { RawResultsTaken } from '../counting/raw-results.ts';
+import type { DeadLetter } from '../tables/dead-letters.ts';
+import type { OffsetStep } from '../tables/offsets.ts';
+import type { SeriesDelta } from '../tables/series.ts';
 
 /** Everything the records of one stretch of one partition change. It is written whole or not at all. */
 export interface Delta {

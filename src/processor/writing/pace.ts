@@ -1,6 +1,6 @@
-import type { Clock } from '../core/clock.ts';
-import type { ProcessorLimits } from './limits.ts';
-import type { AssignedPartition } from './partition.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { AssignedPartition } from '../counting/partition.ts';
+import type { ProcessorLimits } from '../limits.ts';
 
 export interface PaceOptions {
   clock: Clock;

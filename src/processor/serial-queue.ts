@@ -1,5 +1,5 @@
 /** Lets pieces of work run one after the other, in the order in which they came. */
-export class Turns {
+export class SerialQueue {
   #last: Promise<unknown> = Promise.resolve();
 
   /** Runs `work` when all that came before has ended, however it ended. */

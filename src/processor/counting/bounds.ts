@@ -1,11 +1,11 @@
-import type { GranularityPlan } from '../aggregates/metrics-plan.ts';
-import type { Clock } from '../core/clock.ts';
-import type { ResultColumns } from '../messages/result-columns.ts';
-import { readDatabaseClock } from '../postgres/clock.ts';
-import type { Database } from '../postgres/database.ts';
-import { metricPartitionStart, resultPartitionStart } from '../postgres/partitions.ts';
-import { MAX_LOCATIONS } from './series/locations.ts';
-import type { DeadLetterKind } from './tables/dead-letters.ts';
+import type { GranularityPlan } from '../../aggregates/metrics-plan.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { ResultColumns } from '../../messages/result-columns.ts';
+import { readDatabaseClock } from '../../postgres/clock.ts';
+import type { Database } from '../../postgres/database.ts';
+import { metricPartitionStart, resultPartitionStart } from '../../postgres/partitions.ts';
+import { MAX_LOCATIONS } from '../series/locations.ts';
+import type { DeadLetterKind } from '../tables/dead-letters.ts';
 
 /** The highest epoch that anybody was given for a job at a location, -1 for nobody. */
 export type LeaseEpochs = (location: string, jobId: number) => number;

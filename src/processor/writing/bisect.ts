@@ -1,8 +1,8 @@
 /**
- * Finds which of `items` are refused, by trying halves. Items that are refused only together are all found. Answers each
+ * Finds which of `items` are refused, by trying halves. Items that are refused only together are all found. Returns each
  * with its error.
  */
-export async function isolate<Item>(
+export async function findRefused<Item>(
   items: readonly Item[],
   refused: (items: readonly Item[]) => Promise<Error | null>,
 ): Promise<Map<Item, Error>> {

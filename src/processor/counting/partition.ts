@@ -1,17 +1,17 @@
-import { Accumulator } from '../aggregates/accumulator/index.ts';
-import { SeriesIds } from '../aggregates/accumulator/series-ids.ts';
-import type { GranularityPlan } from '../aggregates/metrics-plan.ts';
-import type { ResultColumns } from '../messages/result-columns.ts';
-import type { StreamRecord } from '../streaming/driver.ts';
-import type { Suspect } from './assignments.ts';
+import { Accumulator } from '../../aggregates/accumulator/index.ts';
+import { SeriesIds } from '../../aggregates/accumulator/series-ids.ts';
+import type { GranularityPlan } from '../../aggregates/metrics-plan.ts';
+import type { ResultColumns } from '../../messages/result-columns.ts';
+import type { StreamRecord } from '../../streaming/driver.ts';
+import type { IsolatedRange } from '../assignments.ts';
+import { SeriesProgress, type Tally } from '../series/progress.ts';
+import { withTotals } from '../series/totals.ts';
+import { type DeadLetter, REFUSED } from '../tables/dead-letters.ts';
+import type { ClaimedPartition } from '../tables/offsets.ts';
+import type { Delta } from '../writing/delta.ts';
 import type { Bounds } from './bounds.ts';
-import type { Delta } from './delta.ts';
 import { OTHER_STATUS } from './named-statuses.ts';
 import { RawResults, type ResultsStore } from './raw-results.ts';
-import { SeriesProgress, type Tally } from './series/progress.ts';
-import { withTotals } from './series/totals.ts';
-import { type DeadLetter, REFUSED } from './tables/dead-letters.ts';
-import type { ClaimedPartition } from './tables/offsets.ts';
 
 /** Decoded records of one partition: rows of `columns` [ends[i - 1], ends[i]) came from records[i]. */
 export interface Decoded {
@@ -51,8 +51,8 @@ export class AssignedPartition {
   dropped = false;
   /** The offset after the last one in the database; null: nothing was ever counted. */
   stored: number | null;
-  /** Set while its next records are to be counted apart. */
-  suspect: Suspect | null = null;
+  /** Set while its next records are to be counted alone. */
+  isolated: IsolatedRange | null = null;
   /** The offset after the last decoded record; null: nothing was ever counted. */
   next: number | null;
   /** The offset after the last record that was begun. */
@@ -97,22 +97,22 @@ export class AssignedPartition {
     this.#bounds = options.bounds;
   }
 
-  /** Whether anything was counted since the last seal. */
+  /** Whether anything was counted since the last takeDelta. */
   get dirty(): boolean {
     return this.#records > 0 || this.progress.touched > 0;
   }
 
-  /** Results that the next seal takes. */
+  /** Results that the next takeDelta takes. */
   get results(): number {
     return this.#tally.results + this.#tally.foreign;
   }
 
-  /** Rows of any table that the next seal takes, about. */
+  /** Rows of any table that the next takeDelta takes, about. */
   get rows(): number {
     return this.#metrics.size + this.progress.touched;
   }
 
-  /** Bytes held for the next seal beside those rows, about. */
+  /** Bytes held for the next takeDelta beside those rows, about. */
   get bytes(): number {
     return this.#raw.bytes + this.#deadBytes;
   }
@@ -229,9 +229,9 @@ export class AssignedPartition {
     });
   }
 
-  /** Takes everything counted since the last seal. */
-  seal(): Delta {
-    const moves = this.progress.seal();
+  /** Takes everything counted since the last takeDelta. */
+  takeDelta(): Delta {
+    const moves = this.progress.takeMoves();
     const metrics = this.#metrics.take();
     const series = withTotals(moves, metrics);
     this.progress.setTotals(series);

@@ -1,4 +1,4 @@
-import type { StreamRecord } from '../streaming/driver.ts';
+import type { StreamRecord } from '../../streaming/driver.ts';
 
 /** Rows decoded at a time: enough to keep the columns warm, few enough to keep back pressure fine. */
 const GROUP_BYTES = 1024 * 1024;

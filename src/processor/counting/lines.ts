@@ -1,5 +1,5 @@
 /** Where a line of a record lies in its value, without its line end. */
-export interface Line {
+export interface LinePosition {
   /** From 0. */
   line: number;
   start: number;
@@ -9,8 +9,8 @@ export interface Line {
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
 
-export function splitLines(value: Buffer): Line[] {
-  const lines: Line[] = [];
+export function splitLines(value: Buffer): LinePosition[] {
+  const lines: LinePosition[] = [];
   for (let start = 0; start < value.length; ) {
     const newline = value.indexOf(NEWLINE, start);
     const end = newline < 0 ? value.length : newline;
@@ -21,7 +21,7 @@ export function splitLines(value: Buffer): Line[] {
 }
 
 /** The value with all other lines blanked, so that the given ones keep their numbers. */
-export function only(value: Buffer, lines: readonly Line[]): Buffer {
+export function only(value: Buffer, lines: readonly LinePosition[]): Buffer {
   const copy = Buffer.alloc(value.length, SPACE);
   for (let at = value.indexOf(NEWLINE); at >= 0; at = value.indexOf(NEWLINE, at + 1)) copy[at] = NEWLINE;
   for (const { start, end } of lines) value.copy(copy, start, start, end);

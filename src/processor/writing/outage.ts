@@ -1,6 +1,6 @@
-import type { Clock } from '../core/clock.ts';
-import type { Logger } from '../core/logger.ts';
-import { isRetryable } from '../postgres/pool.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Logger } from '../../core/logger.ts';
+import { isRetryable } from '../../postgres/pool.ts';
 
 /** Whether what was counted can be written, said in the log once per transition. */
 export class Outage {

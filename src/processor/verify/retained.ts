@@ -1,5 +1,5 @@
-import { partitionOf } from '../messages/partition.ts';
-import type { StreamDriver } from '../streaming/driver.ts';
+import { partitionOf } from '../../messages/partition.ts';
+import type { StreamDriver } from '../../streaming/driver.ts';
 
 /** How far the clocks of a scheduler and of the log may be apart. */
 const SKEW_MS = 60_000;

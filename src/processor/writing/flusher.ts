@@ -1,15 +1,15 @@
-import { type Clock, sleep } from '../core/clock.ts';
-import { CommitUnknownError, type Database, type Transaction } from '../postgres/database.ts';
-import { isRetryable } from '../postgres/pool.ts';
+import { type Clock, sleep } from '../../core/clock.ts';
+import { CommitUnknownError, type Database, type Transaction } from '../../postgres/database.ts';
+import { isRetryable } from '../../postgres/pool.ts';
+import { insertDeadLetters } from '../tables/dead-letters.ts';
+import { MetricsWriter, type MetricsWritten, RowsGoneError } from '../tables/metrics/writer.ts';
+import { moveOffsets, settleOffsets } from '../tables/offsets.ts';
+import { TablePartitions } from '../tables/partitions.ts';
+import { copyResults } from '../tables/results.ts';
+import { concatSeries, moveSeries, type SeriesDelta } from '../tables/series.ts';
 import type { Delta } from './delta.ts';
 import type { FlushStep, ProcessorHooks } from './hooks.ts';
 import type { Outage } from './outage.ts';
-import { insertDeadLetters } from './tables/dead-letters.ts';
-import { MetricsWriter, type MetricsWritten, RowsGoneError } from './tables/metrics/writer.ts';
-import { moveOffsets, settleOffsets } from './tables/offsets.ts';
-import { TablePartitions } from './tables/partitions.ts';
-import { copyResults } from './tables/results.ts';
-import { concatSeries, moveSeries, type SeriesDelta } from './tables/series.ts';
 
 /** PostgreSQL will never take these deltas: one of the values in them is not for any of its columns. */
 export class RefusedError extends Error {

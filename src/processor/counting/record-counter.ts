@@ -1,16 +1,16 @@
-import type { Clock } from '../core/clock.ts';
-import { retry } from '../core/retry.ts';
-import { type BadLine, ResultDecoder } from '../messages/decode.ts';
-import type { Database } from '../postgres/database.ts';
-import type { StreamRecord } from '../streaming/driver.ts';
+import type { Clock } from '../../core/clock.ts';
+import { retry } from '../../core/retry.ts';
+import { type BadLine, ResultDecoder } from '../../messages/decode.ts';
+import type { Database } from '../../postgres/database.ts';
+import type { StreamRecord } from '../../streaming/driver.ts';
+import type { DeadLetter } from '../tables/dead-letters.ts';
+import { countLocations, readSeries, type SeriesState } from '../tables/series.ts';
+import type { Outage } from '../writing/outage.ts';
 import type { Bounds, Refusal } from './bounds.ts';
 import { splitLines } from './lines.ts';
-import type { Outage } from './outage.ts';
 import type { AssignedPartition, Decoded, Place } from './partition.ts';
-import type { DeadLetter } from './tables/dead-letters.ts';
-import { countLocations, readSeries, type SeriesState } from './tables/series.ts';
 
-export interface DigesterOptions {
+export interface RecordCounterOptions {
   database: Database;
   clock: Clock;
   outage: Outage;
@@ -20,12 +20,12 @@ export interface DigesterOptions {
 }
 
 /** Decodes records and counts them, after reading how far their series have been counted. */
-export class Digester {
-  readonly #options: DigesterOptions;
+export class RecordCounter {
+  readonly #options: RecordCounterOptions;
   /** Shared by all partitions: between decoding and counting nothing is awaited. */
   readonly #decoder = new ResultDecoder();
 
-  constructor(options: DigesterOptions) {
+  constructor(options: RecordCounterOptions) {
     this.#options = options;
   }
 
@@ -33,7 +33,7 @@ export class Digester {
    * Counts the records, or stops when the assignment ends meanwhile. `makeRoom` is called in between when they say more
    * than can be held.
    */
-  async digest(
+  async count(
     owned: AssignedPartition,
     records: readonly StreamRecord[],
     makeRoom: () => Promise<void>,

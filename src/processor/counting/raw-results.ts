@@ -1,9 +1,9 @@
-import { OUTCOMES, REASONS } from '../messages/check-result.ts';
-import { parseResult } from '../messages/decode.ts';
-import { NO_REASON, NO_STATUS, type ResultColumns } from '../messages/result-columns.ts';
-import { CopyBuffer } from '../postgres/copy-buffer.ts';
-import type { StreamRecord } from '../streaming/driver.ts';
-import { RESULT_FIELDS } from './tables/results.ts';
+import { OUTCOMES, REASONS } from '../../messages/check-result.ts';
+import { parseResult } from '../../messages/decode.ts';
+import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
+import { CopyBuffer } from '../../postgres/copy-buffer.ts';
+import type { StreamRecord } from '../../streaming/driver.ts';
+import { RESULT_FIELDS } from '../tables/results.ts';
 
 /** Which results are kept one by one. */
 export type ResultsStore = 'all' | 'failures' | 'none';
@@ -11,12 +11,12 @@ export type ResultsStore = 'all' | 'failures' | 'none';
 export interface RawResultsTaken {
   /** Rows in the binary form of COPY, in the order of RESULT_COLUMNS; none when there is no row. */
   readonly chunks: readonly Buffer[];
-  /** Starts of the stretches of RESULTS_STRETCH_MS that have rows, ms since the epoch. */
-  readonly stretches: readonly number[];
+  /** Starts of the slices of RESULTS_SLICE_MS that have rows, ms since the epoch. */
+  readonly slices: readonly number[];
 }
 
-/** How finely rows tell which table partitions they need. */
-export const RESULTS_STRETCH_MS = 4 * 3_600_000;
+/** Length of a slice: rows of one slice need the same partition of the table. */
+export const RESULTS_SLICE_MS = 4 * 3_600_000;
 
 /** What a row costs in memory, about. */
 const ROW_BYTES = 300;
@@ -32,8 +32,8 @@ export class RawResults {
   readonly #partition: number;
   #rows: CopyBuffer | null = null;
   #chunks: Buffer[] = [];
-  #stretches = new Set<number>();
-  #lastStretch = -1;
+  #slices = new Set<number>();
+  #lastSlice = -1;
   #count = 0;
   #texts = new Map<string, Buffer>();
   readonly #attempt = Buffer.alloc(2);
@@ -61,11 +61,11 @@ export class RawResults {
 
   take(): RawResultsTaken {
     if (this.#rows) this.#chunks.push(this.#rows.end());
-    const taken = { chunks: this.#chunks, stretches: [...this.#stretches].sort((a, b) => a - b) };
+    const taken = { chunks: this.#chunks, slices: [...this.#slices].sort((a, b) => a - b) };
     this.#rows = null;
     this.#chunks = [];
-    this.#stretches = new Set();
-    this.#lastStretch = -1;
+    this.#slices = new Set();
+    this.#lastSlice = -1;
     this.#count = 0;
     if (this.#texts.size > MAX_TEXTS) this.#texts = new Map();
     return taken;
@@ -77,9 +77,9 @@ export class RawResults {
     if (at < this.keptFromMs) return;
     this.#rows ??= new CopyBuffer();
     const rows = this.#rows;
-    const stretch = at - (at % RESULTS_STRETCH_MS);
-    if (stretch !== this.#lastStretch) this.#stretches.add(stretch);
-    this.#lastStretch = stretch;
+    const slice = at - (at % RESULTS_SLICE_MS);
+    if (slice !== this.#lastSlice) this.#slices.add(slice);
+    this.#lastSlice = slice;
     this.#count++;
     const full = rows.row(RESULT_FIELDS);
     if (full) this.#chunks.push(full);
