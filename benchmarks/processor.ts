@@ -10,8 +10,9 @@ import type { ResultColumns } from '../src/messages/result-columns.ts';
 import type { Database, Transaction } from '../src/postgres/database.ts';
 import type { ResultsStore } from '../src/processor/counting/raw-results.ts';
 import { createProcessor } from '../src/processor/processor.ts';
-import { SeriesProgress, type Tally } from '../src/processor/series/progress.ts';
+import { SeriesProgress } from '../src/processor/series/progress.ts';
 import { MetricsWriter } from '../src/processor/tables/metrics/writer.ts';
+import type { SlotCounters } from '../src/processor/tables/offsets.ts';
 import { TablePartitions } from '../src/processor/tables/partitions.ts';
 import type { FlushStep, ProcessorHooks } from '../src/processor/writing/hooks.ts';
 import { createTestDatabase } from '../test/helpers/database.ts';
@@ -40,7 +41,7 @@ function counting({ checks, accumulate }: { checks: boolean; accumulate: boolean
   const progress = new SeriesProgress(ids);
   const series = new Int32Array(1_000);
   const counted = new Int32Array(1_000).fill(1);
-  const tally: Tally = { results: 0, foreign: 0, duplicates: 0, fenced: 0 };
+  const tally: SlotCounters = { results: 0, foreign: 0, duplicates: 0, fenced: 0 };
   let accumulator = new Accumulator(undefined, ids);
   let turn = 0;
   const later = (columns: ResultColumns) => {

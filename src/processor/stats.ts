@@ -1,3 +1,4 @@
+import { addCounters, type PartitionCounters } from './tables/offsets.ts';
 import type { Delta } from './writing/delta.ts';
 
 export interface PartitionStats {
@@ -10,13 +11,8 @@ export interface PartitionStats {
 }
 
 /** Numbers since this processor started; what is in them is in the database. */
-export interface ProcessorStats {
+export interface ProcessorStats extends PartitionCounters {
   records: number;
-  results: number;
-  foreign: number;
-  duplicates: number;
-  fenced: number;
-  deadLetters: number;
   /** The same, by why. */
   refused: Readonly<Record<string, number>>;
   /** Partitions taken away between counting and writing. Their records are read again by the new owner. */
@@ -39,7 +35,7 @@ export interface ProcessorStats {
 }
 
 /** The part of the numbers that flushes move. */
-export class Totals {
+export class Totals implements PartitionCounters {
   records = 0;
   results = 0;
   foreign = 0;
@@ -61,11 +57,7 @@ export class Totals {
     this.lastFlushAt = wallMs;
     for (const { step, records } of deltas) {
       this.records += records;
-      this.results += step.results;
-      this.foreign += step.foreign;
-      this.duplicates += step.duplicates;
-      this.fenced += step.fenced;
-      this.deadLetters += step.deadLetters;
+      addCounters(this, step);
     }
   }
 }

@@ -4,10 +4,10 @@ import type { GranularityPlan } from '../../aggregates/metrics-plan.ts';
 import type { ResultColumns } from '../../messages/result-columns.ts';
 import type { StreamRecord } from '../../streaming/driver.ts';
 import type { IsolatedRange } from '../assignments.ts';
-import { SeriesProgress, type Tally } from '../series/progress.ts';
+import { SeriesProgress } from '../series/progress.ts';
 import { withTotals } from '../series/totals.ts';
 import { type DeadLetter, REFUSED } from '../tables/dead-letters.ts';
-import type { ClaimedPartition } from '../tables/offsets.ts';
+import { type ClaimedPartition, emptyCounters } from '../tables/offsets.ts';
 import type { Delta } from '../writing/delta.ts';
 import type { Bounds } from './bounds.ts';
 import { OTHER_STATUS } from './named-statuses.ts';
@@ -76,7 +76,7 @@ export class AssignedPartition {
   #boundsVersion = -1;
   #from: number | null;
   #records = 0;
-  #tally: Tally = emptyTally();
+  #counters = emptyCounters();
   #deadLetters: DeadLetter[] = [];
   #deadBytes = 0;
   #series = new Int32Array(1024);
@@ -104,7 +104,7 @@ export class AssignedPartition {
 
   /** Results that the next takeDelta takes. */
   get results(): number {
-    return this.#tally.results + this.#tally.foreign;
+    return this.#counters.results + this.#counters.foreign;
   }
 
   /** Rows of any table that the next takeDelta takes, about. */
@@ -150,12 +150,16 @@ export class AssignedPartition {
     if (end.slots > 0 && from.slots === 0) this.#keepWhole(decoded, end.row);
     if (end.slots > 0) cutRange(columns, end.row, end.row === from.row ? from.slots : 0, end.slots);
     if (from.slots > 0 && end.row > from.row) cutRange(columns, from.row, from.slots, columns.slots[from.row]);
-    this.progress.count(columns, this.#series, this.#counted, this.#tally, { from: from.row, to, foreign: !inParts });
+    this.progress.count(columns, this.#series, this.#counted, this.#counters, {
+      from: from.row,
+      to,
+      foreign: !inParts,
+    });
     // The raw result of what is cut was kept with its first part.
     this.#keep(decoded, from.row, to, end.slots > 0 ? to : from.slots > 0 ? from.row + 1 : from.row);
     if (end.row < columns.length) return end;
     if (inParts) {
-      this.progress.countForeign(columns, this.#series, this.#counted, this.#tally);
+      this.progress.countForeign(columns, this.#series, this.#counted, this.#counters);
       this.#keep(decoded, 0, columns.length, 0);
     }
     for (const letter of deadLetters) {
@@ -236,7 +240,7 @@ export class AssignedPartition {
     const series = withTotals(moves, metrics);
     this.progress.setTotals(series);
     if (this.#ids.size > this.#maxSeries || this.progress.texts > MAX_TEXTS) this.progress.forgetIdle(moves);
-    const tally = this.#tally;
+    const counters = this.#counters;
     const delta: Delta = {
       owner: this,
       step: {
@@ -245,7 +249,7 @@ export class AssignedPartition {
         epoch: this.epoch,
         from: this.#from,
         to: this.next,
-        ...tally,
+        ...counters,
         deadLetters: this.#deadLetters.length,
       },
       records: this.#records,
@@ -256,7 +260,7 @@ export class AssignedPartition {
     };
     this.#from = this.next;
     this.#records = 0;
-    this.#tally = emptyTally();
+    this.#counters = emptyCounters();
     this.#deadLetters = [];
     this.#deadBytes = 0;
     return delta;
@@ -270,8 +274,4 @@ const MAX_TEXTS = 10_000;
 function cutRange({ slot, slots, periodMs }: ResultColumns, row: number, first: number, end: number): void {
   slot[row] -= (slots[row] - end) * periodMs[row];
   slots[row] = end - first;
-}
-
-function emptyTally(): Tally {
-  return { results: 0, foreign: 0, duplicates: 0, fenced: 0 };
 }

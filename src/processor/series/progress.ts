@@ -4,21 +4,10 @@ import { OUTCOMES, REASONS } from '../../messages/check-result.ts';
 import { Interner } from '../../messages/interner.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
 import { NamedStatuses } from '../counting/named-statuses.ts';
+import type { SlotCounters } from '../tables/offsets.ts';
 import type { SeriesDelta, SeriesKey, SeriesMoves, SeriesState } from '../tables/series.ts';
 import { KEY, rowOf, STATE } from '../tables/series-columns.ts';
 import { JobLocations } from './locations.ts';
-
-/** How many slots of a block were counted, and why the others were not. */
-export interface Tally {
-  /** Slots counted, foreign lines not included. */
-  results: number;
-  /** Lines without a slot; they are always counted. */
-  foreign: number;
-  /** Slots that had been counted before. */
-  duplicates: number;
-  /** Slots of an owner that had been replaced. */
-  fenced: number;
-}
 
 // One series is one row of these eight numbers, side by side so that a result touches one line of the processor's cache.
 const EPOCH = 0;
@@ -166,7 +155,7 @@ export class SeriesProgress {
     columns: ResultColumns,
     series: Int32Array,
     counted: Int32Array,
-    tally: Tally,
+    counters: SlotCounters,
     { from = 0, to = columns.length, foreign = true } = {},
   ): void {
     const { epoch, slot: slots, slots: ranges } = columns;
@@ -185,10 +174,10 @@ export class SeriesProgress {
         this.#note(columns, row, at, slot);
       } else {
         const wanted = slot >= 0 || foreign;
-        counted[row] = wanted ? this.#countOther(columns, row, series[row], tally) : 0;
+        counted[row] = wanted ? this.#countOther(columns, row, series[row], counters) : 0;
       }
     }
-    tally.results += results;
+    counters.results += results;
   }
 
   /** How many slots of a row of this series would count now; they are the last ones of it. */
@@ -200,11 +189,11 @@ export class SeriesProgress {
   }
 
   /** Counts the foreign lines among all rows, and no others. */
-  countForeign(columns: ResultColumns, series: Int32Array, counted: Int32Array, tally: Tally): void {
+  countForeign(columns: ResultColumns, series: Int32Array, counted: Int32Array, counters: SlotCounters): void {
     this.#named.unnamed = [];
     for (let row = 0; row < columns.length; row++) {
       const isForeign = columns.slot[row] < 0;
-      counted[row] = isForeign ? this.#countOther(columns, row, series[row], tally) : 0;
+      counted[row] = isForeign ? this.#countOther(columns, row, series[row], counters) : 0;
     }
   }
 
@@ -282,12 +271,12 @@ export class SeriesProgress {
   }
 
   /** Counts a row that is not simply the next result of its series. Returns how many slots count. */
-  #countOther(columns: ResultColumns, row: number, index: number, tally: Tally): number {
+  #countOther(columns: ResultColumns, row: number, index: number, counters: SlotCounters): number {
     const rows = this.#rows;
     const at = index * STRIDE;
     const slot = columns.slot[row];
     if (slot < 0) {
-      tally.foreign++;
+      counters.foreign++;
       this.#touch(index);
       // Foreign lines come in any order: an old one does not become the last result.
       const ts = columns.ts[row];
@@ -298,7 +287,7 @@ export class SeriesProgress {
     const size = columns.slots[row];
     const epoch = columns.epoch[row];
     if (epoch < rows[at + EPOCH]) {
-      tally.fenced += size;
+      counters.fenced += size;
       return 0;
     }
     if (epoch > rows[at + EPOCH]) {
@@ -307,15 +296,15 @@ export class SeriesProgress {
     }
     const stored = rows[at + SLOT];
     if (slot <= stored) {
-      tally.duplicates += size;
+      counters.duplicates += size;
       return 0;
     }
     const fresh = this.fresh(columns, row, index);
     rows[at + SLOT] = slot;
     this.#touch(index);
     if (size === 0) return 0;
-    tally.results += fresh;
-    tally.duplicates += size - fresh;
+    counters.results += fresh;
+    counters.duplicates += size - fresh;
     this.#note(columns, row, at, slot - (fresh - 1) * columns.periodMs[row]);
     return fresh;
   }

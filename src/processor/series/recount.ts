@@ -5,14 +5,14 @@ import type { StreamDriver, StreamRecord } from '../../streaming/driver.ts';
 import { groupLines, splitLines } from '../counting/lines.ts';
 import { namedStatuses } from '../counting/named-statuses.ts';
 import { RawResults, type RawResultsTaken, type ResultsStore } from '../counting/raw-results.ts';
+import type { RecordLine } from '../counting/record-line.ts';
 import { type DeadLetter, readRefusedLines } from '../tables/dead-letters.ts';
-import { readEpochFloors } from '../tables/offsets.ts';
+import { addCounters, emptyCounters, type PartitionCounters, readEpochFloors } from '../tables/offsets.ts';
 import type { ResultPlace } from '../tables/repair.ts';
 import type { CountedSeries } from '../tables/series.ts';
 import { type ResultsExpected, Shadow } from '../verify/shadow.ts';
 import { ShadowRows } from '../verify/shadow-rows.ts';
 import type { ShadowSeries } from '../verify/shadow-series.ts';
-import { addTally, emptyTally, type ShadowTally } from '../verify/shadow-tally.ts';
 import { readCountedOffsets } from '../verify/stored-rows.ts';
 
 export interface RecountOptions {
@@ -35,7 +35,7 @@ export interface Recount {
   /** The lines that never should have counted. */
   letters: DeadLetter[];
   /** By partition: what the counters of its offset have to grow by. */
-  growth: Map<number, ShadowTally>;
+  growth: Map<number, PartitionCounters>;
   /** Raw results that ought to be stored and are not. */
   added: RawResultsTaken[];
   /** Raw results that are stored and ought not to be. */
@@ -125,13 +125,13 @@ function* mistakes(
   }
 }
 
-function growthOf(counted: Shadow, right: Shadow): Map<number, ShadowTally> {
-  const growth = new Map<number, ShadowTally>();
-  for (const [key, before] of counted.tallies) {
-    const by = emptyTally();
-    for (const name of Object.keys(by) as Array<keyof ShadowTally>) by[name] = -before[name];
-    const after = right.tallies.get(key);
-    if (after) addTally(by, after);
+function growthOf(counted: Shadow, right: Shadow): Map<number, PartitionCounters> {
+  const growth = new Map<number, PartitionCounters>();
+  for (const [key, before] of counted.counters) {
+    const by = emptyCounters();
+    for (const name of Object.keys(by) as Array<keyof PartitionCounters>) by[name] = -before[name];
+    const after = right.counters.get(key);
+    if (after) addCounters(by, after);
     growth.set(Number(key.slice(key.lastIndexOf(' ') + 1)), by);
   }
   return growth;
@@ -145,7 +145,7 @@ class StoredRows implements ResultsExpected {
     this.rows.clear();
   }
 
-  expect(_: string, partition: number, record: StreamRecord, columns: ResultColumns, row: number, slots: number): void {
+  expect({ partition, record, columns, row }: RecordLine, slots: number): void {
     const [slot, ts] = [columns.slot[row], columns.ts[row]];
     const place = { partition, offset: record.offset, slot: slot < 0 ? null : slot, ts, slots };
     this.rows.set(columns.lineStart[row], place);
@@ -166,14 +166,7 @@ class MissingRows implements ResultsExpected {
     this.#keptFromMs = keptFromMs;
   }
 
-  expect(
-    topic: string,
-    partition: number,
-    record: StreamRecord,
-    columns: ResultColumns,
-    row: number,
-    slots: number,
-  ): void {
+  expect({ topic, partition, record, columns, row }: RecordLine, slots: number): void {
     const start = columns.lineStart[row];
     if (this.#stored.rows.get(start)?.slots === slots) {
       this.#stored.rows.delete(start);

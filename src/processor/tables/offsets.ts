@@ -2,7 +2,7 @@ import type { Queryable } from '../../postgres/database.ts';
 
 export interface ClaimedPartition {
   partition: number;
-  /** Raised by the claim: whoever has a lower one can write no more. */
+  /** Raised by the claim: an owner with a lower one can write no more. */
   epoch: number;
   /** The first offset that has not been counted; null when nothing has. */
   nextOffset: number | null;
@@ -10,19 +10,41 @@ export interface ClaimedPartition {
   topicId?: string | null;
 }
 
+/** What became of the lines that could be read. */
+export interface SlotCounters {
+  /** Slots counted, foreign lines not included. */
+  results: number;
+  /** Lines without a slot; they are always counted. */
+  foreign: number;
+  /** Slots that had been counted before. */
+  duplicates: number;
+  /** Slots of an owner that had been replaced. */
+  fenced: number;
+}
+
+/** What became of all lines of a partition. */
+export interface PartitionCounters extends SlotCounters {
+  deadLetters: number;
+}
+
+const COUNTERS = ['results', 'foreign', 'duplicates', 'fenced', 'deadLetters'] as const;
+
+export function emptyCounters(): PartitionCounters {
+  return { results: 0, foreign: 0, duplicates: 0, fenced: 0, deadLetters: 0 };
+}
+
+export function addCounters(into: PartitionCounters, added: Readonly<PartitionCounters>): void {
+  for (const key of COUNTERS) into[key] += added[key];
+}
+
 /** One partition's share of a flush. */
-export interface OffsetStep {
+export interface OffsetStep extends PartitionCounters {
   topic: string;
   partition: number;
   epoch: number;
   from: number | null;
   /** The same as `from` when a record is counted in parts and this is not the last one. */
   to: number | null;
-  results: number;
-  foreign: number;
-  duplicates: number;
-  fenced: number;
-  deadLetters: number;
 }
 
 export interface StoredOffset {
@@ -45,7 +67,7 @@ const END_FROZEN = `
     AND a.wait_event_type = 'Client' AND a.state_change < clock_timestamp() - interval '5 seconds'`;
 
 /**
- * Makes `owner` the owner of the partitions and answers where each is to be read from. `topicId`: which topic of that name
+ * Makes `owner` the owner of the partitions and returns where each is to be read from. `topicId`: which topic of that name
  * there is now; a partition of which nothing has been counted takes it over, any other keeps the one it has.
  */
 export async function claimPartitions(
@@ -69,7 +91,7 @@ export async function claimPartitions(
 }
 
 /**
- * Compare-and-set of next_offset and epoch, with the counters. Answers the positions (in `steps`) that were as expected
+ * Compare-and-set of next_offset and epoch, with the counters. Returns the positions (in `steps`) that were as expected
  * and have moved; the others have another owner. The rows stay locked until the transaction ends.
  */
 export async function moveOffsets(tx: Queryable, steps: readonly OffsetStep[]): Promise<Set<number>> {

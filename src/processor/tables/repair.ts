@@ -1,5 +1,6 @@
 import type { Queryable, Transaction } from '../../postgres/database.ts';
 import { type DeadLetter, insertDeadLetters } from './dead-letters.ts';
+import type { PartitionCounters } from './offsets.ts';
 import { copyResults } from './results.ts';
 import { type CountedSeries, replaceSeries } from './series.ts';
 
@@ -12,23 +13,14 @@ export interface ResultPlace {
   slots: number;
 }
 
-/** By how much the counters of an offset grow. */
-interface Growth {
-  results: number;
-  foreign: number;
-  duplicates: number;
-  fenced: number;
-  deadLetters: number;
-}
-
 export interface SeriesRepair {
   series: CountedSeries;
   /** What it should be. */
   becomes: CountedSeries;
   /** Lines that were counted and never should have been. */
   letters: readonly DeadLetter[];
-  /** By partition. */
-  growth: ReadonlyMap<number, Growth>;
+  /** By partition: how much its counters grow by. */
+  growth: ReadonlyMap<number, PartitionCounters>;
   /** Raw results to store, in the binary form of COPY. */
   added: ReadonlyArray<{ chunks: readonly Buffer[]; slices: readonly number[] }>;
   /** Raw results to delete. */

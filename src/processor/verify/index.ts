@@ -7,7 +7,7 @@ import { groupLines } from '../counting/lines.ts';
 import { namedStatuses } from '../counting/named-statuses.ts';
 import type { ResultsStore } from '../counting/raw-results.ts';
 import { readRefusedLines } from '../tables/dead-letters.ts';
-import { readEpochFloors } from '../tables/offsets.ts';
+import { addCounters, emptyCounters, type PartitionCounters, readEpochFloors } from '../tables/offsets.ts';
 import { type CountedSeries, readCountedSeries } from '../tables/series.ts';
 import { type CountSlots, checkCoverage } from './coverage.ts';
 import { emptyReport, type VerifyReport } from './report.ts';
@@ -16,7 +16,6 @@ import { judgeOffset, judgeSeries, judgeSpan, type RowDifference } from './rows.
 import { Shadow } from './shadow.ts';
 import { ShadowResults } from './shadow-results.ts';
 import { type Difference, type Mismatch, type ShadowRange, ShadowRows } from './shadow-rows.ts';
-import { addTally, emptyTally, type ShadowTally } from './shadow-tally.ts';
 import {
   beginSnapshot,
   type CountedOffset,
@@ -92,7 +91,7 @@ class Verification {
   readonly #counted = new Map<string, number>();
   readonly #foreign = new Set<string>();
   /** Counted anew, by `topic partition`. */
-  readonly #found = new Map<string, ShadowTally>();
+  readonly #found = new Map<string, PartitionCounters>();
   #nowMs = 0;
   #readRecords = 0;
   #totalRecords = 0;
@@ -293,11 +292,11 @@ class Verification {
     for (const stored of this.#offsets) {
       const { topic, partition, results, foreign } = stored;
       if (!retained.isWhole(topic, partition)) continue;
-      const tally = this.#found.get(`${topic} ${partition}`) ?? emptyTally();
-      const [counted, found] = [results + foreign, tally.results + tally.foreign];
+      const counters = this.#found.get(`${topic} ${partition}`) ?? emptyCounters();
+      const [counted, found] = [results + foreign, counters.results + counters.foreign];
       if (counted !== found) this.#report.unequalPartitions.push({ topic, partition, counted, found });
       if (await this.#wasReplaced(stored)) continue;
-      for (const difference of judgeOffset(stored, tally)) this.#listRow(difference);
+      for (const difference of judgeOffset(stored, counters)) this.#listRow(difference);
     }
   }
 
@@ -358,9 +357,9 @@ class Verification {
   }
 
   #note(shadow: Shadow, includes: (jobId: number) => boolean, retained: Retained): void {
-    for (const [key, tally] of shadow.tallies) {
-      const known = this.#found.get(key) ?? emptyTally();
-      addTally(known, tally);
+    for (const [key, counters] of shadow.counters) {
+      const known = this.#found.get(key) ?? emptyCounters();
+      addCounters(known, counters);
       this.#found.set(key, known);
     }
     for (const { jobId, location, foreign } of shadow.series.values()) {

@@ -1,8 +1,8 @@
 import { OUTCOMES } from '../../messages/check-result.ts';
+import type { PartitionCounters } from '../tables/offsets.ts';
 import type { CountedSeries } from '../tables/series.ts';
 import type { CountSlots } from './coverage.ts';
 import type { ShadowSeries } from './shadow-series.ts';
-import type { ShadowTally } from './shadow-tally.ts';
 import type { CountedOffset, VerifiedSpan } from './stored-rows.ts';
 
 /** A row of another table than metrics that is not what the log says. */
@@ -70,13 +70,13 @@ export function judgeSeries(
  * Holds the counters of a partition against its whole log. Repetitions are only a bound: what is counted in parts is read
  * again after a crash in between.
  */
-export function judgeOffset(stored: CountedOffset, tally: ShadowTally): RowDifference[] {
+export function judgeOffset(stored: CountedOffset, counters: PartitionCounters): RowDifference[] {
   const judge = new Judge('stream_offsets', `${stored.topic}[${stored.partition}]`);
-  judge.compare('results', stored.results, tally.results);
-  judge.compare('foreign_results', stored.foreign, tally.foreign);
-  judge.compare('dead_letters', stored.deadLetters, tally.deadLetters);
-  judge.compare('duplicates', stored.duplicates, tally.duplicates, 'at least');
-  judge.compare('fenced', stored.fenced, tally.fenced, 'at least');
+  judge.compare('results', stored.results, counters.results);
+  judge.compare('foreign_results', stored.foreign, counters.foreign);
+  judge.compare('dead_letters', stored.deadLetters, counters.deadLetters);
+  judge.compare('duplicates', stored.duplicates, counters.duplicates, 'at least');
+  judge.compare('fenced', stored.fenced, counters.fenced, 'at least');
   return judge.differences;
 }
 

@@ -1,7 +1,7 @@
 import { OUTCOMES, REASONS } from '../../messages/check-result.ts';
-import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
-import type { StreamRecord } from '../../streaming/driver.ts';
+import { NO_REASON, NO_STATUS } from '../../messages/result-columns.ts';
 import { type ResultsStore, restOf } from '../counting/raw-results.ts';
+import type { RecordLine } from '../counting/record-line.ts';
 import type { StoredResult } from './stored-rows.ts';
 
 const GROUP_MS = 3_600_000;
@@ -51,15 +51,8 @@ export class ShadowResults {
     this.#store = store;
   }
 
-  /** A row of `columns` that counts with `slots` slots. */
-  expect(
-    topic: string,
-    partition: number,
-    record: StreamRecord,
-    columns: ResultColumns,
-    row: number,
-    slots: number,
-  ): void {
+  /** A line that counts with `slots` slots. */
+  expect({ topic, partition, record, columns, row }: RecordLine, slots: number): void {
     const slot = columns.slot[row];
     const atMs = slot < 0 ? columns.ts[row] : slot;
     const outcome = OUTCOMES[columns.outcome[row]];

@@ -4,20 +4,14 @@ import { NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts'
 import type { StreamRecord } from '../../streaming/driver.ts';
 import { splitLines } from '../counting/lines.ts';
 import { OTHER_STATUS } from '../counting/named-statuses.ts';
+import type { RecordLine } from '../counting/record-line.ts';
+import { emptyCounters, type PartitionCounters } from '../tables/offsets.ts';
 import type { ShadowRows } from './shadow-rows.ts';
 import { ShadowSeries } from './shadow-series.ts';
-import { emptyTally, type ShadowTally } from './shadow-tally.ts';
 
-/** Told of every line that makes a raw result, with the slots of it that count. */
+/** Takes every line that makes a raw result, with the number of its slots that count. */
 export interface ResultsExpected {
-  expect(
-    topic: string,
-    partition: number,
-    record: StreamRecord,
-    columns: ResultColumns,
-    row: number,
-    slots: number,
-  ): void;
+  expect(line: RecordLine, slots: number): void;
 }
 
 export interface ShadowOptions {
@@ -36,16 +30,6 @@ export interface ShadowOptions {
   named: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
-/** A line that was read, as a row of columns. */
-interface Line {
-  topic: string;
-  partition: number;
-  record: StreamRecord;
-  columns: ResultColumns;
-  row: number;
-  tally: ShadowTally;
-}
-
 /**
  * Counts the log again, for the proof: plainly, result by result and slot by slot. But for the decoder and the bins of
  * the histogram it shares no code with what it checks.
@@ -55,7 +39,7 @@ export class Shadow {
   /** Slots and foreign lines counted. */
   results = 0;
   /** What became of the lines, by `topic partition`. */
-  readonly tallies = new Map<string, ShadowTally>();
+  readonly counters = new Map<string, PartitionCounters>();
   readonly #options: ShadowOptions;
   readonly #decoder = new ResultDecoder();
 
@@ -64,37 +48,38 @@ export class Shadow {
   }
 
   add(topic: string, partition: number, record: StreamRecord): void {
-    const tally = this.#tallyOf(topic, partition);
+    const counters = this.#countersOf(topic, partition);
     this.#decoder.reset();
     // A line that cannot be read is in dead_letters and was not counted.
     this.#decoder.decodeRecord(record.value, () => {
-      if (this.#options.isFirst ?? true) tally.deadLetters++;
+      if (this.#options.isFirst ?? true) counters.deadLetters++;
     });
     const { columns } = this.#decoder;
     const refused = this.#options.refused.get(`${topic} ${partition} ${record.offset}`);
     const left = refused && new Set(splitLines(record.value).flatMap((at) => (refused.has(at.line) ? [at.start] : [])));
     for (let row = 0; row < columns.length; row++) {
       if (!this.#options.includes(columns.jobId[row])) continue;
-      if (left?.has(columns.lineStart[row])) tally.deadLetters++;
-      else this.#addRow({ topic, partition, record, columns, row, tally });
+      if (left?.has(columns.lineStart[row])) counters.deadLetters++;
+      else this.#addLine({ topic, partition, record, columns, row }, counters);
     }
   }
 
-  #addRow({ topic, partition, record, columns, row, tally }: Line): void {
+  #addLine(line: RecordLine, counters: PartitionCounters): void {
+    const { topic, partition, columns, row } = line;
     const series = this.#seriesOf(columns.jobId[row], columns.locations[columns.location[row]], topic);
     series.partitions.add(partition);
     const last = columns.slot[row];
     if (last === -1) {
       series.foreign++;
-      tally.foreign++;
-      this.#options.results?.expect(topic, partition, record, columns, row, 1);
+      counters.foreign++;
+      this.#options.results?.expect(line, 1);
       series.add(columns, row, 1, columns.ts[row]);
       this.#count(series, columns, row, columns.ts[row]);
       return;
     }
     const epoch = columns.epoch[row];
     if (epoch < series.epoch) {
-      tally.fenced += columns.slots[row];
+      counters.fenced += columns.slots[row];
       return;
     }
     series.epoch = epoch;
@@ -105,10 +90,10 @@ export class Shadow {
     if (slots > 0 && last - (slots - 1) * periodMs <= series.slot)
       slots = slots > 1 ? Math.max(0, Math.ceil((last - series.slot) / periodMs)) : 0;
     series.slot = Math.max(series.slot, last);
-    tally.results += slots;
-    tally.duplicates += columns.slots[row] - slots;
+    counters.results += slots;
+    counters.duplicates += columns.slots[row] - slots;
     if (slots === 0) return;
-    this.#options.results?.expect(topic, partition, record, columns, row, slots);
+    this.#options.results?.expect(line, slots);
     series.add(columns, row, slots, last - (slots - 1) * periodMs);
     // What nobody judges is only counted: a single line may stand for years of it.
     const before = Math.min(slots, Math.max(0, slots - 1 - Math.floor((last - rows.fromMs) / periodMs)));
@@ -125,12 +110,12 @@ export class Shadow {
     this.#options.rows.add(columns, row, atMs);
   }
 
-  #tallyOf(topic: string, partition: number): ShadowTally {
+  #countersOf(topic: string, partition: number): PartitionCounters {
     const key = `${topic} ${partition}`;
-    let found = this.tallies.get(key);
+    let found = this.counters.get(key);
     if (!found) {
-      found = emptyTally();
-      this.tallies.set(key, found);
+      found = emptyCounters();
+      this.counters.set(key, found);
     }
     return found;
   }

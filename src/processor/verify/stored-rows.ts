@@ -1,6 +1,7 @@
 import { COLUMNS } from '../../aggregates/columns.ts';
 import type { Queryable, Transaction } from '../../postgres/database.ts';
 import type { ResultRow } from '../../stats/results.ts';
+import type { PartitionCounters } from '../tables/offsets.ts';
 
 /** A row of metrics as stored. */
 export interface StoredMetricRow {
@@ -22,7 +23,7 @@ export interface MetricRange {
 }
 
 /** How far a partition has been counted, with what became of its lines. */
-export interface CountedOffset {
+export interface CountedOffset extends PartitionCounters {
   topic: string;
   partition: number;
   nextOffset: number | null;
@@ -30,11 +31,6 @@ export interface CountedOffset {
   firstOffset: number;
   /** Which topic of that name is meant; null when that is not known. */
   topicId: string | null;
-  results: number;
-  foreign: number;
-  duplicates: number;
-  fenced: number;
-  deadLetters: number;
 }
 
 /** A raw result as stored, with its place. */

@@ -2,14 +2,15 @@ import fc from 'fast-check';
 import { test } from 'tap';
 import { SeriesIds } from '../../../src/aggregates/accumulator/series-ids.ts';
 import { ResultDecoder } from '../../../src/messages/decode.ts';
-import { SeriesProgress, type Tally } from '../../../src/processor/series/progress.ts';
+import { SeriesProgress } from '../../../src/processor/series/progress.ts';
+import type { SlotCounters } from '../../../src/processor/tables/offsets.ts';
 import type { SeriesMoves, SeriesState } from '../../../src/processor/tables/series.ts';
 import { NaiveCounter } from '../naive.ts';
 import { anyRecord, foreignLine, line, START_MS } from '../streams.ts';
 
 interface Counted {
   counted: number[];
-  tally: Tally;
+  tally: SlotCounters;
 }
 
 function count(progress: SeriesProgress, ...lines: string[]): Counted {
@@ -102,7 +103,7 @@ test('any stream in any portions, with states reloaded, counts as the naive mode
       const naive = new NaiveCounter();
       const stored = new Map<string, SeriesState>();
       let progress = new SeriesProgress(new SeriesIds());
-      const total: Tally = { results: 0, foreign: 0, duplicates: 0, fenced: 0 };
+      const total: SlotCounters = { results: 0, foreign: 0, duplicates: 0, fenced: 0 };
       const decoder = new ResultDecoder();
       for (const { record, seal, forget, restart } of steps) {
         naive.record('checks', record);
