@@ -46,7 +46,7 @@ export type Column = NumberColumn | CountersColumn | HistogramColumn;
 interface NamedColumn {
   /** In the database. */
   readonly name: string;
-  /** Kept for every granularity, whatever the settings say. */
+  /** Kept for every granularity, also when the settings do not name it. */
   readonly isAlwaysKept?: boolean;
 }
 
@@ -58,7 +58,7 @@ export interface NumberColumn extends NamedColumn {
   readonly type: 'bigint';
   readonly field: AggregateField;
   readonly merge: Merge;
-  /** What a result contributes: the value of its field, 1 when it has one, or the number returned (-1: nothing). */
+  /** The contribution of a result: the value of its field, 1 when it has one, or the number returned (-1: nothing). */
   readonly amount: Amount;
 }
 

@@ -18,7 +18,7 @@ export interface ExtraMetric {
   field: AggregateField;
 }
 
-/** What is kept for the buckets of one length. */
+/** The metrics of the buckets of one length. */
 export interface GranularityPlan extends Granularity {
   /** The columns that are kept, by name, `extra` not included. */
   columns: ReadonlySet<string>;
@@ -68,7 +68,7 @@ export function checkMetrics(
   return problems;
 }
 
-/** What to keep per granularity, shortest first. Settings that checkMetrics finds wrong make it throw. */
+/** The plans of all granularities, shortest first. Throws RangeError for settings that checkMetrics finds wrong. */
 export function planMetrics(
   settings: readonly MetricSetting[] = BUILT_IN_METRICS,
   registry: Registry<Aggregate> = aggregates,

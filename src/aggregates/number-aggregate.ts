@@ -12,7 +12,7 @@ export function mergeNumbers(merge: Merge, a: number, b: number): number {
   return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
-/** What row `row` contributes to a number; -1: nothing. */
+/** The contribution of row `row` to a number; -1: none. */
 export function amountOf(amount: Amount, columns: ResultColumns, row: number, field: AggregateField): number {
   if (typeof amount === 'function') return amount(columns, row);
   const value = fieldValue(columns, row, field);

@@ -3,7 +3,7 @@ import { MAX_ATTEMPT } from './validity.ts';
 
 /**
  * Reads what may follow response_time in a canonical line: timings, bytes, attempt, detail. Only bytes are kept, in
- * `sizes`, -1 when absent. Answers the position after the line's closing brace, or -1.
+ * `sizes`, -1 when absent. Returns the position after the line's closing brace, or -1.
  */
 export function scanTail(view: DataView, start: number, sizes: Float64Array, row: number): number {
   let at = start;

@@ -22,7 +22,7 @@ export const SCAN_REACH = 1024;
 /**
  * Reads lines in the canonical form of encode.ts as bytes, without an object: fixed keys in their order, compared eight
  * bytes at a time. It never says that a line is bad, only that it is not plainly canonical; such a line is for parse.ts.
- * What it accepts, parse.ts accepts with the same values.
+ * Lines it accepts have the same values in parse.ts.
  */
 export class CanonicalScanner {
   #view: DataView = new DataView(new ArrayBuffer(0));
@@ -33,9 +33,9 @@ export class CanonicalScanner {
   /** That of each location, by its id. */
   #phrases: Phrase[] = [];
   #locations: readonly string[] = [];
-  /** The stretch of 100 seconds the time before lay in, which is nearly always that of the next one too. */
-  #stretch = 0;
-  #stretchMs = 0;
+  /** The first eight digits of the time before, as bytes and as ms: nearly always those of the next one too. */
+  #prefix = 0;
+  #prefixMs = 0;
   /** Id + 1 of each of them. */
   readonly #codes = new Int32Array(1000);
   #statuses: readonly string[] = [];
@@ -61,7 +61,7 @@ export class CanonicalScanner {
 
   /**
    * Appends a row for each line from `from` on, up to the first one that begins at `stop` or later or is for the other
-   * reader. Answers where that one begins. The record lies from `origin` to `end`. All in one function on purpose: a call
+   * reader. Returns where that one begins. The record lies from `origin` to `end`. All in one function on purpose: a call
    * a line costs more than its digits.
    */
   scan(from: number, stop: number, origin: number, end: number): number {
@@ -98,20 +98,20 @@ export class CanonicalScanner {
       columns.epoch[row] = epoch;
 
       if (view.getFloat64(at, true) !== SLOT) return start;
-      if (view.getFloat64(at + 8, true) !== this.#stretch && !this.#newStretch(at + 8)) return start;
+      if (view.getFloat64(at + 8, true) !== this.#prefix && !this.#newPrefix(at + 8)) return start;
       const slot = fiveDigits(view, at + 16);
       if (slot < 0) return start;
-      columns.slot[row] = this.#stretchMs + slot;
+      columns.slot[row] = this.#prefixMs + slot;
       at += 21;
 
       // Ranges (slots, period) are rare and have rules of their own: the other reader takes them.
       if (view.getInt32(at, true) !== TS || view.getInt16(at + 4, true) !== KEY_END) return start;
-      if (view.getFloat64(at + 6, true) !== this.#stretch && !this.#newStretch(at + 6)) return start;
+      if (view.getFloat64(at + 6, true) !== this.#prefix && !this.#newPrefix(at + 6)) return start;
       const ts = fiveDigits(view, at + 14);
       if (ts < 0) return start;
       columns.slots[row] = 1;
       columns.periodMs[row] = 0;
-      columns.ts[row] = this.#stretchMs + ts;
+      columns.ts[row] = this.#prefixMs + ts;
       at += 19;
 
       if (view.getFloat64(at, true) !== OUTCOME || view.getInt32(at + 8, true) !== OUTCOME_END) return start;
@@ -190,12 +190,12 @@ export class CanonicalScanner {
   }
 
   /** Takes the first eight digits of a time. */
-  #newStretch(at: number): boolean {
+  #newPrefix(at: number): boolean {
     const digits = wholeNumber(this.#view, at);
-    const stretchMs = (digits >> 4) * 100_000;
-    if ((digits & 15) !== 8 || stretchMs + 99_999 > MAX_TIME_MS) return false;
-    this.#stretch = this.#view.getFloat64(at, true);
-    this.#stretchMs = stretchMs;
+    const prefixMs = (digits >> 4) * 100_000;
+    if ((digits & 15) !== 8 || prefixMs + 99_999 > MAX_TIME_MS) return false;
+    this.#prefix = this.#view.getFloat64(at, true);
+    this.#prefixMs = prefixMs;
     return true;
   }
 
@@ -205,7 +205,7 @@ export class CanonicalScanner {
     return id;
   }
 
-  /** A status that is not three digits. Answers where its closing quote was passed, or -1. */
+  /** A status that is not three digits. Returns where its closing quote was passed, or -1. */
   #rareStatus(start: number, row: number): number {
     const view = this.#view;
     if (view.getUint8(start) !== QUOTE) return -1;
@@ -239,7 +239,7 @@ function placeOf(word: number, next: number): number {
   return Math.imul(word ^ Math.imul(next, 0x9e3779b1), 0x85ebca6b) >>> 26;
 }
 
-/** Null, or seconds other than 0 and six decimals, for a key whose closing quote is at `start`. Answers their end, or -1. */
+/** Null, or seconds other than 0 and six decimals, for a key whose closing quote is at `start`. Returns their end, or -1. */
 function rareSeconds(view: DataView, start: number, micros: Float64Array, row: number): number {
   if (view.getInt16(start, true) !== KEY_END) return -1;
   if (view.getInt32(start + 2, true) === NULL) {

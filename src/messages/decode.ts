@@ -27,7 +27,7 @@ export class ResultDecoder {
   /** Where the end of a record is scanned when there is too little behind it for the scanner's reach. */
   readonly #tail = new Uint8Array(2 * SCAN_REACH);
   readonly #tailView = new DataView(this.#tail.buffer);
-  /** What the record before lay in; the records of one fetch often share it. */
+  /** The buffer of the record before; the records of one fetch often share it. */
   #memory: ArrayBufferLike = this.#tail.buffer;
   #memoryView: DataView = this.#tailView;
 
@@ -75,7 +75,7 @@ export class ResultDecoder {
   }
 
   /**
-   * Decodes the lines that begin in [start, stop); byte n of the record is byte n + offset for the scanner. Answers where
+   * Decodes the lines that begin in [start, stop); byte n of the record is byte n + offset for the scanner. Returns where
    * the first line after them begins.
    */
   #decodeLines(value: Buffer, start: number, stop: number, offset: number, onBadLine: (bad: BadLine) => void): number {
@@ -94,7 +94,7 @@ export class ResultDecoder {
     return at;
   }
 
-  /** The way of every line that is not plainly canonical. Answers where the next one begins. */
+  /** The way of every line that is not plainly canonical. Returns where the next one begins. */
   #parseLine(value: Buffer, start: number, onBadLine: (bad: BadLine) => void): number {
     const newline = value.indexOf(NEWLINE, start);
     const next = newline < 0 ? value.length : newline + 1;

@@ -22,7 +22,7 @@ export function encodeResult(result: CheckResult): string {
   return `${line}}`;
 }
 
-/** What may be stored and shown: no control characters, no broken surrogates, at most 200 characters. */
+/** Text fit to be stored and shown: no control characters, no broken surrogates, at most 200 characters. */
 export function cleanDetail(text: string): string {
   if (text.length <= MAX_DETAIL_CHARS && PLAIN.test(text)) return text;
   // Cut with room to spare first: a text of megabytes must not be searched whole.
@@ -43,7 +43,7 @@ function encodeTimings(timings: Timings): string {
   return text === '' ? '' : `,"timings":{${text.slice(1)}}`;
 }
 
-/** A protocol code that readers accept, whatever a target answered. */
+/** A protocol code that readers accept, made of any answer of a target. */
 function cleanStatus(status: string): string {
   if (status.length <= MAX_STATUS_CHARS && status !== '' && PLAIN.test(status)) return status;
   return cleanDetail(status).slice(0, MAX_STATUS_CHARS).replace(SURROGATES, '\ufffd') || '?';

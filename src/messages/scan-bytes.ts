@@ -67,7 +67,7 @@ export function sixDigits(view: DataView, at: number): number {
   return number4(high) * 100 + (low & 0xff) * 10 + ((low >> 8) & 0xff);
 }
 
-/** Whether `sixDigits` would answer a number. */
+/** Whether `sixDigits` would return a number. */
 export function areSixDigits(view: DataView, at: number): boolean {
   const low = notDigits(view.getInt32(at + 4, true) ^ ZEROS) & 0x808080;
   return (notDigits(view.getInt32(at, true) ^ ZEROS) | (low ^ 0x800000)) === 0;

@@ -33,18 +33,18 @@ export class BadLineError extends Error {
 
 export const MAX_JOB_ID = 2_147_483_647;
 export const MAX_LOCATION_CHARS = 64;
-/** 2000-01-01 and 2100-01-01: outside lie seconds taken for milliseconds, and rows that nobody would ever find. */
+/** 2000-01-01 and 2100-01-01: outside lie seconds taken for milliseconds, and rows far from any query. */
 export const MIN_TIME_MS = 946_684_800_000;
 export const MAX_TIME_MS = 4_102_444_800_000;
-/** The longest stretch one line may cover, ten years: it bounds the rows a single line can touch. */
+/** The longest time one line may cover, ten years: it bounds the rows a single line can touch. */
 export const MAX_RANGE_MS = 3653 * 86_400_000;
 /** Slots of one range. */
 export const MAX_SLOTS = 2_147_483_647;
 export const MAX_ATTEMPT = 32_767;
 
 /**
- * The rules every line must keep, whoever wrote it. `value` is the parsed JSON. A line with any of `v`, `epoch` and
- * `slot` is one of ours and must be whole; without them it is a foreign one: `job_id`, `ts`, `response_time`, `status`
+ * The rules for lines of all producers. `value` is the parsed JSON. A line with any of `v`, `epoch` and
+ * `slot` is that of a scheduler and must be whole; without them it is a foreign one: `job_id`, `ts`, `response_time`, `status`
  * and perhaps `location`. Unknown fields are ignored; null means absent in optional ones. A reason that is not in the
  * closed list comes from a newer writer: the result counts, without a reason. Throws BadLineError.
  */

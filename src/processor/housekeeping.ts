@@ -30,9 +30,9 @@ export interface HousekeepingOptions {
   logger: Logger;
   clock: Clock;
   retention?: Partial<Retention>;
-  /** Removes what of the stream is older than its retention, where that is ours to do (the embedded stream). Answers how much went. */
+  /** Removes records beyond the retention of the embedded stream; Kafka does so by itself. Returns how many. */
   trimStream?: () => Promise<number>;
-  /** What the stream still has. Absent: decisions about its lines are kept for ever. */
+  /** The first offsets that the stream still has. Absent: decisions about its lines are kept for ever. */
   lowOffsets?: () => Promise<LowOffset[]>;
   /** When it runs, as a cron expression. Default every five minutes. */
   cron?: string;

@@ -8,7 +8,7 @@ export interface ProcessorLimits {
   bytes: number;
   /** A partition is caught up with while its newest record is older than this. Default 10,000. */
   catchUpAfterMs: number;
-  /** So is one that has had more to read for so long without a pause, whatever its age. Default 1,000. */
+  /** A partition that has had more to read for so long without a pause is caught up with, too. Default 1,000. */
   behindMs: number;
   /** While catching up, rows are held longer, so that those of hours and days are written seldom. Default 200,000. */
   catchUpRows: number;

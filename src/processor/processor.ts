@@ -38,7 +38,7 @@ export interface ProcessorOptions {
   clock: Clock;
   group: string;
   topics: readonly string[];
-  /** What is counted, per granularity. */
+  /** The metrics of each granularity. */
   plans: readonly GranularityPlan[];
   /** Which raw results are kept. */
   resultsStore: ResultsStore;
@@ -157,7 +157,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
     return offsets;
   }
 
-  /** A log that ends before what was counted of it is another log: nothing would ever be delivered, and nobody told. */
+  /** A log that ends before what was counted of it is another log: nothing would ever be delivered, without any message. */
   async #checkEnds(partitions: readonly TopicPartition[], offsets: ReadonlyArray<number | null>): Promise<void> {
     const topics = new Set(partitions.map(({ topic }) => topic));
     for (const topic of topics) {
@@ -227,7 +227,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
     }
   }
 
-  /** Does not wait any longer once this processor ends, whatever the database does. */
+  /** Stops waiting for `work` once this processor ends. */
   #untilStopped(work: Promise<void>): Promise<void> {
     const { signal } = this.#abort;
     return new Promise((resolve, reject) => {
@@ -279,7 +279,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
     }
   }
 
-  /** Writes the deltas; those of partitions that somebody else counts are dropped and their partitions assigned anew. */
+  /** Writes the deltas; those of partitions that another owner counts are dropped and their partitions assigned again. */
   async #write(deltas: readonly Delta[]): Promise<void> {
     const startedMs = this.#options.clock.monotonicMs();
     const { written, lost } = await this.#flusher.flush(deltas);
@@ -296,7 +296,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
     for (const { owner, records } of lost) this.#isolate(owner, owner.begun, records);
   }
 
-  /** Counts a few records of a stretch that could not be counted with others, and writes them before anything else is. */
+  /** Counts a few isolated records, and writes them before any others. */
   async #countAlone(owned: AssignedPartition, records: readonly StreamRecord[]): Promise<void> {
     if (!this.#goesOn(owned)) return;
     try {
@@ -332,7 +332,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
     this.#reset(owned);
   }
 
-  /** The records before `until` will be counted anew, apart from the rest, so many a flush. */
+  /** Counts the records before `until` again, apart from the rest, `records` a flush. */
   #isolate(owned: AssignedPartition, until: number, records: number): void {
     if (owned.dropped) return;
     this.#assignments.isolate(owned, { until, step: Math.max(1, records) });

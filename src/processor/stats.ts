@@ -27,9 +27,9 @@ export interface ProcessorStats extends PartitionCounters {
   lastFlushAt: number | null;
   /** Since when the database has been away, wall time in ms; null when it is there. */
   failingSince: number | null;
-  /** What the stream said last, when it could not go on; null when it can. */
+  /** The last error of the stream while it cannot be read; null when it can. */
   streamProblem: string | null;
-  /** What keeps it from counting, now, in its own words; without a topic all partitions are meant. */
+  /** Present reasons why it does not count; without a topic all partitions are meant. */
   problems: Array<{ topic?: string; partition?: number; reason: string }>;
   catchingUp: boolean;
 }

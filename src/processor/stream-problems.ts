@@ -5,7 +5,7 @@ import type { TopicPartition } from '../streaming/driver.ts';
 export class StreamProblems {
   readonly #logger: Logger;
   #general: string | null = null;
-  /** Partitions that cannot be read before a person has acted, whatever becomes of the others. */
+  /** Partitions that cannot be read before a person has acted. */
   readonly #lost = new Map<string, TopicPartition & { reason: string }>();
 
   constructor(logger: Logger) {
@@ -34,7 +34,7 @@ export class StreamProblems {
     this.#general = problem;
   }
 
-  /** A partition that begins anew is not lost any more; of any other only its first records tell. */
+  /** A partition that is read from its beginning is not lost any more; for any other its first records decide. */
   assigned(partitions: readonly TopicPartition[], offsets: ReadonlyArray<number | null>): void {
     this.#general = null;
     partitions.forEach((partition, index) => {

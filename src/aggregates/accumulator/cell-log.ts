@@ -2,7 +2,7 @@ import { CellTable, groupBy } from './cell-table.ts';
 import { doubled } from './series-index.ts';
 
 /**
- * What was counted per row and key (a bin of the histogram, a status, a reason), as a log: adding is two writes at its
+ * Counts per row and key (a bin of the histogram, a status, a reason), as a log: adding is two writes at its
  * end. It is summed up when it is read, and on the way whenever it has become long.
  */
 export class CellLog {

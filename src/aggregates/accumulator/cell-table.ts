@@ -33,7 +33,7 @@ export class CellTable {
     for (let cell = this.start[row]; cell < this.end[row]; cell++) this.add(this.code[cell], this.count[cell]);
   }
 
-  /** What was added since the last time are the cells of `row`. */
+  /** Makes everything added since the last time the cells of `row`. */
   close(row: number): void {
     const length = this.#touchedLength;
     let at = this.length;

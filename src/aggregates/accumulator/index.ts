@@ -53,8 +53,8 @@ export class Accumulator {
   readonly #links: Links[];
 
   /**
-   * `plans` are the granularities and what is kept for each, as planMetrics gives them. `ids` may be shared with others;
-   * whoever gives them may clear them straight after `take`.
+   * `plans` are the granularities and what is kept for each, as planMetrics gives them. `ids` may be shared with others,
+   * which may clear them straight after `take`.
    */
   constructor(plans: readonly GranularityPlan[] = planMetrics(), ids?: SeriesIds) {
     this.#ids = ids ?? new SeriesIds();
@@ -282,7 +282,7 @@ export class Accumulator {
     for (let parent = 0; parent < this.#rows.length; parent++) {
       const end = children.start[parent + 1];
       if (children.start[parent] === end) continue;
-      // What was added to it directly, being too old for those it is made of.
+      // Results that were added to it directly, being too old for the rows it is made of.
       cells.addRow(parent);
       for (let at = children.start[parent]; at < end; at++) {
         const child = children.members[at];

@@ -5,7 +5,7 @@ interface Segment {
 }
 
 /**
- * What of the granularities is kept by time. A result that is too old for the rows of a short granularity is added to those
+ * Which granularities keep results of a time. A result that is too old for the rows of a short granularity is added to those
  * of the longer ones that would have been made of it, so that nothing is made that retention would drop at once.
  */
 export class KeptLevels {
@@ -41,7 +41,7 @@ export class KeptLevels {
     return this.#segments.find(({ fromMs }) => timeMs >= fromMs)?.levels ?? this.#roots;
   }
 
-  /** Until when `levels` answers the same. */
+  /** Until when `levels` returns the same. */
   until(timeMs: number): number {
     return this.#segments.findLast(({ fromMs }) => fromMs > timeMs)?.fromMs ?? Number.POSITIVE_INFINITY;
   }

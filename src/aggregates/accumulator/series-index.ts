@@ -2,7 +2,7 @@
 export class SeriesIndex {
   size = 0;
   jobIds = new Int32Array(1024);
-  /** Whatever numbers the caller has for locations. */
+  /** By series; the numbers are the caller's. */
   locations = new Int32Array(1024);
   /** Open addressing: series + 1, 0 where free. */
   #table = new Int32Array(2048);

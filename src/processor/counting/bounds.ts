@@ -7,7 +7,7 @@ import { metricPartitionStart, resultPartitionStart } from '../../postgres/parti
 import { MAX_LOCATIONS } from '../series/locations.ts';
 import type { DeadLetterKind } from '../tables/dead-letters.ts';
 
-/** The highest epoch that anybody was given for a job at a location, -1 for nobody. */
+/** The highest epoch that a scheduler was given for a job at a location; -1: none was. */
 export type LeaseEpochs = (location: string, jobId: number) => number;
 
 /** Reads the epochs of the leases of these locations. */
@@ -33,19 +33,19 @@ export interface BoundsOptions {
   clock: Clock;
   plans: readonly GranularityPlan[];
   keptFor: KeptFor;
-  /** Absent: epochs are believed, for streams without a scheduler of ours. */
+  /** Absent: epochs are believed, for streams without a scheduler of this installation. */
   leaseEpochs?: ReadLeaseEpochs | undefined;
 }
 
 /** How far slots and starts may lie ahead of the database's clock. */
 const AHEAD_MS = 60_000;
-/** What is kept moves on with the clock, whatever lines say. */
+/** The floors of retention are computed again after this time. */
 const STALE_MS = 60_000;
 const MAX_CACHED = 1_000;
 
 /**
- * What a line may say, as far as that depends on more than its bytes: times by the database's clock, epochs by the leases.
- * What was read last is good enough for every line that keeps it; before a line is refused it is read again.
+ * Bounds of a line that depend on more than its bytes: of times by the database's clock, of epochs by the leases. Lines
+ * within the bounds that were read last are accepted; before a line is refused they are read again.
  */
 export class Bounds {
   /** Slots and starts up to here are accepted without another look at the clock. */

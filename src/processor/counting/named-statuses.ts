@@ -1,7 +1,7 @@
 /** Distinct statuses that are counted by name for one series; a target or a producer may make up any number of them. */
 export const MAX_NAMED_STATUSES = 64;
 
-/** What all others are counted as. */
+/** The name under which all others are counted. */
 export const OTHER_STATUS = 'other';
 
 /** Those of stored counters: a status that was ever counted by name always is. */
@@ -33,7 +33,7 @@ export function namedStatuses(
 export class NamedStatuses {
   /** Rows whose status counts as another one. */
   unnamed: number[] = [];
-  /** Series whose counting depended on which ones are named: nobody else may have changed that meanwhile. */
+  /** Series whose counting depended on which ones are named: no other process may have changed that meanwhile. */
   readonly changed = new Set<number>();
   readonly #ofSeries = new Map<number, Set<string>>();
 

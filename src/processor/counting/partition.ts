@@ -47,7 +47,7 @@ export class AssignedPartition {
   readonly partition: number;
   /** Of stream_offsets: a write with an older one changes nothing. */
   readonly epoch: number;
-  /** Set once, when the assignment ends: whatever is under way for it is void. */
+  /** Set once, when the assignment ends: work under way for it is void. */
   dropped = false;
   /** The offset after the last one in the database; null: nothing was ever counted. */
   stored: number | null;
@@ -136,7 +136,7 @@ export class AssignedPartition {
   }
 
   /**
-   * Counts what `resolve` was given, from `from` on; nothing is awaited in here. Answers where to go on, after room was
+   * Counts what `resolve` was given, from `from` on; nothing is awaited in here. Returns where to go on, after room was
    * made: nearly always the end. Only missed ranges that make very many rows are counted in parts. The offset moves with
    * the last part; after a crash in between, rule 4 drops what the record says again. Foreign lines, which it cannot tell,
    * come with the last part.

@@ -18,7 +18,7 @@ export interface RawResultsTaken {
 /** Length of a slice: rows of one slice need the same partition of the table. */
 export const RESULTS_SLICE_MS = 4 * 3_600_000;
 
-/** What a row costs in memory, about. */
+/** Memory of a row, about. */
 const ROW_BYTES = 300;
 const MAX_TEXTS = 1_000;
 const UP = 0;
@@ -126,7 +126,7 @@ export class RawResults {
   }
 }
 
-/** What of a line the columns do not have. `timings` is JSON text. */
+/** The fields of a line that the columns lack. `timings` is JSON text. */
 interface Rest {
   timings: string | null;
   attempt: number | null;

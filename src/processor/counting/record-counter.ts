@@ -41,7 +41,7 @@ export class RecordCounter {
     const { bounds } = this.#options;
     owned.begun = records[records.length - 1].offset + 1;
     let isRead = false;
-    // Decided once, whatever the clock says when a later part is counted.
+    // Decided once, so that a later part is counted by the same clock.
     let refused: ReadonlyMap<number, Refusal> | undefined;
     for (let from: Place = { row: 0, slots: 0 }; !owned.dropped; ) {
       let decoded = this.#decode(owned, records);

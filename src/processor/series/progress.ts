@@ -37,7 +37,7 @@ const STATUS_SHIFT = 9;
  * How far each series of one partition has been counted: rule 4 of the design. A result counts when its epoch is not
  * lower and its slot is higher than what the series has; a missed range counts those of its slots that are higher; a
  * fence (0 slots) only raises both. The epoch is raised by a repetition too: a message of a new owner shuts the old one
- * out, whatever it says. Foreign lines have no slot and always count.
+ * out, repetition or not. Foreign lines have no slot and always count.
  *
  * Rows live in typed arrays and are read from PostgreSQL when a series is first seen. `takeMoves` takes what has changed
  * since it was called last; the state goes on from there.
@@ -79,7 +79,7 @@ export class SeriesProgress {
   }
 
   /**
-   * Finds the series of each row, into `series`. Answers whether all of them are loaded; if not, `missing` says which. If
+   * Finds the series of each row, into `series`. Returns whether all of them are loaded; if not, `missing` says which. If
    * they are, `doubts` are the rows that reach beyond `latestMs`, raise the epoch of their series, or are of a surplus one.
    */
   resolve(columns: ResultColumns, series: Int32Array, latestMs = Infinity, doubts: number[] = []): boolean {
@@ -115,7 +115,7 @@ export class SeriesProgress {
     return keys;
   }
 
-  /** What the database says about the series of `missing()`; those it does not mention have no row. */
+  /** Takes the stored states of the series of `missing()`; a series without a state has no row. */
   load(states: readonly SeriesState[], stored: ReadonlyMap<number, number> = new Map()): void {
     const isKnown = new Set<number>();
     for (const state of states) {
@@ -235,7 +235,7 @@ export class SeriesProgress {
     return moves;
   }
 
-  /** What the totals are after those taken last. */
+  /** Takes the totals that the series taken last have with their change. */
   setTotals({ oldCount, newStatusCounts, up, degraded, down, missed }: SeriesDelta): void {
     for (const [at, index] of this.#taken.entries()) {
       this.#counts[index] = oldCount[at] + up[at] + degraded[at] + down[at] + missed[at];

@@ -19,7 +19,7 @@ export interface RecountOptions {
   database: Queryable;
   driver: StreamDriver;
   series: CountedSeries;
-  /** Epochs beyond were given to nobody. */
+  /** Epochs beyond it were never given to a scheduler. */
   highestEpoch: number;
   /** Times beyond were never to be counted, ms since the epoch. */
   latestMs: number;
@@ -181,7 +181,7 @@ class MissingRows implements ResultsExpected {
     added.add(columns, new Int32Array(row + 1).fill(slots, row), row, row + 1, record);
   }
 
-  /** What was stored of the record and did not come again is too much. */
+  /** Rows that were stored for the record and are not expected are to be removed. */
   endRecord(): void {
     if (this.#store !== 'none') this.#removed.push(...this.#stored.rows.values());
   }

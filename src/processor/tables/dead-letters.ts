@@ -2,7 +2,7 @@ import type { Queryable } from '../../postgres/database.ts';
 
 /**
  * Why a line was not counted. `unreadable` is plain from its bytes. All others are decisions that depended on more, made
- * once, when the line was counted: whoever counts the stream again takes them from here. `database`: PostgreSQL did not
+ * once, when the line was counted: a recount of the stream takes them from here. `database`: PostgreSQL did not
  * take what it says; `epoch`: higher than the lease of its shard; `future`: further ahead than a minute; `locations`: one
  * more than a job may have; `repaired`: it was counted by mistake, and `vedette series repair` undid it.
  */
@@ -63,8 +63,8 @@ export interface LowOffset {
 
 /**
  * Deletes dead letters older than `ageMs`, in portions. Decisions stay for as long as the stream has their line: without
- * them it could not be counted again. `lows` says what it has; a partition that is not mentioned has all. Answers how many
- * went.
+ * them it could not be counted again. `lows` are the first offsets it has; a partition that is not mentioned has all.
+ * Returns how many were deleted.
  */
 export async function deleteOldDeadLetters(
   database: Queryable,

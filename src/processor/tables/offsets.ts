@@ -10,7 +10,7 @@ export interface ClaimedPartition {
   topicId?: string | null;
 }
 
-/** What became of the lines that could be read. */
+/** How the lines that could be read were counted. */
 export interface SlotCounters {
   /** Slots counted, foreign lines not included. */
   results: number;
@@ -22,7 +22,7 @@ export interface SlotCounters {
   fenced: number;
 }
 
-/** What became of all lines of a partition. */
+/** How all lines of a partition were counted. */
 export interface PartitionCounters extends SlotCounters {
   deadLetters: number;
 }

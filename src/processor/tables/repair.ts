@@ -15,7 +15,7 @@ export interface ResultPlace {
 
 export interface SeriesRepair {
   series: CountedSeries;
-  /** What it should be. */
+  /** The series as it should be. */
   becomes: CountedSeries;
   /** Lines that were counted and never should have been. */
   letters: readonly DeadLetter[];
@@ -46,7 +46,7 @@ export async function readLastSlot(
 
 /**
  * Makes the series what it should be, with the counters and raw results of its lines. Rows of times to come go with it.
- * To be called while counting waits. Whoever counts these partitions begins again, with what is stored now.
+ * To be called while counting waits. The processors of these partitions read them again from the stored offsets.
  */
 export async function repairSeries(
   tx: Transaction,

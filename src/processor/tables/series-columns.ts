@@ -68,7 +68,7 @@ export const BEFORE = {
   isExact: column<boolean>('is_exact', 'boolean'),
 };
 
-/** What is added to the totals. */
+/** The growth of the totals. */
 export const ADDED = {
   ...OUTCOME_TOTALS,
   /** Status counters to add, as JSON text, and the sums of these and the old ones. */

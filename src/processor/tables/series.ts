@@ -93,7 +93,7 @@ export async function readSeriesOfJob(
   return rows;
 }
 
-/** Overwrites a row, whoever counts it. */
+/** Overwrites a row without comparing it with a known state. */
 export async function replaceSeries(tx: Transaction, series: CountedSeries): Promise<void> {
   const columns = { ...STATE, ...OUTCOME_TOTALS };
   const names = [...namesOf(columns), 'count', 'codes'];

@@ -1,7 +1,7 @@
 import type { CountedSeries } from '../tables/series.ts';
 import type { VerifiedSpan } from './stored-rows.ts';
 
-/** What was due of one series in the range, against what is counted. */
+/** The slots of one series that were due in the range, and those that are counted. */
 export interface SeriesCoverage {
   jobId: number;
   location: string;
@@ -22,7 +22,7 @@ export interface CoverageReport {
   pending: number;
   /** Series whose counted slots are not those that were due. */
   gaps: SeriesCoverage[];
-  /** Series that cannot be judged: results of foreign producers, or a cron expression that nobody can read. */
+  /** Series that cannot be judged: results of foreign producers, or a cron expression that cannot be read. */
   unknown: Array<{ jobId: number; location: string; why: string }>;
 }
 

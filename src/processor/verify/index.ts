@@ -47,7 +47,7 @@ export interface VerifyOptions {
   results?: { store: ResultsStore; keptFromMs: number };
   /**
    * How long after its slot a check may begin and its result be published and counted, ms; the check itself comes on top.
-   * What was due earlier and is not counted is a gap. Default 30 s.
+   * Slots that were due earlier and are not counted are a gap. Default 30 s.
    */
   permittedDelayMs?: number;
   /** Counts the slots of cron expressions. Absent: coverage of jobs that follow one is not judged. */
@@ -73,7 +73,7 @@ export interface VerifyProgress {
 /**
  * The proof: reads the log from its beginning up to exactly where it has been counted in one snapshot of the database,
  * counts it again in memory, and compares every row bit for bit. It may run on a live system, which goes on meanwhile.
- * What the log's retention has removed is named, and nothing is claimed about it. Rows may only be ahead of it while a
+ * Times whose records the log's retention has removed are named, and nothing is claimed about them. Rows may only be ahead of it while a
  * record of very long gaps is being counted in parts: then verify again.
  */
 export async function verify(options: VerifyOptions): Promise<VerifyReport> {
@@ -90,7 +90,7 @@ class Verification {
   #progress: CountedSeries[] = [];
   readonly #counted = new Map<string, number>();
   readonly #foreign = new Set<string>();
-  /** Counted anew, by `topic partition`. */
+  /** Counted again, by `topic partition`. */
   readonly #found = new Map<string, PartitionCounters>();
   #nowMs = 0;
   #readRecords = 0;
@@ -157,7 +157,7 @@ class Verification {
     });
   }
 
-  /** What the raw results of the hours that have a part in the range are held against. */
+  /** The counterpart of the raw results of all hours that overlap the range; null when none are compared. */
   #resultsShadow(): ShadowResults | null {
     const { results, fromMs, toMs } = this.#options;
     if (!results || results.store === 'none') return null;
@@ -165,7 +165,7 @@ class Verification {
     return new ShadowResults({ fromMs: from, toMs: -bucketStart(-toMs, HOUR_MS), store: results.store });
   }
 
-  /** Reads each partition from its first record up to where it is counted; answers what the log still has. */
+  /** Reads each partition from its first record up to where it is counted; returns what the log still has. */
   async #readLog(shadow: Shadow, parts: number): Promise<Retained> {
     const { driver, topics, signal } = this.#options;
     const routing = await readRouting(this.#tx, topics);
@@ -239,8 +239,8 @@ class Verification {
 
   /**
    * Series of which the log alone cannot say what counted, with the last slot for which that is so: where the log has lost
-   * its beginning, results of an epoch below the stored one may have been shut out by a message that is gone; and nobody
-   * knows in which order two partitions were counted.
+   * its beginning, results of an epoch below the stored one may have been shut out by a message that is gone; and the
+   * order in which two partitions were counted is unknown.
    */
   #ambiguous(shadow: Shadow, retained: Retained): Map<string, number> {
     const ambiguous = new Map<string, number>();
@@ -263,7 +263,7 @@ class Verification {
     }
     for (const key of new Set([...stored.keys(), ...shadow.series.keys()])) {
       const [counted, seen] = [stored.get(key), shadow.series.get(key)];
-      // Nobody knows in which order two partitions were counted.
+      // The order in which two partitions were counted is unknown.
       if (seen && seen.partitions.size > 1) continue;
       const [partition] = seen?.partitions ?? [];
       const { topic, jobId } = (counted ?? seen)!;

@@ -10,7 +10,7 @@ export interface UnequalPartition {
   found: number;
 }
 
-/** A stretch of which nothing is claimed. */
+/** A time range of which nothing is claimed. */
 export interface NotCovered {
   granularity: string;
   fromMs: number;
@@ -24,7 +24,7 @@ export interface VerifyReport {
   /** No difference, no gap in the coverage, and something was judged. */
   ok: boolean;
   records: number;
-  /** Slots and foreign lines counted anew. */
+  /** Slots and foreign lines counted again. */
   results: number;
   /** Rows whose every column is what the log says. */
   equalRows: number;

@@ -41,7 +41,7 @@ export class Retained {
     for (const topic of this.#topicsOf.get(jobId) ?? this.#routing.keys()) {
       const partitions = this.#routing.get(topic);
       if (partitions === undefined) {
-        // Nobody of ours produces there, and the partition may be any.
+        // No scheduler of this installation produces there, so that the partition may be any.
         for (const [key, from] of this.#from) if (key.startsWith(`${topic} `)) fromMs = Math.max(fromMs, from);
       } else {
         fromMs = Math.max(fromMs, this.#from.get(`${topic} ${partitionOf(jobId, partitions)}`) ?? fromMs);

@@ -44,7 +44,7 @@ export function judgeSeries(
   const total = isWhole ? 'equal' : 'at least';
   judge.compare('epoch', stored.epoch, shadow.epoch, total);
   judge.compare('slot', stored.slot, shadow.slot, isWhole || shadow.slot >= 0 ? 'equal' : 'at least');
-  // What is gone may have shut out results of a lower epoch that are still there.
+  // Records that are gone may have shut out results of a lower epoch that are still there.
   const mayHaveShutOut = !isWhole && [...shadow.lastSlotOf.keys()].some((epoch) => epoch < stored.epoch);
   if (!mayHaveShutOut) {
     for (const outcome of OUTCOMES) judge.compare(outcome, stored[outcome], shadow.outcomes[outcome], total);

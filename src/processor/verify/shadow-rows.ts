@@ -69,7 +69,7 @@ export class ShadowRows {
     }
   }
 
-  /** What is wrong with a stored row, or null. It counts as seen: `rest` no longer has it. */
+  /** Compares a stored row; null when it is equal. `rest` no longer has it. */
   compare(stored: StoredMetricRow): Mismatch | null {
     const key = keyOf(stored);
     const expected = this.#rows.get(key);

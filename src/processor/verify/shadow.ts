@@ -38,7 +38,7 @@ export class Shadow {
   readonly series = new Map<string, ShadowSeries>();
   /** Slots and foreign lines counted. */
   results = 0;
-  /** What became of the lines, by `topic partition`. */
+  /** By `topic partition`. */
   readonly counters = new Map<string, PartitionCounters>();
   readonly #options: ShadowOptions;
   readonly #decoder = new ResultDecoder();
@@ -95,7 +95,7 @@ export class Shadow {
     if (slots === 0) return;
     this.#options.results?.expect(line, slots);
     series.add(columns, row, slots, last - (slots - 1) * periodMs);
-    // What nobody judges is only counted: a single line may stand for years of it.
+    // Slots before the first range are only counted: a single line may stand for years of them.
     const before = Math.min(slots, Math.max(0, slots - 1 - Math.floor((last - rows.fromMs) / periodMs)));
     const skipped = slots === 1 ? 0 : before;
     this.results += skipped;

@@ -5,7 +5,7 @@ import type { DeadLetter } from '../tables/dead-letters.ts';
 import type { OffsetStep } from '../tables/offsets.ts';
 import type { SeriesDelta } from '../tables/series.ts';
 
-/** Everything the records of one stretch of one partition change. It is written whole or not at all. */
+/** All changes by consecutive records of one partition. They are written together or not at all. */
 export interface Delta {
   /** The assignment it belongs to; `dropped` once that has ended. */
   readonly owner: AssignedPartition;

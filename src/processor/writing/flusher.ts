@@ -19,7 +19,7 @@ export class RefusedError extends Error {
   }
 }
 
-/** Deltas of partitions (or series) that somebody else counts. */
+/** Deltas of partitions (or series) that another owner counts. */
 class LostError extends Error {
   readonly lost: ReadonlySet<Delta>;
 
@@ -98,7 +98,7 @@ export class Flusher {
     return { written: rest, lost };
   }
 
-  /** Everything a flush does, rolled back at the end. Answers PostgreSQL's refusal, or null when it would take the delta. */
+  /** Everything a flush does, rolled back at the end. Returns PostgreSQL's refusal, or null when it would take the delta. */
   async rehearse(delta: Delta): Promise<Error | null> {
     for (let failures = 0; ; ) {
       try {
@@ -191,7 +191,7 @@ export class Flusher {
 }
 
 /**
- * What PostgreSQL says about the values themselves: data exceptions, broken constraints, exceeded limits. A table that
+ * Errors about the values themselves: data exceptions, broken constraints, exceeded limits. A table that
  * lacks a partition for a row says it in the same way, but that heals when the partition is made.
  */
 export function isRefusal(error: unknown): boolean {

@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import { isRetryable } from '../../postgres/pool.ts';
 
-/** Whether what was counted can be written, said in the log once per transition. */
+/** Whether counted results can be written; logged once per transition. */
 export class Outage {
   /** Wall time in ms at which it began; null while there is none. */
   since: number | null = null;
@@ -20,7 +20,7 @@ export class Outage {
     this.reason = error instanceof Error ? error.message || String((error as { code?: unknown }).code) : String(error);
     if (this.since !== null) return;
     this.since = this.#clock.wallMs();
-    // What does not heal by itself (a missing table, a missing right) needs a person.
+    // A fault that does not heal by itself (a missing table, a missing right) needs a person.
     this.#logger[isRetryable(error) ? 'warn' : 'error']({ err: error }, 'results cannot be written; they wait');
   }
 

@@ -7,7 +7,7 @@ export interface PaceOptions {
   limits: ProcessorLimits;
   /** How often is written at most, unless a backlog is being caught up with. */
   intervalMs: number;
-  /** What is counted and not written yet. */
+  /** Partitions with counted results that are not written yet. */
   held: () => readonly AssignedPartition[];
 }
 
@@ -43,7 +43,7 @@ export class Pace {
       .some((owned) => owned.dirty && (owned.newestMs < oldMs || (owned.behindSinceMs ?? longMs) < longMs));
   }
 
-  /** What is left of the interval since the last flush: after a quiet time the first results are written at once. */
+  /** The rest of the interval since the last flush: after a quiet time the first results are written at once. */
   delayMs(): number {
     const { clock, limits, intervalMs } = this.#options;
     if (this.catchingUp) return limits.catchUpIntervalMs;

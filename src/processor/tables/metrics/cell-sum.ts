@@ -60,7 +60,7 @@ export class CellSum {
   }
 }
 
-/** Writes a number at `at`; answers where it ends. */
+/** Writes a number at `at`; returns where it ends. */
 function write(bytes: Buffer, at: number, value: number): number {
   let end = at;
   let rest = value;

@@ -27,8 +27,8 @@ interface Bucket {
 const IDLE_WRITES = 120;
 
 /**
- * What rows of `metrics` held when this process wrote them last. It may be out of date at any time: whoever writes what
- * was made of it must check `writes`. Beyond `maxBytes` the buckets written longest ago go first.
+ * The rows of `metrics` as this process wrote them last. They may be out of date at any time: a write that is based on them
+ * must check `writes`. Beyond `maxBytes` the buckets written longest ago go first.
  */
 export class MetricMemory {
   readonly #maxBytes: number;

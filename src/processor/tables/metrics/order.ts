@@ -9,8 +9,8 @@ export interface RowList {
 }
 
 /**
- * All rows in the order of their keys (granularity, job, location, bucket): whoever writes in this order can wait for
- * another writer, but never in a circle.
+ * All rows in the order of their keys (granularity, job, location, bucket). Writers that keep this order may
+ * wait for each other, but never in a circle.
  */
 export function orderRows(deltas: readonly MetricDeltas[]): RowList {
   const length = deltas.reduce((sum, one) => sum + one.length, 0);

@@ -3,7 +3,7 @@ import type { StoredMetricRow } from '../../verify/stored-rows.ts';
 import { VALUE_COLUMNS, VALUE_TYPES } from './rows.ts';
 import { randomVersion } from './values.ts';
 
-/** What a row of metrics is to become; null: there is none. At least one of the two is there. */
+/** A row of metrics as it is and as it is to be; null: there is none. At least one of the two is there. */
 export interface RowChange {
   stored: StoredMetricRow | null;
   expected: StoredMetricRow | null;
@@ -27,7 +27,7 @@ const UPDATE = `UPDATE metrics m SET (${VALUES}, writes) = ROW (${VALUE_COLUMNS.
 const DELETE = `DELETE FROM metrics m USING (${ROWS}) AS r WHERE ${KEY} AND m.writes = r.writes`;
 
 /**
- * Makes rows what they are to be, each on the condition that nobody has written it since it was read. Answers how many
+ * Makes rows what they are to be, each on the condition that it was not written since it was read. Returns how many
  * were not as they had been: then the transaction must be rolled back. Partitions must be there.
  */
 export async function replaceMetricRows(tx: Transaction, changes: readonly RowChange[]): Promise<number> {

@@ -6,7 +6,7 @@ import { type CounterCodes, FIRST_COUNTER, type MetricValues } from './values.ts
 
 /** A row to be written. */
 export interface CopiedRow extends WholeRow {
-  /** What it is to replace; undefined: it is thought to be new. */
+  /** The values to replace; undefined: the row is thought to be new. */
   base: MetricValues | undefined;
 }
 

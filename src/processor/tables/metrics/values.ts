@@ -87,7 +87,7 @@ export class MetricMerger {
 
   /** A copy of `base` (an empty row when there is none) with the next version. */
   begin(base: MetricValues | undefined): MetricValues {
-    this.#sum.take(0, Number.POSITIVE_INFINITY); // What a row that could not be ended has left.
+    this.#sum.take(0, Number.POSITIVE_INFINITY); // Left by a row that could not be ended.
     if (!base) {
       const writes = this.#firstVersion();
       return { writes, numbers: EMPTY_NUMBERS.slice(), bins: NO_BINS, counters: '', extra: '{}' };

@@ -29,12 +29,12 @@ export interface MetricsWritten {
 }
 
 interface Target extends CopiedRow {
-  /** What is added to it: entries [from, to) of the list. */
+  /** Entries [from, to) of the list are added to it. */
   from: number;
   to: number;
 }
 
-/** What one write adds. */
+/** The rows that one write adds. */
 interface Additions extends RowList {
   prepared: readonly PreparedDeltas[];
 }
