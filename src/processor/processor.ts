@@ -308,7 +308,8 @@ class CountingProcessor implements Processor, ConsumerHandler {
       if (records.length === 1) await this.#deadLetter(owned, records[0]);
       else this.#isolate(owned, owned.begun, Math.ceil(records.length / 8));
     }
-    if (!owned.dropped && owned.isolated && owned.next! >= owned.isolated.until) this.#assignments.isolate(owned, null);
+    if (!owned.dropped && owned.isolated && (owned.next ?? 0) >= owned.isolated.until)
+      this.#assignments.isolate(owned, null);
   }
 
   /** PostgreSQL does not take what this record says: finds the lines it refuses, keeps them apart, and counts the rest. */

@@ -92,7 +92,12 @@ function slotsOf({ periodMs, cron, cronTimezone, fromSlot, toSlot }: VerifiedSpa
   const count = (fromMs: number, lastMs: number): number => {
     const from = Math.max(fromMs, fromSlot);
     if (lastMs < from) return 0;
-    if (periodMs === null) return countSlots!(cron!, cronTimezone, from, lastMs);
+    if (periodMs === null) {
+      // whyUnknown has named such a series.
+      if (!countSlots || cron === null)
+        throw new Error('A span without period needs a cron expression and its counter');
+      return countSlots(cron, cronTimezone, from, lastMs);
+    }
     const before = Math.ceil((from - fromSlot) / periodMs);
     return Math.max(0, Math.floor((lastMs - fromSlot) / periodMs) - before + 1);
   };

@@ -172,12 +172,10 @@ class Verification {
     const retained = new Retained(routing, topicsByJob(this.#progress));
     for (const topic of topics) {
       const lows = new Map((await driver.ranges(topic)).map(({ partition, low }) => [partition, low]));
-      const ranges = this.#offsets
-        .filter((offset) => offset.topic === topic && offset.nextOffset !== null)
-        .map(({ partition, nextOffset, firstOffset }) => {
-          return { partition, from: Math.max(lows.get(partition) ?? 0, firstOffset), to: nextOffset! };
-        })
-        .filter(({ from, to }) => from < to);
+      const ranges = this.#offsets.flatMap(({ partition, nextOffset, firstOffset, topic: other }) => {
+        const from = Math.max(lows.get(partition) ?? 0, firstOffset);
+        return other === topic && nextOffset !== null && from < nextOffset ? [{ partition, from, to: nextOffset }] : [];
+      });
       this.#totalRecords += ranges.reduce((sum, { from, to }) => sum + (to - from), 0) * parts;
       const times = new Map<number, Array<{ offset: number; timestamp: number }>>();
       for await (const { partition, records } of driver.read(topic, ranges, signal)) {
@@ -266,7 +264,9 @@ class Verification {
       // The order in which two partitions were counted is unknown.
       if (seen && seen.partitions.size > 1) continue;
       const [partition] = seen?.partitions ?? [];
-      const { topic, jobId } = (counted ?? seen)!;
+      const series = counted ?? seen;
+      if (!series) continue;
+      const { topic, jobId } = series;
       const isWhole = partition === undefined ? retained.isWholeFor(topic, jobId) : retained.isWhole(topic, partition);
       for (const difference of judgeSeries(counted, seen, isWhole)) this.#listRow(difference);
     }

@@ -70,7 +70,7 @@ function isNothing({ refusals, changes }: RebuildPlan): boolean {
 class RowsMovedError extends Error {}
 
 async function makePartitions(database: Database, changes: readonly Mismatch[]): Promise<void> {
-  const missing = changes.flatMap(({ stored, expected }) => (stored ? [] : [expected!]));
+  const missing = changes.flatMap(({ stored, expected }) => (expected && !stored ? [expected] : []));
   const days = new Set(missing.map(({ granularity, dtMs }) => `${dtMs - (dtMs % DAY_MS)} ${granularity}`));
   for (const day of days) {
     const at = day.indexOf(' ');

@@ -33,12 +33,17 @@ const DELETE = `DELETE FROM metrics m USING (${ROWS}) AS r WHERE ${KEY} AND m.wr
 export async function replaceMetricRows(tx: Transaction, changes: readonly RowChange[]): Promise<number> {
   let written = 0;
   for (const [sql, rows] of [
-    [DELETE, changes.flatMap(({ stored, expected }) => (expected ? [] : [stored!]))],
+    [DELETE, changes.flatMap(({ stored, expected }) => (stored && !expected ? [stored] : []))],
     [
       UPDATE,
       changes.flatMap(({ stored, expected }) => (stored && expected ? [{ ...expected, writes: stored.writes }] : [])),
     ],
-    [INSERT, changes.flatMap(({ stored, expected }) => (stored ? [] : [{ ...expected!, writes: randomVersion() }]))],
+    [
+      INSERT,
+      changes.flatMap(({ stored, expected }) =>
+        expected && !stored ? [{ ...expected, writes: randomVersion() }] : [],
+      ),
+    ],
   ] as const) {
     for (let at = 0; at < rows.length; at += PAGE_ROWS) {
       const page = rows.slice(at, at + PAGE_ROWS).map(toWire);
