@@ -10,9 +10,9 @@ import { type DeadLetter, readRefusedLines } from '../tables/dead-letters.ts';
 import { addCounters, emptyCounters, type PartitionCounters, readEpochFloors } from '../tables/offsets.ts';
 import type { ResultPlace } from '../tables/repair.ts';
 import type { CountedSeries } from '../tables/series.ts';
-import { type ResultsExpected, Shadow } from '../verify/shadow.ts';
-import { ShadowRows } from '../verify/shadow-rows.ts';
-import type { ShadowSeries } from '../verify/shadow-series.ts';
+import { type ResultsExpected, Shadow } from '../verify/shadow/index.ts';
+import { ShadowRows } from '../verify/shadow/rows.ts';
+import type { ShadowSeries } from '../verify/shadow/series.ts';
 import { readCountedOffsets } from '../verify/stored-rows.ts';
 
 export interface RecountOptions {

@@ -13,9 +13,9 @@ import { type CountSlots, checkCoverage } from './coverage.ts';
 import { emptyReport, type VerifyReport } from './report.ts';
 import { Retained } from './retained.ts';
 import { judgeOffset, judgeSeries, judgeSpan, type RowDifference } from './rows.ts';
-import { Shadow } from './shadow.ts';
-import { ShadowResults } from './shadow-results.ts';
-import { type Difference, type Mismatch, type ShadowRange, ShadowRows } from './shadow-rows.ts';
+import { Shadow } from './shadow/index.ts';
+import { ShadowResults } from './shadow/results.ts';
+import { type Difference, type Mismatch, type ShadowRange, ShadowRows } from './shadow/rows.ts';
 import {
   beginSnapshot,
   type CountedOffset,
@@ -30,7 +30,7 @@ import {
 export type { CountSlots, SeriesCoverage } from './coverage.ts';
 export type { VerifyReport } from './report.ts';
 export type { RowDifference } from './rows.ts';
-export type { Difference, Mismatch } from './shadow-rows.ts';
+export type { Difference, Mismatch } from './shadow/rows.ts';
 
 export interface VerifyOptions {
   database: Database;

@@ -1,6 +1,6 @@
 import type { CoverageReport } from './coverage.ts';
 import type { RowDifference } from './rows.ts';
-import type { Difference } from './shadow-rows.ts';
+import type { Difference } from './shadow/rows.ts';
 
 /** A partition from which more (or less) was counted than its log, seemingly whole, holds: its topic was replaced. */
 export interface UnequalPartition {

@@ -2,7 +2,7 @@ import { OUTCOMES } from '../../messages/check-result.ts';
 import type { PartitionCounters } from '../tables/offsets.ts';
 import type { CountedSeries } from '../tables/series.ts';
 import type { CountSlots } from './coverage.ts';
-import type { ShadowSeries } from './shadow-series.ts';
+import type { ShadowSeries } from './shadow/series.ts';
 import type { CountedOffset, VerifiedSpan } from './stored-rows.ts';
 
 /** A row of another table than metrics that is not what the log says. */

@@ -1,8 +1,8 @@
-import { OUTCOMES, REASONS } from '../../messages/check-result.ts';
-import { NO_REASON, NO_STATUS } from '../../messages/result-columns.ts';
-import { type ResultsStore, restOf } from '../counting/raw-results.ts';
-import type { RecordLine } from '../counting/record-line.ts';
-import type { StoredResult } from './stored-rows.ts';
+import { OUTCOMES, REASONS } from '../../../messages/check-result.ts';
+import { NO_REASON, NO_STATUS } from '../../../messages/result-columns.ts';
+import { type ResultsStore, restOf } from '../../counting/raw-results.ts';
+import type { RecordLine } from '../../counting/record-line.ts';
+import type { StoredResult } from '../stored-rows.ts';
 
 const GROUP_MS = 3_600_000;
 

@@ -1,6 +1,6 @@
-import { OUTCOMES, type Outcome, REASONS, type Reason } from '../../messages/check-result.ts';
-import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
-import { OTHER_STATUS } from '../counting/named-statuses.ts';
+import { OUTCOMES, type Outcome, REASONS, type Reason } from '../../../messages/check-result.ts';
+import { NO_REASON, NO_STATUS, type ResultColumns } from '../../../messages/result-columns.ts';
+import { OTHER_STATUS } from '../../counting/named-statuses.ts';
 
 /** The last result of a series, as series_progress has it. Times in ms, the response time in microseconds. */
 interface LastResult {

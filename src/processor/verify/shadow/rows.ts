@@ -1,12 +1,12 @@
-import { COLUMNS } from '../../aggregates/columns.ts';
-import { type CounterMap, increase } from '../../aggregates/counter-aggregate.ts';
-import { fieldText, fieldValue } from '../../aggregates/field-value.ts';
-import { binOf } from '../../aggregates/histogram.ts';
-import { encodeBins } from '../../aggregates/histogram-bytes.ts';
-import type { GranularityPlan } from '../../aggregates/metrics-plan.ts';
-import { addAmount, amountOf, EMPTY } from '../../aggregates/number-aggregate.ts';
-import type { ResultColumns } from '../../messages/result-columns.ts';
-import type { StoredMetricRow } from './stored-rows.ts';
+import { COLUMNS } from '../../../aggregates/columns.ts';
+import { type CounterMap, increase } from '../../../aggregates/counter-aggregate.ts';
+import { fieldText, fieldValue } from '../../../aggregates/field-value.ts';
+import { binOf } from '../../../aggregates/histogram.ts';
+import { encodeBins } from '../../../aggregates/histogram-bytes.ts';
+import type { GranularityPlan } from '../../../aggregates/metrics-plan.ts';
+import { addAmount, amountOf, EMPTY } from '../../../aggregates/number-aggregate.ts';
+import type { ResultColumns } from '../../../messages/result-columns.ts';
+import type { StoredMetricRow } from '../stored-rows.ts';
 
 /** One granularity of the proof: the buckets in [fromMs, toMs), both of them bounds of buckets. */
 export interface ShadowRange {

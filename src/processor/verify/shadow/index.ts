@@ -1,13 +1,13 @@
-import { shardOf } from '../../jobs/shard.ts';
-import { ResultDecoder } from '../../messages/decode.ts';
-import { NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
-import type { StreamRecord } from '../../streaming/driver.ts';
-import { splitLines } from '../counting/lines.ts';
-import { OTHER_STATUS } from '../counting/named-statuses.ts';
-import type { RecordLine } from '../counting/record-line.ts';
-import { emptyCounters, type PartitionCounters } from '../tables/offsets.ts';
-import type { ShadowRows } from './shadow-rows.ts';
-import { ShadowSeries } from './shadow-series.ts';
+import { shardOf } from '../../../jobs/shard.ts';
+import { ResultDecoder } from '../../../messages/decode.ts';
+import { NO_STATUS, type ResultColumns } from '../../../messages/result-columns.ts';
+import type { StreamRecord } from '../../../streaming/driver.ts';
+import { splitLines } from '../../counting/lines.ts';
+import { OTHER_STATUS } from '../../counting/named-statuses.ts';
+import type { RecordLine } from '../../counting/record-line.ts';
+import { emptyCounters, type PartitionCounters } from '../../tables/offsets.ts';
+import type { ShadowRows } from './rows.ts';
+import { ShadowSeries } from './series.ts';
 
 /** Takes every line that makes a raw result, with the number of its slots that count. */
 export interface ResultsExpected {
@@ -31,8 +31,8 @@ export interface ShadowOptions {
 }
 
 /**
- * Counts the log again, for the proof: plainly, result by result and slot by slot. But for the decoder and the bins of
- * the histogram it shares no code with what it checks.
+ * Counts the log again, for the proof: plainly, result by result and slot by slot. It shares the decoder and the declared
+ * columns with the counting that it checks, but neither its accumulator, nor its deduplication, nor its writing.
  */
 export class Shadow {
   readonly series = new Map<string, ShadowSeries>();
