@@ -7,7 +7,7 @@ import { EMPTY } from '../number-aggregate.ts';
 /** Numbers per row, in the order of NUMBER_COLUMNS. */
 export const STRIDE = NUMBER_COLUMNS.length;
 
-/** Where the numbers of the outcomes begin, which are in the order of OUTCOMES. */
+/** Offset of the first outcome; the others follow in the order of OUTCOMES. */
 export const OUTCOME = NUMBER_COLUMNS.findIndex(({ name }) => name === OUTCOMES[0]);
 
 /** Offsets of the numbers that begin at -1. */
@@ -15,17 +15,17 @@ export const EMPTY_AT_MINUS_ONE: readonly number[] = NUMBER_COLUMNS.flatMap(({ m
   EMPTY[merge] < 0 ? [offset] : [],
 );
 
-/** Where the number of all results is. */
+/** Offset of the number of all results. */
 export const TOTAL = offsetOf('result', 'sum', 'one');
 
-/** Numbers that have a function of their own. */
+/** Numbers whose amount is a function of their own. */
 export const OTHERS = NUMBER_COLUMNS.flatMap(({ field, merge, amount }, offset) =>
   field !== 'outcome' && typeof amount === 'function' ? [{ offset, merge, amount }] : [],
 );
 
 /**
- * Where the columns of a measured field are, by how a value changes them; -1: it has no such column. Plain numbers and no
- * lists: this is looked up for every result.
+ * Offsets of the columns of a measured field, by the way a value changes them; -1: it has no such column. Plain numbers and
+ * no lists: they are looked up for every result, where a loop over a list costs a fifth of the time.
  */
 export interface FieldLayout {
   isKept: boolean;
@@ -43,6 +43,21 @@ export const BYTES = layoutOf('bytes');
 /** Cells count keys of a row. Their codes: the bins of each histogram in turn, then reasons, then statuses. */
 export const REASON_CODE = HISTOGRAM_COLUMNS.length * BINS;
 export const STATUS_CODE = REASON_CODE + 64;
+
+/** A declared column that nothing here would ever fill is a fault of the program. */
+const filled = new Set([
+  ...OUTCOMES.map((_, index) => OUTCOME + index),
+  TOTAL,
+  ...OTHERS.map(({ offset }) => offset),
+  ...[RESPONSE_TIME, BYTES].flatMap(({ count, sum, least, greatest }) => [count, sum, least, greatest]),
+]);
+const unfilled = NUMBER_COLUMNS.filter((_, offset) => !filled.has(offset));
+if (unfilled.length > 0) {
+  const names = unfilled.map(({ name }) => name).join(', ');
+  throw new Error(
+    `Columns ${names}: two of one field and merge, or a field without numbers; give them a function as amount`,
+  );
+}
 
 function layoutOf(field: MeasuredField): FieldLayout {
   const histogram = HISTOGRAM_COLUMNS.findIndex((column) => column.field === field);

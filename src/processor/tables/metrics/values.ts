@@ -34,7 +34,7 @@ export type SelectedValues = { writes: number; extra: string } & Record<
 
 export const SELECTED_COLUMNS = `writes, ${COLUMNS.map(({ name }) => name).join(', ')}, extra::text AS extra`;
 
-/** Deltas, and what adding rows of them takes. */
+/** Deltas with the look-up tables for adding their rows. */
 export interface PreparedDeltas {
   readonly deltas: MetricDeltas;
   /** By status number of the deltas. */
@@ -45,7 +45,7 @@ export interface PreparedDeltas {
 }
 
 interface KeptColumns {
-  /** Offsets of the numbers to merge, by how. Lists of their own, so that no number has to be asked. */
+  /** Offsets of the numbers to merge, by how. Separate lists: a branch for each number costs more than the sum. */
   readonly sums: readonly number[];
   readonly least: readonly number[];
   readonly greatest: readonly number[];
@@ -55,7 +55,7 @@ interface KeptColumns {
   readonly statuses: boolean;
 }
 
-/** Makes the new values of rows from the ones they had and what is to be added: begin, add (as often as needed), end. */
+/** Makes the new values of rows from their old ones and deltas: begin, add (as often as needed), end. */
 export class MetricMerger {
   readonly codes = new CounterCodes();
   readonly #sum = new CellSum();
