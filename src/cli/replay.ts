@@ -7,7 +7,7 @@ import { OUTCOMES } from '../messages/check-result.ts';
 import type { Database } from '../postgres/database.ts';
 import type { RebuildPlan } from '../processor/verify/rebuild.ts';
 import type { Settings } from '../settings.ts';
-import type { StreamDriver, Stretch } from '../streaming/driver.ts';
+import type { OffsetRange, StreamDriver } from '../streaming/driver.ts';
 import { type Cli, EXIT, examples, settingsFor } from './context.ts';
 import { withDatabase } from './database.ts';
 import { formatCount, formatCounted } from './output.ts';
@@ -142,7 +142,7 @@ async function stretchesOf(
   driver: StreamDriver,
   topic: string,
   { fromMs }: TimeRange,
-): Promise<Stretch[]> {
+): Promise<OffsetRange[]> {
   const [ranges, firsts] = await Promise.all([driver.ranges(topic), driver.offsetsAt?.(topic, fromMs - SKEW_MS)]);
   const stretches = ranges.map(({ partition, low, high }) => {
     return { partition, from: Math.max(low, firsts?.get(partition) ?? low), to: high, low };

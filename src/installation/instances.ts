@@ -113,7 +113,7 @@ export async function readLiveInstances(database: Queryable, withinMs = INSTANCE
   return rows;
 }
 
-/** All processes that are known, those apart that were not seen for a while and did not say goodbye. */
+/** All known processes: those that are alive, and those that were not seen for a while and did not end in order. */
 export async function readInstances(
   database: Queryable,
 ): Promise<{ live: Instance[]; gone: Array<Instance & { silentMs: number }> }> {

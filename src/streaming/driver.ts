@@ -8,13 +8,13 @@ export interface StreamDriver {
   readonly name: string;
 
   /**
-   * Makes missing topics where that is allowed, and answers the real number of partitions of each, which may differ from
-   * the one asked for. Throws VED_TOPIC_MISSING when one is missing and must not be made.
+   * Creates missing topics if `create` is set, and returns the real number of partitions of each topic, which may differ
+   * from the wanted one. Throws VED_TOPIC_MISSING when one is missing and must not be created.
    */
   ensureTopics(topics: readonly TopicSpec[], options: { create: boolean }): Promise<Map<string, number>>;
 
   /**
-   * Per partition: the offset the next record will get. Asked every few seconds by every process, so it must be cheap.
+   * Per partition: the offset the next record will get. Every process calls it every few seconds, so it must be cheap.
    * Throws VED_TOPIC_MISSING.
    */
   ends(topic: string): Promise<Map<number, number>>;
@@ -23,8 +23,8 @@ export interface StreamDriver {
   ranges(topic: string): Promise<PartitionRange[]>;
 
   /**
-   * What tells this topic from another one of the same name that is made later, as text; null where the log cannot say.
-   * Offsets stored under another identity mean nothing.
+   * An id that tells this topic from a later one of the same name; null where the log has none. Offsets stored under
+   * another identity mean nothing.
    */
   identity?(topic: string): Promise<string | null>;
 
@@ -36,16 +36,16 @@ export interface StreamDriver {
 
   createProducer(): Promise<StreamProducer>;
 
-  /** Joins `group`; delivery starts when the promise resolves. */
+  /** Joins `group`. Delivery starts when the promise resolves. */
   createConsumer(options: ConsumerOptions): Promise<StreamConsumer>;
 
   /**
-   * Reads the given stretches outside any group, in offset order per partition, and ends when all are read. Stretches
-   * beyond what is retained end early. A stretch without `to` is followed for ever, until `signal` aborts.
+   * Reads the given ranges outside any group, in offset order per partition, and ends when all are read. Parts that are
+   * not retained are left out. A range without `to` is followed until `signal` aborts.
    */
-  read(topic: string, stretches: readonly Stretch[], signal?: AbortSignal): AsyncIterable<RecordBatch>;
+  read(topic: string, ranges: readonly OffsetRange[], signal?: AbortSignal): AsyncIterable<RecordBatch>;
 
-  /** Closes what this driver opened, producers and consumers included. */
+  /** Closes everything that this driver opened, producers and consumers included. */
   close(): Promise<void>;
 }
 
@@ -62,7 +62,7 @@ export interface PartitionRange {
   high: number;
 }
 
-export interface Stretch {
+export interface OffsetRange {
   partition: number;
   /** First offset wanted. */
   from: number;
@@ -82,8 +82,8 @@ export interface StreamProducer {
   /**
    * Appends the records, in the given order per partition. Resolves only when the log has acknowledged all of them
    * (Kafka: idempotent, acks=all). Rejects when that is not known: the records may or may not be in the log, and the
-   * caller sends them again (readers drop the repetition). Callers never have two sends with records of one partition
-   * under way: order per partition is theirs to keep that way.
+   * caller sends them again (readers drop the repetition). To keep the order per partition, a caller never has two sends
+   * with records of one partition under way.
    */
   send(records: readonly OutgoingRecord[]): Promise<void>;
   close(): Promise<void>;
@@ -118,33 +118,33 @@ export interface ConsumerOptions {
   handler: ConsumerHandler;
 }
 
-/** What the driver calls. It never calls `onBatch` twice at a time for one partition. */
+/** The callbacks of a consumer. The driver never calls `onBatch` twice at a time for one partition. */
 export interface ConsumerHandler {
   /**
-   * The partitions are now this consumer's. Answers the offset each is to be read from (`null`: from the first retained
-   * one); nothing of a partition is delivered before. If it rejects, the driver gives the partitions up and tries again;
-   * with VED_OFFSET_LOST they are lost, and it asks again seldom. An offset that is gone or beyond the end is lost too:
-   * reading on anywhere else would leave results out, or count those of another topic of the same name.
+   * The partitions are now this consumer's. Returns the offset to read each from (`null`: from the first retained one);
+   * nothing of a partition is delivered before. If it rejects, the driver tries again, and may give the partitions up
+   * meanwhile; with VED_OFFSET_LOST they are lost, and it asks again every 30 s. An offset that is gone or beyond the end
+   * is lost too: reading on anywhere else would leave results out, or count those of another topic of the same name.
    */
   onAssigned(partitions: readonly TopicPartition[]): Promise<Array<number | null>>;
   /** The partitions are gone. Must return at once: nothing may be awaited inside a revoke. */
   onRevoked(partitions: readonly TopicPartition[]): void;
   /**
-   * Records of an assigned partition. The driver waits for the promise before it delivers more of that partition: that
+   * Records of an assigned partition. The driver waits for the promise before it delivers more of that partition, which
    * is the back pressure. It must not reject; a handler that cannot go on calls `consumer.reset`.
    */
   onBatch(batch: RecordBatch): Promise<void>;
   /**
    * The consumer cannot go on by itself (authorization, topic gone). It keeps trying; the text is for the log and
-   * readiness. `lost`: only this partition is meant, and nothing of it is delivered before its stored offset is set anew.
+   * readiness. `lost`: only this partition is meant, and nothing of it is delivered before its stored offset is set again.
    */
   onError(error: unknown, lost?: TopicPartition): void;
 }
 
 export interface StreamConsumer {
-  /** Drops what is buffered of these partitions and assigns them anew: `onAssigned` is asked again where to go on. */
+  /** Drops the buffered records of these partitions and assigns them again: `onAssigned` says where to go on. */
   reset(partitions: readonly TopicPartition[]): void;
-  /** Tells the log how far a group has come, for lag tools only. Best effort: failures are logged and swallowed. */
+  /** Commits the group's offsets to the log, for lag tools only. Best effort: failures are logged and swallowed. */
   reportCommitted(positions: ReadonlyArray<TopicPartition & { offset: number }>): void;
   /** Stops delivery (running `onBatch` calls are awaited), leaves the group, revokes everything. */
   close(): Promise<void>;

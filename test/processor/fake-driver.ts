@@ -1,6 +1,7 @@
 import type {
   ConsumerHandler,
   ConsumerOptions,
+  OffsetRange,
   OutgoingRecord,
   PartitionRange,
   RecordBatch,
@@ -8,7 +9,6 @@ import type {
   StreamDriver,
   StreamProducer,
   StreamRecord,
-  Stretch,
   TopicPartition,
 } from '../../src/streaming/driver.ts';
 
@@ -117,7 +117,7 @@ export function createFakeDriver(layout: Record<string, number>, options: { assi
       if (options.assignAll !== false) consumer.assign(all);
       return consumer;
     },
-    async *read(topic: string, stretches: readonly Stretch[]) {
+    async *read(topic: string, stretches: readonly OffsetRange[]) {
       for (const { partition, from, to = Number.POSITIVE_INFINITY } of stretches) {
         for (let at = from; at < to; ) {
           const next = batch({ topic, partition }, at, driver.batchRecords);

@@ -24,7 +24,7 @@ export const fleet: Examination = {
 };
 
 function died({ instanceId, roles, silentMs }: Instance & { silentMs: number }): Finding {
-  const found = `${instanceId} (${roles.join(', ')}) was last seen ${Math.round(silentMs / 1000)} s ago and did not say goodbye`;
+  const found = `${instanceId} (${roles.join(', ')}) was last seen ${Math.round(silentMs / 1000)} s ago and did not end in order`;
   const advice =
     'It was killed, hangs, or cannot reach PostgreSQL: look at its log. Its work was taken over; after a day it is forgotten.';
   return warning('fleet.stale', found, advice);

@@ -1,10 +1,12 @@
 import { type Clock, sleep } from '../../core/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import { VedetteError } from '../../errors.ts';
-import type { ConsumerHandler, RecordBatch, StreamConsumer, TopicPartition } from '../driver.ts';
+import type { ConsumerHandler, StreamConsumer, TopicPartition } from '../driver.ts';
+import { keyOf } from '../offset-check.ts';
 import { offsetLost } from '../offset-lost.ts';
+import { type OwnedPartition, PartitionBook } from '../partition-book.ts';
 import type { GroupMembership } from './group.ts';
-import type { EmbeddedLog, Head, Position } from './log.ts';
+import type { EmbeddedLog, Fetched, Head } from './log.ts';
 
 export interface EmbeddedConsumerOptions {
   log: EmbeddedLog;
@@ -15,89 +17,82 @@ export interface EmbeddedConsumerOptions {
   clock: Clock;
   /** Life of a lease; it is renewed four times as often. */
   leaseMs: number;
-  /** How often heads are looked at when no notification comes. */
+  /** How often heads are read when no notification comes. */
   pollMs: number;
   onClosed: () => void;
 }
 
-/** A partition of ours, from the moment it is assigned until it is revoked or reset. */
-interface Assignment extends TopicPartition {
-  /** Null until onAssigned has answered. */
-  position: Position | null;
-  head: Head | null;
-  /** Revoked or reset: nothing more is delivered under it. */
-  over: boolean;
-  /** Begins at the first retained record, whichever that is by then. */
-  isFresh: boolean;
-  /** Its first offset was beyond the end that was known. */
-  doubtful: boolean;
-  /** Runs while there is something to deliver. */
-  delivering: Promise<void> | null;
-  /** The call of onBatch under way, also one of the assignment before. */
-  running: Promise<void>;
+/** How far the log of an active partition was read. */
+interface Reading {
+  /** Time of the record before, as in Position. */
+  seenAt: string | null;
+  head: Head;
+  isFetching: boolean;
 }
 
 /** Fetches under way at a time, so that one consumer does not take the whole pool. */
 const MAX_FETCHES = 3;
 const CLOSE_TIMEOUT_MS = 3_000;
-/** How often it is asked whether somebody has set a lost offset anew. */
-const LOST_AGAIN_MS = 30_000;
 
 /**
- * One member of a group. Two loops: the beat keeps the leases and follows what they say; the look asks for the heads of
- * the assigned partitions, woken by notifications, and starts a delivery for each that has something new.
+ * One member of a group. Two loops: the heartbeat keeps the leases and follows their changes; the poll reads the heads of
+ * the topics, woken by notifications, and starts to fetch each partition that has something new.
  */
 export class EmbeddedConsumer implements StreamConsumer {
   readonly #options: EmbeddedConsumerOptions;
-  readonly #assignments = new Map<string, Assignment>();
+  readonly #book: PartitionBook;
+  readonly #readings = new WeakMap<OwnedPartition, Reading>();
   readonly #abort = new AbortController();
-  readonly #beating: Promise<void>;
-  readonly #looking: Promise<void>;
-  #wakeBeat: () => void = () => undefined;
-  #wakeLook: () => void = () => undefined;
-  #beatWanted = false;
-  #lookWanted = false;
-  /** Monotonic time until which the leases are known to be ours; after it nothing is delivered until they are again. */
+  readonly #heartbeats: Promise<void>;
+  readonly #polls: Promise<void>;
+  #wakeHeartbeat: () => void = () => undefined;
+  #wakePoll: () => void = () => undefined;
+  #heartbeatWanted = false;
+  #pollWanted = false;
+  /** Monotonic time until which the leases are known to be held; after it nothing is delivered until they are renewed. */
   #leasedUntil = 0;
   /** After onAssigned has failed, others may try first. */
   #claimAfter = 0;
-  #failedAssignments = 0;
   #fetches = 0;
   readonly #fetchQueue: Array<() => void> = [];
   #closing: Promise<void> | undefined;
 
   constructor(options: EmbeddedConsumerOptions) {
     this.#options = options;
-    this.#beating = this.#beatLoop();
-    this.#looking = this.#lookLoop();
+    const { handler, logger, clock, log } = options;
+    this.#book = new PartitionBook({
+      handler,
+      logger,
+      clock,
+      log: { ranges: (topic) => log.ranges(topic) },
+      onKnown: (partitions) => {
+        for (const partition of partitions) partition.state = 'active';
+        this.poll();
+      },
+      onRefused: (partitions, pauseMs) => void this.#refuse(partitions, pauseMs),
+    });
+    this.#heartbeats = this.#heartbeatLoop();
+    this.#polls = this.#pollLoop();
   }
 
   /** Something was appended. */
-  look(): void {
-    this.#lookWanted = true;
-    this.#wakeLook();
+  poll(): void {
+    this.#pollWanted = true;
+    this.#wakePoll();
   }
 
   /** Something changed in the group. */
-  beat(): void {
-    this.#beatWanted = true;
-    this.#wakeBeat();
+  heartbeat(): void {
+    this.#heartbeatWanted = true;
+    this.#wakeHeartbeat();
   }
 
   reset(partitions: readonly TopicPartition[]): void {
-    if (this.#abort.signal.aborted) return;
-    const fresh: Assignment[] = [];
-    for (const { topic, partition } of partitions) {
-      const current = this.#assignments.get(keyOf({ topic, partition }));
-      if (!current) continue;
-      current.over = true;
-      fresh.push(this.#add({ topic, partition }, current.running));
-    }
-    if (fresh.length > 0) void this.#assign(fresh);
+    this.#book.reset(partitions);
   }
 
   reportCommitted(): void {
-    // Lag is told from stream_offsets, in the same database; there is nobody else to report to.
+    // Lag is computed from stream_offsets, in the same database; no other tool asks for it.
   }
 
   close(): Promise<void> {
@@ -107,14 +102,12 @@ export class EmbeddedConsumer implements StreamConsumer {
 
   async #close(): Promise<void> {
     this.#abort.abort();
-    this.#wakeBeat();
-    this.#wakeLook();
-    const assignments = [...this.#assignments.values()];
-    for (const assignment of assignments) assignment.over = true;
-    await Promise.all(assignments.map(({ running }) => running));
-    this.#revoke(assignments);
-    // Leaving is a courtesy: leases of a member that cannot say goodbye expire.
-    const leaving = Promise.all([this.#beating, this.#looking]).then(() => this.#options.membership.leave());
+    this.#wakeHeartbeat();
+    this.#wakePoll();
+    await this.#book.close();
+    this.#book.revokeAll();
+    // Leaving only makes it quicker: leases of a member that cannot leave expire.
+    const leaving = Promise.all([this.#heartbeats, this.#polls]).then(() => this.#options.membership.leave());
     const { clock, logger } = this.#options;
     await Promise.race([
       leaving.catch((error) => logger.debug({ err: error }, 'could not leave the consumer group')),
@@ -125,7 +118,7 @@ export class EmbeddedConsumer implements StreamConsumer {
 
   // --- leases
 
-  async #beatLoop(): Promise<void> {
+  async #heartbeatLoop(): Promise<void> {
     const { clock, leaseMs, logger } = this.#options;
     const { signal } = this.#abort;
     let failing = false;
@@ -133,7 +126,7 @@ export class EmbeddedConsumer implements StreamConsumer {
     // Not before the caller has the consumer in hand.
     await new Promise((resolve) => setImmediate(resolve));
     while (!signal.aborted) {
-      this.#beatWanted = false;
+      this.#heartbeatWanted = false;
       const started = clock.monotonicMs();
       try {
         const beat = await this.#options.membership.beat(started >= this.#claimAfter);
@@ -142,100 +135,62 @@ export class EmbeddedConsumer implements StreamConsumer {
         failing = false;
         this.#leasedUntil = started + leaseMs;
         this.#follow(beat.owned);
-        if (beat.excess.length > 0) await this.#giveUp(beat.excess.map(keyOf));
+        if (beat.excess.length > 0) await this.#giveUp(this.#ownedOf(beat.excess));
         if (beat.missing.join() !== missing && beat.missing.length > 0) {
           const message = `These topics do not exist (yet): ${beat.missing.join(', ')}`;
           this.#options.handler.onError(new VedetteError('VED_TOPIC_MISSING', message));
         }
         missing = beat.missing.join();
-        this.look();
+        this.poll();
       } catch (error) {
         if (!failing) logger.warn({ err: error }, 'the database of the stream cannot be reached');
         failing = true;
       }
-      // A beat that was asked for meanwhile follows soon, but not at once: a failing database is not to be stormed.
-      const pause = failing ? leaseMs / 8 : this.#beatWanted ? 0 : leaseMs / 4;
+      // One that was asked for meanwhile follows at once, but not while the database fails: many members would storm it.
+      const pause = failing ? leaseMs / 8 : this.#heartbeatWanted ? 0 : leaseMs / 4;
       await this.#pause(pause, (wake) => {
-        this.#wakeBeat = failing ? () => undefined : wake;
+        this.#wakeHeartbeat = failing ? () => undefined : wake;
       });
     }
   }
 
-  #follow(owned: readonly TopicPartition[]): void {
-    const keys = new Set(owned.map(keyOf));
-    const lost = [...this.#assignments.values()].filter((assignment) => !keys.has(keyOf(assignment)));
-    this.#revoke(lost);
-    const gained = owned.filter((partition) => !this.#assignments.has(keyOf(partition)));
-    if (gained.length > 0) void this.#assign(gained.map((partition) => this.#add(partition, Promise.resolve())));
+  #follow(leased: readonly TopicPartition[]): void {
+    const keys = new Set(leased.map(keyOf));
+    this.#book.revoke(this.#book.all().filter((owned) => !keys.has(keyOf(owned))));
+    this.#book.assign(leased.filter(({ topic, partition }) => !this.#book.get(topic, partition)));
   }
 
-  /** Stops delivery, waits for what runs (within the lease, which others respect), then lets others have them. */
-  async #giveUp(keys: readonly string[]): Promise<void> {
+  /** Stops delivery, waits for running calls (within the lease, which others respect), then releases the leases. */
+  async #giveUp(leaving: readonly OwnedPartition[]): Promise<void> {
     const { clock, leaseMs, membership, logger } = this.#options;
-    const leaving = keys.map((key) => this.#assignments.get(key)).filter((one) => one !== undefined);
-    this.#revoke(leaving);
-    await Promise.race([Promise.all(leaving.map(({ running }) => running)), sleep(clock, leaseMs / 2)]);
+    this.#book.revoke(leaving);
+    await Promise.race([this.#book.settled(leaving), sleep(clock, leaseMs / 2)]);
     await membership.release(leaving).catch((error) => {
       logger.debug({ err: error }, 'could not release partitions; their leases expire');
     });
   }
 
-  #revoke(assignments: readonly Assignment[]): void {
-    if (assignments.length === 0) return;
-    for (const assignment of assignments) {
-      assignment.over = true;
-      if (this.#assignments.get(keyOf(assignment)) === assignment) this.#assignments.delete(keyOf(assignment));
-    }
-    this.#options.handler.onRevoked(assignments.map(({ topic, partition }) => ({ topic, partition })));
+  async #refuse(partitions: readonly OwnedPartition[], pauseMs: number): Promise<void> {
+    const { clock } = this.#options;
+    this.#claimAfter = clock.monotonicMs() + pauseMs;
+    await this.#giveUp(partitions);
+    clock.after(this.#claimAfter - clock.monotonicMs(), () => this.heartbeat());
   }
 
-  #add({ topic, partition }: TopicPartition, running: Promise<void>): Assignment {
-    const assignment = {
-      topic,
-      partition,
-      position: null,
-      head: null,
-      over: false,
-      isFresh: false,
-      doubtful: false,
-      delivering: null,
-      running,
-    };
-    this.#assignments.set(keyOf(assignment), assignment);
-    return assignment;
-  }
-
-  async #assign(assignments: readonly Assignment[]): Promise<void> {
-    const { handler, logger, clock } = this.#options;
-    const partitions = assignments.map(({ topic, partition }) => ({ topic, partition }));
-    try {
-      const offsets = await handler.onAssigned(partitions);
-      this.#failedAssignments = 0;
-      assignments.forEach((assignment, index) => {
-        const { topic, partition } = assignment;
-        assignment.isFresh = (offsets[index] ?? null) === null;
-        assignment.position = { topic, partition, offset: offsets[index] ?? 0, seenAt: null };
-      });
-      this.look();
-    } catch (error) {
-      const current = assignments.filter(({ over }) => !over);
-      logger.warn({ err: error, partitions: current.length }, 'partitions given up: where to begin is not known');
-      this.#claimAfter = clock.monotonicMs() + Math.min(5_000, 250 * 2 ** this.#failedAssignments++);
-      await this.#giveUp(current.map(keyOf));
-      clock.after(this.#claimAfter - clock.monotonicMs(), () => this.beat());
-    }
+  #ownedOf(partitions: readonly TopicPartition[]): OwnedPartition[] {
+    return partitions.flatMap(({ topic, partition }) => this.#book.get(topic, partition) ?? []);
   }
 
   // --- delivery
 
-  async #lookLoop(): Promise<void> {
+  async #pollLoop(): Promise<void> {
     const { log, topics, logger, pollMs } = this.#options;
     const { signal } = this.#abort;
     let failing = false;
     while (!signal.aborted) {
-      this.#lookWanted = false;
+      this.#pollWanted = false;
       try {
-        if ([...this.#assignments.values()].some(({ position }) => position)) {
+        if (this.#book.all().some(({ state }) => state === 'active')) {
           for (const head of await log.heads(topics)) this.#advance(head);
         }
         failing = false;
@@ -243,109 +198,72 @@ export class EmbeddedConsumer implements StreamConsumer {
         if (!failing) logger.debug({ err: error }, 'cannot look for new records');
         failing = true;
       }
-      const pause = this.#lookWanted && !failing ? 0 : failing ? Math.min(250, pollMs) : pollMs;
+      const pause = this.#pollWanted && !failing ? 0 : failing ? Math.min(250, pollMs) : pollMs;
       await this.#pause(pause, (wake) => {
-        this.#wakeLook = failing ? () => undefined : wake;
+        this.#wakePoll = failing ? () => undefined : wake;
       });
     }
   }
 
   #advance(head: Head): void {
-    const assignment = this.#assignments.get(keyOf(head));
-    if (!assignment?.position || assignment.over) return;
-    if (assignment.position.offset > head.nextOffset) {
-      this.#doubt(assignment, assignment.position, head);
-      return;
-    }
-    assignment.head = head;
-    if (assignment.delivering || assignment.position.offset >= head.nextOffset) return;
-    assignment.delivering = this.#deliver(assignment).finally(() => {
-      assignment.delivering = null;
+    const owned = this.#book.get(head.topic, head.partition);
+    // A head that was read before the last record was delivered may lie behind it.
+    if (owned?.state !== 'active' || owned.next > head.nextOffset) return;
+    const reading = this.#readings.get(owned) ?? { seenAt: null, head, isFetching: false };
+    this.#readings.set(owned, reading);
+    reading.head = head;
+    if (reading.isFetching || owned.next >= head.nextOffset) return;
+    reading.isFetching = true;
+    void this.#read(owned, reading).finally(() => {
+      reading.isFetching = false;
     });
   }
 
-  /** The answer of onAssigned names an offset beyond the end. */
-  #doubt(assignment: Assignment, position: Position, head: Head): void {
-    // A head may have been read before the record that was delivered last, or before the answer was given: the next
-    // look is certain.
-    if (position.seenAt !== null) return;
-    if (assignment.doubtful) {
-      this.#lose(assignment, position.offset, head.nextOffset, head.nextOffset);
-    } else {
-      assignment.doubtful = true;
-      this.look();
-    }
-  }
-
-  /** The log does not hold what is to be read next. Nothing is delivered until onAssigned answers another offset. */
-  #lose(assignment: Assignment, offset: number, low: number, high: number): void {
-    const { clock, handler } = this.#options;
-    const { topic, partition } = assignment;
-    assignment.over = true;
-    const lost = this.#add({ topic, partition }, assignment.running);
-    handler.onError(offsetLost(topic, partition, offset, low, high), { topic, partition });
-    void sleep(clock, LOST_AGAIN_MS, this.#abort.signal).then(() => {
-      if (!lost.over && !this.#abort.signal.aborted) void this.#assign([lost]);
-    });
-  }
-
-  async #deliver(assignment: Assignment): Promise<void> {
-    const { clock, logger } = this.#options;
-    await assignment.running;
-    while (!assignment.over && clock.monotonicMs() < this.#leasedUntil) {
-      const position = assignment.position as Position;
-      const head = assignment.head as Head;
-      if (position.offset >= head.nextOffset) return;
-      let fetched: Awaited<ReturnType<EmbeddedLog['fetch']>>;
-      try {
-        fetched = await this.#fetch(position, head);
-      } catch (error) {
-        logger.debug({ err: error, topic: position.topic, partition: position.partition }, 'cannot fetch records');
-        return; // The look, which polls, starts the next try.
-      }
-      if (assignment.over || clock.monotonicMs() >= this.#leasedUntil) return;
-      const { records, next } = fetched;
+  /** Fetches and delivers up to the head, while the partition is owned and leased. */
+  async #read(owned: OwnedPartition, reading: Reading): Promise<void> {
+    await this.#book.settled([owned]);
+    while (this.#mayDeliver(owned) && owned.next < reading.head.nextOffset) {
+      const { topic, partition, next } = owned;
+      const { head, seenAt } = reading;
+      const fetched = await this.#fetch(owned, reading);
+      if (fetched === null || !this.#mayDeliver(owned)) return;
+      const { records } = fetched;
       const first = records[0]?.offset ?? head.nextOffset;
-      // Everything below the head is visible and offsets have no gaps: what is not there was dropped by retention.
-      if (first > position.offset && !assignment.isFresh) {
-        if (position.seenAt === null) return this.#lose(assignment, position.offset, first, head.nextOffset);
-        // Or the clock was set back, and what was looked for by its time is there all the same.
-        assignment.position = { ...position, seenAt: null };
+      // Everything below the head is visible and offsets have no gaps: a missing record was dropped by retention.
+      if (first > next && !owned.isFresh) {
+        if (seenAt === null) return this.#book.lose(owned, offsetLost(topic, partition, next, first, head.nextOffset));
+        // Or the clock was set back, and a search without the time finds the record.
+        reading.seenAt = null;
         continue;
       }
-      assignment.isFresh = false;
+      owned.isFresh = false;
       if (records.length === 0) {
-        assignment.position = { ...position, offset: head.nextOffset, seenAt: null };
+        owned.next = head.nextOffset;
+        reading.seenAt = null;
         continue;
       }
-      const { topic, partition } = assignment;
-      const highWatermark = Math.max(head.nextOffset, next.offset);
-      assignment.running = this.#call(assignment, { topic, partition, records, highWatermark });
-      await assignment.running;
-      assignment.position = next;
+      reading.seenAt = fetched.next.seenAt;
+      await this.#book.push(owned, records, head.nextOffset);
     }
   }
 
-  async #fetch(position: Position, head: Head): ReturnType<EmbeddedLog['fetch']> {
+  #mayDeliver(owned: OwnedPartition): boolean {
+    const { clock } = this.#options;
+    return !this.#abort.signal.aborted && this.#book.owns(owned) && clock.monotonicMs() < this.#leasedUntil;
+  }
+
+  /** Null when the database did not return them: the next poll starts the next attempt. */
+  async #fetch({ topic, partition, next }: OwnedPartition, { seenAt, head }: Reading): Promise<Fetched | null> {
     while (this.#fetches >= MAX_FETCHES) await new Promise<void>((resolve) => this.#fetchQueue.push(resolve));
     this.#fetches++;
     try {
-      return await this.#options.log.fetch(position, head);
+      return await this.#options.log.fetch({ topic, partition, offset: next, seenAt }, head);
+    } catch (error) {
+      this.#options.logger.debug({ err: error, topic, partition }, 'cannot fetch records');
+      return null;
     } finally {
       this.#fetches--;
       this.#fetchQueue.shift()?.();
-    }
-  }
-
-  /** A handler must not reject; one that does is a defect, which is told and does not end the delivery of others. */
-  async #call(assignment: Assignment, batch: RecordBatch): Promise<void> {
-    // So that `running` is set when the handler calls reset() at once.
-    await Promise.resolve();
-    if (assignment.over) return;
-    try {
-      await this.#options.handler.onBatch(batch);
-    } catch (error) {
-      this.#options.handler.onError(error);
     }
   }
 
@@ -358,8 +276,4 @@ export class EmbeddedConsumer implements StreamConsumer {
     await sleep(this.#options.clock, ms, waking.signal);
     this.#abort.signal.removeEventListener('abort', end);
   }
-}
-
-function keyOf({ topic, partition }: TopicPartition): string {
-  return `${partition}/${topic}`;
 }

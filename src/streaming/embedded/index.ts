@@ -9,7 +9,7 @@ import type { ConsumerOptions, OutgoingRecord, StreamConsumer, StreamDriver, Str
 import { EmbeddedConsumer } from './consumer.ts';
 import { GROUP_CHANNEL, GroupMembership } from './group.ts';
 import { APPENDED_CHANNEL, EmbeddedLog } from './log.ts';
-import { type Appends, readStretches } from './reader.ts';
+import { type Appends, readRanges } from './reader.ts';
 
 export interface EmbeddedDriverOptions {
   database: Database;
@@ -52,11 +52,11 @@ export function createEmbeddedDriver(options: EmbeddedDriverOptions): StreamDriv
     };
     subscribe(APPENDED_CHANNEL, () => {
       appended++;
-      for (const consumer of consumers.keys()) consumer.look();
+      for (const consumer of consumers.keys()) consumer.poll();
       for (const wake of readers) wake();
     });
     subscribe(GROUP_CHANNEL, (group) => {
-      for (const [consumer, itsGroup] of consumers) if (group === null || group === itsGroup) consumer.beat();
+      for (const [consumer, itsGroup] of consumers) if (group === null || group === itsGroup) consumer.heartbeat();
     });
   };
 
@@ -136,10 +136,10 @@ export function createEmbeddedDriver(options: EmbeddedDriverOptions): StreamDriv
       return consumer;
     },
 
-    async *read(topic, stretches, signal) {
+    async *read(topic, ranges, signal) {
       listen();
       try {
-        yield* readStretches(log, topic, stretches, appends, signal);
+        yield* readRanges(log, topic, ranges, appends, signal);
       } catch (error) {
         throw toStreamError(error);
       }

@@ -1,4 +1,4 @@
-import type { RecordBatch, Stretch } from '../driver.ts';
+import type { OffsetRange, RecordBatch } from '../driver.ts';
 import type { EmbeddedLog, Head, Position } from './log.ts';
 
 interface Reading {
@@ -16,18 +16,18 @@ export interface Appends {
   untilAfter(count: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** Reads stretches round robin, outside any group. Errors of the database are the caller's. */
-export async function* readStretches(
+/** Reads ranges round robin, outside any group. Errors of the database are the caller's. */
+export async function* readRanges(
   log: EmbeddedLog,
   topic: string,
-  stretches: readonly Stretch[],
+  ranges: readonly OffsetRange[],
   appends: Appends,
   signal?: AbortSignal,
 ): AsyncGenerator<RecordBatch> {
   let seen = appends.count();
   let heads = new Map((await log.heads([topic])).map((head) => [head.partition, head]));
   let readings: Reading[] = [];
-  for (const { partition, from, to } of stretches) {
+  for (const { partition, from, to } of ranges) {
     const head = heads.get(partition);
     if (!head) continue; // Nothing is retained of a partition that is not there.
     const end = to === undefined ? null : Math.min(to, head.nextOffset);

@@ -1,17 +1,17 @@
 import { Lifecycle } from '../../core/lifecycle.ts';
 import type {
   ConsumerOptions,
+  OffsetRange,
   PartitionRange,
   RecordBatch,
   StreamConsumer,
   StreamDriver,
   StreamProducer,
-  Stretch,
   TopicSpec,
 } from '../driver.ts';
-import { clip, type OpenStretch } from './stretches.ts';
+import { clip, type OpenRange } from './offset-ranges.ts';
 
-/** Questions about topics, as in StreamDriver. Connects when it is first asked, and anew after a failure. */
+/** The questions about topics of StreamDriver. Connects at the first call, and again after a failure. */
 export interface KafkaAdmin {
   ensureTopics(topics: readonly TopicSpec[], options: { create: boolean }): Promise<Map<string, number>>;
   ends(topic: string): Promise<Map<number, number>>;
@@ -21,17 +21,17 @@ export interface KafkaAdmin {
   close(): Promise<void>;
 }
 
-/** What is made without a connection, and begins with `start`. */
+/** An object that is made without a connection, and connects with `start`. */
 export type Startable<T> = T & { start(): Promise<void> };
 
-/** What a client library of Kafka has to offer to be a stream driver. Nothing is connected before it is needed. */
+/** The functions that a client library of Kafka provides to become a stream driver. It connects when needed. */
 export interface KafkaClient {
   readonly name: string;
   readonly admin: KafkaAdmin;
   createProducer(): Startable<StreamProducer>;
   createConsumer(options: ConsumerOptions): Startable<StreamConsumer>;
-  /** Reads the stretches, at least one, outside any group until all are at their end or `signal` aborts. */
-  read(topic: string, open: readonly OpenStretch[], signal: AbortSignal): AsyncIterable<RecordBatch>;
+  /** Reads the ranges, at least one, outside any group until all are at their end or `signal` aborts. */
+  read(topic: string, open: readonly OpenRange[], signal: AbortSignal): AsyncIterable<RecordBatch>;
 }
 
 /** Apache Kafka, through whichever client library. */
@@ -82,8 +82,8 @@ export class KafkaDriver implements StreamDriver {
     };
   }
 
-  async *read(topic: string, stretches: readonly Stretch[], signal?: AbortSignal): AsyncGenerator<RecordBatch> {
-    const open = clip(stretches, await this.ranges(topic));
+  async *read(topic: string, wanted: readonly OffsetRange[], signal?: AbortSignal): AsyncGenerator<RecordBatch> {
+    const open = clip(wanted, await this.ranges(topic));
     if (open.length === 0) return;
     const signals = signal ? [signal, this.#closing.signal] : [this.#closing.signal];
     yield* this.#client.read(topic, open, AbortSignal.any(signals));
@@ -97,7 +97,7 @@ export class KafkaDriver implements StreamDriver {
     await lifecycle.close();
   }
 
-  /** Answers what closes it, once however often it is called. */
+  /** Returns the function that closes it; repeated calls close it once. */
   async #start(opened: Startable<{ close(): Promise<void> }>): Promise<() => Promise<void>> {
     try {
       await opened.start();

@@ -1,7 +1,7 @@
 import type { Admin } from 'kafkajs';
 import type { PartitionRange, TopicSpec } from '../driver.ts';
+import { awaitDisconnect } from '../kafka/disconnect.ts';
 import { streamUnavailable, topicMissing } from '../kafka/errors.ts';
-import { goodbye } from '../kafka/goodbye.ts';
 import type { KafkaAdmin } from '../kafka/index.ts';
 import { type KafkaOptions, topicConfiguration } from '../kafka/options.ts';
 import { createClient, type KafkaJs } from './client.ts';
@@ -73,7 +73,7 @@ export class KafkajsAdmin implements KafkaAdmin {
     this.#cluster = undefined;
     // What never connected has nothing to close.
     const connections = [admin, cluster].map((opened) => opened?.then((connected) => connected.disconnect()));
-    await goodbye(Promise.allSettled(connections), this.#options.logger);
+    await awaitDisconnect(Promise.allSettled(connections), this.#options.logger);
   }
 
   async #ask<T>(what: string, question: (admin: Admin) => Promise<T>): Promise<T> {

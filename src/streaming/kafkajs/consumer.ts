@@ -1,11 +1,11 @@
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from 'kafkajs';
 import { sleep, systemClock } from '../../core/clock.ts';
 import type { ConsumerOptions, StreamConsumer, TopicPartition } from '../driver.ts';
+import { awaitDisconnect } from '../kafka/disconnect.ts';
 import { streamUnavailable, topicMissing } from '../kafka/errors.ts';
-import { goodbye } from '../kafka/goodbye.ts';
 import type { KafkaAdmin, Startable } from '../kafka/index.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
-import { MAX_WAITING_BYTES, type OwnedPartition, PartitionBook } from '../kafka/partitions.ts';
+import { MAX_WAITING_BYTES, type OwnedPartition, PartitionBook } from '../partition-book.ts';
 import { errorType, messageOf } from './admin.ts';
 import { createAssigner, createClient, type KafkaJs } from './client.ts';
 import { toRecord } from './records.ts';
@@ -45,7 +45,7 @@ export class KafkajsConsumer implements Startable<StreamConsumer> {
     this.#book = new PartitionBook({
       handler: consumer.handler,
       logger: options.logger,
-      admin,
+      log: admin,
       onKnown: (partitions) => this.#begin(partitions),
       onDrained: (partition) => void this.#resume(partition),
     });
@@ -78,7 +78,7 @@ export class KafkajsConsumer implements Startable<StreamConsumer> {
     await this.#book.close();
     const consumer = this.#current;
     this.#current = undefined;
-    await goodbye(consumer?.disconnect(), this.#options.logger);
+    await awaitDisconnect(consumer?.disconnect(), this.#options.logger);
     this.#book.revokeAll();
   }
 
@@ -198,7 +198,7 @@ export class KafkajsConsumer implements Startable<StreamConsumer> {
     if (from !== owned.next) return this.#misplaced(owned);
     if (!(await this.#isOfSameTopic(owned))) return;
     const lastOffset = batch.lastOffset();
-    this.#book.push(owned, batch.messages.map(toRecord), Number(batch.highWatermark));
+    void this.#book.push(owned, batch.messages.map(toRecord), Number(batch.highWatermark));
     // The last offset may be one of a mark that is no message.
     owned.next = Number(lastOffset) + 1;
     resolveOffset(lastOffset);

@@ -6,7 +6,7 @@ import { loadKafkajs } from './client.ts';
 import { compressionType } from './codecs.ts';
 import { KafkajsConsumer } from './consumer.ts';
 import { KafkajsProducer } from './producer.ts';
-import { readStretches } from './reader.ts';
+import { readRanges } from './reader.ts';
 
 /** Apache Kafka through kafkajs: pure JavaScript, nothing to compile. Nothing is connected yet. */
 export async function createKafkajsDriver(options: KafkaOptions): Promise<StreamDriver> {
@@ -19,6 +19,6 @@ export async function createKafkajsDriver(options: KafkaOptions): Promise<Stream
     admin,
     createProducer: () => new KafkajsProducer(kafkajs, options),
     createConsumer: (consumer) => new KafkajsConsumer(kafkajs, options, admin, consumer),
-    read: (topic, open, signal) => readStretches(kafkajs, options, admin, topic, open, signal),
+    read: (topic, open, signal) => readRanges(kafkajs, options, admin, topic, open, signal),
   } satisfies KafkaClient);
 }

@@ -2,8 +2,8 @@ import type { Producer, RecordMetadata, TopicMessages } from 'kafkajs';
 import { withDeadline } from '../../core/deadline.ts';
 import { VedetteError } from '../../errors.ts';
 import type { OutgoingRecord, StreamProducer } from '../driver.ts';
+import { awaitDisconnect } from '../kafka/disconnect.ts';
 import { streamUnavailable, topicMissing } from '../kafka/errors.ts';
-import { goodbye } from '../kafka/goodbye.ts';
 import type { Startable } from '../kafka/index.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { errorType, messageOf } from './admin.ts';
@@ -50,8 +50,8 @@ export class KafkajsProducer implements Startable<StreamProducer> {
     this.#isClosed = true;
     const producer = this.#producer;
     this.#producer = undefined;
-    // One that never connected, or lost its broker, has nothing left to say goodbye to.
-    await goodbye(
+    // One that never connected, or lost its broker, has nothing to disconnect from.
+    await awaitDisconnect(
       producer?.then((connected) => connected.disconnect()),
       this.#options.logger,
     );

@@ -1,10 +1,10 @@
 import { sleep, systemClock } from '../../core/clock.ts';
 import type { RecordBatch } from '../driver.ts';
+import { awaitDisconnect } from '../kafka/disconnect.ts';
 import { streamUnavailable } from '../kafka/errors.ts';
-import { goodbye } from '../kafka/goodbye.ts';
 import type { KafkaAdmin } from '../kafka/index.ts';
+import type { OpenRange } from '../kafka/offset-ranges.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
-import type { OpenStretch } from '../kafka/stretches.ts';
 import { messageOf } from './admin.ts';
 import type { KafkaJs } from './client.ts';
 import { type Cluster, committedMessages, createCluster, type FetchedPartition } from './cluster.ts';
@@ -16,15 +16,15 @@ const WAIT_MS = 250;
 const ATTEMPTS = 5;
 
 /** Reads without a group: fetch requests to the leaders, one round after the other. */
-export async function* readStretches(
+export async function* readRanges(
   kafkajs: KafkaJs,
   options: KafkaOptions,
   admin: KafkaAdmin,
   topic: string,
-  stretches: readonly OpenStretch[],
+  ranges: readonly OpenRange[],
   signal: AbortSignal,
 ): AsyncGenerator<RecordBatch> {
-  let open = [...stretches];
+  let open = [...ranges];
   const cluster = createCluster(kafkajs, options);
   try {
     await cluster.connect();
@@ -40,14 +40,14 @@ export async function* readStretches(
         // A leader may have moved, or what was wanted has expired meanwhile.
         await cluster.refreshMetadata().catch(() => undefined);
         for (const { partition, low } of await admin.ranges(topic).catch(() => [])) {
-          for (const stretch of open) if (stretch.partition === partition) stretch.next = Math.max(stretch.next, low);
+          for (const range of open) if (range.partition === partition) range.next = Math.max(range.next, low);
         }
         open = open.filter(({ next, end }) => next < end);
         continue;
       }
       for (const answer of fetched) {
-        const stretch = open.find(({ partition }) => partition === answer.partition);
-        const batch = stretch && toBatch(topic, stretch, answer);
+        const range = open.find(({ partition }) => partition === answer.partition);
+        const batch = range && toBatch(topic, range, answer);
         if (batch && !signal.aborted) yield batch;
       }
       open = open.filter(({ next, end }) => next < end);
@@ -55,11 +55,11 @@ export async function* readStretches(
   } catch (error) {
     throw streamUnavailable(options, `reading ${topic}: ${messageOf(error)}`, error);
   } finally {
-    await goodbye(cluster.disconnect(), options.logger);
+    await awaitDisconnect(cluster.disconnect(), options.logger);
   }
 }
 
-async function fetchRound(cluster: Cluster, topic: string, open: readonly OpenStretch[]): Promise<FetchedPartition[]> {
+async function fetchRound(cluster: Cluster, topic: string, open: readonly OpenRange[]): Promise<FetchedPartition[]> {
   const leaders = cluster.findLeaderForPartitions(
     topic,
     open.map(({ partition }) => partition),
@@ -76,15 +76,15 @@ async function fetchRound(cluster: Cluster, topic: string, open: readonly OpenSt
   return (await Promise.all(rounds)).flat();
 }
 
-/** Moves the stretch on and answers its records; undefined when there are none. */
-function toBatch(topic: string, stretch: OpenStretch, answer: FetchedPartition): RecordBatch | undefined {
-  const { next, end } = stretch;
+/** Moves the range on and returns its records; undefined when there are none. */
+function toBatch(topic: string, range: OpenRange, answer: FetchedPartition): RecordBatch | undefined {
+  const { next, end } = range;
   const last = answer.messages.at(-1);
   if (!last) return undefined;
-  stretch.next = Math.max(next, Number(last.offset) + 1);
+  range.next = Math.max(next, Number(last.offset) + 1);
   const records = committedMessages(answer)
     .map(toRecord)
     .filter(({ offset }) => offset >= next && offset < end);
   if (records.length === 0) return undefined;
-  return { topic, partition: stretch.partition, records, highWatermark: Number(answer.highWatermark) };
+  return { topic, partition: range.partition, records, highWatermark: Number(answer.highWatermark) };
 }

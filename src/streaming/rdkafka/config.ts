@@ -2,7 +2,7 @@ import { rootCertificates } from 'node:tls';
 import { exitWithout } from '../../core/exit.ts';
 import type { Logger } from '../../core/logger.ts';
 import { VedetteError } from '../../errors.ts';
-import { goodbye } from '../kafka/goodbye.ts';
+import { awaitDisconnect } from '../kafka/disconnect.ts';
 import { lz4 } from '../kafka/lz4.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
 import type { RdkafkaModule } from './module.ts';
@@ -61,7 +61,7 @@ export function disconnected(
   disconnect: (done: () => void) => unknown,
   { logger }: Pick<KafkaOptions, 'logger'>,
 ): Promise<void> {
-  return goodbye(exitWithout(new Promise<void>((resolve) => void disconnect(resolve))), logger);
+  return awaitDisconnect(exitWithout(new Promise<void>((resolve) => void disconnect(resolve))), logger);
 }
 
 /** What librdkafka calls an error heals by itself more often than not: detail, unless the driver reports it. */

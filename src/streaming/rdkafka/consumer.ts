@@ -3,7 +3,7 @@ import type { ConsumerOptions, StreamConsumer, TopicPartition } from '../driver.
 import { streamUnavailable, topicMissing } from '../kafka/errors.ts';
 import type { KafkaAdmin, Startable } from '../kafka/index.ts';
 import { ASSIGNMENT_STRATEGY, type KafkaOptions } from '../kafka/options.ts';
-import { MAX_WAITING_BYTES, type OwnedPartition, PartitionBook } from '../kafka/partitions.ts';
+import { MAX_WAITING_BYTES, type OwnedPartition, PartitionBook } from '../partition-book.ts';
 import { connectionConfig, disconnected, FailureLog } from './config.ts';
 import { RD, RD_EVENT, type RdConsumer, type RdError, type RdkafkaModule, type RdMessage } from './module.ts';
 import { MessagePoll } from './poll.ts';
@@ -48,7 +48,7 @@ export class RdkafkaConsumer implements Startable<StreamConsumer> {
     this.#book = new PartitionBook({
       handler: settings.handler,
       logger: options.logger,
-      admin,
+      log: admin,
       onKnown: () => {
         this.#mustAssign = true;
       },
@@ -213,7 +213,7 @@ export class RdkafkaConsumer implements Startable<StreamConsumer> {
       const lane = owned && this.#lanes.get(owned);
       if (!lane || owned.state !== 'active') continue;
       lane.lastMs = performance.now();
-      this.#book.push(owned, group.map(toRecord), this.#highWatermark(owned));
+      void this.#book.push(owned, group.map(toRecord), this.#highWatermark(owned));
     }
   }
 

@@ -7,7 +7,7 @@ import { compressionCodec } from './config.ts';
 import { RdkafkaConsumer } from './consumer.ts';
 import { loadRdkafka } from './module.ts';
 import { RdkafkaProducer } from './producer.ts';
-import { readStretches } from './reader.ts';
+import { readRanges } from './reader.ts';
 
 /** Why the native module cannot be used here; undefined when it can. */
 export function whyNoRdkafka(): string | undefined {
@@ -38,6 +38,6 @@ export async function createRdkafkaDriver(options: KafkaOptions): Promise<Stream
     admin,
     createProducer: () => new RdkafkaProducer(module, options),
     createConsumer: (consumer) => new RdkafkaConsumer(module, options, admin, consumer),
-    read: (topic, open, signal) => readStretches(module, options, topic, open, signal),
+    read: (topic, open, signal) => readRanges(module, options, topic, open, signal),
   } satisfies KafkaClient);
 }

@@ -1,7 +1,7 @@
 import type { RecordBatch } from '../driver.ts';
 import { streamUnavailable } from '../kafka/errors.ts';
+import type { OpenRange } from '../kafka/offset-ranges.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
-import type { OpenStretch } from '../kafka/stretches.ts';
 import { connectionConfig, disconnected, FailureLog } from './config.ts';
 import type { RdConsumer, RdError, RdkafkaModule, RdMessage } from './module.ts';
 import { MessagePoll } from './poll.ts';
@@ -12,14 +12,14 @@ const CONNECT_MS = 10_000;
 const SILENCE_MS = 5_000;
 
 /** Reads without joining a group: partitions assigned by hand. */
-export async function* readStretches(
+export async function* readRanges(
   module: RdkafkaModule,
   options: KafkaOptions,
   topic: string,
-  stretches: readonly OpenStretch[],
+  ranges: readonly OpenRange[],
   signal: AbortSignal,
 ): AsyncGenerator<RecordBatch> {
-  let open = [...stretches];
+  let open = [...ranges];
   const consumer = await connect(module, options, topic);
   try {
     consumer.assign(open.map(({ partition, next }) => ({ topic, partition, offset: next })));
@@ -32,8 +32,8 @@ export async function* readStretches(
       });
       if (messages.length > 0) lastMs = performance.now();
       for (const group of byPartition(messages)) {
-        const stretch = open.find(({ partition }) => partition === group[0].partition);
-        const batch = stretch && toBatch(consumer, topic, stretch, group);
+        const range = open.find(({ partition }) => partition === group[0].partition);
+        const batch = range && toBatch(consumer, topic, range, group);
         if (batch && !signal.aborted) yield batch;
       }
       const isSilent = performance.now() - lastMs > SILENCE_MS;
@@ -68,17 +68,17 @@ async function connect(module: RdkafkaModule, options: KafkaOptions, topic: stri
   return consumer;
 }
 
-/** Moves the stretch on and answers its records; undefined when there are none. */
+/** Moves the range on and returns its records; undefined when there are none. */
 function toBatch(
   consumer: RdConsumer,
   topic: string,
-  stretch: OpenStretch,
+  range: OpenRange,
   messages: readonly RdMessage[],
 ): RecordBatch | undefined {
-  const { partition, next, end } = stretch;
-  stretch.next = Math.max(next, messages[messages.length - 1].offset + 1);
+  const { partition, next, end } = range;
+  range.next = Math.max(next, messages[messages.length - 1].offset + 1);
   const records = messages.filter(({ offset }) => offset >= next && offset < end).map(toRecord);
   if (records.length === 0) return undefined;
   const { highOffset } = consumer.getWatermarkOffsets(topic, partition);
-  return { topic, partition, records, highWatermark: Math.max(highOffset, stretch.next) };
+  return { topic, partition, records, highWatermark: Math.max(highOffset, range.next) };
 }

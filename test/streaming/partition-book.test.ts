@@ -1,7 +1,7 @@
 import { test } from 'tap';
-import { silentLogger } from '../../../src/core/logger.ts';
-import type { PartitionRange } from '../../../src/streaming/driver.ts';
-import { type OwnedPartition, PartitionBook } from '../../../src/streaming/kafka/partitions.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import type { PartitionRange } from '../../src/streaming/driver.ts';
+import { type OwnedPartition, PartitionBook } from '../../src/streaming/partition-book.ts';
 
 test('what is read while the log is asked for its end is not taken for lost', async (t) => {
   const errors: unknown[] = [];
@@ -16,7 +16,7 @@ test('what is read while the log is asked for its end is not taken for lost', as
       onError: (error) => errors.push(error),
     },
     logger: silentLogger,
-    admin: {
+    log: {
       identity: async () => 'the same',
       ranges: () =>
         new Promise((resolve) => {
@@ -48,7 +48,7 @@ test('what is read while the log is asked for its end is not taken for lost', as
   const verified = book.verify([owned]);
   await asking;
   const record = (offset: number) => ({ offset, key: null, value: Buffer.from('x'), headers: {}, timestamp: 0 });
-  book.push(owned, [record(5), record(6), record(7)], 8);
+  void book.push(owned, [record(5), record(6), record(7)], 8);
   answer([range]);
   t.equal(await verified, true);
   t.strictSame(errors, []);
