@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
-import path from 'node:path';
-import { openDatabase } from './app/connections.ts';
-import { tryPort } from './app/port.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { Lifecycle } from './core/lifecycle.ts';
 import type { Logger } from './core/logger.ts';
+import { tryPort } from './core/try-port.ts';
+import { hasEmbeddedDatabase, openDatabase } from './postgres/open.ts';
 import type { ProcessorHooks } from './processor/writing/hooks.ts';
 import type { Settings } from './settings.ts';
 
@@ -58,7 +56,7 @@ export function createApp(settings: Settings, options: AppOptions): App {
   };
 }
 
-/** Opens from the ground up; `lifecycle` releases in the opposite order, so that what is above stops first. */
+/** Opens in the order of dependence; `lifecycle` releases in the opposite order. */
 async function start(
   settings: Settings,
   { logger, version, clock = systemClock, hooks }: AppOptions,
@@ -80,26 +78,35 @@ async function start(
     instanceId: `${name}-${randomBytes(3).toString('hex')}`,
   };
   const { database, place } = await openDatabase(settings, {
-    ...parts,
-    // Whatever it throws is thrown again below.
+    logger,
+    lifecycle,
+    applicationName: 'vedette',
+    poolSize: settings.database.poolSize,
+    statementTimeoutMs: settings.database.statementTimeoutMs,
+    join: settings.database.join,
+    waitSignal: signal,
+    // Its errors are thrown again below.
     onWaiting: () => void loadCode(settings).catch(() => undefined),
   });
   const { createRoles, startRoles, createApi } = await loadCode(settings);
-  const { foundation, roles } = await createRoles({ ...parts, database });
-  const api = createApi?.(foundation, roles);
+  const { services, roles } = await createRoles({ ...parts, database });
+  const api = createApi?.(services, roles);
   let address: string | null = null;
-  await startRoles(foundation, roles, async () => {
+  await startRoles(services, roles, async () => {
     address = (await api?.listen()) ?? null;
   });
   const isApi = settings.roles.includes('api');
-  return { url: isApi ? address : null, database: place, stream: foundation.driver.name, roles: settings.roles };
+  return { url: isApi ? address : null, database: place, stream: services.driver.name, roles: settings.roles };
 }
 
-/** Where no database is yet, nothing goes on: jobs that cannot be read are told before one is made. */
+/** Before the first database is made, jobs that cannot be read are reported: then a failed start leaves nothing behind. */
 async function readNewJobs(settings: Settings): Promise<void> {
-  const isNew = !settings.databaseServer && !existsSync(path.join(settings.dataDir, 'postgres'));
+  const isNew = !settings.databaseServer && !hasEmbeddedDatabase(settings);
   if (!isNew || !settings.roles.includes('scheduler')) return;
-  const [{ jobSourceOf }, { createRules }] = await Promise.all([import('./app/job-file.ts'), import('./app/jobs.ts')]);
+  const [{ jobSourceOf }, { createRules }] = await Promise.all([
+    import('./jobs/files/source.ts'),
+    import('./app/jobs.ts'),
+  ]);
   await jobSourceOf(
     settings,
     createRules(settings, () => Promise.resolve('not asked')),

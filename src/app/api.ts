@@ -1,47 +1,48 @@
 import type { AddressInfo } from 'node:net';
-import type { ApiDependencies, InstanceStats, ReadinessCheck, SchedulerPort } from '../api/ports.ts';
+import type { ApiDependencies, InstanceStats, ProcessorStats, SchedulerPort } from '../api/ports.ts';
 import { createServer } from '../api/server.ts';
 import { readLiveInstances } from '../installation/instances.ts';
+import { createProducedTotal } from '../installation/produced-total.ts';
 import { reset } from '../installation/reset.ts';
-import { problemsOf } from '../lag/lag-watch.ts';
+import { listeningOn } from '../installation/self-address.ts';
+import { readinessChecks } from '../lag/readiness.ts';
 import { migrate } from '../postgres/migrate.ts';
+import type { Processor } from '../processor/processor.ts';
 import { countCronSlots } from '../scheduler/slots.ts';
+import type { TopicFollower } from '../streaming/topic-follower.ts';
 import { createCheckRunner } from './check-runner.ts';
-import type { Counting } from './counting.ts';
-import type { Foundation, Roles, Scheduling } from './foundation.ts';
-import { createProducedTotal } from './produced.ts';
-import { listeningOn } from './self-address.ts';
+import type { Roles, Scheduling, Services } from './services.ts';
 
 export interface Api {
-  /** Answers the address. */
+  /** Returns the address. */
   listen(): Promise<string>;
 }
 
 /** Begins to build the server of the role `api`, or without it that of the probes alone. */
-export function createApi(foundation: Foundation, roles: Roles): Api {
-  const { host, port } = foundation.settings.server;
-  const building = createServer(apiDependencies(foundation, roles));
+export function createApi(services: Services, roles: Roles): Api {
+  const { host, port } = services.settings.server;
+  const building = createServer(apiDependencies(services, roles));
   building.catch(() => undefined); // Thrown by listen().
-  foundation.lifecycle.defer(async () => (await building.catch(() => null))?.close());
+  services.lifecycle.defer(async () => (await building.catch(() => null))?.close());
   return {
     async listen() {
       const server = await building;
       await server.listen({ host, port });
       const { address, family, port: actual } = server.server.address() as AddressInfo;
-      if (foundation.settings.roles.includes('api')) foundation.jobs.self.listening = listeningOn(address, actual);
+      if (services.settings.roles.includes('api')) services.jobs.self.listening = listeningOn(address, actual);
       return `http://${family === 'IPv6' ? `[${address}]` : address}:${actual}`;
     },
   };
 }
 
-function apiDependencies(foundation: Foundation, roles: Roles): ApiDependencies {
-  const { settings, database, driver, logger, clock, jobs } = foundation;
+function apiDependencies(services: Services, roles: Roles): ApiDependencies {
+  const { settings, database, driver, logger, clock, jobs } = services;
   const { server } = settings;
   const loopback = !settings.isPublic;
   const check = createCheckRunner(jobs.rules.prepare, clock);
   return {
-    instanceId: foundation.instanceId,
-    version: foundation.version,
+    instanceId: services.instanceId,
+    version: services.version,
     logger,
     clock,
     options: {
@@ -60,7 +61,7 @@ function apiDependencies(foundation: Foundation, roles: Roles): ApiDependencies 
       migrate: () => migrate(database, { logger }),
       async reset() {
         const applied = await reset(database, { logger });
-        await foundation.jobFile?.applyAgain();
+        await services.jobFile?.applyAgain();
         return applied;
       },
     },
@@ -68,18 +69,23 @@ function apiDependencies(foundation: Foundation, roles: Roles): ApiDependencies 
     jobRules: jobs.rules,
     checks: (stored, signal) => check(stored.job, signal),
     scheduler: roles.scheduling ? schedulerPort(roles.scheduling) : null,
-    processor: roles.counting ? { stats: processorStats(roles.counting) } : null,
+    processor: roles.processing ? { stats: processorStats(roles.processing) } : null,
     roles: settings.roles,
     stream: { driver: driver.name, topic: settings.topics.results },
     liveInstances: async () =>
       (await readLiveInstances(database)).map((instance) => ({ ...instance, stats: instance.stats as InstanceStats })),
     produced: createProducedTotal(
       database,
-      foundation.instanceId,
+      services.instanceId,
       () => roles.scheduling?.publisher.stats().published ?? 0,
     ),
-    lag: foundation.lag,
-    readiness: readinessChecks(foundation, roles),
+    lag: services.lag,
+    readiness: readinessChecks({
+      ...services,
+      isAnnounced: () => services.jobs.self.isTold,
+      publisher: roles.scheduling?.publisher ?? null,
+      processor: roles.processing && (() => roles.processing?.consumer?.stats() ?? null),
+    }),
     cronSlots: countCronSlots,
     granularities: settings.metrics.map(({ granularity }) => granularity),
   };
@@ -107,9 +113,9 @@ function schedulerPort(scheduling: Scheduling): SchedulerPort {
   };
 }
 
-function processorStats(counting: Counting) {
+function processorStats(processing: TopicFollower<Processor>): () => ProcessorStats {
   return () => {
-    const stats = counting.stats();
+    const stats = processing.consumer?.stats();
     return {
       consumed: stats?.results ?? 0,
       duplicates: stats?.duplicates ?? 0,
@@ -121,52 +127,4 @@ function processorStats(counting: Counting) {
       lastFlushSeconds: (stats?.lastFlushMs ?? 0) / 1000,
     };
   };
-}
-
-/** After this long without success a dependency is reported as not ready. */
-const PATIENCE_MS = 5_000;
-
-function readinessChecks(
-  { database, clock, signal, lag, jobs }: Foundation,
-  { scheduling, counting }: Roles,
-): ReadinessCheck[] {
-  const since = (at: number | null | undefined) => (at ? clock.wallMs() - at : 0);
-  const checks: ReadinessCheck[] = [
-    {
-      name: 'process',
-      check: async () => {
-        if (signal.aborted) return 'it is ending';
-        return jobs.self.isTold ? null : 'it is starting';
-      },
-    },
-    {
-      name: 'database',
-      check: async () => {
-        await database.query('SELECT 1');
-        return null;
-      },
-    },
-    { name: 'counting', check: async () => problemsOf(lag.status()).join('; ') || null },
-  ];
-  if (scheduling) {
-    checks.push({
-      name: 'stream',
-      check: async () => {
-        const failingMs = since(scheduling.publisher.stats().failingSince);
-        return failingMs > PATIENCE_MS ? `results cannot be published since ${Math.round(failingMs / 1000)} s` : null;
-      },
-    });
-  }
-  if (counting) {
-    checks.push({
-      name: 'processor',
-      check: async () => {
-        const stats = counting.stats();
-        if (stats?.streamProblem) return stats.streamProblem;
-        const failingMs = since(stats?.failingSince);
-        return failingMs > PATIENCE_MS ? `results cannot be counted since ${Math.round(failingMs / 1000)} s` : null;
-      },
-    });
-  }
-  return checks;
 }

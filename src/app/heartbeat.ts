@@ -1,34 +1,10 @@
-import { type Heartbeat, startHeartbeat } from '../installation/instances.ts';
-import type { Foundation, Roles } from './foundation.ts';
-import { isOpenToOthers } from './reach.ts';
+import { isExposed } from '../installation/exposure.ts';
+import { type Heartbeat, startHeartbeat } from '../installation/heartbeat.ts';
+import { toStoredProblems } from '../lag/positions.ts';
+import type { Roles, Services } from './services.ts';
 
-/** Numbers of this process for the ones that speak for all (`GET /`); a role that it has not is absent. */
-export function instanceStats({ scheduling, counting }: Roles): Record<string, unknown> {
-  const stats: Record<string, unknown> = {};
-  if (scheduling) {
-    const { running, clockProblem } = scheduling.scheduler.stats();
-    stats.runningJobs = running;
-    if (clockProblem !== null) stats.clockProblem = clockProblem;
-    stats.produced = scheduling.publisher.stats().published;
-  }
-  if (counting) {
-    stats.consumed = counting.stats()?.results ?? 0;
-    const problems = counting.problems().slice(0, MAX_PROBLEMS);
-    if (problems.length > 0) stats.countingProblems = problems.map(cut);
-  }
-  return stats;
-}
-
-/** The row of a process stays small, whatever goes wrong. */
-const MAX_PROBLEMS = 64;
-const MAX_REASON = 300;
-
-function cut<Problem extends { reason: string }>(problem: Problem): Problem {
-  return { ...problem, reason: problem.reason.slice(0, MAX_REASON) };
-}
-
-export function startBeating(foundation: Foundation, roles: Roles): Heartbeat {
-  const { database, logger, clock, instanceId, version, settings, reach, jobs } = foundation;
+export function startBeating(services: Services, roles: Roles): Heartbeat {
+  const { database, logger, clock, instanceId, version, settings, exposure, jobs } = services;
   return startHeartbeat({
     database,
     logger,
@@ -37,8 +13,26 @@ export function startBeating(foundation: Foundation, roles: Roles): Heartbeat {
     version,
     roles: settings.roles,
     location: settings.location,
-    isPublic: isOpenToOthers(settings),
-    onSeen: (isAnyPublic) => reach.see(isAnyPublic),
+    isPublic: isExposed(settings),
+    onSeen: (isAnyPublic) => exposure.update(isAnyPublic),
     stats: () => ({ ...instanceStats(roles), ...(jobs.self.listening ? { listening: jobs.self.listening } : {}) }),
   });
+}
+
+/** Numbers of this process for those that add up all processes (`GET /`); a role that it has not is absent. */
+function instanceStats({ scheduling, processing }: Roles): Record<string, unknown> {
+  const stats: Record<string, unknown> = {};
+  if (scheduling) {
+    const { running, clockProblem } = scheduling.scheduler.stats();
+    stats.runningJobs = running;
+    if (clockProblem !== null) stats.clockProblem = clockProblem;
+    stats.produced = scheduling.publisher.stats().published;
+  }
+  if (processing) {
+    const counted = processing.consumer?.stats();
+    stats.consumed = counted?.results ?? 0;
+    const problems = processing.problem === null ? (counted?.problems ?? []) : [{ reason: processing.problem }];
+    if (problems.length > 0) stats.countingProblems = toStoredProblems(problems);
+  }
+  return stats;
 }

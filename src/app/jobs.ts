@@ -1,14 +1,14 @@
+import { isExposed } from '../installation/exposure.ts';
+import { createSelfAddress, type SelfAddress } from '../installation/self-address.ts';
 import { createJobStore } from '../jobs/postgres-store.ts';
 import { createJobRules, type JobRules } from '../jobs/rules.ts';
 import type { JobStore } from '../jobs/store.ts';
 import { monitors } from '../monitors/index.ts';
 import { createGate } from '../monitors/net/gate.ts';
 import type { FindSelf } from '../monitors/self.ts';
-import { CronSlots } from '../scheduler/cron/cron-slots.ts';
+import { cronProblem } from '../scheduler/cron/problem.ts';
 import type { Settings } from '../settings.ts';
-import type { Foundation } from './foundation.ts';
-import { isOpenToOthers } from './reach.ts';
-import { createSelfAddress, type SelfAddress } from './self-address.ts';
+import type { Services } from './services.ts';
 
 export interface Jobs {
   rules: JobRules;
@@ -17,7 +17,7 @@ export interface Jobs {
 }
 
 /** The rules of job definitions; no database is needed for them. Without one, this process is the only one. */
-export function createRules(settings: Settings, self: FindSelf, isPublic = () => isOpenToOthers(settings)): JobRules {
+export function createRules(settings: Settings, self: FindSelf, isPublic = () => isExposed(settings)): JobRules {
   const { gate, userAgent } = settings.monitors;
   const allow = [...settings.gate.allow, ...settings.monitors.allow];
   const mode = gate === 'auto' ? () => (isPublic() ? 'deny_internal' : 'off') : gate;
@@ -33,18 +33,9 @@ export function openJobs({
   settings,
   clock,
   database,
-  reach,
-}: Pick<Foundation, 'settings' | 'clock' | 'database' | 'reach'>): Jobs {
+  exposure,
+}: Pick<Services, 'settings' | 'clock' | 'database' | 'exposure'>): Jobs {
   const self = createSelfAddress({ database, clock });
-  const rules = createRules(settings, self.find, () => reach.isPublic);
+  const rules = createRules(settings, self.find, () => exposure.isPublic);
   return { rules, self, store: createJobStore({ database, clock, toJob: rules.toJob }) };
-}
-
-function cronProblem(expression: string, timezone: string | null): string | null {
-  try {
-    const slots = new CronSlots(expression, timezone);
-    return slots.next(Date.now()) === null ? 'a cron expression that has a next time' : null;
-  } catch (error) {
-    return `a cron expression: ${(error as Error).message}`;
-  }
 }

@@ -9,7 +9,7 @@ import { createPublisher } from '../scheduler/publisher.ts';
 import { type AcquiredLease, createLeaseStore, type LeaseStore } from '../scheduler/tables/leases.ts';
 import type { Settings } from '../settings.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
-import { createTopicRouter } from './topics.ts';
+import { routeTopics } from './topics.ts';
 
 /**
  * Checks that were asked for, not due, have series of their own, of a location that no scheduler has and no span is
@@ -102,7 +102,7 @@ async function publish(
     driver,
     clock,
     logger,
-    partitionsOf: createTopicRouter(settings, { database, driver, logger }),
+    partitionsOf: routeTopics(settings, { database, driver, logger }),
     format: settings.stream.format,
     lingerMs: settings.publisher.lingerMs,
     maxBlockBytes: settings.publisher.blockSizeBytes,

@@ -1,18 +1,18 @@
 import { planMetrics } from '../aggregates/metrics-plan.ts';
-import type { KeptFor } from '../processor/counting/bounds.ts';
 import { createHousekeeping } from '../processor/housekeeping.ts';
-import { createProcessor } from '../processor/processor.ts';
+import { keptFor } from '../processor/kept-for.ts';
+import { createProcessor, type Processor } from '../processor/processor.ts';
 import { readLeaseEpochs } from '../scheduler/tables/leases.ts';
-import { readCountedTopics } from '../streaming/topics.ts';
-import { untilStreamThere } from './connections.ts';
-import { type Counting, createCounting } from './counting.ts';
-import type { Foundation } from './foundation.ts';
+import { untilStreamReachable } from '../streaming/open.ts';
+import { TopicFollower } from '../streaming/topic-follower.ts';
+import { readCountedTopics, readLowOffsets } from '../streaming/topics.ts';
+import type { Services } from './services.ts';
 
 /** The role `processor`: results are counted, once it is started. */
-export function createProcessing(foundation: Foundation): Counting {
-  const { settings, logger, clock, database, driver, partitionsOf, instanceId, hooks } = foundation;
+export function createProcessing(services: Services): TopicFollower<Processor> {
+  const { settings, logger, clock, database, driver, partitionsOf, instanceId, hooks } = services;
   const plans = planMetrics(settings.metrics);
-  return createCounting({
+  return new TopicFollower({
     database,
     logger,
     resultsTopic: settings.topics.results,
@@ -30,7 +30,7 @@ export function createProcessing(foundation: Foundation): Counting {
         flushIntervalMs: settings.processor.flushIntervalMs,
         limits: { rows: settings.processor.flushRows },
         instanceId,
-        keptFor: keptFor(settings),
+        keptFor: keptFor(plans, settings.storage.retention),
         leaseEpochs: (locations) => readLeaseEpochs(database, locations),
         ...(hooks ? { hooks } : {}),
       });
@@ -38,36 +38,21 @@ export function createProcessing(foundation: Foundation): Counting {
   });
 }
 
-export async function startCounting(counting: Counting, foundation: Foundation): Promise<void> {
-  foundation.lifecycle.defer(() => counting.stop());
-  await untilStreamThere(() => counting.start(), foundation);
+export async function startProcessing(processing: TopicFollower<Processor>, services: Services): Promise<void> {
+  services.lifecycle.defer(() => processing.stop());
+  await untilStreamReachable(() => processing.start(), services);
 }
 
-/** What is older than its retention goes. */
-export function startHousekeeping({ settings, logger, clock, lifecycle, database, driver }: Foundation): void {
+/** Removes everything that is older than its retention. */
+export function startHousekeeping({ settings, logger, clock, lifecycle, database, driver }: Services): void {
+  const { retention } = settings.storage;
   const housekeeping = createHousekeeping({
     database,
     logger,
     clock,
-    retention: { ...keptFor(settings), deadLetters: settings.storage.retention.deadLettersMs },
-    lowOffsets: async () => {
-      const topics = await readCountedTopics(database, settings.topics.results);
-      const ranges = await Promise.all(topics.map(async (topic) => ({ topic, ranges: await driver.ranges(topic) })));
-      return ranges.flatMap(({ topic, ranges }) => ranges.map(({ partition, low }) => ({ topic, partition, low })));
-    },
+    retention: { ...keptFor(planMetrics(settings.metrics), retention), deadLetters: retention.deadLettersMs },
+    lowOffsets: async () => readLowOffsets(driver, await readCountedTopics(database, settings.topics.results)),
   });
   housekeeping.start();
   lifecycle.defer(() => housekeeping.stop());
-}
-
-/** A granularity without a retention of its own is kept as long as the next finer one that has one. */
-function keptFor({ metrics, storage: { retention } }: Foundation['settings']): KeptFor {
-  const keptMs = (durationMs: number) => {
-    if (durationMs >= 86_400_000) return retention.dayMs;
-    return durationMs >= 3_600_000 ? retention.hourMs : retention.minuteMs;
-  };
-  return {
-    results: retention.resultsMs,
-    metrics: Object.fromEntries(planMetrics(metrics).map(({ name, durationMs }) => [name, keptMs(durationMs)])),
-  };
 }

@@ -1,12 +1,12 @@
 import { createPublisher } from '../scheduler/publisher.ts';
 import { createScheduler } from '../scheduler/scheduler.ts';
-import type { Foundation, Scheduling } from './foundation.ts';
+import type { Scheduling, Services } from './services.ts';
 
 const PUBLISHER_GRACE_MS = 1_000;
 
-/** The role `scheduler`: checks are made, once it is started, and their results brought into the stream. */
-export function createScheduling(foundation: Foundation): Scheduling {
-  const { settings, logger, clock, database, driver, partitionsOf, jobs, instanceId } = foundation;
+/** The role `scheduler`: checks are made, once it is started, and their results published to the stream. */
+export function createScheduling(services: Services): Scheduling {
+  const { settings, logger, clock, database, driver, partitionsOf, jobs, instanceId } = services;
   const publisher = createPublisher({
     driver,
     clock,
@@ -39,7 +39,7 @@ export function createScheduling(foundation: Foundation): Scheduling {
   return { scheduler, publisher, startedAt: clock.wallMs() };
 }
 
-export async function startScheduling(scheduling: Scheduling, { lifecycle, clock }: Foundation): Promise<void> {
+export async function startScheduling(scheduling: Scheduling, { lifecycle, clock }: Services): Promise<void> {
   const { scheduler, publisher } = scheduling;
   // The scheduler has waited for its results before.
   lifecycle.defer(() => publisher.close(PUBLISHER_GRACE_MS));

@@ -1,11 +1,8 @@
-import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { Lifecycle } from '../core/lifecycle.ts';
 import { createLogger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
 import type { Database } from '../postgres/database.ts';
 import type { Settings } from '../settings.ts';
-import type { Cli } from './context.ts';
 
 export interface OpenOptions {
   /**
@@ -27,58 +24,41 @@ export interface OpenDatabase {
  * is started and stopped again afterwards.
  */
 export async function withDatabase<T>(
-  cli: Cli,
   settings: Settings,
   { tables }: OpenOptions,
   work: (open: OpenDatabase) => Promise<T>,
 ): Promise<T> {
   const lifecycle = new Lifecycle();
   try {
-    return await work(await open(cli, settings, tables, lifecycle));
+    return await work(await open(settings, tables, lifecycle));
   } finally {
     await lifecycle.close();
   }
 }
 
-async function open(
-  _cli: Cli,
-  settings: Settings,
-  tables: OpenOptions['tables'],
-  lifecycle: Lifecycle,
-): Promise<OpenDatabase> {
-  const [{ createDatabase }, { migrate, pendingMigrations }] = await Promise.all([
-    import('../postgres/pool.ts'),
+async function open(settings: Settings, tables: OpenOptions['tables'], lifecycle: Lifecycle): Promise<OpenDatabase> {
+  const [{ hasEmbeddedDatabase, openDatabase }, { migrate, pendingMigrations }] = await Promise.all([
+    import('../postgres/open.ts'),
     import('../postgres/migrate.ts'),
   ]);
-  const logger = cliLogger(settings);
-  let connectionString: string;
-  let isTemporary = false;
-  const server = settings.databaseServer;
-  if (server) {
-    connectionString = connectionStringOf(settings);
-  } else {
-    // A look at numbers in the wrong folder should not leave a database there.
-    if (tables !== 'migrate' && !existsSync(path.join(settings.dataDir, 'postgres'))) {
-      throw new VedetteError(
-        'VED_DATABASE_UNAVAILABLE',
-        `There is no database in ${settings.dataDir}: begin with \`vedette serve\`, or name the folder with --data-dir`,
-      );
-    }
-    const { startEmbeddedPostgres } = await import('../postgres/embedded/server.ts');
-    const embedded = await startEmbeddedPostgres({ dataDir: settings.dataDir, logger, join: true });
-    lifecycle.defer(() => embedded.stop());
-    connectionString = embedded.connectionString;
-    isTemporary = !embedded.joined;
+  // A look at numbers in the wrong folder should not leave a database there.
+  if (!settings.databaseServer && tables !== 'migrate' && !hasEmbeddedDatabase(settings)) {
+    throw new VedetteError(
+      'VED_DATABASE_UNAVAILABLE',
+      `There is no database in ${settings.dataDir}: begin with \`vedette serve\`, or name the folder with --data-dir`,
+    );
   }
-  const database = await createDatabase({
-    ...(server ?? { connectionString }),
-    schema: settings.storage.schema,
+  const logger = cliLogger(settings);
+  const { database, embedded } = await openDatabase(settings, {
+    logger,
+    lifecycle,
+    applicationName: 'vedette command',
     poolSize: 4,
     statementTimeoutMs: settings.database.statementTimeoutMs,
-    applicationName: 'vedette command',
-    logger,
+    join: true,
   });
-  lifecycle.defer(() => database.close());
+  const connectionString = embedded?.connectionString ?? connectionStringOf(settings);
+  const isTemporary = embedded?.joined === false;
   if (tables === 'migrate') await migrate(database, { logger });
   if (tables === 'ready') {
     const pending = await pendingMigrations(database);

@@ -20,7 +20,7 @@ export function dbCommand(cli: Cli): Command {
     )
     .action(async (options: { reset?: boolean; confirm?: string }, command: Command) => {
       const tables = options.reset ? 'anything' : 'migrate';
-      await withDatabase(cli, settingsFor(cli, command), { tables }, async ({ database }) => {
+      await withDatabase(settingsFor(cli, command), { tables }, async ({ database }) => {
         if (!options.reset)
           return cli.stdout.line(`the tables are in ${database.databaseName}, schema ${database.schema}`);
         if (options.confirm !== database.databaseName) {
@@ -41,7 +41,7 @@ export function dbCommand(cli: Cli): Command {
     .addHelpText('after', examples(['vedette db migrate', 'apply'], ['vedette db migrate --dry-run', 'only look']))
     .action(async (options: { dryRun?: boolean }, command: Command) => {
       const { migrate, pendingMigrations } = await import('../postgres/migrate.ts');
-      await withDatabase(cli, settingsFor(cli, command), { tables: 'anything' }, async ({ database }) => {
+      await withDatabase(settingsFor(cli, command), { tables: 'anything' }, async ({ database }) => {
         const names = options.dryRun ? await pendingMigrations(database) : await migrate(database);
         for (const name of names) cli.stdout.line(`${options.dryRun ? 'pending' : 'applied'} ${name}`);
         if (names.length === 0) cli.stdout.line('the tables are up to date');
@@ -80,7 +80,7 @@ export function dbCommand(cli: Cli): Command {
           cli.stdout.line('-- run in, by a superuser or the owner of the database. It may be repeated.');
           return cli.stdout.line(`BEGIN;\n${sql}COMMIT;`);
         }
-        await withDatabase(cli, settings, { tables: 'anything' }, async ({ database }) => {
+        await withDatabase(settings, { tables: 'anything' }, async ({ database }) => {
           const { pendingMigrations } = await import('../postgres/migrate.ts');
           await database.transaction((tx) => tx.query(sql));
           cli.stdout.line(`${migrator}, ${writer} and ${reader} have their rights in schema ${database.schema}`);
@@ -109,7 +109,6 @@ export function dbCommand(cli: Cli): Command {
     )
     .action(async (_options, command: Command) => {
       await withDatabase(
-        cli,
         settingsFor(cli, command),
         { tables: 'anything' },
         async ({ connectionString, database, isTemporary }) => {

@@ -30,7 +30,7 @@ export function readDefinition(
 
 /** The jobs that the settings name; null when there is no file and nobody named one. Throws VED_JOBS_FILE_INVALID. */
 export async function loadJobFile(settings: Settings, rules: JobRules): Promise<Job[] | null> {
-  const { jobSourceOf } = await import('../app/job-file.ts');
+  const { jobSourceOf } = await import('../jobs/files/source.ts');
   const definitions = await jobSourceOf(settings, rules)?.read();
   return definitions?.map((definition) => rules.toJob(definition, definition.job_id as number)) ?? null;
 }

@@ -35,7 +35,7 @@ export function jobsCommand(cli: Cli): Command {
     const settings = settingsFor(cli, command);
     const rules = await loadJobRules(settings);
     const { createJobStore } = await import('../jobs/postgres-store.ts');
-    await withDatabase(cli, settings, { tables: 'ready' }, ({ database }) =>
+    await withDatabase(settings, { tables: 'ready' }, ({ database }) =>
       work({ settings, database, rules, store: createJobStore({ database, clock: systemClock, toJob: rules.toJob }) }),
     );
   };

@@ -52,8 +52,7 @@ export function onceCommand(cli: Cli): Command {
     .action(async (ids: number[] | undefined, options: OnceOptions, command: Command) => {
       const settings = settingsFor(cli, command);
       const rules = await loadJobRules(settings);
-      const all =
-        (options.stored ? null : await loadJobFile(settings, rules)) ?? (await storedJobs(cli, settings, rules));
+      const all = (options.stored ? null : await loadJobFile(settings, rules)) ?? (await storedJobs(settings, rules));
       const jobs = ids ? all.filter((job) => ids.includes(job.jobId)) : all.filter((job) => job.enabled);
       const unknown = ids?.filter((id) => !all.some((job) => job.jobId === id)) ?? [];
       if (unknown.length > 0) throw new VedetteError('VED_JOB_NOT_FOUND', `There is no job ${unknown.join(', ')}`);
@@ -79,9 +78,9 @@ interface Checked {
   result: CheckOutcome;
 }
 
-async function storedJobs(cli: Cli, settings: Settings, rules: JobRules): Promise<Job[]> {
+async function storedJobs(settings: Settings, rules: JobRules): Promise<Job[]> {
   const { createJobStore } = await import('../jobs/postgres-store.ts');
-  return withDatabase(cli, settings, { tables: 'ready' }, async ({ database }) => {
+  return withDatabase(settings, { tables: 'ready' }, async ({ database }) => {
     const stored = await createJobStore({ database, clock: systemClock, toJob: rules.toJob }).list();
     return stored.map(({ job, running }) => ({ ...job, enabled: running }));
   });
@@ -120,7 +119,7 @@ async function publish(cli: Cli, settings: Settings, checked: readonly Checked[]
     ts: startedAt,
     ...result,
   }));
-  await withDatabase(cli, settings, { tables: 'ready' }, async ({ database, isTemporary }) => {
+  await withDatabase(settings, { tables: 'ready' }, async ({ database, isTemporary }) => {
     const lifecycle = new Lifecycle();
     try {
       const driver = await openStream(settings, database, lifecycle);

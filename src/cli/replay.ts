@@ -73,7 +73,7 @@ export function replayCommand(cli: Cli): Command {
       requireSense(options);
       const settings = settingsFor(cli, command);
       const range = parseRange(options, '1h', Date.now());
-      await withDatabase(cli, settings, { tables: 'ready' }, async ({ database }) => {
+      await withDatabase(settings, { tables: 'ready' }, async ({ database }) => {
         const { openStream } = await import('./stream.ts');
         const lifecycle = new Lifecycle();
         try {

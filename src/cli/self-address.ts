@@ -1,3 +1,4 @@
+import { Lifecycle } from '../core/lifecycle.ts';
 import { silentLogger } from '../core/logger.ts';
 import type { FindSelf, SelfPlace } from '../monitors/self.ts';
 import type { Settings } from '../settings.ts';
@@ -12,25 +13,23 @@ export function createSelfFinder(settings: Settings): FindSelf {
 }
 
 async function find(settings: Settings): Promise<SelfPlace | string> {
-  const [{ createDatabase }, { findEmbeddedConnection }, { findLive }] = await Promise.all([
-    import('../postgres/pool.ts'),
-    import('../postgres/embedded/server.ts'),
-    import('../app/self-address.ts'),
+  const [{ openRunningDatabase }, { findLive }] = await Promise.all([
+    import('../postgres/open.ts'),
+    import('../installation/self-address.ts'),
   ]);
-  const server = settings.databaseServer;
-  const connectionString = server ? null : await findEmbeddedConnection(settings.dataDir);
-  if (!server && connectionString === null) return `no Vedette runs on ${settings.dataDir}`;
-  const database = await createDatabase({
-    ...(server ?? { connectionString: connectionString as string }),
-    schema: settings.storage.schema,
-    poolSize: 1,
-    statementTimeoutMs: settings.database.statementTimeoutMs,
-    applicationName: 'vedette command',
-    logger: silentLogger,
-  });
+  const lifecycle = new Lifecycle();
   try {
-    return await findLive(database);
+    const { statementTimeoutMs } = settings.database;
+    const options = {
+      logger: silentLogger,
+      lifecycle,
+      applicationName: 'vedette command',
+      poolSize: 1,
+      statementTimeoutMs,
+    };
+    const database = await openRunningDatabase(settings, options);
+    return database === null ? `no Vedette runs on ${settings.dataDir}` : await findLive(database);
   } finally {
-    await database.close();
+    await lifecycle.close();
   }
 }

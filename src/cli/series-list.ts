@@ -37,7 +37,7 @@ export function seriesListCommand(cli: Cli): Command {
     .action(async ({ job: jobId, location, foreign, own, json }: ListFlags, command: Command) => {
       if (foreign && own) throw new VedetteError('VED_USAGE', '--foreign and --own exclude each other');
       const filter = { jobId, location, foreign: foreign ? true : own ? false : undefined };
-      await withDatabase(cli, settingsFor(cli, command), { tables: 'ready' }, async ({ database }) => {
+      await withDatabase(settingsFor(cli, command), { tables: 'ready' }, async ({ database }) => {
         const series: Series[] = [];
         for await (const page of pagesOf(database, filter)) series.push(...page);
         if (json) {

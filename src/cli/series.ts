@@ -49,7 +49,7 @@ async function repair(cli: Cli, job: string, options: RepairFlags, command: Comm
   const settings = await settingsFor(cli, command);
   const { stdout, signal } = cli;
   const jobId = parseId(job);
-  await withDatabase(cli, settings, { tables: 'ready' }, async ({ database }) => {
+  await withDatabase(settings, { tables: 'ready' }, async ({ database }) => {
     const [{ planRepair, applyRepair }, { openStream }, { readLeaseEpochs }] = await Promise.all([
       import('../processor/series/repair.ts'),
       import('./stream.ts'),

@@ -102,7 +102,7 @@ async function announce(
   settings: Settings,
   { url, database, stream, roles }: StartInfo,
 ): Promise<void> {
-  const { hasJobSource } = await import('../app/job-file.ts');
+  const { hasJobSource } = await import('../jobs/files/source.ts');
   const { style } = stdout;
   stdout.line(`${style.bold('Vedette')} ${version} ${style.green('runs')}: ${roles.join(', ')}`);
   if (url) {

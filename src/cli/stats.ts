@@ -62,7 +62,7 @@ ${examples(
       const format = options.json ? 'json' : options.csv ? 'csv' : options.format;
       const nowMs = Date.now();
       const range = parseRange(options, '24h', nowMs);
-      await withDatabase(cli, settings, { tables: 'ready' }, async ({ database }) => {
+      await withDatabase(settings, { tables: 'ready' }, async ({ database }) => {
         if (options.database) return showDatabase(cli, database, format);
         const jobs = await findJobs(settings, database, ids, options);
         const granularity = chooseGranularity(settings, range, nowMs, options.granularity);

@@ -6,7 +6,7 @@ import { cliLogger } from './database.ts';
 
 /** The stream of the settings, closed with `lifecycle`. */
 export async function openStream(settings: Settings, database: Database, lifecycle: Lifecycle): Promise<StreamDriver> {
-  const { openStream: open } = await import('../app/connections.ts');
+  const { openStream: open } = await import('../streaming/open.ts');
   return open(settings, { database, logger: cliLogger(settings), lifecycle });
 }
 

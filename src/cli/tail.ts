@@ -35,7 +35,7 @@ export function tailCommand(cli: Cli): Command {
     )
     .action(async (options: TailOptions, command: Command) => {
       const settings = settingsFor(cli, command);
-      await withDatabase(cli, settings, { tables: 'ready' }, async ({ database, isTemporary }) => {
+      await withDatabase(settings, { tables: 'ready' }, async ({ database, isTemporary }) => {
         if (isTemporary)
           cli.stderr.line('No Vedette runs on this data folder: only what is in the stream already is shown.');
         const { openStream } = await import('./stream.ts');

@@ -32,7 +32,7 @@ export function verifyCommand(cli: Cli): Command {
     .action(async (options: VerifyOptions, command: Command) => {
       const settings = settingsFor(cli, command);
       const range = parseRange(options, '24h', Date.now());
-      await withDatabase(cli, settings, { tables: 'ready' }, async ({ database }) => {
+      await withDatabase(settings, { tables: 'ready' }, async ({ database }) => {
         const [{ verify }, { planMetrics }, { countedTopics, openStream }, { countCronSlots }] = await Promise.all([
           import('../processor/verify/index.ts'),
           import('../aggregates/metrics-plan.ts'),

@@ -62,26 +62,17 @@ const STATEMENT_MS = 5_000;
 export function createExaminationContext(options: ContextOptions): ExaminationContext {
   const { settings, settingsProblems, loadJobs, lifecycle, machine = thisMachine, oldestPostgres } = options;
   const database = once(async () => {
-    const [{ createDatabase }, { findEmbeddedConnection }] = await Promise.all([
-      import('../postgres/pool.ts'),
-      import('../postgres/embedded/server.ts'),
-    ]);
-    const connectionString = settings.databaseServer ? undefined : await findEmbeddedConnection(settings.dataDir);
-    if (connectionString === null) return null;
-    const opened = await createDatabase({
-      ...(settings.databaseServer ?? {}),
-      ...(connectionString === undefined ? {} : { connectionString }),
+    const { openRunningDatabase } = await import('../postgres/open.ts');
+    return openRunningDatabase(settings, {
       ...(oldestPostgres === undefined ? {} : { oldestVersion: oldestPostgres }),
-      schema: settings.storage.schema,
       poolSize: 3,
       statementTimeoutMs: STATEMENT_MS,
       connectionTimeoutMs: CONNECT_MS,
       graceMs: 1_000,
       applicationName: 'vedette doctor',
       logger: silentLogger,
+      lifecycle,
     });
-    lifecycle.defer(() => opened.close());
-    return opened;
   });
   const tables = once(async () => {
     const { pendingMigrations } = await import('../postgres/migrate.ts');
@@ -96,18 +87,9 @@ export function createExaminationContext(options: ContextOptions): ExaminationCo
     database,
     tables,
     stream: once(async () => {
-      const [{ chooseDriver }, { streamDrivers }] = await Promise.all([
-        import('../streaming/choose.ts'),
-        import('../streaming/index.ts'),
-      ]);
+      const { openStream } = await import('../streaming/open.ts');
       const opened = await tables();
-      if (!opened) return null;
-      const { name } = await chooseDriver(settings.stream.driver, settings.kafkaConnection !== null);
-      const driver = await streamDrivers
-        .get(name)
-        .create({ logger: silentLogger, database: opened, kafka: settings.kafkaConnection });
-      lifecycle.defer(() => driver.close());
-      return driver;
+      return opened && openStream(settings, { database: opened, logger: silentLogger, lifecycle });
     }),
     kafka: once(async () => {
       if (!settings.kafkaConnection || settings.stream.driver === 'embedded') return null;

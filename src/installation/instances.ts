@@ -1,8 +1,6 @@
-import type { Clock } from '../core/clock.ts';
-import type { Logger } from '../core/logger.ts';
-import type { Database, Queryable } from '../postgres/database.ts';
+import type { Queryable } from '../postgres/database.ts';
 
-/** A process of Vedette, as it says of itself. */
+/** A process of Vedette, as its heartbeats describe it. */
 export interface Instance {
   instanceId: string;
   roles: string[];
@@ -14,92 +12,8 @@ export interface Instance {
   stats: Record<string, unknown>;
 }
 
-export interface HeartbeatOptions {
-  database: Database;
-  logger: Logger;
-  clock: Clock;
-  instanceId: string;
-  roles: readonly string[];
-  location: string;
-  version: string;
-  /** Numbers of this process, asked for at every beat. They must be JSON. */
-  stats: () => Record<string, unknown>;
-  /** Whether others than the person at the machine can reach this process. */
-  isPublic: boolean;
-  /** Told at every beat whether any process that is alive is public, this one included. */
-  onSeen?: (isAnyPublic: boolean) => void;
-  /** Default 2,000. */
-  intervalMs?: number;
-}
-
-export interface Heartbeat {
-  /** Writes one at once; rejects when the database is away. */
-  beat(): Promise<void>;
-  /** Removes this process from the table, as far as the database can be reached. */
-  stop(): Promise<void>;
-}
-
 /** A process that was not seen for so long counts as gone. */
 export const INSTANCE_TIMEOUT_MS = 10_000;
-
-/** Says every two seconds that this process lives. A database that is away is logged once per transition. */
-export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
-  const { database, logger, clock, instanceId, intervalMs = 2_000 } = options;
-  let stopped = false;
-  let failing = false;
-  let cancel = () => {};
-  let running: Promise<void> = Promise.resolve();
-
-  const beat = () => writeInstance(database, options);
-  const next = async () => {
-    try {
-      await beat();
-      if (failing) logger.info({ instanceId }, 'heartbeats are written again');
-      failing = false;
-    } catch (error) {
-      if (!failing) logger.warn({ err: error, instanceId }, 'heartbeat cannot be written');
-      failing = true;
-    }
-    if (!stopped) cancel = clock.after(intervalMs, tick);
-  };
-  const tick = () => {
-    running = next();
-  };
-  tick();
-
-  return {
-    beat,
-    async stop() {
-      stopped = true;
-      cancel();
-      await running;
-      try {
-        // What it did since the last beat is part of the totals.
-        await beat();
-        await deleteInstances(database, 'instance_id = $1', instanceId);
-      } catch (error) {
-        // It is not seen any more, which says the same a few seconds later.
-        logger.debug({ err: error, instanceId }, 'heartbeat cannot be removed');
-      }
-    },
-  };
-}
-
-async function writeInstance(database: Queryable, options: HeartbeatOptions): Promise<void> {
-  const { instanceId, roles, location, version, isPublic, onSeen, stats } = options;
-  const { rows } = await database.query<{ isAnyPublic: boolean }>(
-    `INSERT INTO instances (instance_id, roles, location, version, started_at, seen_at, stats, is_public)
-     VALUES ($1, $2, $3, $4, now(), now(), $5, $6)
-     ON CONFLICT (instance_id) DO UPDATE SET roles = excluded.roles, location = excluded.location,
-       version = excluded.version, seen_at = excluded.seen_at, stats = excluded.stats, is_public = excluded.is_public
-     RETURNING is_public OR EXISTS (
-       SELECT FROM instances
-       WHERE is_public AND instance_id <> $1 AND seen_at > now() - make_interval(secs => $7::double precision / 1000)
-     ) AS "isAnyPublic"`,
-    [instanceId, roles, location, version, JSON.stringify(stats()), isPublic, INSTANCE_TIMEOUT_MS],
-  );
-  onSeen?.(rows[0]?.isAnyPublic ?? true);
-}
 
 const COLUMNS = `instance_id AS "instanceId", roles, location, version, started_at AS "startedAt", seen_at AS "seenAt", stats`;
 
@@ -125,13 +39,13 @@ export async function readInstances(
   return { live: rows.filter(isLive), gone: rows.filter((row) => !isLive(row)) };
 }
 
-/** Forgets processes that were not seen for so long. Answers how many. */
+/** Removes processes that were not seen for so long. Returns how many. */
 export async function deleteDeadInstances(database: Queryable, olderThanMs: number): Promise<number> {
   return deleteInstances(database, 'seen_at < now() - make_interval(secs => $1::double precision / 1000)', olderThanMs);
 }
 
-/** What a process that goes has done stays in the totals. */
-async function deleteInstances(database: Queryable, condition: string, parameter: unknown): Promise<number> {
+/** The results that a removed process has published stay in the total. */
+export async function deleteInstances(database: Queryable, condition: string, parameter: unknown): Promise<number> {
   const { rows } = await database.query<{ gone: number }>(
     `WITH gone AS (
        DELETE FROM instances WHERE ${condition} RETURNING coalesce((stats ->> 'produced')::bigint, 0) AS produced
@@ -146,8 +60,8 @@ async function deleteInstances(database: Queryable, condition: string, parameter
 }
 
 /**
- * Results that processes have brought into the stream since the tables exist: as they last said of themselves, those that
- * are gone included, `except` one that speaks for itself.
+ * The number of results that processes have published since the tables exist, as of their last heartbeats, removed
+ * processes included, `except` one.
  */
 export async function readProduced(database: Queryable, except: string): Promise<number> {
   const { rows } = await database.query<{ produced: number }>(

@@ -18,17 +18,28 @@ export interface CountedPosition {
   unchangedMs: number;
 }
 
-/** What keeps a processor from counting, in its own words. Without a topic all of its partitions are meant. */
+/** Why a processor cannot count, as it states itself. Without a topic all of its partitions are meant. */
 export interface CountingProblem {
   topic?: string;
   partition?: number;
   reason: string;
 }
 
-/** A process with the role `processor`, as it last said of itself. */
+/** The row of a process stays small, whatever goes wrong. */
+const MAX_PROBLEMS = 64;
+const MAX_REASON = 300;
+
+/** The problems as they are stored with a heartbeat, where readProcessors finds them. */
+export function toStoredProblems<Problem extends CountingProblem>(problems: readonly Problem[]): Problem[] {
+  return problems
+    .slice(0, MAX_PROBLEMS)
+    .map((problem) => ({ ...problem, reason: problem.reason.slice(0, MAX_REASON) }));
+}
+
+/** A process with the role `processor`, as of its last heartbeat. */
 export interface KnownProcessor {
   instanceId: string;
-  /** Since its last sign of life, by the database's clock. */
+  /** Since its last heartbeat, by the database's clock. */
   silentMs: number;
   problems: CountingProblem[];
 }

@@ -1,9 +1,10 @@
 import type { Database } from '../postgres/database.ts';
+import type { StreamDriver, TopicPartition } from './driver.ts';
 
 const CHANNEL = 'vedette_topics';
 
 /**
- * The number of partitions by which results of `topic` are routed. It is fixed at first use, when `make` answers the real
+ * The number of partitions by which results of `topic` are routed. It is fixed at first use, when `make` returns the real
  * one: a series may not change its partition while results of it wait in the old one.
  */
 export async function pinPartitions(
@@ -32,7 +33,18 @@ export async function readCountedTopics(database: Database, first: string): Prom
   return [...new Set([first, ...rows.map(({ topic }) => topic)])];
 }
 
-/** Calls back when a topic was used for the first time, and after every reconnect. The answer stops it. */
+/** The first retained offset of every partition of these topics. */
+export async function readLowOffsets(
+  driver: Pick<StreamDriver, 'ranges'>,
+  topics: readonly string[],
+): Promise<Array<TopicPartition & { low: number }>> {
+  const ofTopics = topics.map(async (topic) =>
+    (await driver.ranges(topic)).map(({ partition, low }) => ({ topic, partition, low })),
+  );
+  return (await Promise.all(ofTopics)).flat();
+}
+
+/** Calls back when a topic was used for the first time, and after every reconnect. The returned function stops it. */
 export function watchTopics(database: Database, onChange: () => void): Promise<() => Promise<void>> {
   return database.listen(CHANNEL, onChange);
 }

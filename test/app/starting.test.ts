@@ -1,8 +1,8 @@
 import { type Test, test } from 'tap';
 import { freePort } from '../../scripts/free-port.ts';
-import { findLive } from '../../src/app/self-address.ts';
 import { createApp } from '../../src/app.ts';
 import { silentLogger } from '../../src/core/logger.ts';
+import { findLive } from '../../src/installation/self-address.ts';
 import { loadSettings } from '../../src/settings.ts';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
 import { until } from '../helpers/until.ts';

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { test } from 'tap';
-import { listeningOn, placeOf } from '../../src/app/self-address.ts';
+import { listeningOn, placeOf } from '../../src/installation/self-address.ts';
 import { until } from '../helpers/until.ts';
 import { spawnVedette, vedette } from './run.ts';
 

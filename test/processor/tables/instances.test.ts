@@ -1,6 +1,7 @@
 import { test } from 'tap';
 import { silentLogger } from '../../../src/core/logger.ts';
-import { deleteDeadInstances, readLiveInstances, startHeartbeat } from '../../../src/installation/instances.ts';
+import { startHeartbeat } from '../../../src/installation/heartbeat.ts';
+import { deleteDeadInstances, readLiveInstances } from '../../../src/installation/instances.ts';
 import { createTestDatabase } from '../../helpers/database.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 

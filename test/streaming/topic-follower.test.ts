@@ -1,7 +1,6 @@
 import { test } from 'tap';
-import { createCounting } from '../../src/app/counting.ts';
 import { silentLogger } from '../../src/core/logger.ts';
-import type { Processor } from '../../src/processor/processor.ts';
+import { type TopicConsumer, TopicFollower } from '../../src/streaming/topic-follower.ts';
 import { pinPartitions } from '../../src/streaming/topics.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { until } from '../helpers/until.ts';
@@ -10,7 +9,7 @@ import { until } from '../helpers/until.ts';
 function createStage() {
   const said: string[] = [];
   const stage = { isAway: false };
-  const create = async (topics: readonly string[]): Promise<Processor> => {
+  const create = async (topics: readonly string[]): Promise<TopicConsumer> => {
     const name = topics.join('+');
     return {
       start: async () => {
@@ -18,8 +17,6 @@ function createStage() {
         if (stage.isAway) throw new Error('the stream is away');
       },
       stop: async () => void said.push(`${name} stops`),
-      flush: async () => undefined,
-      stats: () => ({ topics: name }) as unknown as ReturnType<Processor['stats']>,
     };
   };
   return { stage, said, create };
@@ -28,8 +25,8 @@ function createStage() {
 test('a new topic is counted as soon as the stream lets it, however often that fails', async (t) => {
   const database = await createTestDatabase(t);
   const { stage, said, create } = createStage();
-  const counting = createCounting({ database, logger: silentLogger, resultsTopic: 'checks', create });
-  await counting.start();
+  const follower = new TopicFollower({ database, logger: silentLogger, resultsTopic: 'checks', create });
+  await follower.start();
   t.strictSame(said, ['checks starts']);
 
   stage.isAway = true;
@@ -38,19 +35,19 @@ test('a new topic is counted as soon as the stream lets it, however often that f
   t.equal(said[1], 'checks stops');
   stage.isAway = false;
   await until('its start', async () => said.includes('checks+special starts'));
-  await counting.stop();
+  await follower.stop();
   t.equal(said.at(-1), 'checks+special stops');
 });
 
 test('it stops while the stream is away', async (t) => {
   const database = await createTestDatabase(t);
   const { stage, said, create } = createStage();
-  const counting = createCounting({ database, logger: silentLogger, resultsTopic: 'checks', create });
-  await counting.start();
+  const follower = new TopicFollower({ database, logger: silentLogger, resultsTopic: 'checks', create });
+  await follower.start();
   stage.isAway = true;
   await pinPartitions(database, 'special', { counted: true, make: async () => 1 });
   await until('a try', async () => said.includes('checks+special fails'));
-  await counting.stop();
+  await follower.stop();
   const before = said.length;
   await new Promise((resolve) => setTimeout(resolve, 300));
   t.equal(said.length, before, 'nothing is tried any more');
@@ -59,11 +56,11 @@ test('it stops while the stream is away', async (t) => {
 test('a stream that is away at the start is the business of the caller', async (t) => {
   const database = await createTestDatabase(t);
   const { stage, said, create } = createStage();
-  const counting = createCounting({ database, logger: silentLogger, resultsTopic: 'checks', create });
+  const follower = new TopicFollower({ database, logger: silentLogger, resultsTopic: 'checks', create });
   stage.isAway = true;
-  await t.rejects(counting.start(), { message: 'the stream is away' });
+  await t.rejects(follower.start(), { message: 'the stream is away' });
   stage.isAway = false;
-  await counting.start();
+  await follower.start();
   t.strictSame(said, ['checks fails', 'checks starts']);
-  await counting.stop();
+  await follower.stop();
 });

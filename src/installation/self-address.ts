@@ -1,11 +1,11 @@
 import { hostname, networkInterfaces } from 'node:os';
 import type { Clock } from '../core/clock.ts';
 import { isLoopback } from '../core/loopback.ts';
-import { readLiveInstances } from '../installation/instances.ts';
 import type { FindSelf, SelfPlace } from '../monitors/self.ts';
 import type { Database } from '../postgres/database.ts';
+import { readLiveInstances } from './instances.ts';
 
-/** Where an API process listens, as it tells the others in its row of instances. */
+/** Where an API process listens, as in its row of `instances`. */
 export interface Listening {
   machine: string;
   address: string;
@@ -15,7 +15,7 @@ export interface Listening {
 }
 
 export interface SelfAddress {
-  /** What this process tells the others; null without an API. */
+  /** Where this process listens; null without an API. */
   listening: Listening | null;
   /** Whether the others have been told; a process is not ready before. */
   isTold: boolean;
@@ -72,7 +72,7 @@ export function listeningOn(address: string, port: number): Listening {
   };
 }
 
-/** From this machine; null when its address is of no use here. */
+/** The address to use on this machine; null when it cannot be reached from here. */
 export function placeOf({ machine, address, port, outside }: Listening, here = hostname()): SelfPlace | null {
   if (machine === here) return { address: isAll(address) ? LOOPBACK[address]! : address, port };
   if (isLoopback(address)) return null;

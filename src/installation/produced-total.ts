@@ -1,9 +1,9 @@
-import { readProduced } from '../installation/instances.ts';
 import type { Database } from '../postgres/database.ts';
+import { readProduced } from './instances.ts';
 
 /**
- * Results that all processes have brought into the stream, those included that are gone. What a process that was killed
- * did after its last heartbeat is not among them: the total can fall by that much.
+ * The number of results that all processes have published, those that are gone included. Results that a killed process
+ * published after its last heartbeat are not counted: the total can fall by that many.
  */
 export function createProducedTotal(database: Database, instanceId: string, own: () => number): () => Promise<number> {
   let others = 0;

@@ -1,21 +1,22 @@
 import type { Clock } from '../core/clock.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
+import type { Exposure } from '../installation/exposure.ts';
 import type { JobFilesWatcher } from '../jobs/files/watcher.ts';
 import type { LagWatch } from '../lag/lag-watch.ts';
 import type { Database } from '../postgres/database.ts';
+import type { Processor } from '../processor/processor.ts';
 import type { ProcessorHooks } from '../processor/writing/hooks.ts';
 import type { Publisher } from '../scheduler/publisher.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import type { Settings } from '../settings.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
-import type { Counting } from './counting.ts';
+import type { TopicFollower } from '../streaming/topic-follower.ts';
+import type { TopicRouter } from '../streaming/topic-router.ts';
 import type { Jobs } from './jobs.ts';
-import type { Reach } from './reach.ts';
-import type { TopicRouter } from './topics.ts';
 
-/** A process with its database. Whoever opens something defers its release to `lifecycle`. */
-export interface Ground {
+/** A process with its database. Code that opens something defers its release to `lifecycle`. */
+export interface ProcessContext {
   settings: Settings;
   logger: Logger;
   clock: Clock;
@@ -29,16 +30,16 @@ export interface Ground {
   database: Database;
 }
 
-/** What every role of a process stands on. */
-export interface Foundation extends Ground {
+/** The services that every role of a process uses. */
+export interface Services extends ProcessContext {
   driver: StreamDriver;
   /** The fixed number of partitions of a topic, which is made when it is missing. */
   partitionsOf: TopicRouter;
   jobs: Jobs;
-  reach: Reach;
+  exposure: Exposure;
   /** Applies the jobs of the settings; null where they have none, or another process does. */
   jobFile: Pick<JobFilesWatcher, 'applyAgain'> | null;
-  /** Whether what is in the stream is counted, by whomever. */
+  /** Whether the results in the stream are counted, by any process. */
   lag: LagWatch;
 }
 
@@ -49,8 +50,8 @@ export interface Scheduling {
   startedAt: number;
 }
 
-/** The roles that this process has; null for those it has not. */
+/** The roles that this process has; null for the others. */
 export interface Roles {
   scheduling: Scheduling | null;
-  counting: Counting | null;
+  processing: TopicFollower<Processor> | null;
 }

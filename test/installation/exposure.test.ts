@@ -1,7 +1,7 @@
 import { test } from 'tap';
-import { isOpenToOthers, Reach } from '../../src/app/reach.ts';
 import { silentLogger } from '../../src/core/logger.ts';
-import { startHeartbeat } from '../../src/installation/instances.ts';
+import { Exposure, isExposed } from '../../src/installation/exposure.ts';
+import { startHeartbeat } from '../../src/installation/heartbeat.ts';
 import { createGate } from '../../src/monitors/net/gate.ts';
 import { loadSettings } from '../../src/settings.ts';
 import { createTestDatabase } from '../helpers/database.ts';
@@ -11,28 +11,28 @@ const settingsWith = (t: { testdir(): string }, env: Record<string, string> = {}
   loadSettings({ env, cwd: t.testdir() });
 
 test('a process that others can reach is public, also behind a proxy', async (t) => {
-  t.equal(isOpenToOthers(settingsWith(t)), false);
+  t.equal(isExposed(settingsWith(t)), false);
   for (const env of [
     { HOST: '0.0.0.0' },
     { HOST: '::ffff:127.0.0.1' },
     { VEDETTE_SERVER_ALLOWED_HOSTS: 'status.example.com' },
     { VEDETTE_SERVER_TRUST_PROXY: 'loopback' },
   ]) {
-    t.equal(isOpenToOthers(settingsWith(t, env)), true, JSON.stringify(env));
+    t.equal(isExposed(settingsWith(t, env)), true, JSON.stringify(env));
   }
 });
 
 test('the gate is on as soon as any process of the database is public, and until it is known', async (t) => {
   const database = await createTestDatabase(t);
   const clock = createFakeClock();
-  const reach = new Reach(settingsWith(t), clock);
-  const gate = createGate({ mode: () => (reach.isPublic ? 'deny_internal' : 'off') });
+  const exposure = new Exposure(settingsWith(t), clock);
+  const gate = createGate({ mode: () => (exposure.isPublic ? 'deny_internal' : 'off') });
   const isOn = () => gate.refusal('169.254.169.254') !== null;
   const base = { database, logger: silentLogger, clock, location: 'default', version: '1', stats: () => ({}) };
   const beating = (instanceId: string, isPublic: boolean, onSeen?: (isAny: boolean) => void) =>
     startHeartbeat({ ...base, instanceId, roles: ['scheduler'], isPublic, ...(onSeen ? { onSeen } : {}) });
   t.equal(isOn(), true, 'nobody has asked yet');
-  const own = beating('scheduler', false, (isAny) => reach.see(isAny));
+  const own = beating('scheduler', false, (isAny) => exposure.update(isAny));
   await own.beat();
   t.equal(isOn(), false, 'alone, on loopback');
   const api = beating('api', true);
