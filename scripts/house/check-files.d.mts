@@ -1,0 +1,1 @@
+export function checkFiles(sources: ReadonlyMap<string, string>): string[];

@@ -1,0 +1,1 @@
+export function checkRooms(files: Iterable<string>, packageJson: object): string[];

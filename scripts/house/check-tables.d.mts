@@ -1,0 +1,1 @@
+export function checkTables(sources: ReadonlyMap<string, string>, migrations: ReadonlyMap<string, string>): string[];

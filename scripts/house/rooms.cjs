@@ -1,0 +1,44 @@
+// The rooms of src and what each may import besides itself, core/ and errors.ts. A new room needs an entry here.
+// Dependencies point inward: main, cli -> app -> api, web, scheduler, processor -> contracts -> core. The two halves,
+// scheduler and monitors on one side, processor and aggregates on the other, meet only in messages/ and in contracts.
+const ROOMS = {
+  core: [],
+  // Knows no domain: it could serve any other program.
+  postgres: ['root'],
+  settings: ['aggregates', 'streaming'],
+
+  messages: [],
+  monitors: ['messages'],
+  streaming: ['postgres'],
+  jobs: ['monitors', 'postgres', 'settings'],
+  installation: ['jobs', 'monitors', 'postgres', 'settings'],
+
+  scheduler: ['jobs', 'messages', 'monitors', 'postgres', 'streaming'],
+
+  aggregates: ['messages'],
+  processor: ['aggregates', 'installation', 'jobs', 'messages', 'postgres', 'stats', 'streaming'],
+
+  stats: ['aggregates', 'jobs', 'postgres', 'processor'],
+  lag: ['installation', 'postgres', 'streaming'],
+  plan: ['aggregates'],
+  // It examines the work of others, and nothing but its command depends on it.
+  doctor: ['installation', 'jobs', 'lag', 'postgres', 'root', 'settings', 'stats', 'streaming'],
+
+  api: ['aggregates', 'jobs', 'lag', 'messages', 'monitors', 'postgres', 'processor', 'stats', 'web'],
+  web: ['api', 'jobs', 'messages', 'postgres', 'stats'],
+
+  app: [
+    ...['aggregates', 'api', 'installation', 'jobs', 'lag', 'monitors', 'postgres', 'processor', 'scheduler'],
+    ...['settings', 'stats', 'streaming', 'web'],
+  ],
+  cli: [
+    ...['aggregates', 'api', 'app', 'doctor', 'installation', 'jobs', 'lag', 'main', 'messages', 'monitors', 'plan'],
+    ...['postgres', 'processor', 'root', 'scheduler', 'settings', 'stats', 'streaming'],
+  ],
+  main: ['app', 'settings'],
+};
+
+/** Files beside the rooms that any room may import, unless its entry above says less. */
+const OPEN_FILES = ['errors'];
+
+module.exports = { ROOMS, OPEN_FILES };
