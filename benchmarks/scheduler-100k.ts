@@ -13,7 +13,7 @@ import { monitors } from '../src/monitors/index.ts';
 import { createGate } from '../src/monitors/net/gate.ts';
 import type { Database } from '../src/postgres/database.ts';
 import { createDatabase } from '../src/postgres/pool.ts';
-import { createPublisher } from '../src/scheduler/publisher.ts';
+import { createPublisher } from '../src/scheduler/publishing/publisher.ts';
 import { createScheduler, type SchedulerStats } from '../src/scheduler/scheduler.ts';
 import { createEmbeddedDriver } from '../src/streaming/embedded/index.ts';
 import { createTestDatabaseUrl } from '../test/helpers/database.ts';

@@ -3,9 +3,9 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../src/core/clock.ts';
+import { Ticker } from '../src/scheduler/clock/ticker.ts';
+import { Timeline } from '../src/scheduler/clock/timeline.ts';
 import { scheduleOf } from '../src/scheduler/slots.ts';
-import { Ticker } from '../src/scheduler/ticker.ts';
-import { Timeline } from '../src/scheduler/timeline.ts';
 import { report, round } from './machine.ts';
 
 const PERIOD_MS = 60_000;

@@ -8,9 +8,9 @@ import { listeningOn } from '../installation/self-address.ts';
 import { readinessChecks } from '../lag/readiness.ts';
 import { migrate } from '../postgres/migrate.ts';
 import type { Processor } from '../processor/processor.ts';
+import { createCheckRunner } from '../scheduler/checks/check-by-hand.ts';
 import { countCronSlots } from '../scheduler/slots.ts';
 import type { TopicFollower } from '../streaming/topic-follower.ts';
-import { createCheckRunner } from './check-runner.ts';
 import type { Roles, Scheduling, Services } from './services.ts';
 
 export interface Api {

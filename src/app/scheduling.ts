@@ -1,4 +1,4 @@
-import { createPublisher } from '../scheduler/publisher.ts';
+import { createPublisher } from '../scheduler/publishing/publisher.ts';
 import { createScheduler } from '../scheduler/scheduler.ts';
 import type { Scheduling, Services } from './services.ts';
 

@@ -7,7 +7,7 @@ import type { LagWatch } from '../lag/lag-watch.ts';
 import type { Database } from '../postgres/database.ts';
 import type { Processor } from '../processor/processor.ts';
 import type { ProcessorHooks } from '../processor/writing/hooks.ts';
-import type { Publisher } from '../scheduler/publisher.ts';
+import type { Publisher } from '../scheduler/publishing/publisher.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import type { Settings } from '../settings.ts';
 import type { StreamDriver } from '../streaming/driver.ts';

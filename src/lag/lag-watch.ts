@@ -139,7 +139,7 @@ export class LagWatch {
     return this.#sampling;
   }
 
-  /** Monotonic time without stretches in which this process was frozen, and saw nothing. */
+  /** Monotonic time without the times in which this process was frozen. */
   #now(): number {
     const passedMs = this.#options.clock.monotonicMs() - this.#observedAtMs;
     return this.#observedMs + Math.min(passedMs, LONGEST_ROUND_MS);

@@ -95,9 +95,9 @@ export async function readWaiting(
   const waiting = new Map<string, number>();
   for (const topic of new Set(partitions.map((partition) => partition.topic))) {
     const wanted = partitions.filter((partition) => partition.topic === topic && partition.lag > 0);
-    const stretches = wanted.map(({ partition, next, end }) => ({ partition, from: next, to: end }));
+    const ranges = wanted.map(({ partition, next, end }) => ({ partition, from: next, to: end }));
     const missing = new Set(wanted.map(({ partition }) => partition));
-    for await (const { partition, records } of driver.read(topic, stretches, signal)) {
+    for await (const { partition, records } of driver.read(topic, ranges, signal)) {
       if (missing.delete(partition)) waiting.set(`${topic} ${partition}`, records[0].timestamp);
       if (missing.size === 0) break;
     }

@@ -3,15 +3,15 @@ import type { Logger } from '../core/logger.ts';
 import type { Job } from '../jobs/definition.ts';
 import type { CheckResult } from '../messages/check-result.ts';
 import type { Probe } from '../monitors/monitor.ts';
-import { CheckRun, type Verdict } from './check-run.ts';
-import { Lateness, type LatenessStats } from './lateness.ts';
-import { Limiter } from './limiter.ts';
-import { PendingLines } from './pending-lines.ts';
-import { Probes } from './probes.ts';
-import type { Publisher } from './publisher.ts';
+import { CheckRun, type SlotResult } from './checks/check-run.ts';
+import { Lateness, type LatenessStats } from './checks/lateness.ts';
+import { Limiter } from './checks/limiter.ts';
+import { Probes } from './checks/probes.ts';
+import { Ticker } from './clock/ticker.ts';
+import type { Timeline } from './clock/timeline.ts';
+import { PendingLines } from './publishing/pending-lines.ts';
+import type { Publisher } from './publishing/publisher.ts';
 import { MISSED_REASONS, type MissedReason, type Series } from './series.ts';
-import { Ticker } from './ticker.ts';
-import type { Timeline } from './timeline.ts';
 
 export interface EngineOptions {
   clock: Clock;
@@ -254,7 +254,7 @@ export class Engine {
       clock,
       now: () => timeline.now(),
       stalledMs: () => this.ticker.stalledMs(),
-      onVerdict: (verdict) => this.#conclude(series, run, verdict),
+      onConcluded: (result) => this.#conclude(series, run, result),
       onDefect: (error) => this.#defect(series, error),
       onSettled: () => this.#settled(series, host),
     });
@@ -264,15 +264,15 @@ export class Engine {
     run.begin();
   }
 
-  #conclude(series: Series, run: CheckRun, verdict: Verdict | 'late' | 'internal'): void {
+  #conclude(series: Series, run: CheckRun, found: SlotResult | 'late' | 'internal'): void {
     if (series.run !== run) return;
     series.run = null;
     series.stuck = true;
-    if (typeof verdict === 'string') {
-      this.miss(series, series.next, verdict);
+    if (typeof found === 'string') {
+      this.miss(series, series.next, found);
     } else if (
       series.missed ||
-      !this.#options.publisher.publish(this.#toResult(series, verdict), series.span.topic, series)
+      !this.#options.publisher.publish(this.#toResult(series, found), series.span.topic, series)
     ) {
       this.miss(series, series.next, 'overload');
     } else {
@@ -307,22 +307,22 @@ export class Engine {
   }
 
   /** Spelt out, because it is done for every check: spreading costs more than encoding. */
-  #toResult(series: Series, verdict: Verdict): CheckResult {
+  #toResult(series: Series, found: SlotResult): CheckResult {
     const result: CheckResult = {
       jobId: series.jobId,
       location: this.#options.location,
       epoch: series.shard.epoch,
       slot: series.next,
-      ts: verdict.ts,
-      outcome: verdict.outcome,
-      status: verdict.status,
-      responseTime: verdict.responseTime,
-      timings: verdict.timings,
-      attempt: verdict.attempt,
+      ts: found.ts,
+      outcome: found.outcome,
+      status: found.status,
+      responseTime: found.responseTime,
+      timings: found.timings,
+      attempt: found.attempt,
     };
-    if (verdict.reason !== undefined) result.reason = verdict.reason;
-    if (verdict.bytes !== undefined) result.bytes = verdict.bytes;
-    if (verdict.detail !== undefined) result.detail = verdict.detail;
+    if (found.reason !== undefined) result.reason = found.reason;
+    if (found.bytes !== undefined) result.bytes = found.bytes;
+    if (found.detail !== undefined) result.detail = found.detail;
     return result;
   }
 }

@@ -4,15 +4,15 @@ import type { Logger } from '../core/logger.ts';
 import type { Job } from '../jobs/definition.ts';
 import type { JobStore } from '../jobs/store.ts';
 import type { Probe } from '../monitors/monitor.ts';
+import type { StallStats } from './clock/ticker.ts';
+import { Timeline } from './clock/timeline.ts';
 import { Engine, type EngineStats } from './engine.ts';
-import type { Publisher } from './publisher.ts';
-import { Roster } from './roster.ts';
+import type { Publisher } from './publishing/publisher.ts';
+import { Reconciler } from './reconciler.ts';
 import type { Shard } from './series.ts';
 import { ShardKeeper } from './shard-keeper.ts';
 import { createLeaseStore, type LeaseStore, type LeaseStoreOptions } from './tables/leases.ts';
 import { createSpanStore, type SpanStore } from './tables/spans.ts';
-import type { StallStats } from './ticker.ts';
-import { Timeline } from './timeline.ts';
 
 export interface SchedulerLimits {
   /** Checks under way at a time, over all and to one host. */
@@ -106,7 +106,7 @@ class ShardedScheduler implements Scheduler {
   readonly #abort = new AbortController();
   readonly #timeline: Timeline;
   readonly #engine: Engine;
-  readonly #roster: Roster;
+  readonly #reconciler: Reconciler;
   readonly #keeper: ShardKeeper;
   #unwatchJobs: () => Promise<void> = async () => {};
   #stopped: Promise<void> | undefined;
@@ -145,9 +145,9 @@ class ShardedScheduler implements Scheduler {
       concurrencyPerHost: options.concurrencyPerHost,
       lateLimitMs: options.lateLimitMs,
       mayCheck: ({ shard }) => !this.#timeline.unsettled && this.#keeper.mayCheck(shard),
-      onQuiet: (series) => this.#roster.onQuiet(series),
+      onQuiet: (series) => this.#reconciler.onQuiet(series),
     });
-    this.#roster = new Roster({
+    this.#reconciler = new Reconciler({
       clock,
       logger,
       timeline: this.#timeline,
@@ -167,7 +167,7 @@ class ShardedScheduler implements Scheduler {
       leaseMs,
       renewMs: Math.min(progressMs, leaseMs / 3),
       onAcquired: (shards) => this.#adopt(shards),
-      onLost: (shard) => this.#roster.drop(shard),
+      onLost: (shard) => this.#reconciler.drop(shard),
       onHandOver: (shards) => this.#rest(shards, HAND_OVER_GRACE_MS),
     });
   }
@@ -175,7 +175,7 @@ class ShardedScheduler implements Scheduler {
   async start(): Promise<void> {
     this.#engine.ticker.start();
     try {
-      this.#unwatchJobs = await this.#roster.start();
+      this.#unwatchJobs = await this.#reconciler.start();
     } catch (error) {
       if (this.#abort.signal.aborted) return;
       throw error;
@@ -191,7 +191,7 @@ class ShardedScheduler implements Scheduler {
   stats(): SchedulerStats {
     return {
       location: this.#location,
-      running: this.#roster.running,
+      running: this.#reconciler.running,
       shards: this.#keeper.shards.size,
       isolated: this.#keeper.isolated,
       stalls: this.#engine.ticker.stalls(),
@@ -202,13 +202,13 @@ class ShardedScheduler implements Scheduler {
   }
 
   nextSlot(jobId: number): number | null {
-    const series = this.#roster.get(jobId);
+    const series = this.#reconciler.get(jobId);
     return series && !series.held && Number.isFinite(series.next) ? series.next : null;
   }
 
   async #adopt(shards: readonly Shard[]): Promise<void> {
     try {
-      await this.#roster.adopt(shards);
+      await this.#reconciler.adopt(shards);
     } catch (error) {
       if (!this.#abort.signal.aborted) throw error;
     }
@@ -221,7 +221,7 @@ class ShardedScheduler implements Scheduler {
     await this.#within(this.#keeper.stopSharing(), STORE_GRACE_MS);
     const shards = [...this.#keeper.shards.values()];
     // What is not taken over yet stays as it was left.
-    for (const shard of shards) if (!shard.adopted) this.#roster.drop(shard);
+    for (const shard of shards) if (!shard.adopted) this.#reconciler.drop(shard);
     await this.#rest(
       shards.filter(({ adopted }) => adopted),
       this.#stopGraceMs,
@@ -239,7 +239,7 @@ class ShardedScheduler implements Scheduler {
    */
   async #rest(shards: readonly Shard[], graceMs: number): Promise<void> {
     for (const shard of shards) shard.state = 'draining';
-    await this.#within(this.#roster.settled(), STORE_GRACE_MS);
+    await this.#within(this.#reconciler.settled(), STORE_GRACE_MS);
     const now = this.#timeline.now();
     for (const shard of shards) {
       shard.frozenAt = now;

@@ -1,7 +1,7 @@
 import type { Job } from '../jobs/definition.ts';
 import type { Probe } from '../monitors/monitor.ts';
-import type { CheckRun } from './check-run.ts';
-import type { Receipt } from './partition-queue.ts';
+import type { CheckRun } from './checks/check-run.ts';
+import type { Receipt } from './publishing/partition-queue.ts';
 import type { Schedule } from './slots.ts';
 import type { OpenSpan } from './tables/spans.ts';
 

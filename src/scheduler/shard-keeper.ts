@@ -1,9 +1,9 @@
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
+import type { Timeline } from './clock/timeline.ts';
 import { progressOf, type Shard } from './series.ts';
 import { SHARDS } from './slots.ts';
 import type { AcquiredLease, LeaseStore, Sharing } from './tables/leases.ts';
-import type { Timeline } from './timeline.ts';
 
 export interface ShardKeeperOptions {
   clock: Clock;

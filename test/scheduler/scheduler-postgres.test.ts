@@ -6,7 +6,7 @@ import type { Job, StoredJob } from '../../src/jobs/definition.ts';
 import type { Probe } from '../../src/monitors/monitor.ts';
 import type { Database } from '../../src/postgres/database.ts';
 import { createDatabase } from '../../src/postgres/pool.ts';
-import { createPublisher } from '../../src/scheduler/publisher.ts';
+import { createPublisher } from '../../src/scheduler/publishing/publisher.ts';
 import { createScheduler } from '../../src/scheduler/scheduler.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { databaseDefaults, publisherDefaults, schedulerDefaults } from '../helpers/defaults.ts';

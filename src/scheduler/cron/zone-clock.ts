@@ -1,5 +1,5 @@
-/** A stretch of constant distance between the wall and UTC; it ends where the next one begins. */
-interface Stretch {
+/** A period with one offset of the zone from UTC; it ends where the next one begins. */
+interface OffsetPeriod {
   fromMs: number;
   offsetMs: number;
 }
@@ -7,7 +7,7 @@ interface Stretch {
 /** What a clock on the wall of a time zone shows, from the zone data of the runtime, which is asked once for each year. */
 export class ZoneClock {
   readonly #format: Intl.DateTimeFormat;
-  readonly #years = new Map<number, readonly Stretch[]>();
+  readonly #years = new Map<number, readonly OffsetPeriod[]>();
 
   /** Throws a RangeError when the time zone is unknown. */
   constructor(timezone: string) {
@@ -25,10 +25,10 @@ export class ZoneClock {
 
   /** Wall time minus UTC at an instant, in ms. */
   offsetMs(instantMs: number): number {
-    const stretches = this.#stretches(yearOf(instantMs));
-    let i = stretches.length - 1;
-    while (stretches[i].fromMs > instantMs) i--;
-    return stretches[i].offsetMs;
+    const periods = this.#periods(yearOf(instantMs));
+    let i = periods.length - 1;
+    while (periods[i].fromMs > instantMs) i--;
+    return periods[i].offsetMs;
   }
 
   /** The first instant in (fromMs, toMs] with another offset than `fromMs` has; null when there is none. */
@@ -36,9 +36,9 @@ export class ZoneClock {
     const offset = this.offsetMs(fromMs);
     const end = yearOf(toMs);
     for (let year = yearOf(fromMs); year <= end; year++) {
-      for (const stretch of this.#stretches(year)) {
-        if (stretch.fromMs > toMs) return null;
-        if (stretch.fromMs > fromMs && stretch.offsetMs !== offset) return stretch.fromMs;
+      for (const period of this.#periods(year)) {
+        if (period.fromMs > toMs) return null;
+        if (period.fromMs > fromMs && period.offsetMs !== offset) return period.fromMs;
       }
     }
     return null;
@@ -50,44 +50,44 @@ export class ZoneClock {
     const end = yearOf(fromMs);
     let change = Number.POSITIVE_INFINITY;
     for (let year = yearOf(toMs); year >= end - 1; year--) {
-      const stretches = this.#stretches(year);
-      for (let i = stretches.length - 1; i >= 0; i--) {
-        const stretch = stretches[i];
-        if (stretch.fromMs > toMs) continue;
-        if (stretch.offsetMs !== offset) return change;
-        change = stretch.fromMs;
+      const periods = this.#periods(year);
+      for (let i = periods.length - 1; i >= 0; i--) {
+        const period = periods[i];
+        if (period.fromMs > toMs) continue;
+        if (period.offsetMs !== offset) return change;
+        change = period.fromMs;
         if (change < fromMs) return null;
       }
     }
     return null;
   }
 
-  #stretches(year: number): readonly Stretch[] {
-    let stretches = this.#years.get(year);
-    if (!stretches) {
-      stretches = this.#measure(year);
+  #periods(year: number): readonly OffsetPeriod[] {
+    let periods = this.#years.get(year);
+    if (!periods) {
+      periods = this.#measure(year);
       if (this.#years.size >= KNOWN_YEARS) this.#years.clear();
-      this.#years.set(year, stretches);
+      this.#years.set(year, periods);
     }
-    return stretches;
+    return periods;
   }
 
-  #measure(year: number): Stretch[] {
+  #measure(year: number): OffsetPeriod[] {
     const endMs = Date.UTC(year + 1, 0, 1);
     let fromMs = Date.UTC(year, 0, 1);
     let offsetMs = this.#offsetAt(fromMs);
-    const stretches = [{ fromMs, offsetMs }];
+    const periods = [{ fromMs, offsetMs }];
     while (fromMs < endMs) {
       const toMs = Math.min(fromMs + STEP_MS, endMs - QUARTER_MS);
       if (this.#offsetAt(toMs) !== offsetMs) {
         fromMs = this.#bisect(fromMs, toMs, offsetMs);
         offsetMs = this.#offsetAt(fromMs);
-        stretches.push({ fromMs, offsetMs });
+        periods.push({ fromMs, offsetMs });
       } else {
         fromMs += STEP_MS;
       }
     }
-    return stretches;
+    return periods;
   }
 
   /** Zones change on whole quarters of an hour only. */

@@ -1,7 +1,7 @@
 import { shardOf, shardSql } from '../../jobs/shard.ts';
 import type { Database } from '../../postgres/database.ts';
 
-/** A stretch that is open: the series runs from `fromSlot` on under one definition. */
+/** A span that is open: the series runs from `fromSlot` on under one definition. */
 export interface OpenSpan {
   jobId: number;
   version: number;
@@ -16,7 +16,7 @@ export interface OpenSpan {
   fromSlot: number;
 }
 
-/** An order to end a stretch: at `toSlot`, its last slot, or at `fromSlot - 1` when it had none. */
+/** An order to end a span: at `toSlot`, its last slot, or at `fromSlot - 1` when it had none. */
 export interface SpanEnd {
   jobId: number;
   fromSlot: number;
@@ -26,7 +26,7 @@ export interface SpanEnd {
   epoch: number;
 }
 
-/** What to do about one series in one step: end its stretch, begin another, or both at once. */
+/** What to do about one series in one step: end its span, begin another, or both at once. */
 export interface SpanChange {
   jobId: number;
   /** Of the shard's lease now. */
@@ -36,15 +36,15 @@ export interface SpanChange {
 }
 
 /**
- * The stretches in which jobs run at a location (table schedule_spans): what is due is recorded here before it is
- * checked. Errors of the database are thrown as they come; the caller repeats, every call may be repeated.
+ * The spans in which jobs run at a location (table schedule_spans): every slot that is due lies in a span that was stored
+ * before it is checked. Errors of the database are thrown as they come; every call may be repeated.
  */
 export interface SpanStore {
-  /** All open stretches of jobs in these shards. */
+  /** All open spans of jobs in these shards. */
   loadOpen(shards: readonly number[]): Promise<OpenSpan[]>;
   /**
    * Applies many changes in one statement, each only if this owner still holds the shard's lease at the given epoch (the
-   * lease rows are locked meanwhile, so that a takeover waits and then sees the outcome). Answers the jobs whose change
+   * lease rows are locked meanwhile, so that a takeover waits and then sees the outcome). Returns the jobs whose change
    * stands, also when an earlier attempt with an unknown outcome had made it.
    */
   apply(changes: readonly SpanChange[]): Promise<Set<number>>;
@@ -139,8 +139,8 @@ const END = `
   FROM unnest($2::integer[], $3::bigint[], $4::bigint[], $5::bigint[]) AS given (job_id, from_slot, to_slot, slot_count)
   WHERE span.location = $1 AND span.job_id = given.job_id AND span.from_slot = given.from_slot AND span.to_slot IS NULL`;
 
-// A stretch that ended before its first slot may begin again at that slot. One that would reach back into an older
-// stretch (clocks of two machines differ) is not begun: its caller tries again later.
+// A span that ended before its first slot may begin again at that slot. One that would reach back into an older
+// span (clocks of two machines differ) is not begun: its caller tries again later.
 const BEGIN = `
   INSERT INTO schedule_spans AS span
     (location, job_id, version, period_ms, phase_ms, cron, cron_timezone, topic, epoch, from_slot)

@@ -15,10 +15,10 @@ const SILENCE_MS = 10_000;
 const ERROR_PAUSE_MS = 200;
 const TOPIC_REPLACED = /Topic \S+ changed id from (?!A+ )/;
 
-/** What librdkafka was told about a partition. */
-interface Lane {
+/** How librdkafka fetches an active partition. */
+interface FetchState {
   isPaused: boolean;
-  /** When something came last. */
+  /** When the last record came. */
   lastMs: number;
 }
 
@@ -32,7 +32,7 @@ export class RdkafkaConsumer implements Startable<StreamConsumer> {
   readonly #admin: KafkaAdmin;
   readonly #settings: ConsumerOptions;
   readonly #book: PartitionBook;
-  readonly #lanes = new WeakMap<OwnedPartition, Lane>();
+  readonly #fetchStates = new WeakMap<OwnedPartition, FetchState>();
   readonly #closing = new AbortController();
   #consumer!: RdConsumer;
   #loop: Promise<void> | undefined;
@@ -167,7 +167,7 @@ export class RdkafkaConsumer implements Startable<StreamConsumer> {
     }
   }
 
-  /** Makes what was decided meanwhile true. Runs only while no message is under way. */
+  /** Applies assignments, pauses and resumes. Runs only while no message is under way. */
   #change(): void {
     const { signal } = this.#closing;
     if (this.#mustAssign && !signal.aborted) {
@@ -175,14 +175,14 @@ export class RdkafkaConsumer implements Startable<StreamConsumer> {
       this.#assign();
     }
     for (const owned of this.#book.all()) {
-      const lane = this.#lanes.get(owned);
-      if (!lane || owned.state !== 'active') continue;
-      if (!lane.isPaused && owned.waitingBytes > MAX_WAITING_BYTES) {
-        lane.isPaused = true;
+      const fetchState = this.#fetchStates.get(owned);
+      if (!fetchState || owned.state !== 'active') continue;
+      if (!fetchState.isPaused && owned.waitingBytes > MAX_WAITING_BYTES) {
+        fetchState.isPaused = true;
         this.#consumer.pause([owned]);
-      } else if (lane.isPaused && owned.waiting.length === 0) {
-        lane.isPaused = false;
-        lane.lastMs = performance.now();
+      } else if (fetchState.isPaused && owned.waiting.length === 0) {
+        fetchState.isPaused = false;
+        fetchState.lastMs = performance.now();
         this.#consumer.resume([owned]);
       }
     }
@@ -200,19 +200,19 @@ export class RdkafkaConsumer implements Startable<StreamConsumer> {
     }
     for (const owned of readable) {
       owned.state = 'active';
-      const lane = this.#lanes.get(owned);
-      if (!lane) this.#lanes.set(owned, { isPaused: false, lastMs: nowMs });
-      else if (lane.isPaused) this.#consumer.pause([owned]);
-      if (lane) lane.lastMs = nowMs;
+      const fetchState = this.#fetchStates.get(owned);
+      if (!fetchState) this.#fetchStates.set(owned, { isPaused: false, lastMs: nowMs });
+      else if (fetchState.isPaused) this.#consumer.pause([owned]);
+      if (fetchState) fetchState.lastMs = nowMs;
     }
   }
 
   #take(messages: readonly RdMessage[]): void {
     for (const group of byPartition(messages)) {
       const owned = this.#book.get(group[0].topic, group[0].partition);
-      const lane = owned && this.#lanes.get(owned);
-      if (!lane || owned.state !== 'active') continue;
-      lane.lastMs = performance.now();
+      const fetchState = owned && this.#fetchStates.get(owned);
+      if (!fetchState || owned.state !== 'active') continue;
+      fetchState.lastMs = performance.now();
       void this.#book.push(owned, group.map(toRecord), this.#highWatermark(owned));
     }
   }
@@ -256,8 +256,8 @@ export class RdkafkaConsumer implements Startable<StreamConsumer> {
     const nowMs = performance.now();
     if (nowMs - this.#verifiedMs < SILENCE_MS) return;
     const silent = this.#book.all().filter((owned) => {
-      const lane = this.#lanes.get(owned);
-      return owned.state === 'active' && lane && !lane.isPaused && nowMs - lane.lastMs > SILENCE_MS;
+      const fetchState = this.#fetchStates.get(owned);
+      return owned.state === 'active' && fetchState && !fetchState.isPaused && nowMs - fetchState.lastMs > SILENCE_MS;
     });
     if (silent.length > 0) this.#verify(silent);
   }

@@ -1,7 +1,7 @@
 import { silentLogger } from '../../../src/core/logger.ts';
 import type { Job } from '../../../src/jobs/definition.ts';
 import type { Probe, ProbeResult } from '../../../src/monitors/monitor.ts';
-import { createPublisher, type Publisher } from '../../../src/scheduler/publisher.ts';
+import { createPublisher, type Publisher } from '../../../src/scheduler/publishing/publisher.ts';
 import { createSchedulerOn, type Scheduler, type SchedulerLimits } from '../../../src/scheduler/scheduler.ts';
 import { publisherDefaults, schedulerDefaults } from '../../helpers/defaults.ts';
 import { goodLink, type Link, type Log, ProcessClock, type World } from './world.ts';

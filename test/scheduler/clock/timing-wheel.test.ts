@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { test } from 'tap';
-import { TICK_MS, TimingWheel } from '../../src/scheduler/timing-wheel.ts';
+import { TICK_MS, TimingWheel } from '../../../src/scheduler/clock/timing-wheel.ts';
 
 test('timers fire in order, never early, at most one tick late', async (t) => {
   const start = 1_790_000_000_003;

@@ -1,11 +1,11 @@
 import { test } from 'tap';
-import { silentLogger } from '../../src/core/logger.ts';
-import type { CheckResult } from '../../src/messages/check-result.ts';
-import { partitionOf } from '../../src/messages/partition.ts';
-import { createPublisher, type PublisherOptions } from '../../src/scheduler/publisher.ts';
-import type { OutgoingRecord } from '../../src/streaming/driver.ts';
-import { publisherDefaults } from '../helpers/defaults.ts';
-import { createFakeClock } from '../helpers/fake-clock.ts';
+import { silentLogger } from '../../../src/core/logger.ts';
+import type { CheckResult } from '../../../src/messages/check-result.ts';
+import { partitionOf } from '../../../src/messages/partition.ts';
+import { createPublisher, type PublisherOptions } from '../../../src/scheduler/publishing/publisher.ts';
+import type { OutgoingRecord } from '../../../src/streaming/driver.ts';
+import { publisherDefaults } from '../../helpers/defaults.ts';
+import { createFakeClock } from '../../helpers/fake-clock.ts';
 
 const PARTITIONS = 4;
 

@@ -1,13 +1,13 @@
-import type { Clock } from '../core/clock.ts';
-import type { Probe, ProbeResult } from '../monitors/monitor.ts';
-import { type Circumstances, detailOf, isFair } from './verdict.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Probe, ProbeResult } from '../../monitors/monitor.ts';
+import { type AttemptConditions, detailOf, isFair } from './fairness.ts';
 
-/** A fair verdict on a slot, ready to be published. */
-export interface Verdict extends Pick<ProbeResult, 'outcome' | 'status' | 'responseTime' | 'timings'> {
+/** A fair result of a slot, ready to be published. */
+export interface SlotResult extends Pick<ProbeResult, 'outcome' | 'status' | 'responseTime' | 'timings'> {
   reason: ProbeResult['reason'];
   bytes: ProbeResult['bytes'];
   detail: ProbeResult['detail'];
-  /** Actual start of the try that gave it, ms since the epoch. */
+  /** Actual start of the attempt that gave it, ms since the epoch. */
   ts: number;
   attempt: number;
 }
@@ -17,27 +17,24 @@ export interface CheckRunOptions {
   slotTag: string;
   timeoutMs: number;
   retries: number;
-  /** Between two tries; null: a short one, shorter where time is short. */
+  /** Between two attempts; null: a short one, shorter where time is short. */
   retryPauseMs: number | null;
   /** Everything ends by then, in the timeline's time. */
   deadline: number;
   clock: Clock;
   /** The timeline's time. */
   now: () => number;
-  /** All the time that the event loop was held up so far. */
+  /** Total time, in ms, for which the event loop was held up so far. */
   stalledMs: () => number;
-  /**
-   * The end: a verdict, or why no try could say anything: we were late, or have a fault. Called once, unless it is
-   * aborted.
-   */
-  onVerdict: (verdict: Verdict | 'late' | 'internal') => void;
-  /** The probe threw, against its contract, or says that it could not check. */
+  /** The end: a result, or why no attempt gave one (we were late, or have a fault). Called once, unless aborted. */
+  onConcluded: (result: SlotResult | 'late' | 'internal') => void;
+  /** The probe threw, against its contract, or reports that it could not check. */
   onDefect: (error: unknown) => void;
-  /** No try of it is under way any more. Called once, whatever happened. */
+  /** No attempt is under way any more. Called once, however the check ended. */
   onSettled: () => void;
 }
 
-/** The check of one slot: tries until one succeeds, tries or time are used up, or it is aborted. */
+/** The check of one slot: attempts until one succeeds, attempts or time are used up, or it is aborted. */
 export class CheckRun {
   readonly #options: CheckRunOptions;
   readonly #controller = new AbortController();
@@ -45,12 +42,12 @@ export class CheckRun {
   #underWay = false;
   #concluded = false;
   #settled = false;
-  /** What an earlier try found, fairly. */
-  #found: Verdict | null = null;
-  /** Why there is no verdict, if there is none. */
+  /** The fair result of an earlier attempt. */
+  #found: SlotResult | null = null;
+  /** Why there is no result, if there is none. */
   #lack: 'late' | 'internal' = 'late';
   #startedMono = 0;
-  #circumstances: Circumstances = { timeoutMs: 0, shortened: false, stalledMs: 0 };
+  #conditions: AttemptConditions = { timeoutMs: 0, shortened: false, stalledMs: 0 };
 
   constructor(options: CheckRunOptions) {
     this.#options = options;
@@ -64,7 +61,7 @@ export class CheckRun {
     this.#underWay = true;
     this.#startedMono = clock.monotonicMs();
     const shortened = timeoutMs < Math.floor(this.#options.timeoutMs);
-    this.#circumstances = { timeoutMs, shortened, stalledMs: stalledMs() };
+    this.#conditions = { timeoutMs, shortened, stalledMs: stalledMs() };
     let answer: Promise<ProbeResult>;
     try {
       answer = probe({ timeoutMs, slotTag, signal: this.#controller.signal });
@@ -82,11 +79,11 @@ export class CheckRun {
   /** The slot's time is over and the probe has not answered, though it should have long ago. */
   expire(): void {
     if (this.#concluded) return;
-    const { timeoutMs } = this.#circumstances;
+    const { timeoutMs } = this.#conditions;
     const ranMs = this.#options.clock.monotonicMs() - this.#startedMono;
-    const stalledMs = this.#options.stalledMs() - this.#circumstances.stalledMs;
+    const stalledMs = this.#options.stalledMs() - this.#conditions.stalledMs;
     // A jump of the timeline or a stall of our own is no defect of the probe.
-    const ours = this.#circumstances.shortened || ranMs < timeoutMs || stalledMs > Math.max(50, timeoutMs / 10);
+    const ours = this.#conditions.shortened || ranMs < timeoutMs || stalledMs > Math.max(50, timeoutMs / 10);
     if (!this.#underWay || ours) {
       this.#conclude();
       return;
@@ -96,7 +93,7 @@ export class CheckRun {
     this.#conclude();
   }
 
-  /** Ends it without a verdict. */
+  /** Ends it without a result. */
   abort(): void {
     if (this.#concluded) return;
     this.#concluded = true;
@@ -104,11 +101,11 @@ export class CheckRun {
     this.#settle();
   }
 
-  /** Ends it with what was found. */
+  /** Ends it with the last fair result. */
   #conclude(): void {
     this.#concluded = true;
     this.#controller.abort();
-    this.#options.onVerdict(this.#found ?? this.#lack);
+    this.#options.onConcluded(this.#found ?? this.#lack);
     this.#settle();
   }
 
@@ -122,14 +119,14 @@ export class CheckRun {
       this.#lack = 'internal';
       if (result !== DEFECT) this.#options.onDefect(new Error(result.detail));
     }
-    const stalledMs = this.#options.stalledMs() - this.#circumstances.stalledMs;
-    if (isFair(result, { ...this.#circumstances, stalledMs })) this.#found = this.#toVerdict(result, ts, stalledMs);
+    const stalledMs = this.#options.stalledMs() - this.#conditions.stalledMs;
+    if (isFair(result, { ...this.#conditions, stalledMs })) this.#found = this.#toSlotResult(result, ts, stalledMs);
     const hasFailed = result.outcome === 'down' || result.outcome === 'missed';
     if (hasFailed && this.#attempt <= this.#options.retries && this.#retry()) return;
     this.#conclude();
   }
 
-  /** Another try, after a pause, if at least half of its time is left. */
+  /** Another attempt, after a pause, if at least half of its time is left. */
   #retry(): boolean {
     const { clock, deadline, now, retryPauseMs, timeoutMs } = this.#options;
     const leftMs = deadline - now();
@@ -147,7 +144,7 @@ export class CheckRun {
     this.#options.onSettled();
   }
 
-  #toVerdict(result: ProbeResult, ts: number, stalledMs: number): Verdict {
+  #toSlotResult(result: ProbeResult, ts: number, stalledMs: number): SlotResult {
     return {
       outcome: result.outcome,
       reason: result.reason,

@@ -1,7 +1,7 @@
-import type { CheckResult } from '../messages/check-result.ts';
+import type { CheckResult } from '../../messages/check-result.ts';
+import type { Timeline } from '../clock/timeline.ts';
+import type { MissedSlots, Series } from '../series.ts';
 import type { Publisher } from './publisher.ts';
-import type { MissedSlots, Series } from './series.ts';
-import type { Timeline } from './timeline.ts';
 
 export interface PendingLinesOptions {
   timeline: Pick<Timeline, 'now'>;

@@ -1,6 +1,6 @@
-import type { Job } from '../jobs/definition.ts';
-import type { Probe } from '../monitors/monitor.ts';
-import type { Series } from './series.ts';
+import type { Job } from '../../jobs/definition.ts';
+import type { Probe } from '../../monitors/monitor.ts';
+import type { Series } from '../series.ts';
 
 /**
  * The probes of series, prepared when they are first needed. Those of short periods and those that keep something

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import { DatabaseClock, MAX_AHEAD_MS } from './database-clock.ts';
 
 export interface TimelineOptions {

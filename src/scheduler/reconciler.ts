@@ -3,13 +3,13 @@ import type { Logger } from '../core/logger.ts';
 import { retry } from '../core/retry.ts';
 import type { Job, StoredJob } from '../jobs/definition.ts';
 import type { JobStore } from '../jobs/store.ts';
+import type { Timeline } from './clock/timeline.ts';
 import type { Engine } from './engine.ts';
 import { Series, type Shard } from './series.ts';
 import { type Schedule, scheduleOf, shardOf } from './slots.ts';
 import type { OpenSpan, SpanChange, SpanStore } from './tables/spans.ts';
-import type { Timeline } from './timeline.ts';
 
-export interface RosterOptions {
+export interface ReconcilerOptions {
   clock: Clock;
   logger: Logger;
   timeline: Timeline;
@@ -31,8 +31,8 @@ interface Wanted {
  * Which series run: brings the spans in PostgreSQL and the series of the engine into line with the jobs, shard by shard.
  * A span is opened before its first slot is checked, and ended only when everything up to its last slot is in the log.
  */
-export class Roster {
-  readonly #options: RosterOptions;
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
   readonly #wanted = new Map<number, Wanted>();
   readonly #series = new Map<number, Series>();
   readonly #shards = new Map<number, Shard>();
@@ -45,7 +45,7 @@ export class Roster {
   #readAgain = false;
   #hasAdopted = false;
 
-  constructor(options: RosterOptions) {
+  constructor(options: ReconcilerOptions) {
     this.#options = options;
   }
 

@@ -1,7 +1,7 @@
-import type { ProbeResult } from '../monitors/monitor.ts';
+import type { ProbeResult } from '../../monitors/monitor.ts';
 
-/** What is known about the circumstances of one try. */
-export interface Circumstances {
+/** The conditions under which one attempt ran. */
+export interface AttemptConditions {
   /** How long it was allowed to take. */
   timeoutMs: number;
   /** It was allowed less than the job says, because it began late. */
@@ -11,12 +11,12 @@ export interface Circumstances {
 }
 
 /**
- * Whether a verdict is ours to give. A `timeout` or `latency` is only the site's fault when the site had its time: not
- * when the try was cut short by a late start, nor when our own event loop stood still for more than a tenth of it. Such a
- * try says nothing, and its slot is missed(late); nor does one that failed by a fault of our own, whose slot is
- * missed(internal). All other verdicts stand, whatever held us up.
+ * Whether the result of an attempt may be held against the site. A `timeout` or `latency` is only the site's fault when
+ * the site had its time: not when the attempt was cut short by a late start, nor when our own event loop stood still for
+ * more than a tenth of it. Such an attempt proves nothing, and its slot is missed(late); one that failed by a fault of our
+ * own is missed(internal). All other results count, whatever held us up.
  */
-export function isFair(result: ProbeResult, { timeoutMs, shortened, stalledMs }: Circumstances): boolean {
+export function isFair(result: ProbeResult, { timeoutMs, shortened, stalledMs }: AttemptConditions): boolean {
   if (result.outcome === 'missed') return false;
   if (result.outcome === 'down' && result.reason === 'timeout') {
     return !shortened && stalledMs <= Math.max(50, timeoutMs * SHARE);

@@ -1,6 +1,6 @@
 import { test } from 'tap';
-import { Timeline } from '../../src/scheduler/timeline.ts';
-import { createFakeClock } from '../helpers/fake-clock.ts';
+import { Timeline } from '../../../src/scheduler/clock/timeline.ts';
+import { createFakeClock } from '../../helpers/fake-clock.ts';
 
 function setUp() {
   const clock = createFakeClock();

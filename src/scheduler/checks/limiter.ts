@@ -1,6 +1,6 @@
 /**
- * Bounds how many checks are under way: over all, and to one host. Who finds no room waits in line; a host that is full
- * holds up nobody else's checks. `onGranted` answers false when the item does not want to start any more.
+ * Bounds how many checks are under way: in total, and to one host. A check without room waits; a full host does not hold
+ * up checks of other hosts. `onGranted` returns false when the item does not want to start any more.
  */
 export class Limiter<T> {
   readonly #limit: number;
@@ -8,8 +8,8 @@ export class Limiter<T> {
   readonly #onGranted: (item: T) => boolean;
   readonly #hosts = new Map<string, Host<T>>();
   readonly #tickets = new Map<T, Ticket<T>>();
-  /** Those whose host had room when they came; the global bound holds them up. */
-  #line = new Line<T>();
+  /** Items whose host had room when they came: they wait for the total bound. */
+  #queue = new WaitingQueue<T>();
   #active = 0;
 
   constructor(options: { limit: number; perHost: number; onGranted: (item: T) => boolean }) {
@@ -26,7 +26,7 @@ export class Limiter<T> {
     return this.#tickets.size;
   }
 
-  /** Answers true when the item may start at once; otherwise it waits, and `onGranted` says when. */
+  /** Returns true when the item may start at once; otherwise it waits until `onGranted` is called for it. */
   acquire(item: T, hostName: string): boolean {
     const host = this.#host(hostName);
     if (this.#active < this.#limit && host.active < this.#perHost) {
@@ -36,7 +36,7 @@ export class Limiter<T> {
     }
     const ticket: Ticket<T> = { item, hostName, valid: true };
     this.#tickets.set(item, ticket);
-    (host.active < this.#perHost ? this.#line : host.line).push(ticket);
+    (host.active < this.#perHost ? this.#queue : host.queue).push(ticket);
     return false;
   }
 
@@ -46,19 +46,19 @@ export class Limiter<T> {
     if (!ticket) return;
     ticket.valid = false;
     this.#tickets.delete(item);
-    this.#line.dropped(ticket);
-    this.#hosts.get(ticket.hostName)?.line.dropped(ticket);
+    this.#queue.dropped(ticket);
+    this.#hosts.get(ticket.hostName)?.queue.dropped(ticket);
   }
 
-  /** A check to this host has ended; those who can start now are granted. */
+  /** A check to this host has ended; waiting items that can start now are granted. */
   release(hostName: string): void {
     this.#leave(hostName);
     while (this.#active < this.#limit) {
-      const ticket = this.#line.shift();
+      const ticket = this.#queue.shift();
       if (!ticket) return;
       const host = this.#host(ticket.hostName);
       if (host.active >= this.#perHost) {
-        host.line.push(ticket);
+        host.queue.push(ticket);
         continue;
       }
       this.#tickets.delete(ticket.item);
@@ -68,20 +68,20 @@ export class Limiter<T> {
     }
   }
 
-  /** One place is free: the first who waits for this host stands first in the line of all. */
+  /** One place is free: the first item that waits for this host moves to the front of the total queue. */
   #leave(hostName: string): void {
     const host = this.#host(hostName);
     this.#active--;
     host.active--;
-    const next = host.line.shift();
-    if (next) this.#line.unshift(next);
+    const next = host.queue.shift();
+    if (next) this.#queue.unshift(next);
     else if (host.active === 0) this.#hosts.delete(hostName);
   }
 
   #host(name: string): Host<T> {
     let host = this.#hosts.get(name);
     if (!host) {
-      host = { active: 0, line: new Line() };
+      host = { active: 0, queue: new WaitingQueue() };
       this.#hosts.set(name, host);
     }
     return host;
@@ -96,11 +96,11 @@ interface Ticket<T> {
 
 interface Host<T> {
   active: number;
-  line: Line<T>;
+  queue: WaitingQueue<T>;
 }
 
 /** First in, first out; tickets that were given up are passed over, and swept out when they are many. */
-class Line<T> {
+class WaitingQueue<T> {
   #tickets: Array<Ticket<T>> = [];
   #head = 0;
   #droppedCount = 0;

@@ -1,6 +1,6 @@
-import type { Clock } from '../core/clock.ts';
-import type { Job } from '../jobs/definition.ts';
-import type { Probe, ProbeResult } from '../monitors/monitor.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Job } from '../../jobs/definition.ts';
+import type { Probe, ProbeResult } from '../../monitors/monitor.ts';
 
 export type CheckByHand = (job: Job, signal: AbortSignal) => Promise<ProbeResult & { startedAt: number }>;
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import type { Timeline } from './timeline.ts';
 import { TimingWheel } from './timing-wheel.ts';
 
@@ -11,8 +11,8 @@ export interface StallStats {
 
 /**
  * Drives a timing wheel in the timeline's time with one timer of the clock, and measures on the way how long the event
- * loop was held up. It never sleeps longer than 50 ms, so that a stall is seen at once, and fires for at most 10 ms at a
- * stretch, so that a crowd of due timers is no stall itself.
+ * loop was held up. It never sleeps longer than 50 ms, so that a stall is seen at once, and fires for at most 10 ms at
+ * a time, so that a crowd of due timers is no stall itself.
  */
 export class Ticker {
   readonly #clock: Clock;
@@ -45,7 +45,7 @@ export class Ticker {
     this.#plannedMono = Number.POSITIVE_INFINITY;
   }
 
-  /** Fires `id` at `dueMs` of the timeline, instead of whenever it was to fire before. */
+  /** Fires `id` at `dueMs` of the timeline, instead of at its former time. */
   set(id: number, dueMs: number): void {
     this.#wheel.set(id, dueMs);
     if (this.#ticking || !this.#running) return;
@@ -66,7 +66,7 @@ export class Ticker {
     return this.#wheel.size;
   }
 
-  /** All the time so far that the event loop was held up, in ms; a stall that lasts is included. */
+  /** Total time in ms for which the event loop was held up so far, a lasting stall included. */
   stalledMs(): number {
     const late = this.#clock.monotonicMs() - this.#plannedMono;
     return this.#stalls.totalMs + (late > STALL_MS ? late : 0);

@@ -1,8 +1,8 @@
 import { Cron } from 'croner';
 import fc from 'fast-check';
 import { test } from 'tap';
-import { CronSlots } from '../../src/scheduler/cron/cron-slots.ts';
-import { countCronSlots } from '../../src/scheduler/slots.ts';
+import { CronSlots } from '../../../src/scheduler/cron/cron-slots.ts';
+import { countCronSlots } from '../../../src/scheduler/slots.ts';
 
 const DAY_MS = 86_400_000;
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 
 /**
  * The database's clock, reckoned with the monotonic clock from when it was last read, and which of the two clocks is to

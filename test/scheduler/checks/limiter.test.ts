@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { test } from 'tap';
-import { Limiter } from '../../src/scheduler/limiter.ts';
+import { Limiter } from '../../../src/scheduler/checks/limiter.ts';
 
 test('any sequence keeps both bounds, serves in order per host and starves nobody', async (t) => {
   const step = fc.record({

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 
 /** How late checks began, in ms after their slot. */
 export interface LatenessStats {

@@ -1,4 +1,4 @@
-import type { OutgoingRecord } from '../streaming/driver.ts';
+import type { OutgoingRecord } from '../../streaming/driver.ts';
 
 /** Hears that a result is in the log for good. */
 export interface Receipt {

@@ -1,11 +1,11 @@
 import { setMaxListeners } from 'node:events';
-import { type Clock, sleep } from '../core/clock.ts';
-import type { Logger } from '../core/logger.ts';
-import { retry } from '../core/retry.ts';
-import { type CheckResult, RESULT_CONTENT_TYPE, RESULT_SCHEMA } from '../messages/check-result.ts';
-import { encodeResult } from '../messages/encode.ts';
-import { partitionOf } from '../messages/partition.ts';
-import type { OutgoingRecord, StreamDriver, StreamProducer } from '../streaming/driver.ts';
+import { type Clock, sleep } from '../../core/clock.ts';
+import type { Logger } from '../../core/logger.ts';
+import { retry } from '../../core/retry.ts';
+import { type CheckResult, RESULT_CONTENT_TYPE, RESULT_SCHEMA } from '../../messages/check-result.ts';
+import { encodeResult } from '../../messages/encode.ts';
+import { partitionOf } from '../../messages/partition.ts';
+import type { OutgoingRecord, StreamDriver, StreamProducer } from '../../streaming/driver.ts';
 import { type Block, PartitionQueue, type Receipt } from './partition-queue.ts';
 
 export type { Receipt };
