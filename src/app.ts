@@ -20,7 +20,7 @@ export interface StartInfo {
 
 /** One process of Vedette, with the roles of its settings. */
 export interface App {
-  /** Opens and starts everything. Throws when something cannot be had, after releasing what was opened. */
+  /** Opens and starts everything. When that fails, it releases everything it opened and throws. */
   start(): Promise<StartInfo>;
   /** Ends in order: no new checks, results published and counted, connections and the embedded database closed. */
   close(): Promise<void>;

@@ -8,7 +8,7 @@ import { createLogger, type Logger } from './core/logger.ts';
 import type { Settings } from './settings.ts';
 
 const GRACE_MS = 10_000;
-/** For what is being started when the process is to end; servers may be away, and starting waits for them. */
+/** For a start under way when the process is to end: it may be waiting for servers. */
 const START_GRACE_MS = 3_000;
 
 export interface MainOptions {
@@ -16,7 +16,7 @@ export interface MainOptions {
   version: string;
   /** Aborts when the process is to end: at the first Ctrl-C or SIGTERM. */
   signal: AbortSignal;
-  /** Whether a person watches: then logs are for what they must know, and `announce` says the rest. */
+  /** Whether a person watches: then logs hold only what they must know, and `announce` shows the rest. */
   isTerminal: boolean;
   /** Called once everything runs. */
   announce(info: StartInfo, logger: Logger): Promise<void>;
@@ -65,7 +65,7 @@ export async function main({ settings, version, signal, isTerminal, announce }: 
     if (info === null || signal.aborted) return end();
     await announce(info, logger);
   } catch (error) {
-    // What is torn down while it starts fails to start; that was asked for.
+    // A start that is torn down fails, as it should.
     if (signal.aborted) return end();
     grace.uninstall();
     throw error;

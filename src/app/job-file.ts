@@ -5,8 +5,8 @@ import { isRetryable } from '../postgres/retryable.ts';
 import type { Services } from './services.ts';
 
 /**
- * Applies the jobs of the settings now and whenever their files change. A wrong file changes nothing: what it did before
- * goes on. Only a start without any job fails on it.
+ * Applies the jobs of the settings now and whenever their files change. A wrong file changes nothing: its former jobs go
+ * on. Only a start without any job fails on it.
  */
 export async function followJobFile(services: Services): Promise<void> {
   const { settings, logger, clock, lifecycle, jobs } = services;

@@ -5,7 +5,7 @@ import { VedetteError } from '../errors.ts';
 import { SHARDS, shardOf } from '../jobs/shard.ts';
 import type { CheckResult } from '../messages/check-result.ts';
 import type { Database } from '../postgres/database.ts';
-import { createPublisher } from '../scheduler/publisher.ts';
+import { createPublisher } from '../scheduler/publishing/publisher.ts';
 import { type AcquiredLease, createLeaseStore, type LeaseStore } from '../scheduler/tables/leases.ts';
 import type { Settings } from '../settings.ts';
 import type { StreamDriver } from '../streaming/driver.ts';

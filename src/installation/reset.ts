@@ -6,8 +6,8 @@ import { applyPending, explained, isKnown, loadMigrations, locked } from '../pos
 import { RESET_CHANNEL } from './resets.ts';
 
 /**
- * What a reset keeps, by table: not data, but what keeps the time before apart from the time after. Job ids and revisions
- * are not used twice, epochs go on, and the stream is read on from where it was counted to.
+ * The columns that a reset keeps, by table: no data, but the marks that tell old results from new ones. Job ids and
+ * revisions are not used twice, epochs go on, and the stream is read on from where it was counted to.
  */
 const KEPT: Readonly<Record<string, readonly string[]>> = {
   installation: ['resets', 'last_job_id'],
@@ -31,8 +31,8 @@ interface KeptRows {
 }
 
 /**
- * Drops what migrations made and makes it anew, in one transaction: whoever uses the tables waits for a moment and goes
- * on. All data is lost; what others keep in the same schema stays. Answers the names of all migrations.
+ * Drops everything that migrations made and makes it again, in one transaction: users of the tables wait for a moment and
+ * go on. All data is lost; objects of others in the same schema stay. Returns the names of all migrations.
  */
 export function reset(database: Database, options: { logger?: Logger } = {}): Promise<string[]> {
   return explained(database, async () => {
@@ -105,10 +105,10 @@ async function restore(tx: Transaction, { table, columns, rows }: KeptRows): Pro
 async function divide(tx: Transaction, lastJobId: number): Promise<void> {
   await tx.query('UPDATE installation SET resets = resets + 1, last_job_id = greatest(last_job_id, $1)', [lastJobId]);
   await tx.query('UPDATE job_revision SET value = value + 1');
-  // Whoever checks now does so without a lease from here on; its results, in the stream or on their way, are of before.
+  // Schedulers that check now have no lease from here on; their results, in the stream or under way, are old ones.
   await tx.query('INSERT INTO epoch_floors SELECT location, shard, epoch FROM shard_leases WHERE epoch > 0');
-  // The embedded stream lost its records with its tables: there is nothing to be read below its heads. Whoever counts
-  // now cannot write any more, because the epoch is another one, and claims the partition anew.
+  // The embedded stream lost its records with its tables: there is nothing to be read below its heads. A processor
+  // that counts now cannot write any more, because the epoch is another one, and claims the partition again.
   await tx.query(`
     INSERT INTO stream_offsets (topic, partition, next_offset)
     SELECT h.topic, h.partition, h.next_offset FROM stream_heads h JOIN stream_topics t ON t.topic = h.topic

@@ -1,17 +1,17 @@
 import type { Database, Queryable } from '../postgres/database.ts';
 
-/** Everybody who holds something that a reset takes away is told here. */
+/** Notifies processes of a reset. */
 export const RESET_CHANNEL = 'vedette_reset';
 
-/** How often the tables were made anew. */
+/** The number of resets of the tables. */
 export async function countResets(database: Queryable): Promise<number> {
   const { rows } = await database.query<{ resets: number }>('SELECT resets FROM installation');
   return rows[0]?.resets ?? 0;
 }
 
 /**
- * Calls back after each reset of the tables, by whichever process, those included that happened while the connection was
- * away. The answer stops it.
+ * Calls back after each reset of the tables, by any process, those during a lost connection included. The returned
+ * function stops it.
  */
 export async function watchResets(
   database: Database,

@@ -46,12 +46,12 @@ export interface LagWatchOptions extends LagSource {
 }
 
 const ASK_MS = 8_000;
-/** Longer than any round takes. What goes beyond, this process was frozen, and has seen nothing. */
+/** Longer than any round takes. Time beyond it passed while this process was frozen. */
 const LONGEST_ROUND_MS = 29_000;
 /** A request waits no longer than this for newer numbers. */
 const FRESH_WAIT_MS = 1_500;
 const FRESH_MS = 1_000;
-/** A stall that lasts is said again. */
+/** A lasting stall is logged again after this time. */
 const REMIND_MS = 60_000;
 const SHOWN = 5;
 
@@ -66,8 +66,8 @@ interface Track {
 }
 
 /**
- * Watches whether what is in the stream is counted: the ends of the log as the stream says, against what is committed in
- * PostgreSQL. It believes no processor, so it notices as well one that hangs, and partitions that nobody owns.
+ * Watches whether the results in the stream are counted: compares the ends of the log with the offsets committed in
+ * PostgreSQL. It does not rely on processors, so it notices one that hangs and partitions without an owner, too.
  */
 export class LagWatch {
   readonly #options: LagWatchOptions;
@@ -130,7 +130,7 @@ export class LagWatch {
     return this.status();
   }
 
-  /** Asks once; whoever asks meanwhile shares it. Never rejects. */
+  /** Takes one sample; concurrent calls share it. Never rejects. */
   sample(): Promise<void> {
     this.#sampling ??= this.#sample().finally(() => {
       this.#sampling = undefined;
@@ -205,7 +205,7 @@ export class LagWatch {
     }
   }
 
-  /** Finds out whether these partitions have records at all. A stream that does not say is taken at its offsets. */
+  /** Finds out whether these partitions have records at all. When the stream cannot be read, its offsets count. */
   async #look(partitions: readonly PartitionLag[]): Promise<void> {
     if (partitions.length === 0) return;
     const { driver } = this.#options;
@@ -236,7 +236,7 @@ export class LagWatch {
   }
 }
 
-/** One sentence for each thing that is wrong, for people; stalls with the same reason share one. */
+/** One sentence per problem, for people; stalls with the same reason share one. */
 export function problemsOf({ stalls, unknown }: LagStatus): string[] {
   const problems = groupByReason(stalls)
     .slice(0, SHOWN)

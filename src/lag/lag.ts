@@ -3,7 +3,7 @@ import type { StreamDriver } from '../streaming/driver.ts';
 import { readCountedTopics } from '../streaming/topics.ts';
 import { type CountedPosition, type KnownProcessor, readCountedPositions, readProcessors } from './positions.ts';
 
-/** One partition: where the log ends, and how far PostgreSQL says that it has been counted. */
+/** One partition: the end of the log, and the counted offset in PostgreSQL. */
 export interface PartitionLag {
   topic: string;
   partition: number;
@@ -41,7 +41,7 @@ export async function readPositions({ database, resultsTopic }: LagSource): Prom
   return { topics, positions, processors };
 }
 
-/** Asks the stream itself for the ends of its partitions, those that nobody owns included. */
+/** Reads the ends of all partitions from the stream itself, those without an owner included. */
 export async function readLag(driver: StreamDriver, { topics, positions }: Positions): Promise<PartitionLag[]> {
   const lags = await Promise.all(
     topics.map((topic) =>
@@ -62,13 +62,13 @@ async function readLagOf(
 ): Promise<PartitionLag[]> {
   const known = new Map(positions.map((position) => [position.partition, position]));
   const ends = await driver.ends(topic).catch((error: unknown) => {
-    // Nobody has used it yet.
+    // It was not used yet.
     if (positions.length === 0 && (error as { code?: unknown }).code === 'VED_TOPIC_MISSING')
       return new Map<number, number>();
     throw error;
   });
   const isNew = ([partition, end]: [number, number]) => end > 0 && (known.get(partition)?.nextOffset ?? null) === null;
-  // Where nothing was counted yet the log says where it begins.
+  // A partition of which nothing was counted begins at the first retained offset.
   const ranges = [...ends].some(isNew) ? await driver.ranges(topic) : [];
   const lows = new Map(ranges.map(({ partition, low }) => [partition, low]));
   return [...ends].map(([partition, end]) => {
@@ -85,7 +85,7 @@ async function readLagOf(
 
 /**
  * The partitions, as `topic partition`, in which a record is there to be counted, with the time of the first one, ms since
- * the epoch. Offsets alone do not say: marks of transactions and records that have expired take some up, too.
+ * the epoch. Offsets alone do not show it: marks of transactions and records that have expired take some up, too.
  */
 export async function readWaiting(
   driver: StreamDriver,

@@ -25,7 +25,7 @@ export interface CountingProblem {
   reason: string;
 }
 
-/** The row of a process stays small, whatever goes wrong. */
+/** Bounds of the row of a process. */
 const MAX_PROBLEMS = 64;
 const MAX_REASON = 300;
 

@@ -35,7 +35,7 @@ export interface StalledGroup<Stalled> {
 
 const SHOWN = 5;
 
-/** Partitions that stand still for the same reason are one thing to be told. */
+/** Partitions that stand still for the same reason are one problem. */
 export function groupByReason<Stalled extends { topic: string; partition: number; lag: number; reason: string }>(
   stalled: readonly Stalled[],
 ): Array<StalledGroup<Stalled>> {

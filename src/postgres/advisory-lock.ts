@@ -1,7 +1,7 @@
 import type { Database, Transaction } from './database.ts';
 
 /**
- * Runs `work` in a transaction unless another process of the same schema does so under the same name now: then answers
+ * Runs `work` in a transaction unless another process of the same schema does so under the same name now: then returns
  * null without waiting.
  */
 export function ifAlone<T>(database: Database, name: string, work: (tx: Transaction) => Promise<T>): Promise<T | null> {

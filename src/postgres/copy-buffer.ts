@@ -8,7 +8,7 @@ export class CopyBuffer {
     this.#at = SIGNATURE.length;
   }
 
-  /** Begins a row. Answers a full chunk when there is one; it must be sent before the row's bytes. */
+  /** Begins a row. Returns a full chunk when there is one; it must be sent before the row's bytes. */
   row(fields: number): Buffer | null {
     let full: Buffer | null = null;
     if (this.#at > CHUNK_BYTES - ROW_ROOM) {
@@ -84,7 +84,7 @@ export class CopyBuffer {
     this.#at += this.#bytes.write(value, this.#at, 'latin1');
   }
 
-  /** Begins a JSONB object; the answer is what endObject wants. */
+  /** Begins a JSONB object; the returned position is the argument of endObject. */
   beginObject(): number {
     const start = this.#at;
     this.#int32(0);

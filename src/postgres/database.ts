@@ -1,4 +1,4 @@
-/** What the rest of Vedette sees of PostgreSQL. Only postgres/ imports pg. int8 columns arrive as numbers. */
+/** PostgreSQL for the other rooms. Only postgres/ imports pg. int8 columns arrive as numbers. */
 export interface Database extends Queryable {
   /**
    * Runs `work` in one transaction on one connection: COMMIT when it resolves, ROLLBACK when it rejects. Throws

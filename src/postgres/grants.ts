@@ -10,7 +10,7 @@ export interface DatabaseUsers {
   readers: readonly string[];
 }
 
-/** What a user may do with a table or view, as GRANT wants it; null: nothing. */
+/** The privileges of a user on a table or view, as in GRANT; null: none. */
 interface Rights {
   writer: string | null;
   reader: string | null;
@@ -37,7 +37,7 @@ export const RELATIONS: Readonly<Record<string, Rights>> = {
   series_progress: shared('SELECT, INSERT, UPDATE'),
   stream_offsets: shared('SELECT, INSERT, UPDATE'),
   stream_topics: shared('SELECT, INSERT'),
-  // The bytes of a line that nobody could read might hold anything.
+  // The bytes of an unreadable line might hold anything.
   dead_letters: {
     writer: 'SELECT, INSERT, DELETE',
     reader: 'SELECT (id, topic, partition, record_offset, line, kind, at)',
@@ -55,7 +55,7 @@ export const RELATIONS: Readonly<Record<string, Rights>> = {
   job_names: shared('SELECT'),
 };
 
-/** Every function of Vedette, and who calls it; the others are called by these, with the rights of their owner. */
+/** Every function of Vedette with its callers; null: called only by other functions, with the rights of their owner. */
 export const FUNCTIONS: Readonly<Record<string, 'writer' | 'both' | null>> = {
   'partition_unit(text)': null,
   'is_partition(text)': null,
@@ -86,7 +86,7 @@ export function grantsSql(schema: string, users: DatabaseUsers): string {
   return [usersSql(schema, users), schemaSql(schema, users), objectsSql(schema, users)].join('\n');
 }
 
-/** After a migration: what it made gets the owner and the rights that `grantsSql` gave to what was there. */
+/** Gives the objects of a new migration the owner and the rights that `grantsSql` gave to the earlier ones. */
 export async function keepGrants(tx: Queryable, schema: string): Promise<void> {
   const known = await tx.query('SELECT FROM pg_class WHERE relname = $1 AND relnamespace = $2::regnamespace', [
     'granted_roles',
@@ -130,7 +130,7 @@ function schemaSql(schema: string, { migrator, writers, readers }: DatabaseUsers
   return `-- Only the migrator makes anything in the schema: what others could put there might be called in place of ours.
 REVOKE CREATE ON SCHEMA ${name} FROM PUBLIC;
 ${
-  // The schema public belongs to the database, whoever uses it.
+  // The schema public belongs to the database.
   schema === 'public'
     ? `GRANT USAGE, CREATE ON SCHEMA ${name} TO ${quote(migrator)};`
     : `ALTER SCHEMA ${name} OWNER TO ${quote(migrator)};`
@@ -184,7 +184,7 @@ ${doBlock(
 )}`;
 }
 
-/** What an earlier user made goes to the migrator, partitions and views of topics too. */
+/** Transfers the objects of an earlier user to the migrator, partitions and views of topics included. */
 function ownershipSql(schema: string, migrator: string): string[] {
   const space = `${literal(quote(schema))}::regnamespace`;
   const owner = `${literal(quote(migrator))}::regrole`;

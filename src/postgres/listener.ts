@@ -55,7 +55,7 @@ export class Listener {
       subscribers.delete(subscriber);
       if (subscribers.size > 0 || this.#subscribers.get(name) !== subscribers) return;
       this.#subscribers.delete(name);
-      // When the connection is lost, so is its LISTEN; nobody is called any more even while the server is silent.
+      // When the connection is lost, so is its LISTEN; no callback is called any more even while the server is silent.
       const client = this.#client;
       const unlisten = `UNLISTEN ${pg.escapeIdentifier(name)}`;
       if (client) await withDeadline(this.#run(client, unlisten), UNLISTEN_MS, 'not answered').catch(() => undefined);

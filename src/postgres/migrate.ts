@@ -33,8 +33,8 @@ export async function loadMigrations(folder = FOLDER): Promise<Migration[]> {
 }
 
 /**
- * Applies what is pending, all of it or nothing: in one transaction under an advisory lock, so that any number of
- * processes may do it at a time. Makes the schema when it is missing. Answers the names applied by this call. Throws
+ * Applies the pending migrations, all or none: in one transaction under an advisory lock, so that any number of
+ * processes may do it at a time. Makes the schema when it is missing. Returns the names applied by this call. Throws
  * VED_DATABASE_FORBIDDEN when the user may not, and VED_DATABASE_OCCUPIED when others have tables of the same names.
  */
 export function migrate(database: Database, options: { logger?: Logger } = {}): Promise<string[]> {
@@ -60,7 +60,7 @@ const FORBIDDEN = new Set(['42501', '42P01', '3F000']);
 /** Duplicate table, function, type or trigger; a foreign schema_migrations has other columns. */
 const OCCUPIED = new Set(['42P07', '42723', '42710', '42703', '42809']);
 
-/** Runs `work`; an error that somebody can act on says what to do, and as whom. */
+/** Runs `work`; the message of an error that a user can mend says how, and as which user of PostgreSQL. */
 export async function explained<T>(database: Database, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -98,7 +98,7 @@ export async function applyPending(
   migrations: readonly Migration[],
   schema: string,
 ): Promise<string[]> {
-  // Looked at first, so that a user who may not create anything can still start when there is nothing to do.
+  // Checked first, so that a user who may not create anything can still start when there is nothing to do.
   if (!(await isKnown(tx, schema))) await createHistory(tx, schema);
   const pending = await pendingOf(tx, migrations);
   for (const { number, name, checksum, sql } of pending) {
@@ -142,7 +142,10 @@ async function listObjects(tx: Transaction): Promise<string[]> {
   return rows.map(({ object }) => object);
 }
 
-/** Whether the tables were ever made. Read from the catalog: to_regclass() may answer from a cache that is older than the lock this waited for. */
+/**
+ * Whether the tables were ever made. Read from the catalog: to_regclass() may use a cache that is older than the lock
+ * this waited for.
+ */
 export async function isKnown(queryable: Queryable, schema: string): Promise<boolean> {
   const { rowCount } = await queryable.query(
     `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -20,7 +20,7 @@ export function resultPartitionStart(timeMs: number): number {
   return timeMs - (timeMs % (4 * HOUR_MS));
 }
 
-/** Makes the partitions of metrics for buckets in [fromMs, toMs), at least the one of `fromMs`. Answers how many were missing. */
+/** Makes the partitions of metrics for buckets in [fromMs, toMs), at least that of `fromMs`. Returns how many it made. */
 export async function ensureMetricPartitions(
   database: Queryable,
   granularity: string,
@@ -49,7 +49,7 @@ export type Expiry =
 
 /**
  * Drops the partitions that lie wholly before `beforeMs`. One that is being read for long stays for the next call.
- * Answers the names of those dropped.
+ * Returns the names of those dropped.
  */
 export async function dropExpiredPartitions(database: Queryable, expiry: Expiry): Promise<string[]> {
   const granularity = expiry.table === 'metrics' ? expiry.granularity : null;

@@ -164,9 +164,9 @@ function begin(timeoutMs: number): string {
 class Session implements Transaction {
   readonly #client: pg.PoolClient;
   readonly #timeoutMs: number;
-  /** What broke the connection, if anything did. */
+  /** The error that broke the connection, if any. */
   #broken: Error | undefined;
-  /** Set when the server was given up because it said nothing. */
+  /** Set when the server was given up because it did not answer. */
   #silence: Error | undefined;
   readonly #onError = (error: Error) => {
     this.#broken ??= error;
@@ -182,7 +182,7 @@ class Session implements Transaction {
   async query<Row = Record<string, unknown>>(sql: string, parameters?: readonly unknown[]): Promise<QueryResult<Row>> {
     const running = parameters === undefined ? this.#client.query(sql) : this.#client.query(sql, [...parameters]);
     const answer: pg.QueryResult | pg.QueryResult[] = await this.#guard(running);
-    // Several statements in one text give one answer each; the last is the one to tell.
+    // Several statements in one text give one result each; the last one is returned.
     const result = Array.isArray(answer) ? answer[answer.length - 1] : answer;
     return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 };
   }
@@ -213,7 +213,7 @@ class Session implements Transaction {
     try {
       await this.#guard(this.#client.query('ROLLBACK'));
     } catch (error) {
-      // The error that led here is the one to tell; PostgreSQL rolls back when this connection is discarded.
+      // The error that led here is thrown; PostgreSQL rolls back when this connection is discarded.
       this.#broken ??= error as Error;
     }
   }

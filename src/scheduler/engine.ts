@@ -82,7 +82,7 @@ export class Engine {
     series.onQuiet = this.#options.onQuiet;
   }
 
-  /** Forgets the series; what is under way is aborted and not published. */
+  /** Forgets the series; its check is aborted and not published. */
   remove(series: Series): void {
     this.hold(series);
     series.onQuiet = null;
@@ -132,7 +132,7 @@ export class Engine {
     this.#missed[reason] += count;
     const { missed } = series;
     if (missed) {
-      // Only a full publisher leaves missed slots behind: whatever else was the matter, that is.
+      // Missed slots wait only for a full publisher, which is then the reason of all of them.
       if (missed.reason !== reason) missed.reason = 'overload';
       missed.last = last;
       missed.count += count;
@@ -154,7 +154,7 @@ export class Engine {
     this.#jump = { from, to };
   }
 
-  /** Checks that have not come back, those that were given up included. */
+  /** Checks that have not ended, those that were given up included. */
   get unsettled(): number {
     return this.#unsettled;
   }
@@ -184,7 +184,7 @@ export class Engine {
     this.#arrive(series);
   }
 
-  /** Misses what has passed, and begins the check of the last slot that is due if it is not too late for that. */
+  /** Misses the slots that have passed, and begins the check of the last slot that is due if it is not too late for that. */
   #arrive(series: Series): void {
     if (series.held) return;
     const now = this.#options.timeline.now();
@@ -300,7 +300,7 @@ export class Engine {
     try {
       series.host = this.#options.hostOf(series.job as Job);
     } catch {
-      // Options that name no host cannot be prepared either, and that is said.
+      // Options without a host cannot be prepared either, which is reported.
       series.host = '';
     }
     return series.host;

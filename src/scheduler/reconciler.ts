@@ -36,7 +36,7 @@ export class Reconciler {
   readonly #wanted = new Map<number, Wanted>();
   readonly #series = new Map<number, Series>();
   readonly #shards = new Map<number, Shard>();
-  /** Jobs whose span has to begin, to end or to change, in the order in which that became possible. */
+  /** Jobs whose span has to begin, end or change, in the order in which that became possible. */
   readonly #queue = new Set<number>();
   #applying: Promise<void> | null = null;
   /** The last change that was read. */
@@ -49,7 +49,7 @@ export class Reconciler {
     this.#options = options;
   }
 
-  /** Reads all jobs and follows their changes; the answer stops that. */
+  /** Reads all jobs and follows their changes until the returned function is called. */
   async start(): Promise<() => Promise<void>> {
     await this.#read();
     const { jobStore, clock, logger, signal } = this.#options;
@@ -74,8 +74,8 @@ export class Reconciler {
   /** Takes shards over: goes on with the open spans that the last owner left, then begins what is missing. */
   async adopt(shards: readonly Shard[]): Promise<void> {
     const { spans, timeline, clock, logger, signal } = this.#options;
-    // Nobody has checked anything of them, yet they are not our first: the tables may have been made anew, and what jobs
-    // there were is gone without a word.
+    // Shards without any progress, although they are not the first: the tables may have been reset, and jobs be gone
+    // without a notification.
     if (this.#hasAdopted && shards.some(({ inherited }) => inherited === null)) await this.#readAnew();
     this.#hasAdopted = true;
     for (const shard of shards) {
@@ -101,14 +101,14 @@ export class Reconciler {
     for (const jobId of this.#wanted.keys()) if (owned.has(shardOf(jobId))) this.#reconcile(jobId);
   }
 
-  /** Stops with a shard: nothing of it is published any more. */
+  /** Drops a shard: nothing of it is published any more. */
   drop(shard: Shard): void {
     shard.state = 'gone';
     if (this.#shards.get(shard.number) === shard) this.#shards.delete(shard.number);
     for (const series of shard.series) this.#remove(series);
   }
 
-  /** Statements under way have ended and none follow for shards that are not active. */
+  /** Resolves when statements under way have ended; none follow for shards that are not active. */
   async settled(): Promise<void> {
     await this.#applying;
   }
@@ -126,7 +126,7 @@ export class Reconciler {
     const job = wanted?.version === span.version ? wanted.job : null;
     const series = this.#add(span, shard, schedule, job, shard.inherited ?? span.fromSlot - 1);
     if (shard.clean) {
-      // Nobody has begun these slots: the last one may still be checked, if it is not too late for that.
+      // No scheduler has begun these slots: the last one may still be checked, if it is not too late for that.
       series.gapUntil = now;
       return;
     }
@@ -168,7 +168,7 @@ export class Reconciler {
     engine.hold(series);
     if (!series.quiet) return;
     if (series.closeGap) {
-      // The messages of this epoch are in the log: what a predecessor still does is dropped from here on.
+      // The messages of this epoch are in the log: results of a predecessor are dropped from here on.
       series.closeGap = false;
       engine.miss(series, timeline.now(), 'scheduler_down');
       if (!series.quiet) return;
@@ -198,7 +198,7 @@ export class Reconciler {
   }
 
   async #applyAll(): Promise<void> {
-    // What became possible in one turn goes into one statement.
+    // All changes of one turn of the event loop go into one statement.
     await Promise.resolve();
     while (this.#queue.size > 0 && !this.#options.signal.aborted) {
       const orders: Order[] = [];
@@ -213,7 +213,7 @@ export class Reconciler {
     }
   }
 
-  /** What is to be done about a job now; its new series is made at once, so that progress does not pass its first slot. */
+  /** The change due for a job now; its new series is made at once, so that progress does not pass its first slot. */
   #order(jobId: number, marginMs: number): Order | null {
     const shard = this.#shards.get(shardOf(jobId));
     if (shard?.state !== 'active') return null;
@@ -221,7 +221,7 @@ export class Reconciler {
     const wanted = this.#wanted.get(jobId);
     if (old && (old.changing || !old.held || !old.quiet)) return null;
     if (wanted && shard.stored > this.#options.timeline.now() + marginMs) {
-      // Time was put back. A next owner would take the first slots of a span that began now for done.
+      // Time was put back. A next owner would count the first slots of a span that began now as done.
       this.#options.clock.after(AGAIN_MS, () => this.#reconcile(jobId));
       return null;
     }

@@ -16,13 +16,13 @@ export interface Shard {
   /** The latest instant that may be stored as its progress; later than now when time was put back. */
   stored: number;
   adopted: boolean;
-  /** Slots up to this instant are past, whatever the clocks of this machine say: real time since then is known. */
+  /** Slots up to this instant are past, even if this machine's clock is behind: the real time since then is known. */
   readonly pastUntil: number;
-  /** The last owner let go in peace. */
+  /** The last owner released it in order. */
   readonly clean: boolean;
   /** Monotonic time until which the lease cannot have run out. */
   validUntilMono: number;
-  /** No slot after this instant of the timeline is ours any more. */
+  /** No slot after this instant of the timeline belongs to this scheduler. */
   frozenAt: number | null;
   readonly series: Set<Series>;
 }
@@ -39,7 +39,7 @@ export const MISSED_REASONS = ['overload', 'late', 'stopped', 'scheduler_down', 
 export type MissedReason = (typeof MISSED_REASONS)[number];
 
 /**
- * One job at this location during one span: which slot is next, what is under way, how far the log has it. Slots are
+ * One job at this location during one span: its next slot, the check under way, its progress in the log. Slots are
  * handled strictly in order: each becomes one published result, or part of one missed range.
  */
 export class Series implements Receipt {
@@ -55,7 +55,7 @@ export class Series implements Receipt {
   held = true;
   /** The slot that is handled next. */
   next: number;
-  /** The last slot that was handled; before the first one, what comes right before `span.fromSlot`. */
+  /** The last slot that was handled; before the first one, `span.fromSlot - 1`. */
   handled: number;
   /** The first slot that is not known to be in the log. */
   firstUnacked: number;
@@ -63,14 +63,14 @@ export class Series implements Receipt {
   waiting = false;
   /** The check of slot `next`. */
   run: CheckRun | null = null;
-  /** A check that was given up but has not come back yet. */
+  /** A check that was given up but has not ended yet. */
   stuck = false;
   missed: MissedSlots | null = null;
   /** Whether a message of this epoch has to reach the log, so that results of an earlier one are dropped. */
   fence: 'none' | 'needed' | 'sent' = 'none';
-  /** Slots up to here passed while nobody could check them. */
+  /** Slots up to this instant passed while no scheduler could check them. */
   gapUntil = Number.NEGATIVE_INFINITY;
-  /** Before the span ends, what passed until then is missed: a predecessor may have gone on checking it. */
+  /** Slots that passed before the span ends are missed: a predecessor may have gone on checking them. */
   closeGap = false;
   /** A statement about its span is under way. */
   changing = false;

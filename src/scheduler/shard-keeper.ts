@@ -18,12 +18,12 @@ export interface ShardKeeperOptions {
   onAcquired: (shards: readonly Shard[]) => Promise<void>;
   /** Another scheduler has the shard: nothing more may be done for it. */
   onLost: (shard: Shard) => void;
-  /** Brings the shards to rest, because another scheduler is to have them; answers when nothing is under way. */
+  /** Brings the shards to rest, because another scheduler is to have them; resolves when nothing is under way. */
   onHandOver: (shards: readonly Shard[]) => Promise<void>;
 }
 
 /**
- * Holds the leases of shards: renews them, shares them fairly with the other schedulers of the location, and says
+ * Holds the leases of shards: renews them, shares them fairly with the other schedulers of the location, and decides
  * whether a check may begin. While the database cannot be reached, checks go on, because watching must not depend on it.
  */
 export class ShardKeeper {
@@ -60,7 +60,7 @@ export class ShardKeeper {
     return this.#isolated;
   }
 
-  /** Whether a check of the shard may begin: its lease cannot have run out, or nobody can tell. */
+  /** Whether a check of the shard may begin: its lease cannot have expired, or the database is away. */
   mayCheck(shard: Shard): boolean {
     return this.#isolated || this.#options.clock.monotonicMs() < shard.validUntilMono;
   }
@@ -73,7 +73,7 @@ export class ShardKeeper {
     await this.#sharing;
   }
 
-  /** Gives all shards back with their exact progress and leaves. */
+  /** Releases all shards with their exact progress, and leaves. */
   async release(): Promise<void> {
     this.#cancelRenew();
     this.#cancelRenew = () => {};
@@ -86,7 +86,7 @@ export class ShardKeeper {
       if (shards.length > 0) await leases.release(releases);
       await leases.leave();
     } catch (error) {
-      // They run out by themselves.
+      // They expire by themselves.
       logger.warn({ err: error }, 'leases not released');
     }
   }
@@ -112,7 +112,7 @@ export class ShardKeeper {
     const held = [...this.#shards.values()];
     const now = timeline.now();
     const askedMono = clock.monotonicMs();
-    // An answer that takes too long is as good as none; when it comes after all, it counts from when it was asked.
+    // A late answer does not count; when it comes after all, the lease counts from the time of the question.
     const cancel = clock.after(leaseMs / 3, () => this.#unreachable(new Error('The database does not answer')));
     try {
       const progress = held.map((shard) => ({
@@ -184,7 +184,7 @@ export class ShardKeeper {
     const shards = acquired.map((lease) => toShard(lease, validUntilMono));
     logger.info({ shards: shards.length, members: members.length }, 'shards acquired');
     for (const shard of shards) {
-      // Our own lease had run out before we noticed: this is its successor.
+      // Our own lease had expired unnoticed: this is its successor.
       const old = this.#shards.get(shard.number);
       if (old) this.#lose(old);
       this.#shards.set(shard.number, shard);
@@ -212,7 +212,7 @@ export class ShardKeeper {
   #toRelease(shard: Shard) {
     const progress = progressOf(shard, this.#options.timeline.now());
     const lease = { shard: shard.number, epoch: shard.epoch, progress };
-    // What was never adopted is as the last owner left it.
+    // A shard that was never adopted is as the last owner left it.
     if (!shard.adopted) return { ...lease, clean: shard.clean };
     const whole = shard.frozenAt !== null && progress === Math.floor(shard.frozenAt);
     const clean = whole && [...shard.series].every(({ quiet, changing }) => quiet && !changing);
@@ -261,5 +261,5 @@ function marginMs(leaseMs: number): number {
   return leaseMs / 50;
 }
 
-/** So long after a lease of somebody else should have run out it is looked at again. */
+/** Time after the expiry of another owner's lease at which it is read again. */
 const EXPIRED_MS = 20;

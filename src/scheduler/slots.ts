@@ -16,7 +16,7 @@ export interface Schedule {
   count(fromMs: number, toMs: number): number;
 }
 
-/** The fields of a job or of a span that say when. */
+/** The fields of a job or of a span that define its slots. */
 export interface Timing {
   jobId: number;
   periodMs: number | null;
@@ -45,7 +45,7 @@ export function scheduleOf(timing: Timing): Schedule {
   return schedule;
 }
 
-/** Where in its period a job's slots lie: spread evenly, the same at every start. It is no hash that routes anything. */
+/** The offset of a job's slots within its period: spread evenly over jobs, the same at every start. */
 export function phaseOf(jobId: number, periodMs: number): number {
   let hash = jobId ^ 0x5bf03635;
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
@@ -59,7 +59,7 @@ export function nextSlotOf(job: Pick<Job, 'jobId' | 'periodMs' | 'cron' | 'cronT
     const next = scheduleOf(job).next(afterMs);
     return Number.isFinite(next) ? next : null;
   } catch {
-    // An expression that cannot be read has no slots; whoever stores jobs says so.
+    // An expression that cannot be read has no slots; it is reported where jobs are stored.
     return null;
   }
 }

@@ -4,7 +4,7 @@ import type { Database } from '../postgres/database.ts';
 import type { StreamDriver } from './driver.ts';
 import { type KafkaOptions, kafkaOptions } from './kafka/options.ts';
 
-/** What drivers are made of; each takes what it needs. */
+/** The parts from which drivers are made. */
 export interface StreamDriverContext {
   logger: Logger;
   /** The embedded stream lives in it. */
@@ -17,7 +17,7 @@ export interface StreamDriverContext {
 
 export interface StreamDriverEntry {
   readonly name: string;
-  /** Loads the driver's code, which nobody else needs, and makes one. Throws VED_DRIVER_UNAVAILABLE. */
+  /** Loads the driver's code, which no other driver needs, and makes one. Throws VED_DRIVER_UNAVAILABLE. */
   create(context: StreamDriverContext): Promise<StreamDriver>;
 }
 

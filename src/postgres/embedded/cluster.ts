@@ -53,7 +53,7 @@ export async function initCluster(
   onWaiting?: () => void,
 ): Promise<void> {
   await removeAttempts(folder);
-  // A name of its own: an initdb that outlived a killed process removes, when it fails, whatever has the name it knows.
+  // A name of its own: an initdb that outlived a killed process removes, when it fails, the folder of the name it knows.
   const making = `${folder}${ATTEMPT}${randomBytes(4).toString('hex')}`;
   await mkdir(making, { recursive: true, mode: 0o700 });
   await giveTo(binaries, making);
@@ -62,7 +62,7 @@ export async function initCluster(
   await giveTo(binaries, passwordFile);
   const cluster = join(making, 'cluster');
   const options = ['--auth=scram-sha-256', `--username=${SUPERUSER}`, `--pwfile=${passwordFile}`, '--no-instructions'];
-  // The builtin provider gives the same UTF-8 order on every machine, whatever locales that has.
+  // The builtin provider gives the same UTF-8 order on every machine, independent of its locales.
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
   const initdb = runAs(binaries, 'initdb', ['-D', cluster, ...options, ...locale, '--no-sync']);
   onWaiting?.();
@@ -72,7 +72,7 @@ export async function initCluster(
   await rm(making, { recursive: true, force: true });
 }
 
-/** What attempts before left. One that is still being written fails once its files are gone; what stays goes next time. */
+/** Removes leftovers of earlier attempts. One still under way fails without its files; the rest goes next time. */
 async function removeAttempts(folder: string): Promise<void> {
   const parent = dirname(folder);
   for (const name of await readdir(parent)) {
@@ -123,7 +123,7 @@ export async function spawnPostgres(cluster: Cluster, port: number): Promise<Chi
 }
 
 /**
- * Resolves when the server takes connections. Rejects with what it said when it exits before that. `logFrom` is where in
+ * Resolves when the server takes connections. Rejects with its output when it exits before that. `logFrom` is where in
  * its log this start begins.
  */
 export async function untilReady(

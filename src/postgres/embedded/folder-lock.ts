@@ -19,7 +19,7 @@ const TOUCH_MS = 5_000;
 const UNTOUCHED_MS = 3 * TOUCH_MS;
 
 /**
- * Takes the data folder for this process; the answer gives it back. A lock whose holder is gone is taken over. Throws
+ * Locks the data folder; the returned function releases it. A lock whose holder is gone is taken over. Throws
  * VED_DATA_DIR_IN_USE when its holder lives.
  */
 export async function lockDataFolder(dataDir: string): Promise<() => Promise<void>> {
@@ -44,7 +44,7 @@ export async function lockDataFolder(dataDir: string): Promise<() => Promise<voi
   };
 }
 
-/** Who has the data folder, and whether that process lives (null: it runs on another host, and touched its lock lately). */
+/** The holder of the data folder, and whether it lives (null: it runs on another host, and touched its lock lately). */
 export async function dataFolderHolder(dataDir: string): Promise<{ holder: Holder; isAlive: boolean | null } | null> {
   const path = join(dataDir, 'vedette.lock');
   const holder = await readHolder(path);

@@ -60,7 +60,7 @@ export async function placeCluster(dataDir: string, account: Account | null, log
   return join(elsewhere, 'postgres');
 }
 
-/** Whether `folder` holds a cluster of our version. What is there but is none is moved aside, never removed. */
+/** Whether `folder` holds a cluster of our version. Anything else there is moved aside, never removed. */
 export async function inspectCluster(folder: string, { major }: Binaries, logger: Logger): Promise<boolean> {
   const names = await readdir(folder).catch(() => []);
   if (names.length === 0) {
@@ -85,7 +85,7 @@ export async function inspectCluster(folder: string, { major }: Binaries, logger
   );
 }
 
-/** As root the server runs as whoever owns an existing cluster, because PostgreSQL insists on that. */
+/** For root the server runs as the owner of an existing cluster, because PostgreSQL refuses any other user. */
 export async function accountOf(folder: string): Promise<Account | null> {
   if (process.getuid?.() !== 0) return null;
   const owner = await stat(folder).catch(() => null);

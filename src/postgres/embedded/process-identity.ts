@@ -13,7 +13,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Says when the process began, so that a number given out again is not mistaken for it; null when it is gone. */
+/** Returns when the process began, so that a reused process id is not mistaken for it; null when it is gone. */
 export async function startOf(pid: number): Promise<string | null> {
   if (!isAlive(pid)) return null;
   if (process.platform === 'win32') return 'alive';

@@ -32,7 +32,7 @@ export interface EmbeddedServerOptions {
   join?: boolean;
   /** Called whenever PostgreSQL's programs work and this process only waits for them. */
   onWaiting?: (() => void) | undefined;
-  /** The server ended without being told to. It is started again by itself. */
+  /** The server ended unasked. It is started again without a call. */
   onCrash?: (how: { code: number | null; signal: string | null }) => void;
   /** It takes connections again after a crash, at the same address. */
   onRestart?: () => void;
@@ -61,7 +61,7 @@ const MAX_LOG_BYTES = 10 * 1024 * 1024;
 /** Below the range from which systems take ports of outgoing connections, of which checks use many. */
 const PORTS = { first: 15_432, count: 16_000 };
 
-/** What a running server leaves for processes that join, and its port for the next start. */
+/** The state file of a running server, for processes that join, and its port for the next start. */
 interface ServerState {
   port: number;
   database: string;
@@ -109,7 +109,7 @@ const NOT_WRITABLE: Readonly<Record<string, string>> = {
   EROFS: 'it is read-only',
 };
 
-/** A container or a host with a read-only tree, or a path that is no place for files: what is missing is a database. */
+/** Explains a folder that cannot be written, such as one in a container with a read-only tree; null for other errors. */
 function notWritable(dataDir: string, cause: unknown): VedetteError | null {
   const { code, syscall } = cause as NodeJS.ErrnoException;
   if (code === undefined || syscall === undefined) return null;
@@ -172,7 +172,7 @@ async function prepareCluster(dataDir: string, logger: Logger, onWaiting: () => 
   return cluster;
 }
 
-/** A server that outlived a killed parent is stopped; what a killed server left running is ended, because it blocks a start. */
+/** Stops a server that outlived a killed parent, and ends processes of a killed server, because they block a start. */
 async function endSurvivors(folder: string, logger: Logger): Promise<void> {
   const pidFile = join(folder, 'postmaster.pid');
   const pid = Number((await readFile(pidFile, 'utf8').catch(() => '')).split('\n')[0]);
@@ -229,7 +229,7 @@ async function ensureDatabase(cluster: Cluster, port: number): Promise<void> {
   });
 }
 
-/** Keeps the server running at its port until told to stop. */
+/** Keeps the server running at its port until stop(). */
 class Supervisor {
   readonly #options: EmbeddedServerOptions;
   readonly #cluster: Cluster;
@@ -242,7 +242,7 @@ class Supervisor {
   /** Ends in a row, each soon after the start before it. */
   #shortLives = 0;
   restarts = 0;
-  /** The last resort when this process ends without stop(): the server is told, and nobody waits. */
+  /** The last resort when this process ends without stop(): the server is signalled without waiting for it. */
   readonly #onExit = () => {
     if (!hasExited(this.#child)) signalIfAlive(this.#child.pid as number, 'SIGINT');
   };

@@ -19,7 +19,7 @@ export interface CheckRunOptions {
   retries: number;
   /** Between two attempts; null: a short one, shorter where time is short. */
   retryPauseMs: number | null;
-  /** Everything ends by then, in the timeline's time. */
+  /** The last instant for everything, in the timeline's time. */
   deadline: number;
   clock: Clock;
   /** The timeline's time. */
@@ -76,7 +76,7 @@ export class CheckRun {
       .then((result) => this.#answered(result, Math.floor(ts)));
   }
 
-  /** The slot's time is over and the probe has not answered, though it should have long ago. */
+  /** The slot's time is over and the probe, against its contract, has not ended. */
   expire(): void {
     if (this.#concluded) return;
     const { timeoutMs } = this.#conditions;

@@ -13,7 +13,7 @@ export interface LatenessStats {
   recent: { p50: number; p99: number; max: number };
 }
 
-/** Counts how late checks begin: since the start in a few buckets, and of late in fine ones. */
+/** Counts how late checks begin: since the start in a few buckets, and for the last minutes in fine ones. */
 export class Lateness {
   readonly #clock: Clock;
   readonly #counts = new Array<number>(BOUNDS_MS.length + 1).fill(0);

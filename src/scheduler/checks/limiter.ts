@@ -99,7 +99,7 @@ interface Host<T> {
   queue: WaitingQueue<T>;
 }
 
-/** First in, first out; tickets that were given up are passed over, and swept out when they are many. */
+/** First in, first out. Cancelled tickets are skipped, and removed when they are many. */
 class WaitingQueue<T> {
   #tickets: Array<Ticket<T>> = [];
   #head = 0;

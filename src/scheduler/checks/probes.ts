@@ -3,8 +3,9 @@ import type { Probe } from '../../monitors/monitor.ts';
 import type { Series } from '../series.ts';
 
 /**
- * The probes of series, prepared when they are first needed. Those of short periods and those that keep something
- * themselves are kept, and of the others as many as memory should bear: making one anew takes microseconds, holding a hundred thousand takes hundreds of megabytes.
+ * The probes of series, prepared when they are first needed. Probes of short periods and probes with state are kept, and
+ * a bounded number of the others: preparing one again takes microseconds, while a hundred thousand take hundreds of
+ * megabytes.
  */
 export class Probes {
   readonly #prepare: (job: Job) => Probe;

@@ -1,12 +1,12 @@
 import type { Clock } from '../../core/clock.ts';
 
 /**
- * The database's clock, reckoned with the monotonic clock from when it was last read, and which of the two clocks is to
- * be followed: this machine's own while it is near the database's, else the database's, which all processes share.
+ * The database's clock, extrapolated with the monotonic clock since it was last read, and the choice of the clock to
+ * follow: this machine's own while it is near the database's, else the database's, which all processes share.
  */
 export class DatabaseClock {
   readonly #clock: Clock;
-  /** What the database's clock shows minus the monotonic clock; null until it was read. */
+  /** The database's clock minus the monotonic clock; null until it was read. */
   #offsetMs: number | null = null;
   #readMono = 0;
   /** How far the own clock was ahead when the two were last compared. */
@@ -28,7 +28,7 @@ export class DatabaseClock {
     this.#jumped = false;
   }
 
-  /** What it shows now; null when that is not known. */
+  /** The database's time now; null when it is not known. */
   now(): number | null {
     const mono = this.#clock.monotonicMs();
     if (this.#offsetMs === null || (this.#jumped && mono - this.#readMono > FRESH_MS)) return null;
@@ -70,8 +70,8 @@ export class DatabaseClock {
 
 /** No slot further ahead of the database's clock is published. */
 export const MAX_AHEAD_MS = 30_000;
-/** An answer that took longer says too little about when the clock was read. */
+/** The moment of a reading that took longer is too uncertain. */
 const MAX_ROUND_TRIP_MS = 5_000;
-/** So long a reading is believed although the own clock has jumped since. */
+/** A reading is used for this long although the own clock has jumped since. */
 const FRESH_MS = 15_000;
 const JUMP_MS = 2_000;

@@ -7,15 +7,15 @@ export interface TimelineOptions {
   onStep?: (fromMs: number, toMs: number) => void;
   /** The time stepped back from `fromMs` to `toMs`: the slots in between come a second time, and are done already. */
   onStepBack?: (fromMs: number, toMs: number) => void;
-  /** What is wrong with the clock has changed; null: nothing is any more. */
+  /** The problem of the clock has changed; null: there is none any more. */
   onProblem?: (problem: string | null) => void;
 }
 
 /**
- * The time that slots are reckoned in, ms since the epoch: the monotonic clock plus an offset. It follows this machine's
+ * The time in which slots are computed, ms since the epoch: the monotonic clock plus an offset. It follows this machine's
  * wall clock, or the database's when the two are more than 30 s apart, and is never more than 30 s ahead of the
- * database's. Small differences are made good by running a little faster or slower, up to 30 s ahead by running at half
- * speed, what is more by a step: forwards only after a while, because such a jump is often taken back.
+ * database's. Small differences are corrected by running a little faster or slower, up to 30 s ahead by running at half
+ * speed, larger ones by a step: forwards only after a while, because such a jump is often taken back.
  */
 export class Timeline {
   readonly #clock: Clock;
@@ -26,10 +26,10 @@ export class Timeline {
   #anchorMono: number;
   #anchorMs: number;
   #rate = 1;
-  /** Since when it should step, in monotonic time; null when it need not. */
+  /** Monotonic time since which a step is due; null when none is. */
   #differsSince: number | null = null;
   #differenceMs = 0;
-  /** Before the last step back it had come this far. */
+  /** The latest instant before the last step back. */
   #reached = Number.NEGATIVE_INFINITY;
   #told: ClockProblem | null = null;
 
@@ -47,15 +47,15 @@ export class Timeline {
     return this.#anchorMs + (this.#clock.monotonicMs() - this.#anchorMono) * this.#rate;
   }
 
-  /** What is stored as done until `ms` is past, unless whoever stored it had a clock that was wrong. */
+  /** Time does not lie before `ms`, the stored progress, unless the clock of the process that stored it was wrong. */
   raise(ms: number): void {
     const database = this.#database.now();
     if (ms > this.now() && (database === null || ms <= database + MAX_AHEAD_MS)) this.#anchor(ms);
   }
 
   /**
-   * The database's clock showed `databaseMs` some time between `askedMono` (monotonic) and now. What nothing depends on
-   * yet (`isFree`) is set right at once.
+   * The database's clock showed `databaseMs` some time between `askedMono` (monotonic) and now. With `isFree` no slot
+   * depends on the timeline yet, and it is corrected at once.
    */
   compare(databaseMs: number, askedMono: number, isFree = false): void {
     this.#database.read(databaseMs, askedMono);
@@ -68,7 +68,7 @@ export class Timeline {
       this.#anchor(followed);
       if (followed < now) this.#onStepBack?.(now, followed);
     } else if (database !== null && this.now() > database + MAX_AHEAD_MS) {
-      // Slots that far ahead would be refused by whoever counts them: there is no time to see whether it lasts.
+      // Processors refuse slots that far ahead: there is no time to see whether the difference lasts.
       this.#step(followed);
     }
     this.#tell();
@@ -91,7 +91,7 @@ export class Timeline {
     this.#tell();
   }
 
-  /** The clock has jumped far ahead and may be put right again: what is checked now could not be said to be of when. */
+  /** The clock has jumped far ahead and may be corrected again: the slot of a check made now would be uncertain. */
   get unsettled(): boolean {
     return this.#differsSince !== null && this.#differenceMs > MAX_AHEAD_MS;
   }
@@ -101,7 +101,7 @@ export class Timeline {
     return this.#database.aheadMs();
   }
 
-  /** What is wrong with the clock, for people; null when nothing is. */
+  /** The problem of the clock, for people; null when there is none. */
   problem(): string | null {
     const kind = this.#problem();
     if (kind === null) return null;
@@ -142,7 +142,7 @@ export class Timeline {
   }
 }
 
-/** How fast time runs so that a difference is made good without a step. */
+/** The rate at which time runs to correct a difference without a step. */
 function rateFor(differenceMs: number): number {
   if (differenceMs < -STEP_MS) return CATCH_UP_RATE;
   if (Math.abs(differenceMs) <= 1) return 1;
@@ -168,5 +168,5 @@ const SETTLE_MS = 3000;
 const LONG_SETTLE_MS = 15_000;
 const MAX_SLEW = 0.005;
 const CATCH_UP_RATE = 0.5;
-/** A small difference is made good over about this long. */
+/** A small difference is corrected over about this time. */
 const SLEW_OVER_MS = 10_000;

@@ -1,7 +1,7 @@
 /**
  * A hashed timing wheel: at most one timer for each id (a small integer), buckets of 1 ms, intrusive lists in typed
  * arrays, no object and no closure per timer. A timer further away than one turn stays in its bucket and is passed over.
- * Timers never fire early. It knows no clock: `advance` is told the time.
+ * Timers never fire early. It knows no clock: `advance` is given the time.
  */
 export class TimingWheel {
   readonly #heads: Int32Array;
@@ -10,9 +10,9 @@ export class TimingWheel {
   #previous: Int32Array;
   /** Tick at which the timer fires; -1 when it is not set. */
   #ticks: Float64Array;
-  /** The next tick to be looked at. */
+  /** The next tick to be processed. */
   #cursor: number;
-  /** What is set while a tick fires goes to the tick after it, so that a tick ends. */
+  /** 1 while a tick fires: a timer set then goes to the next tick, so that a tick ends. */
   #firing = 0;
   readonly #due: number[] = [];
   #size = 0;
@@ -56,9 +56,9 @@ export class TimingWheel {
   }
 
   /**
-   * Fires what is due at `nowMs`: calls `onDue(id)` for each, in order of ticks, after its timer is unset; it may set and
-   * clear any timers. Stops early when `keepOn` answers false (asked after each timer) and answers whether all is done;
-   * the rest fires with the next call.
+   * Fires the timers that are due at `nowMs`: calls `onDue(id)` for each, in order of ticks, after its timer is unset; it
+   * may set and clear any timers. Stops early when `keepOn` returns false (called after each timer), and returns whether all have
+   * fired; the rest fires with the next call.
    */
   advance(nowMs: number, onDue: (id: number) => void, keepOn: () => boolean = always): boolean {
     const last = Math.floor(nowMs / TICK_MS);
@@ -69,12 +69,12 @@ export class TimingWheel {
     return true;
   }
 
-  /** Time goes on from `nowMs`, which is earlier than before: what is set from now on may be due before what waits. */
+  /** Time goes on from `nowMs`, which is earlier than before: timers set from now on may be due before those that wait. */
   rewind(nowMs: number): void {
     this.#cursor = Math.min(this.#cursor, Math.floor(nowMs / TICK_MS));
   }
 
-  /** How long until something may be due, at most `limitMs`; 0 when it is due already. */
+  /** Time until the next timer may be due, at most `limitMs`; 0 when one is due already. */
   sleepMs(nowMs: number, limitMs: number): number {
     const ticks = Math.min(this.#mask, Math.ceil(limitMs / TICK_MS));
     for (let ahead = 0; ahead <= ticks; ahead++) {
@@ -94,7 +94,7 @@ export class TimingWheel {
     this.#firing = 1;
     try {
       for (const id of due) {
-        // An earlier one of this tick may have unset or moved it.
+        // An earlier timer of this tick may have unset or moved it.
         if (this.#ticks[id] === NONE || this.#ticks[id] > tick) continue;
         this.clear(id);
         onDue(id);
@@ -116,7 +116,7 @@ export class TimingWheel {
     this.#ticks[id] = tick;
   }
 
-  /** Moves the cursor over more than a turn; what was due on the way is due at the first tick after. */
+  /** Moves the cursor by more than a turn; timers that were due on the way are due at the first tick after. */
   #jump(cursor: number): void {
     for (let id = 0; id < this.#ticks.length; id++) {
       const tick = this.#ticks[id];

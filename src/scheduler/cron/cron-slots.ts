@@ -75,7 +75,7 @@ export class CronSlots {
     }
   }
 
-  /** The wall shows a matching time at the change, or would have shown one had it not been put forward. */
+  /** The wall clock shows a matching time at the change, or skips one there. */
   #isSlotAtChange(changeMs: number, zone: ZoneClock): boolean {
     const shown = changeMs + zone.offsetMs(changeMs);
     const expected = changeMs + zone.offsetMs(changeMs - 1);

@@ -117,5 +117,5 @@ function bits(mask: number): number {
 
 const DAY_MS = 86_400_000;
 const KINDS = 4 * 7 * 12;
-/** The calendar repeats after 400 years: what matches in none of them never does. */
+/** The calendar repeats after 400 years: an expression that matches in none of them never matches. */
 const CYCLE_MONTHS = 4800;

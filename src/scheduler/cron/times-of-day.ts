@@ -40,7 +40,7 @@ export class TimesOfDay {
 const known = new Map<string, MatchingValues>();
 const MAX_KNOWN = 1000;
 
-/** What a field matches; `#` is its place among second, minute and hour. Fields are few, expressions that share them many. */
+/** The values that a field matches; `#` is its place among second, minute and hour. Many expressions share few fields. */
 function matching(field: string, place: string, bound: number, unitMs: number): MatchingValues {
   const key = `${place} ${field}`;
   let values = known.get(key);

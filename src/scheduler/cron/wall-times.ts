@@ -4,7 +4,7 @@ import { TimesOfDay } from './times-of-day.ts';
 
 /**
  * The times on a wall clock that a cron expression matches: each of its times of day on each of its days. Times are ms
- * since 1970 as if the wall showed UTC. croner says what the fields mean; positions and counts follow from them, so that
+ * since 1970 as if the wall showed UTC. croner interprets the fields; positions and counts follow from them, so that
  * a count costs the same for an hour and for years.
  */
 export class WallTimes {
@@ -68,7 +68,7 @@ const toMs = (day: number, time: number): number => (day * DAY_SECONDS + time) *
 
 /** Second, minute, hour, day, month and weekday. */
 function fieldsOf(expression: string): string[] {
-  // The whole expression is read first: what croner says of it is better than what it would say of a part.
+  // The whole expression is parsed first: croner's message about it is better than one about a part.
   new Cron(expression, { paused: true, utcOffset: 0 });
   const fields = (NICKNAMES[expression.trim().toLowerCase()] ?? expression).trim().split(/\s+/);
   if (fields.length === 5) fields.unshift('0');

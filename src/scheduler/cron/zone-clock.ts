@@ -4,7 +4,7 @@ interface OffsetPeriod {
   offsetMs: number;
 }
 
-/** What a clock on the wall of a time zone shows, from the zone data of the runtime, which is asked once for each year. */
+/** Converts between UTC and the wall time of a zone with the zone data of the runtime, which is read once for each year. */
 export class ZoneClock {
   readonly #format: Intl.DateTimeFormat;
   readonly #years = new Map<number, readonly OffsetPeriod[]>();

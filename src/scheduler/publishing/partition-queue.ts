@@ -1,6 +1,6 @@
 import type { OutgoingRecord } from '../../streaming/driver.ts';
 
-/** Hears that a result is in the log for good. */
+/** Is called when a result is in the log for good. */
 export interface Receipt {
   acknowledged(slot: number): void;
 }
@@ -50,7 +50,7 @@ export class Block {
   }
 }
 
-/** What waits for one partition of a topic, in order. At most one block of it is on its way. */
+/** The lines that wait for one partition of a topic, in order. At most one block of it is on its way. */
 export class PartitionQueue {
   readonly topic: string;
   readonly partition: number;
@@ -67,7 +67,7 @@ export class PartitionQueue {
     this.#maxBlockBytes = maxBlockBytes;
   }
 
-  /** Answers whether a block is now ready to go. */
+  /** Returns whether a block is now ready to be sent. */
   add(line: string, byteLength: number, jobId: number, slot: number, receipt: Receipt | undefined): boolean {
     if (this.#open && this.#open.bytes + byteLength + 1 > this.#maxBlockBytes) this.#close();
     this.#open ??= new Block(Math.min(this.#maxBlockBytes, Math.max(4096, this.#lastBytes)));

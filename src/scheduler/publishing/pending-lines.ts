@@ -9,7 +9,7 @@ export interface PendingLinesOptions {
   location: string;
 }
 
-/** Brings missed slots and fences into the publisher; what it has no room for waits in the series until it has. */
+/** Publishes missed slots and fences; those for which the publisher has no room wait in the series. */
 export class PendingLines {
   readonly #options: PendingLinesOptions;
   /** Series with lines that the publisher had no room for. */
@@ -33,7 +33,7 @@ export class PendingLines {
   }
 
   #publishAll(): void {
-    // After a refusal the publisher says when there is room again, and only then: each topic has to be refused once.
+    // The publisher calls back only for topics that it has refused: each topic has to be refused once.
     const refused = new Set<string>();
     for (const series of this.#unpublished) {
       const { topic } = series.span;
@@ -44,7 +44,7 @@ export class PendingLines {
   #publishMissed(series: Series): boolean {
     const { missed, schedule } = series;
     if (!missed) return true;
-    // A reader cannot tell the slots of a cron expression, so each has a line of its own.
+    // A reader cannot compute the slots of a cron expression, so each has a message of its own.
     const whole = schedule.periodMs !== null;
     while (missed.count > 0) {
       const slot = whole ? missed.last : missed.first;

@@ -10,7 +10,7 @@ export interface Lease {
 export interface AcquiredLease extends Lease {
   /** Every slot up to this instant is in the stream; null when the shard was never owned. */
   progress: number | null;
-  /** The last owner let go in peace: nothing after `progress` was begun. */
+  /** The last owner released it in order: nothing after `progress` was begun. */
   clean: boolean;
   /** At least so long ago, by the database's clock, the progress was stored. */
   silentMs: number;
@@ -18,20 +18,20 @@ export interface AcquiredLease extends Lease {
 
 /** How the shards of a location are shared out right now. */
 export interface Sharing {
-  /** Schedulers of the location that are alive, sorted; includes the asker. */
+  /** Schedulers of the location that are alive, sorted; includes the caller. */
   members: string[];
   /** Shards that nobody holds (any more). */
   free: number;
-  /** In how many ms the next lease of somebody else runs out unless it is renewed; null when nobody else has one. */
+  /** Time in ms until the next lease of another owner expires unless it is renewed; null when no other has one. */
   nextExpiryMs: number | null;
-  /** What the database's clock shows, ms since the epoch. */
+  /** The database's clock, ms since the epoch. */
   nowMs: number;
 }
 
 export interface Renewal {
   /** The shards that are still held; the others are lost. */
   held: Set<number>;
-  /** What the database's clock shows, ms since the epoch; null when nothing is held. */
+  /** The database's clock, ms since the epoch; null when nothing is held. */
   nowMs: number | null;
 }
 
@@ -41,24 +41,24 @@ export interface Renewal {
  * are thrown as they come; the caller retries.
  */
 export interface LeaseStore {
-  /** Takes part in the sharing (again) for another `lifeMs`, and answers how things stand. */
+  /** Registers as a member for another `lifeMs`, and returns the present state of the sharing. */
   join(lifeMs: number): Promise<Sharing>;
-  /** Takes up to `limit` shards that nobody holds, each at its epoch + 1. */
+  /** Takes up to `limit` free shards, each at its epoch + 1. */
   acquire(limit: number, lifeMs: number): Promise<AcquiredLease[]>;
   /** Renews for `lifeMs` from now and stores progress, which never goes back. */
   renew(leases: ReadonlyArray<Lease & { progress: number | null }>, lifeMs: number): Promise<Renewal>;
-  /** Gives shards up. `clean` says that everything after their progress was left untouched. Others are told. */
+  /** Gives shards up. `clean`: nothing after their progress was begun. Other schedulers are notified. */
   release(leases: ReadonlyArray<Lease & { progress: number | null; clean: boolean }>): Promise<void>;
-  /** Takes no part in the sharing any more. Others are told. */
+  /** Ends the membership. Other schedulers are notified. */
   leave(): Promise<void>;
-  /** Calls back when another scheduler of the location came, went or released something; the answer stops it. */
+  /** Calls back when another scheduler of the location joined, left or released shards; the returned function stops it. */
   watch(onChange: () => void): Promise<() => Promise<void>>;
 }
 
 export interface LeaseStoreOptions {
   database: Database;
   location: string;
-  /** Unique per start of a process, so that a lease of an earlier life is never taken for an own one. */
+  /** Unique per start of a process, so that a lease of an earlier life is never mistaken for an own one. */
   owner: string;
 }
 
@@ -74,7 +74,7 @@ export function createLeaseStore({ database, location, owner }: LeaseStoreOption
       if (rows[0]?.joined) await tell();
       let sharing = await readSharing();
       if (sharing.shards < SHARDS) {
-        // The first scheduler of a location, or the first after the tables were made anew.
+        // The first scheduler of a location, or the first after a reset of the tables.
         await database.query(SEED, [location, SHARDS]);
         sharing = await readSharing();
       }
@@ -111,7 +111,7 @@ export function createLeaseStore({ database, location, owner }: LeaseStoreOption
   };
 }
 
-/** The epochs that were given out for the shards of these locations, as a function of location and job; -1 for none. */
+/** Returns the epochs of the shards of these locations, as a function of location and job; -1 for none. */
 export async function readLeaseEpochs(
   database: Database,
   locations: readonly string[],

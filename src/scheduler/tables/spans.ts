@@ -5,7 +5,7 @@ import type { Database } from '../../postgres/database.ts';
 export interface OpenSpan {
   jobId: number;
   version: number;
-  /** Both null when a cron expression says when. */
+  /** Both null for a cron expression. */
   periodMs: number | null;
   phaseMs: number | null;
   cron: string | null;
@@ -26,7 +26,7 @@ export interface SpanEnd {
   epoch: number;
 }
 
-/** What to do about one series in one step: end its span, begin another, or both at once. */
+/** One change of a series' spans: end one, begin one, or both at once. */
 export interface SpanChange {
   jobId: number;
   /** Of the shard's lease now. */

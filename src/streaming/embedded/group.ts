@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import type { Database, Transaction } from '../../postgres/database.ts';
 import type { TopicPartition } from '../driver.ts';
 
-/** Members of a group are told here that partitions may have become free; the payload is the group. */
+/** Notifies members of a group that partitions may have become free; the payload is the group. */
 export const GROUP_CHANNEL = 'stream_group';
 
 export interface Beat {
-  /** What this member owns now, all of it renewed. */
+  /** The partitions that this member owns now, all renewed. */
   owned: TopicPartition[];
-  /** What it owns beyond its share, to be released when it has stopped delivering. */
+  /** Partitions beyond its share, to be released when it has stopped delivering. */
   excess: TopicPartition[];
   /** Topics that have no partition at all. */
   missing: string[];
@@ -16,7 +16,7 @@ export interface Beat {
 
 /**
  * Membership of a consumer group through leases in PostgreSQL, compared with the database's clock. Every member renews
- * its own ones, claims free ones up to its share, and says what it has too much.
+ * its own ones, claims free ones up to its share, and returns those beyond it.
  */
 export class GroupMembership {
   readonly #database: Database;
@@ -34,7 +34,7 @@ export class GroupMembership {
     this.#ttlMs = ttlMs;
   }
 
-  /** `mayClaim` false only renews. Leases not mentioned in the answer are not this member's any more. */
+  /** `mayClaim` false only renews. Leases that are not returned are not this member's any more. */
   async beat(mayClaim: boolean): Promise<Beat> {
     const beat = await this.#beat(mayClaim);
     // The others have more than their share now.
@@ -74,7 +74,7 @@ export class GroupMembership {
       owned.push(...(await this.#claim(tx, wanted)));
       return { owned, excess, missing };
     };
-    // An answer that takes longer than a lease is worth nothing.
+    // An answer that takes longer than a lease is useless.
     return this.#database.transaction(work, { statementTimeoutMs: this.#ttlMs });
   }
 
@@ -117,7 +117,7 @@ export class GroupMembership {
     );
   }
 
-  /** An expired lease that nobody took is renewed too. */
+  /** An expired lease that no other member took is renewed too. */
   async #renew(tx: Transaction): Promise<TopicPartition[]> {
     const { rows } = await tx.query<TopicPartition>(
       `UPDATE stream_leases SET expires_at = clock_timestamp() + $3 * interval '1 ms'

@@ -15,7 +15,7 @@ export interface EmbeddedDriverOptions {
   database: Database;
   logger: Logger;
   clock?: Clock;
-  /** How long records are kept at least, or longer when a topic says so. Default: for ever, or as a topic says. */
+  /** Minimum retention of records; a topic may have a longer one. Default: that of the topics, or for ever. */
   retentionMs?: number;
   /** Life of a lease: a member that died is replaced within five quarters of it. Default 4 s. */
   leaseMs?: number;
@@ -24,7 +24,7 @@ export interface EmbeddedDriverOptions {
 }
 
 const HOUSEKEEPING_MS = 60_000;
-/** What was left uncounted when the machine was switched off for long is counted before it may expire. */
+/** Records that were not counted before the machine was off for long are counted before they may expire. */
 const EXPIRE_AFTER_MS = 10 * 60_000;
 
 /** The stream as an append-only log in PostgreSQL: durable, ordered per partition, no broker needed. */

@@ -4,7 +4,7 @@ import { dropExpiredPartitions } from '../../postgres/partitions.ts';
 import type { OutgoingRecord, PartitionRange, StreamRecord, TopicSpec } from '../driver.ts';
 import { decodeValue, encodeValue } from './codec.ts';
 
-/** Everybody who reads is woken on this channel; the payload is the topic. */
+/** Wakes all readers; the payload is the topic. */
 export const APPENDED_CHANNEL = 'stream';
 
 /** The end of a partition. */
@@ -36,7 +36,7 @@ const FETCH_RECORDS = 1_000;
 const FETCH_BYTES = 1024 * 1024;
 const NO_PARTITION = '23514';
 
-// Heads are locked in one order for all, so that two appends never wait for each other. Whoever waited for a head gets
+// Heads are locked in one order for all, so that two appends never wait for each other. One that waited for a head gets
 // its newest next_offset, because PostgreSQL looks again at a row that changed meanwhile.
 const APPEND = `
   WITH input AS (
@@ -197,7 +197,7 @@ export class EmbeddedLog {
   /** Up to a mebibyte of records (at least one, when there is one) from a position on. */
   async fetch(position: Position, head?: Head): Promise<Fetched> {
     const { topic, partition, offset } = position;
-    // A head that is older than what was read means that the clock was set back: the time says nothing, then.
+    // A head that is older than the last record means that the clock was set back: then the time is of no use.
     const since =
       position.seenAt !== null && (!head || isNotOlder(head.lastAt, position.seenAt)) ? position.seenAt : null;
     const { rows } = await this.#database.query<Row>(FETCH, [topic, partition, offset, since ?? '-infinity']);

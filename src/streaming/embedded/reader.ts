@@ -8,7 +8,7 @@ interface Reading {
   head: Head;
 }
 
-/** Tells that something may have been appended. */
+/** Signals that records may have been appended. */
 export interface Appends {
   /** Grows with every notification. */
   count(): number;

@@ -34,7 +34,7 @@ export interface KafkaClient {
   read(topic: string, open: readonly OpenRange[], signal: AbortSignal): AsyncIterable<RecordBatch>;
 }
 
-/** Apache Kafka, through whichever client library. */
+/** Apache Kafka, through one of its client libraries. */
 export class KafkaDriver implements StreamDriver {
   readonly name: string;
   readonly #client: KafkaClient;

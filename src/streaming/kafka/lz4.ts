@@ -13,7 +13,7 @@ export function lz4(): Lz4 | null {
   try {
     loaded = createRequire(import.meta.url)('lz4-napi') as Lz4;
   } catch {
-    // An optional package: whoever needs it says what is missing.
+    // An optional package: callers that need it report that it is missing.
     loaded = null;
   }
   return loaded;

@@ -22,7 +22,7 @@ export interface KafkaOptions {
   requestTimeoutMs: number;
   /** A send that is not acknowledged in this time is rejected. */
   deliveryTimeoutMs: number;
-  /** How old what is known about topics may get: partitions that were added are noticed in this time. */
+  /** Maximum age of metadata: added partitions are noticed within this time. */
   metadataMaxAgeMs: number;
 }
 
@@ -54,7 +54,7 @@ export function topicConfiguration(retentionMs: number | undefined): Record<stri
   };
 }
 
-/** Throws VED_DRIVER_UNAVAILABLE when nothing says where Kafka is. */
+/** Throws VED_DRIVER_UNAVAILABLE when no brokers are given. */
 export function kafkaOptions(context: { logger: Logger; kafka?: Omit<KafkaOptions, 'logger'> | null }): KafkaOptions {
   if (context.kafka) return { ...context.kafka, logger: context.logger };
   throw new VedetteError('VED_DRIVER_UNAVAILABLE', 'This driver needs kafka.bootstrap_servers');

@@ -7,7 +7,7 @@ import { type KafkaOptions, topicConfiguration } from '../kafka/options.ts';
 import { createClient, type KafkaJs } from './client.ts';
 import { type Cluster, createCluster, topicId } from './cluster.ts';
 
-/** Questions about topics. Connects when it is first asked, and anew after a failure. */
+/** Questions about topics. Connects at the first call, and again after a failure. */
 export class KafkajsAdmin implements KafkaAdmin {
   readonly #kafkajs: KafkaJs;
   readonly #options: KafkaOptions;
@@ -71,7 +71,7 @@ export class KafkajsAdmin implements KafkaAdmin {
     const [admin, cluster] = [this.#admin, this.#cluster];
     this.#admin = undefined;
     this.#cluster = undefined;
-    // What never connected has nothing to close.
+    // A client that never connected has nothing to close.
     const connections = [admin, cluster].map((opened) => opened?.then((connected) => connected.disconnect()));
     await awaitDisconnect(Promise.allSettled(connections), this.#options.logger);
   }

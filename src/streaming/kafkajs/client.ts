@@ -36,7 +36,7 @@ export function clientConfig(kafkajs: KafkaJs, options: KafkaOptions): KafkaConf
     connectionTimeout: 5_000,
     authenticationTimeout: 10_000,
     requestTimeout: options.requestTimeoutMs,
-    // What is behind decides about trying again, and knows why.
+    // The cause decides about trying again, and has the reason.
     retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 },
     logLevel: kafkajs.logLevel.INFO,
     logCreator: () => (entry) => log(options.logger, entry),
@@ -44,8 +44,8 @@ export function clientConfig(kafkajs: KafkaJs, options: KafkaOptions): KafkaConf
 }
 
 /**
- * kafkajs calls ERROR what it repairs itself, and INFO what happens at every rebalance: all of it is detail here, and
- * what a person must know is reported by the driver.
+ * kafkajs logs as ERROR what it repairs itself, and as INFO every rebalance: all of it is logged as detail here, and the
+ * driver reports faults that need a person.
  */
 function log(logger: Logger, { namespace, level, log: { message, ...rest } }: LogEntry): void {
   const { timestamp: _timestamp, logger: _logger, stack: _stack, ...detail } = rest;
@@ -55,7 +55,7 @@ function log(logger: Logger, { namespace, level, log: { message, ...rest } }: Lo
 
 /**
  * Partitions one by one to the members that subscribe their topic, under the name and in the format of Kafka's own
- * assignor. kafkajs's own one would give a member topics it does not read, which nobody would read then.
+ * assignor. kafkajs's own one would give a member topics it does not read, which no member would read then.
  */
 export function createAssigner(kafkajs: KafkaJs): PartitionAssigner {
   const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol;

@@ -5,7 +5,7 @@ import { clientConfig, type KafkaJs } from './client.ts';
 
 /**
  * kafkajs below its public API: fetching without a consumer group, and the ids of topics, which its protocol versions do
- * not know. kafkajs is pinned to one version, and tests on a real broker cover what is used here.
+ * not know. kafkajs is pinned to one version, and tests on a real broker cover the parts used here.
  */
 export interface Cluster {
   connect(): Promise<void>;
@@ -37,7 +37,7 @@ export interface FetchedPartition {
   messages: Array<KafkaMessage & { isControlRecord?: boolean }>;
 }
 
-/** What was read, without the marks of transactions and without what was rolled back. */
+/** The fetched messages without control records and without those of aborted transactions. */
 export function committedMessages(fetched: FetchedPartition): KafkaMessage[] {
   const filter = require('kafkajs/src/consumer/filterAbortedMessages') as (fetched: {
     messages: FetchedPartition['messages'];

@@ -11,7 +11,7 @@ export function registerCodecs({ CompressionCodecs, CompressionTypes }: KafkaJs)
     if (!frames) throw new Error('The topic holds lz4 records: the package lz4-napi is needed to read them');
     return {
       compress: async ({ buffer }: { buffer: Buffer }) => frames.compressFrameSync(buffer),
-      // Not on other threads: what those allocate stays theirs when it is freed, 200 MB at full speed.
+      // Not on other threads: their freed memory stays with them, 200 MB at full speed.
       decompress: async (buffer: Buffer) => frames.decompressFrameSync(buffer),
     };
   };

@@ -20,7 +20,7 @@ const LONG_PAUSE_MS = 1_000;
 /**
  * kafkajs does not wait for listeners, so that fetching could begin before the offsets are known. Therefore every assigned
  * partition is paused in the listener of the join, which runs before the first fetch; once the offset is known, the
- * partition is sought and resumed. What is fetched from anywhere but where the last batch ended is dropped and sought anew.
+ * partition is sought and resumed. A batch that does not begin where the last one ended is dropped, and sought again.
  */
 export class KafkajsConsumer implements Startable<StreamConsumer> {
   readonly #kafkajs: KafkaJs;
@@ -31,7 +31,7 @@ export class KafkajsConsumer implements Startable<StreamConsumer> {
   #current: Consumer | undefined;
   #restart: Promise<void> | undefined;
   readonly #pausedAt = new WeakMap<OwnedPartition, number>();
-  /** When a fetch was answered last, and when each topic was asked for its id last: an answer tells about older fetches. */
+  /** Time of the last answered fetch, and of the last question for each topic's id: its answer covers older fetches. */
   #fetchedMs = 0;
   readonly #identifiedMs = new Map<string, number>();
   /** In a row; a single one, such as a coordinator that has just moved, heals within a second. */
@@ -208,8 +208,8 @@ export class KafkajsConsumer implements Startable<StreamConsumer> {
   }
 
   /**
-   * Fetches of kafkajs name topics, and never say which topic of that name has answered: so its id is asked for behind
-   * each fetch. Without an answer the batch is fetched again.
+   * Fetches of kafkajs name topics, but not which topic of that name has answered: so its id is read after each fetch.
+   * When it cannot be read the batch is fetched again.
    */
   async #isOfSameTopic(owned: OwnedPartition): Promise<boolean> {
     const { topic } = owned;
@@ -229,7 +229,7 @@ export class KafkajsConsumer implements Startable<StreamConsumer> {
     return owned.state === 'active';
   }
 
-  /** While a partition was paused nobody would have noticed that its topic was replaced. */
+  /** A topic that was replaced while its partition was paused would not be noticed otherwise. */
   async #resume(owned: OwnedPartition): Promise<void> {
     const { topic, partition } = owned;
     const pausedMs = this.#pausedAt.get(owned);

@@ -11,7 +11,7 @@ import { readRanges } from './reader.ts';
 /** Apache Kafka through kafkajs: pure JavaScript, nothing to compile. Nothing is connected yet. */
 export async function createKafkajsDriver(options: KafkaOptions): Promise<StreamDriver> {
   const kafkajs = await loadKafkajs();
-  // A compression that cannot be had here is a mistake in the settings: said now, not at the first record.
+  // A compression that is not available here is a mistake in the settings: reported now, not at the first record.
   compressionType(kafkajs, options.compression);
   const admin = new KafkajsAdmin(kafkajs, options);
   return new KafkaDriver({

@@ -74,7 +74,7 @@ export class KafkajsProducer implements Startable<StreamProducer> {
   }
 
   /**
-   * After a failure nobody knows which sequence numbers the broker has seen. kafkajs would use the same ones again for
+   * After a failure it is not known which sequence numbers the broker has seen. kafkajs would use the same ones again for
    * the next records, and the broker would take those for repetitions and drop them: so a new identity.
    */
   #discard(producer: Promise<Producer> | undefined): void {

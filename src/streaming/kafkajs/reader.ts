@@ -37,7 +37,7 @@ export async function* readRanges(
       } catch (error) {
         if (++failures >= ATTEMPTS || signal.aborted) throw error;
         await sleep(systemClock, 200 * 2 ** failures, signal);
-        // A leader may have moved, or what was wanted has expired meanwhile.
+        // A leader may have moved, or wanted records have expired meanwhile.
         await cluster.refreshMetadata().catch(() => undefined);
         for (const { partition, low } of await admin.ranges(topic).catch(() => [])) {
           for (const range of open) if (range.partition === partition) range.next = Math.max(range.next, low);

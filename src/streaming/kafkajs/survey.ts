@@ -4,7 +4,7 @@ import type { KafkaOptions } from '../kafka/options.ts';
 import { messageOf } from './admin.ts';
 import { createClient, loadKafkajs } from './client.ts';
 
-/** A look at a cluster that changes nothing, for people who have to find out what is wrong with it. */
+/** A read-only survey of a cluster, for people who have to find its faults. */
 export interface KafkaSurvey {
   /** As they call themselves to clients (`advertised.listeners`). */
   brokers: ReadonlyArray<{ host: string; port: number }>;
@@ -17,7 +17,7 @@ export interface TopicSurvey {
   partitions: number;
   /** Replicas of the partition that has the fewest. */
   replicas: number;
-  /** Partitions that nobody leads at the moment. */
+  /** Partitions without a leader at the moment. */
   leaderless: number[];
   /** Effective values by name, e.g. `retention.ms`; null where this user may not read them. */
   configuration: ReadonlyMap<string, string> | null;
@@ -26,7 +26,9 @@ export interface TopicSurvey {
 const TOPIC = 2;
 const LOOKED_AT = ['cleanup.policy', 'max.message.bytes', 'min.insync.replicas', 'retention.bytes', 'retention.ms'];
 
-/** Through kafkajs whatever the driver of the stream is: the native client hands out no configuration. Throws VED_STREAM_UNAVAILABLE. */
+/**
+ * Through kafkajs, for either driver: the native client does not return configuration. Throws VED_STREAM_UNAVAILABLE.
+ */
 export async function surveyKafka(options: KafkaOptions): Promise<KafkaSurvey> {
   const kafkajs = await loadKafkajs();
   const limits = { connectionTimeout: 3_000, authenticationTimeout: 4_000, requestTimeout: 5_000 };

@@ -13,12 +13,12 @@ const ASK_MS = 8_000;
 /** Each question blocks one of the four threads of libuv. */
 const QUESTIONS_AT_A_TIME = 2;
 
-/** Questions about topics, through a producer that sends nothing. Connects when first asked, anew after a failure. */
+/** Questions about topics, through a producer that sends nothing. Connects at the first call, and again after a failure. */
 export class RdkafkaAdmin implements KafkaAdmin {
   readonly #module: RdkafkaModule;
   readonly #options: KafkaOptions;
   #current: Promise<PolledProducer> | undefined;
-  /** For what node-rdkafka does not have: ids of topics, offsets of a whole topic at once, and by time without a consumer. */
+  /** For ids of topics, offsets of a whole topic at once, and by time without a consumer: node-rdkafka has none of these. */
   #other: Promise<KafkajsAdmin> | undefined;
 
   constructor(module: RdkafkaModule, options: KafkaOptions) {

@@ -9,7 +9,7 @@ import type { RdkafkaModule } from './module.ts';
 
 type Value = string | number | boolean;
 
-/** librdkafka's settings that say how to reach the brokers. */
+/** librdkafka's settings of how to reach the brokers. */
 export function connectionConfig(options: KafkaOptions): Record<string, Value> {
   const { tls, sasl, metadataMaxAgeMs } = options;
   return {
@@ -31,13 +31,13 @@ export function connectionConfig(options: KafkaOptions): Record<string, Value> {
     'socket.keepalive.enable': true,
     'socket.nagle.disable': true,
     'socket.connection.setup.timeout.ms': 10_000,
-    // A broker that is frozen keeps its connections: only a request that gets no answer tells.
+    // A frozen broker keeps its connections: only a request without an answer shows it.
     'socket.timeout.ms': options.requestTimeoutMs,
     'reconnect.backoff.ms': 100,
     'reconnect.backoff.max.ms': 2_000,
     'topic.metadata.refresh.interval.ms': metadataMaxAgeMs,
     'metadata.max.age.ms': metadataMaxAgeMs * 3,
-    // Seven is what librdkafka itself logs: debug is only switched on by its own setting.
+    // Seven lets everything through that librdkafka logs: debug is only switched on by its own setting.
     log_level: 6,
   };
 }
@@ -64,7 +64,7 @@ export function disconnected(
   return awaitDisconnect(exitWithout(new Promise<void>((resolve) => void disconnect(resolve))), logger);
 }
 
-/** What librdkafka calls an error heals by itself more often than not: detail, unless the driver reports it. */
+/** Most errors of librdkafka heal by themselves: they are logged as detail, unless the driver reports them. */
 function logTo(logger: Logger): (entry: LibrdkafkaLog) => void {
   return ({ severity, fac, message }) => {
     if (severity <= 4) logger.debug({ librdkafka: fac, detail: message }, 'librdkafka');
@@ -73,8 +73,8 @@ function logTo(logger: Logger): (entry: LibrdkafkaLog) => void {
 }
 
 /**
- * Keeps the last reason of a failed connection: node-rdkafka's errors only say which kind it was, and answers to questions
- * only that time ran out.
+ * Keeps the last reason of a failed connection: node-rdkafka's errors only name the kind, and failed questions only
+ * report a timeout.
  */
 export class FailureLog {
   #reason: string | undefined;
@@ -85,7 +85,7 @@ export class FailureLog {
       log(entry);
       if (entry.fac !== 'FAIL' && entry.severity > 3) return;
       const text = entry.message.replace(/^\[thrd:[^\]]*\]:\s*/, '').replace(/\s*\(after \d+ms in state .*$/, '');
-      // That all brokers are gone is what follows from the reason.
+      // The event of all brokers being down only follows from the reason.
       if (!/brokers are down/.test(text)) this.#reason = text;
     });
   }

@@ -23,7 +23,7 @@ interface FetchState {
 }
 
 /**
- * All changes of what is read (assign, pause, resume) are made between two calls of `consume`, when no message is under
+ * All changes of the assignment (assign, pause, resume) are made between two calls of `consume`, when no message is under
  * way: so every message belongs to the assignment of its time. Only giving partitions up happens at once.
  */
 export class RdkafkaConsumer implements Startable<StreamConsumer> {
@@ -116,7 +116,7 @@ export class RdkafkaConsumer implements Startable<StreamConsumer> {
       'fetch.max.bytes': 16 * 2 ** 20,
       'queued.max.messages.kbytes': 16 * 1024,
       'enable.partition.eof': false,
-      // Only so it says when a topic of the same name has taken a topic's place; it reads on there at the same offset.
+      // The only way to learn that a topic was replaced by one of the same name; it reads on there at the same offset.
       debug: 'topic',
       rebalance_cb: (error: RdError, partitions: TopicPartition[]) => this.#rebalance(error, partitions),
       offset_commit_cb: () => undefined,
@@ -156,7 +156,7 @@ export class RdkafkaConsumer implements Startable<StreamConsumer> {
       this.#change();
       try {
         const messages = await poll.next();
-        // One turn of the event loop: what librdkafka said before these messages came must be heard before them.
+        // One turn of the event loop: events that librdkafka raised before these messages must be handled before them.
         await new Promise((resolve) => setImmediate(resolve));
         this.#take(messages);
       } catch (error) {
@@ -221,7 +221,7 @@ export class RdkafkaConsumer implements Startable<StreamConsumer> {
     try {
       return this.#consumer.getWatermarkOffsets(topic, partition).highOffset;
     } catch {
-      // Not known before the first fetch of an assignment: at least what was read is there.
+      // Not known before the first fetch of an assignment; the book uses at least the offset that was read.
       return 0;
     }
   }
@@ -250,7 +250,7 @@ export class RdkafkaConsumer implements Startable<StreamConsumer> {
 
   /**
    * node-rdkafka drops an error that comes behind messages of the same call: so a partition that is silent is compared
-   * with the log from time to time. One that should not be silent is assigned anew.
+   * with the log from time to time. One that should not be silent is assigned again.
    */
   #watchSilence(): void {
     const nowMs = performance.now();
@@ -268,7 +268,7 @@ export class RdkafkaConsumer implements Startable<StreamConsumer> {
     this.#verifiedMs = performance.now();
     void this.#book.verify(partitions).then((isKnown) => {
       this.#isVerifying = false;
-      // What was lost must not be read any more; what was not is begun anew where it stands.
+      // Lost partitions must not be read any more; the others begin again at their offset.
       if (isKnown) this.#mustAssign = true;
     });
   }

@@ -30,7 +30,7 @@ export async function createRdkafkaDriver(options: KafkaOptions): Promise<Stream
   const why = whyNoRdkafka();
   if (why !== undefined) throw new VedetteError('VED_DRIVER_UNAVAILABLE', `The driver rdkafka: ${why}`);
   const module = loadRdkafka();
-  // A compression that cannot be had here is a mistake in the settings: said now, not at the first record.
+  // A compression that is not available here is a mistake in the settings: reported now, not at the first record.
   compressionCodec(module, options);
   const admin = new RdkafkaAdmin(module, options);
   return new KafkaDriver({

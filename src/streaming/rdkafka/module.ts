@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 
-/** What is used of node-rdkafka, an optional package: described here, so that a build does not need it. */
+/** The types of node-rdkafka that are used. It is an optional package: declared here, a build does not need it. */
 export interface RdkafkaModule {
   KafkaConsumer: new (global: object, topic: object) => RdConsumer;
   Producer: new (global: object, topic: object) => RdProducer;
@@ -109,7 +109,7 @@ export const RD = {
   topicExists: 36,
 } as const;
 
-/** Throws what Node says when the package is not installed or not compiled. */
+/** Throws Node's error when the package is not installed or not compiled. */
 export function loadRdkafka(): RdkafkaModule {
   return createRequire(import.meta.url)('node-rdkafka') as RdkafkaModule;
 }

@@ -23,7 +23,7 @@ export class MessagePoll {
 
   async next(): Promise<RdMessage[]> {
     const limit = this.#limit;
-    // A single message is answered when it comes; more of them only when there are so many or time is over.
+    // A single message is returned when it comes; more of them only when there are so many or time is over.
     this.#consumer.setDefaultConsumeTimeout(limit === 1 ? IDLE_MS : GATHER_MS);
     const started = performance.now();
     const messages = await new Promise<RdMessage[]>((resolve, reject) => {

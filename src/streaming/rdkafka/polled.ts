@@ -13,16 +13,16 @@ const REFUSALS = /ssl|certificate|sasl|authenticat/i;
 export interface PolledProducer {
   readonly producer: RdProducer;
   readonly failures: FailureLog;
-  /** Records without an answer: while there are any, answers are fetched every 2 ms. `wake` when it was 0. */
+  /** Records without a report: while there are any, reports are fetched every 2 ms. `wake` when it was 0. */
   outstanding: number;
   wake(): void;
-  /** Waits at most so long for what is queued. */
+  /** Waits at most so long for queued records. */
   close(flushMs: number): Promise<void>;
 }
 
 /**
  * A connected librdkafka producer whose callbacks are served. Rejects with VED_STREAM_UNAVAILABLE and the reason that
- * librdkafka gave last, because its own answer is only that time ran out.
+ * librdkafka gave last, because its own error is only a timeout.
  */
 export async function connectProducer(
   module: RdkafkaModule,
@@ -77,7 +77,7 @@ export async function connectProducer(
   return polled;
 }
 
-/** What librdkafka refuses at once is a setting, such as a certificate that is none. */
+/** librdkafka refuses only wrong settings at once, such as an invalid certificate. */
 function createProducer(module: RdkafkaModule, config: object, options: KafkaOptions): RdProducer {
   try {
     return new module.Producer(config, {});

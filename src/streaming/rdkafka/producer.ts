@@ -8,7 +8,7 @@ import { compressionCodec, connectionConfig } from './config.ts';
 import { RD, RD_EVENT, type RdError, type RdkafkaModule } from './module.ts';
 import { connectProducer, type PolledProducer } from './polled.ts';
 
-/** Whoever closes a producer has waited for what it sent. */
+/** The caller that closes a producer has waited for its sends. */
 const FLUSH_MS = 1_000;
 const MISSING: ReadonlySet<number> = new Set([RD.unknownTopic, RD.unknownPartition, RD.unknownTopicOrPartition]);
 
@@ -85,13 +85,13 @@ export class RdkafkaProducer implements Startable<StreamProducer> {
       'enable.idempotence': true,
       acks: 'all',
       'compression.codec': compressionCodec(this.#module, this.#options),
-      // The publisher has collected already: what comes here is to go at once.
+      // The publisher has collected already: records are sent at once.
       'linger.ms': 0,
       'queue.buffering.max.messages': 100_000,
       'queue.buffering.max.kbytes': 128 * 1024,
       'message.max.bytes': 1_000_000,
       'message.timeout.ms': this.#timeoutMs,
-      // What is with the broker does not time out before its request does.
+      // Records at the broker do not time out before their request does.
       'socket.timeout.ms': requestMs,
       'request.timeout.ms': requestMs,
       'topic.metadata.propagation.max.ms': 5_000,
@@ -103,7 +103,7 @@ export class RdkafkaProducer implements Startable<StreamProducer> {
       this.#settle(opaque as Pending, error ?? undefined);
     });
     polled.producer.on('event.error', (error) => {
-      // A fatal error ends this producer for good; what is under way is reported as failed, the next send gets a new one.
+      // A fatal error ends this producer for good; records under way are reported as failed, the next send gets a new one.
       if (RD_EVENT.fatal.test(error.message)) this.#discard(this.#current);
     });
     return polled;
@@ -153,8 +153,8 @@ export class RdkafkaProducer implements Startable<StreamProducer> {
   }
 
   /**
-   * An idempotent librdkafka waits without end for what a frozen broker may have written already. The caller has to know:
-   * it sends again, through a new producer, and readers drop what is there twice.
+   * An idempotent librdkafka waits without end for records that a frozen broker may have written already. The send fails
+   * instead: the caller sends again, through a new producer, and readers drop the repetition.
    */
   #expire(pending: Pending): void {
     if (!this.#pending.delete(pending)) return;
@@ -174,7 +174,7 @@ export class RdkafkaProducer implements Startable<StreamProducer> {
 
   async #end(polled: PolledProducer, flushMs: number): Promise<void> {
     await polled.close(flushMs);
-    // librdkafka gives no reports for what it throws away.
+    // librdkafka gives no reports for records that it purges.
     for (const pending of this.#pending) {
       if (pending.polled !== polled) continue;
       this.#pending.delete(pending);
