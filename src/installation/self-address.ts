@@ -57,8 +57,9 @@ export async function findLive(database: Database): Promise<SelfPlace | string> 
   const near = listening.sort((a, b) => Number(b.machine === hostname()) - Number(a.machine === hostname()));
   const place = near.map((each) => placeOf(each)).find((each) => each !== null);
   if (place) return place;
-  if (listening.length === 0) return 'no process with the role api runs';
-  return `the API listens on ${listening[0]!.address} of ${listening[0]!.machine} only, which cannot be reached from here`;
+  const [nearest] = near;
+  if (!nearest) return 'no process with the role api runs';
+  return `the API listens on ${nearest.address} of ${nearest.machine} only, which cannot be reached from here`;
 }
 
 export function listeningOn(address: string, port: number): Listening {
@@ -74,14 +75,18 @@ export function listeningOn(address: string, port: number): Listening {
 
 /** The address to use on this machine; null when it cannot be reached from here. */
 export function placeOf({ machine, address, port, outside }: Listening, here = hostname()): SelfPlace | null {
-  if (machine === here) return { address: isAll(address) ? LOOPBACK[address]! : address, port };
+  if (machine === here) return { address: LOOPBACK.get(address) ?? address, port };
   if (isLoopback(address)) return null;
   const [reachable = null] = isAll(address) ? outside : [address];
   return reachable === null ? null : { address: reachable, port };
 }
 
-const LOOPBACK: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
-const isAll = (address: string): boolean => Object.hasOwn(LOOPBACK, address);
+/** The loopback address of the same family as an address that means all interfaces. */
+const LOOPBACK: ReadonlyMap<string, string> = new Map([
+  ['0.0.0.0', '127.0.0.1'],
+  ['::', '::1'],
+]);
+const isAll = (address: string): boolean => LOOPBACK.has(address);
 
 function isListening(value: unknown): value is Listening {
   const { machine, address, port, outside } = (value ?? {}) as Partial<Listening>;

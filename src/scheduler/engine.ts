@@ -9,7 +9,7 @@ import { Limiter } from './checks/limiter.ts';
 import { Probes } from './checks/probes.ts';
 import { Ticker } from './clock/ticker.ts';
 import type { Timeline } from './clock/timeline.ts';
-import { PendingLines } from './publishing/pending-lines.ts';
+import { PendingMessages } from './publishing/pending-messages.ts';
 import type { Publisher } from './publishing/publisher.ts';
 import { MISSED_REASONS, type MissedReason, type Series } from './series.ts';
 
@@ -51,7 +51,7 @@ export class Engine {
   readonly #lateness: Lateness;
   readonly #byId: Array<Series | undefined> = [];
   readonly #freeIds: number[] = [];
-  readonly #pending: PendingLines;
+  readonly #pending: PendingMessages;
   readonly #missed = Object.fromEntries(MISSED_REASONS.map((reason) => [reason, 0])) as Record<MissedReason, number>;
   #checks = 0;
   #unsettled = 0;
@@ -69,7 +69,7 @@ export class Engine {
       perHost: concurrencyPerHost,
       onGranted: (series) => this.#granted(series),
     });
-    this.#pending = new PendingLines({ timeline, publisher: options.publisher, location: options.location });
+    this.#pending = new PendingMessages({ timeline, publisher: options.publisher, location: options.location });
   }
 
   /** A number for the timer of a new series. */

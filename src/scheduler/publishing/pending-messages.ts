@@ -3,19 +3,19 @@ import type { Timeline } from '../clock/timeline.ts';
 import type { MissedSlots, Series } from '../series.ts';
 import type { Publisher } from './publisher.ts';
 
-export interface PendingLinesOptions {
+export interface PendingMessagesOptions {
   timeline: Pick<Timeline, 'now'>;
   publisher: Pick<Publisher, 'publish' | 'onRoom'>;
   location: string;
 }
 
 /** Publishes missed slots and fences; those for which the publisher has no room wait in the series. */
-export class PendingLines {
-  readonly #options: PendingLinesOptions;
-  /** Series with lines that the publisher had no room for. */
+export class PendingMessages {
+  readonly #options: PendingMessagesOptions;
+  /** Series with messages that the publisher had no room for. */
   readonly #unpublished = new Set<Series>();
 
-  constructor(options: PendingLinesOptions) {
+  constructor(options: PendingMessagesOptions) {
     this.#options = options;
     options.publisher.onRoom(() => this.#publishAll());
   }
