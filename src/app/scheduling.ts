@@ -1,5 +1,6 @@
 import { createPublisher } from '../scheduler/publishing/publisher.ts';
 import { createScheduler } from '../scheduler/scheduler.ts';
+import { publisherOptions } from './publisher.ts';
 import type { Scheduling, Services } from './services.ts';
 
 const PUBLISHER_GRACE_MS = 1_000;
@@ -7,18 +8,7 @@ const PUBLISHER_GRACE_MS = 1_000;
 /** The role `scheduler`: checks are made, once it is started, and their results published to the stream. */
 export function createScheduling(services: Services): Scheduling {
   const { settings, logger, clock, database, driver, partitionsOf, jobs, instanceId } = services;
-  const publisher = createPublisher({
-    driver,
-    clock,
-    logger,
-    partitionsOf,
-    format: settings.stream.format,
-    lingerMs: settings.publisher.lingerMs,
-    maxBlockBytes: settings.publisher.blockSizeBytes,
-    maxQueueBytes: settings.publisher.queueSizeBytes,
-    successTopic: settings.topics.success,
-    failuresTopic: settings.topics.failures,
-  });
+  const publisher = createPublisher({ ...publisherOptions(settings, { driver, logger, partitionsOf }), clock });
   const scheduler = createScheduler({
     clock,
     logger,

@@ -109,8 +109,10 @@ async function checkAll(cli: Cli, rules: JobRules, jobs: readonly Job[], concurr
 
 /** Has the results counted by the processors of the settings' database, whichever they are and whenever they run. */
 async function publish(cli: Cli, settings: Settings, checked: readonly Checked[]): Promise<void> {
-  const [{ publishOnce }, { openStream }] = await Promise.all([
-    import('../app/once-results.ts'),
+  const [{ publishOnce }, { publisherOptions }, { routeTopics }, { openStream }] = await Promise.all([
+    import('../scheduler/once-results.ts'),
+    import('../app/publisher.ts'),
+    import('../app/topics.ts'),
     import('./stream.ts'),
   ]);
   const results = checked.map(({ job, result: { startedAt, ...result } }) => ({
@@ -123,13 +125,13 @@ async function publish(cli: Cli, settings: Settings, checked: readonly Checked[]
     const lifecycle = new Lifecycle();
     try {
       const driver = await openStream(settings, database, lifecycle);
+      const logger = cliLogger(settings);
+      const partitionsOf = routeTopics(settings, { database, driver, logger });
       await publishOnce(
         {
-          settings,
           database,
-          driver,
-          logger: cliLogger(settings),
           clock: systemClock,
+          publisher: publisherOptions(settings, { driver, logger, partitionsOf }),
           owner: `once-${randomUUID()}`,
           signal: cli.signal,
         },

@@ -1,15 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
-import type { Logger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
 import { SHARDS, shardOf } from '../jobs/shard.ts';
 import type { CheckResult } from '../messages/check-result.ts';
 import type { Database } from '../postgres/database.ts';
-import { createPublisher } from '../scheduler/publishing/publisher.ts';
-import { type AcquiredLease, createLeaseStore, type LeaseStore } from '../scheduler/tables/leases.ts';
-import type { Settings } from '../settings.ts';
-import type { StreamDriver } from '../streaming/driver.ts';
-import { routeTopics } from './topics.ts';
+import { createPublisher, type PublisherOptions } from './publishing/publisher.ts';
+import { type AcquiredLease, createLeaseStore, type LeaseStore } from './tables/leases.ts';
 
 /**
  * Checks that were asked for, not due, have series of their own, of a location that no scheduler has and no span is
@@ -23,11 +19,9 @@ export interface OnceResult extends Omit<CheckResult, 'location' | 'epoch' | 'sl
 }
 
 export interface OnceResultsOptions {
-  settings: Settings;
   database: Database;
-  driver: StreamDriver;
-  logger: Logger;
   clock: Clock;
+  publisher: Omit<PublisherOptions, 'clock'>;
   /** Unique per run. */
   owner: string;
   signal: AbortSignal;
@@ -95,21 +89,10 @@ function place({ topic, ...result }: OnceResult, held: Held, aheadMs: number): {
 }
 
 async function publish(
-  { settings, database, driver, logger, clock, signal }: OnceResultsOptions,
+  { publisher: options, clock, signal }: OnceResultsOptions,
   results: ReadonlyArray<{ topic: string; result: CheckResult }>,
 ): Promise<void> {
-  const publisher = createPublisher({
-    driver,
-    clock,
-    logger,
-    partitionsOf: routeTopics(settings, { database, driver, logger }),
-    format: settings.stream.format,
-    lingerMs: settings.publisher.lingerMs,
-    maxBlockBytes: settings.publisher.blockSizeBytes,
-    maxQueueBytes: settings.publisher.queueSizeBytes,
-    successTopic: settings.topics.success,
-    failuresTopic: settings.topics.failures,
-  });
+  const publisher = createPublisher({ ...options, clock });
   const limit = AbortSignal.any([signal, AbortSignal.timeout(PUBLISH_MS)]);
   try {
     for (const { topic, result } of results) {
