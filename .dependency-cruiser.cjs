@@ -35,6 +35,19 @@ module.exports = {
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     ...roomRules,
+    {
+      name: 'the-page-knows-contracts-of-the-api',
+      severity: 'error',
+      from: { path: '^src/web/' },
+      to: { path: '^src/api/', pathNot: '^src/api/(ports\\.ts|http/)' },
+    },
+    {
+      name: 'the-read-model-has-one-door',
+      comment: 'Who may read which numbers is decided in one place.',
+      severity: 'error',
+      from: { path: '^src/(api|web|app|cli)/' },
+      to: { path: '^src/stats/(?!index\\.ts)' },
+    },
     ...packageRules,
     {
       name: 'src-never-imports-tests',

@@ -9,6 +9,8 @@ const STAMP = 'dist/.build.json';
 const CONFIG = ['tsconfig.json', 'package-lock.json'];
 /** Packages of so many small files that loading them one by one takes longer than anything else at a start. */
 const BUNDLED = ['typebox'];
+/** Files that a page loads are served as they are. */
+const ASSETS = /^src\/.*\/browser\/[^/]+\.(js|css|svg)$/;
 /** A process that runs may still load parts of the build that it was started from. */
 const KEPT_MS = 24 * 3_600_000;
 
@@ -44,7 +46,7 @@ export async function build(folder = root) {
     if (touched) refreshStamp(folder, files);
     return 0;
   }
-  const outputs = await bundle(folder);
+  const outputs = [...(await bundle(folder)), ...copyAssets(folder, Object.keys(files))];
   // Without a stamp a build that is cut off here is repeated, not believed.
   rmSync(path.join(folder, STAMP), { force: true });
   for (const { path: file, contents } of outputs) write(file, contents);
@@ -84,6 +86,16 @@ async function bundle(folder) {
     const { file, line, column } = first.location ?? { file: 'src', line: 0, column: 0 };
     throw new Error(`${file}:${line}:${column + 1}: ${first.text}`, { cause: error });
   }
+}
+
+/** All in the folder of the bundles, as a file beside them. */
+function copyAssets(folder, files) {
+  return files
+    .filter((name) => ASSETS.test(name))
+    .map((name) => ({
+      path: path.join(folder, 'dist', path.basename(name)),
+      contents: readFileSync(path.join(folder, name)),
+    }));
 }
 
 /** Removes from dist what is neither of this build nor of one that a process may still run. */

@@ -3,7 +3,7 @@
 import { join, relative, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs, styleText } from 'node:util';
-import { onInterrupt } from '../../src/cli/interrupt.ts';
+import { onInterrupt } from '../../src/cli/terminal/interrupt.ts';
 import { Lifecycle } from '../../src/core/lifecycle.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { startEmbeddedPostgres } from '../../src/postgres/embedded/server.ts';

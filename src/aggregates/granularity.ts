@@ -2,6 +2,7 @@ const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
+const WEEK_MS = 7 * DAY_MS;
 const NAMED = new Map([
   ['minute', MINUTE_MS],
   ['hour', HOUR_MS],
@@ -13,7 +14,11 @@ const UNITS: ReadonlyArray<[string, number]> = [
   ['m', MINUTE_MS],
   ['s', SECOND_MS],
 ];
-const MAX_MS = 366 * DAY_MS;
+/** Weeks are understood, but written in days. */
+const READ_NAMES = new Map([...NAMED, ['week', WEEK_MS]]);
+const READ_UNITS = new Map([...UNITS, ['w', WEEK_MS]]);
+const MAX_KEPT_MS = 366 * DAY_MS;
+const MAX_READ_MS = 3_660 * DAY_MS;
 
 /** The length of the buckets of a metric. Buckets begin at whole multiples of it since the epoch, UTC. */
 export interface Granularity {
@@ -22,17 +27,22 @@ export interface Granularity {
   durationMs: number;
 }
 
-/** Reads `minute`, `hour`, `day` or a duration such as `30s`, `5m`, `12h`, `7d`. Throws RangeError for anything else. */
-export function parseGranularity(text: string): Granularity {
-  const match = /^([1-9]\d{0,8})([smhd])$/.exec(text);
-  const unit = UNITS.find(([name]) => name === match?.[2]);
-  const durationMs = unit && match ? Number(match[1]) * unit[1] : NAMED.get(text);
-  if (durationMs === undefined || durationMs > MAX_MS) {
-    throw new RangeError(
-      `granularity: given ${JSON.stringify(text)}, accepted: minute, hour, day or a duration such as 30s, 5m, 12h, 7d`,
-    );
-  }
+/** Reads `minute`, `hour`, `day`, `week` or a duration such as `30s`, `5m`, `12h`, `7d`, `1w`; null for anything else. */
+export function readGranularity(text: string): Granularity | null {
+  const match = /^([1-9]\d{0,8})([smhdw])$/.exec(text);
+  const unitMs = READ_UNITS.get(match?.[2] ?? '');
+  const durationMs = match && unitMs !== undefined ? Number(match[1]) * unitMs : READ_NAMES.get(text);
+  if (durationMs === undefined || durationMs > MAX_READ_MS) return null;
   return { name: granularityName(durationMs), durationMs };
+}
+
+/** The granularity of stored rows, 366 days at most. Throws RangeError for any other text. */
+export function parseGranularity(text: string): Granularity {
+  const granularity = readGranularity(text);
+  if (granularity && granularity.durationMs <= MAX_KEPT_MS) return granularity;
+  throw new RangeError(
+    `granularity: given ${JSON.stringify(text)}, accepted: minute, hour, day or a duration such as 30s, 5m, 12h, 7d`,
+  );
 }
 
 export function granularityName(durationMs: number): string {

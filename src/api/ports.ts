@@ -5,10 +5,11 @@ import type { JobRules } from '../jobs/rules.ts';
 import type { JobStore } from '../jobs/store.ts';
 import type { LagStatus } from '../lag/lag-watch.ts';
 import type { ProbeResult } from '../monitors/monitor.ts';
-import type { Database } from '../postgres/database.ts';
-import type { CronSlotCounter } from '../stats/index.ts';
+import type { LiveInstance, ReadModel } from '../stats/index.ts';
 
-/** Everything the API needs from the rest of Vedette. app.ts wires it; tests wire what they want to see. */
+export type { InstanceStats, LiveInstance } from '../stats/index.ts';
+
+/** Everything the API needs from the rest of Vedette. app/ wires it; tests wire their own. */
 export interface ApiDependencies {
   /** Of this process, as in the table of instances. */
   instanceId: string;
@@ -16,7 +17,8 @@ export interface ApiDependencies {
   logger: Logger;
   clock: Clock;
   options: ApiOptions;
-  database: Database;
+  /** The one way to numbers: handlers never see the database itself. */
+  readModel: ReadModel;
   databaseAdmin: DatabaseAdmin;
   jobStore: JobStore;
   jobRules: Pick<JobRules, 'schema' | 'facts' | 'validate' | 'toDefinition' | 'redact' | 'restoreSecrets'>;
@@ -26,13 +28,12 @@ export interface ApiDependencies {
   processor: ProcessorPort | null;
   roles: readonly string[];
   stream: StreamInfo;
-  /** Instances that gave a sign of life lately, this one included. May reject when the database is away. */
+  /** Live instances, this one included. May reject when the database is away. */
   liveInstances(): Promise<LiveInstance[]>;
   /** Results that all processes have brought into the stream, those that are gone included. Never rejects. */
   produced(): Promise<number>;
   lag: LagPort;
   readiness: readonly ReadinessCheck[];
-  cronSlots: CronSlotCounter;
   /** Granularities that are kept, finest first: `minute`, `hour`, `day`, ... */
   granularities: readonly string[];
 }
@@ -43,14 +44,14 @@ export interface ApiOptions {
   /** Names besides localhost and loopback addresses that a Host header may carry then. */
   allowedHosts: readonly string[];
   auth: AuthOptions;
-  /** Answer nothing but probes and /metrics: the process does not have the role `api`. */
+  /** Only probes and /metrics: the process does not have the role `api`. */
   probesOnly?: boolean;
   /** Requests a minute and client; 0 turns the limit off. */
   rateLimitPerMinute: number;
   bodyLimitBytes: number;
-  /** A request that has not arrived whole by then is ended. */
+  /** Limit of the arrival of a whole request. */
   requestTimeoutMs: number;
-  /** Checks by hand under way at once; further ones are answered 503. */
+  /** Checks by hand under way at once; further ones are refused with 503. */
   maxConcurrentChecks?: number;
   /** Whether /metrics has counters per job, and for how many series at most. */
   perJobMetrics?: boolean;
@@ -80,7 +81,7 @@ export interface CheckReport extends ProbeResult {
 
 export interface SchedulerPort {
   stats(): SchedulerStats;
-  /** ms since the epoch; null when the job is not in this scheduler's hands. */
+  /** ms since the epoch; null when this scheduler does not own the job. */
   nextSlot(jobId: number): number | null;
 }
 
@@ -100,7 +101,7 @@ export interface SchedulerStats {
   latenessMs: { p50: number; p99: number; max: number };
   /** How far this machine's clock is ahead of the database's; null when that is not known. */
   clockAheadMs: number | null;
-  /** What is wrong with the clock, for people; null when nothing is. */
+  /** A fault of the clock, for people; null when there is none. */
   clockProblem: string | null;
 }
 
@@ -114,7 +115,7 @@ export interface ProcessorStats {
   duplicates: number;
   fenced: number;
   deadLetters: number;
-  /** The same, by why. */
+  /** Dead letters by kind. */
   refused: Readonly<Record<string, number>>;
   flushes: number;
   /** Time spent in flushes since the start. */
@@ -122,11 +123,11 @@ export interface ProcessorStats {
   lastFlushSeconds: number;
 }
 
-/** Whether what is in the stream is counted: what the stream and PostgreSQL say, never a processor. */
+/** Whether the stream is counted, by the stream's ends and the counted offsets in PostgreSQL. */
 export interface LagPort {
   /** As last seen. */
   status(): LagStatus;
-  /** As it is now, or as last seen when asking takes long. Never rejects. */
+  /** As it is now, or as last seen when reading takes long. Never rejects. */
   read(): Promise<LagStatus>;
 }
 
@@ -136,37 +137,16 @@ export interface StreamInfo {
   topic: string;
 }
 
-export interface LiveInstance {
-  instanceId: string;
-  roles: readonly string[];
-  location: string;
-  version: string;
-  startedAt: Date;
-  seenAt: Date;
-  stats: InstanceStats;
-}
-
-/** What an instance says of itself with each heartbeat; a role that it does not have is absent. */
-export interface InstanceStats {
-  runningJobs?: number;
-  /** What is wrong with the clock of a scheduler; absent when nothing is. */
-  clockProblem?: string;
-  produced?: number;
-  consumed?: number;
-  /** What a processor knows of partitions that it cannot count. */
-  countingProblems?: ReadonlyArray<{ topic?: string; partition?: number; reason: string }>;
-}
-
 export interface ReadinessCheck {
   /** `database`, `stream`, `scheduler`, ... */
   name: string;
-  /** Answers null when the dependency is ready, otherwise why not. Rejections are reasons too. */
+  /** Resolves to null when the dependency is ready, otherwise to the reason. Rejections are reasons too. */
   check(): Promise<string | null>;
 }
 
 export interface DatabaseAdmin {
-  /** Brings the tables to the newest version; answers the migrations applied now, by name. */
+  /** Brings the tables to the newest version; returns the migrations applied now, by name. */
   migrate(): Promise<string[]>;
-  /** Drops everything of Vedette's and recreates it; answers as `migrate`. */
+  /** Drops everything of Vedette's and recreates it; returns the same as `migrate`. */
   reset(): Promise<string[]>;
 }

@@ -2,7 +2,7 @@ import { type TSchema, Type } from 'typebox';
 import { TIME_FORMS, TIME_PATTERN } from '../core/instant.ts';
 import { ERRORS, type ErrorCode, VedetteError } from '../errors.ts';
 import { OUTCOMES, REASONS } from '../messages/check-result.ts';
-import { toErrorBody } from './http-error.ts';
+import { toErrorBody } from './http/response-error.ts';
 
 /** A schema shared by name; in the OpenAPI document it is a component. */
 export const ref = <T extends TSchema>(schema: T): TSchema =>

@@ -1,4 +1,3 @@
-import accepts from '@fastify/accepts';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
@@ -10,25 +9,31 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import { maskAddress } from '../core/masking.ts';
-import { addDashboardRoutes } from '../web/routes.ts';
-import { answerClientError, handleError, KnownPaths, refuseUnknown } from './error-handler.ts';
-import { HttpError } from './http-error.ts';
-import { acceptJsonOnly } from './json-body.ts';
+import { ACCEPT_CONSTRAINT } from './http/accept.ts';
+import { answerClientError, handleError, KnownPaths, refuseUnknown } from './http/error-handler.ts';
+import { acceptJsonOnly } from './http/json-body.ts';
+import { ResponseError } from './http/response-error.ts';
+import { createBrowserGuard, createKeyGuard } from './http/security.ts';
+import { installStopping } from './http/stopping.ts';
+import { createRequestValidator } from './http/validation.ts';
 import { installOpenApi } from './openapi.ts';
 import type { ApiDependencies } from './ports.ts';
 import { addProbeRoutes, addRoutes } from './routes/index.ts';
 import { ErrorSchema } from './schemas.ts';
-import { createBrowserGuard, createKeyGuard } from './security.ts';
-import { installStopping } from './stopping.ts';
-import { createRequestValidator } from './validation.ts';
 
 const MAX_HEADER_BYTES = 16_384;
 
+/** Adds further routes, such as the page's, to a server with the role `api`. */
+export type AddRoutes = (app: FastifyInstance) => void;
+
 /**
- * Builds the API with all its routes, or the probes alone; the caller listens and closes. Nothing is opened here but what `close` of the
- * answer closes again.
+ * Builds the API with all its routes and `further` ones, or the probes alone; the caller listens and closes. The `close` of
+ * the result closes everything that is opened here.
  */
-export async function createServer(dependencies: ApiDependencies): Promise<FastifyInstance> {
+export async function createServer(
+  dependencies: ApiDependencies,
+  further: readonly AddRoutes[] = [],
+): Promise<FastifyInstance> {
   const { options, logger } = dependencies;
   const requestTimeout = options.requestTimeoutMs;
   const app = Fastify({
@@ -54,28 +59,32 @@ export async function createServer(dependencies: ApiDependencies): Promise<Fasti
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  app.addConstraintStrategy(ACCEPT_CONSTRAINT);
   app.setValidatorCompiler(createRequestValidator(app as unknown as FastifyInstance));
   // Answers are built by hand from known fields; tests compare them with the document.
   app.setSerializerCompiler(() => JSON.stringify);
   acceptJsonOnly(app as unknown as FastifyInstance);
-  await install(app as unknown as FastifyInstance, dependencies);
+  await install(app as unknown as FastifyInstance, dependencies, further);
   await app.ready();
   return app as unknown as FastifyInstance;
 }
 
-async function install(app: FastifyInstance, dependencies: ApiDependencies): Promise<void> {
+async function install(
+  app: FastifyInstance,
+  dependencies: ApiDependencies,
+  further: readonly AddRoutes[],
+): Promise<void> {
   const { options } = dependencies;
   const paths = new KnownPaths();
   app.addHook('onRoute', (route) => paths.add(route.url, route.method));
   app.setErrorHandler(handleError);
   await installHelmet(app);
-  await app.register(accepts);
   installStopping(app, dependencies.clock);
   const checkBrowser = createBrowserGuard(options);
   const checkKey = createKeyGuard(options.auth);
   app.addHook('onRequest', (request, _reply, done) => attempt(() => checkBrowser(request), done));
   await installRateLimit(app, options.rateLimitPerMinute);
-  // Before any body is read: a path without such a method is told so whatever was sent along.
+  // Before any body is read: a wrong method is refused regardless of the body.
   app.addHook('onRequest', (request, reply, done) => {
     if (!request.is404) return attempt(() => checkKey(request), done);
     attempt(
@@ -90,7 +99,7 @@ async function install(app: FastifyInstance, dependencies: ApiDependencies): Pro
   if (options.probesOnly) return addProbeRoutes(app, dependencies);
   await installOpenApi(app, dependencies.version);
   addRoutes(app, dependencies);
-  addDashboardRoutes(app);
+  for (const add of further) add(app);
 }
 
 /** Runs a check of a hook; every request passes several, so none of them makes a promise. */
@@ -119,7 +128,7 @@ function installHelmet(app: FastifyInstance) {
         frameAncestors: ["'none'"],
       },
     },
-    // Vedette speaks plain HTTP; whoever puts TLS in front of it decides about this there.
+    // Vedette speaks plain HTTP; a proxy that terminates TLS in front of it decides about this.
     strictTransportSecurity: false,
     crossOriginOpenerPolicy: false,
     originAgentCluster: false,
@@ -147,9 +156,13 @@ async function installRateLimit(app: FastifyInstance, perMinute: number): Promis
       'ratelimit-reset': ttlInSeconds,
     });
     if (!taken.isExceeded) return;
-    throw new HttpError('VED_RATE_LIMITED', `Too many requests: at most ${max} a minute; again in ${ttlInSeconds} s`, {
-      headers: { 'retry-after': String(ttlInSeconds) },
-    });
+    throw new ResponseError(
+      'VED_RATE_LIMITED',
+      `Too many requests: at most ${max} a minute; again in ${ttlInSeconds} s`,
+      {
+        headers: { 'retry-after': String(ttlInSeconds) },
+      },
+    );
   });
 }
 

@@ -10,7 +10,9 @@ import { migrate } from '../postgres/migrate.ts';
 import type { Processor } from '../processor/processor.ts';
 import { createCheckRunner } from '../scheduler/checks/check-by-hand.ts';
 import { countCronSlots } from '../scheduler/slots.ts';
+import { createReadModel } from '../stats/index.ts';
 import type { TopicFollower } from '../streaming/topic-follower.ts';
+import { addPageRoutes } from '../web/routes.ts';
 import type { Roles, Scheduling, Services } from './services.ts';
 
 export interface Api {
@@ -21,7 +23,8 @@ export interface Api {
 /** Begins to build the server of the role `api`, or without it that of the probes alone. */
 export function createApi(services: Services, roles: Roles): Api {
   const { host, port } = services.settings.server;
-  const building = createServer(apiDependencies(services, roles));
+  const dependencies = apiDependencies(services, roles);
+  const building = createServer(dependencies, [(app) => addPageRoutes(app, dependencies)]);
   building.catch(() => undefined); // Thrown by listen().
   services.lifecycle.defer(async () => (await building.catch(() => null))?.close());
   return {
@@ -56,7 +59,7 @@ function apiDependencies(services: Services, roles: Roles): ApiDependencies {
       trustProxy: server.trustProxy,
       allowedHosts: server.allowedHosts,
     },
-    database,
+    readModel: createReadModel({ database, cronSlots: countCronSlots }),
     databaseAdmin: {
       migrate: () => migrate(database, { logger }),
       async reset() {
@@ -86,7 +89,6 @@ function apiDependencies(services: Services, roles: Roles): ApiDependencies {
       publisher: roles.scheduling?.publisher ?? null,
       processor: roles.processing && (() => roles.processing?.consumer?.stats() ?? null),
     }),
-    cronSlots: countCronSlots,
     granularities: settings.metrics.map(({ granularity }) => granularity),
   };
 }

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { counted } from '../core/plural.ts';
 import { settingsPage, showSettings } from '../settings.ts';
 import { type Cli, examples, resolveFor } from './context.ts';
-import { formatTable } from './output.ts';
+import { formatTable } from './terminal/table.ts';
 
 export function configCommand(cli: Cli): Command {
   const config = new Command('config').description('check and show the settings');
@@ -19,7 +19,7 @@ export function configCommand(cli: Cli): Command {
     )
     .action(async (_options, command: Command) => {
       const { settings, given } = resolveFor(cli, command);
-      const { loadJobRules, loadJobFile } = await import('./job-rules.ts');
+      const { loadJobRules, loadJobFile } = await import('./jobs/rules.ts');
       const jobs = await loadJobFile(settings, await loadJobRules(settings));
       cli.stdout.line(`${counted(given.size, 'setting')} given, ${allRight(given.size)}`);
       cli.stdout.line(jobs ? `${counted(jobs.length, 'job')}, ${allRight(jobs.length)}` : 'no job file');

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { VedetteError } from '../errors.ts';
 import { type LoadOptions, type ResolvedSettings, resolveSettings, type Settings, settingMeta } from '../settings.ts';
-import type { Output } from './output.ts';
+import type { Output } from './terminal/output.ts';
 
 /** What a command has to work with. */
 export interface Cli {

@@ -7,7 +7,7 @@ import type { Finding, Severity } from '../doctor/index.ts';
 import { examineSettings } from '../settings.ts';
 import { type Cli, EXIT, examples, loadOptionsFor, settingOption } from './context.ts';
 import { withGivenOptions } from './hints.ts';
-import { loadJobFile, loadJobRules } from './job-rules.ts';
+import { loadJobFile, loadJobRules } from './jobs/rules.ts';
 
 /** What hangs must not keep the answer back. */
 const CLOSE_MS = 2_000;

@@ -5,9 +5,10 @@ import type { Workload } from '../plan/index.ts';
 import { parseBytes } from '../settings/leaf.ts';
 import type { Settings } from '../settings.ts';
 import { type Cli, examples, settingsFor } from './context.ts';
-import { loadJobFile, loadJobRules } from './job-rules.ts';
-import { formatTable, type Output } from './output.ts';
-import { parseCount, parseName } from './parse.ts';
+import { loadJobFile, loadJobRules } from './jobs/rules.ts';
+import { parseCount, parseName } from './options/parse.ts';
+import type { Output } from './terminal/output.ts';
+import { formatTable } from './terminal/table.ts';
 
 interface PlanOptions {
   jobs?: number;

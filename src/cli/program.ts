@@ -1,22 +1,22 @@
 import { Command, CommanderError, Option } from 'commander';
-import { checkCommand } from './check.ts';
+import { checkCommand } from './checks/check.ts';
+import { onceCommand } from './checks/once.ts';
 import { configCommand } from './config.ts';
 import { type Cli, EXIT, examples, settingOption } from './context.ts';
 import { dbCommand } from './db.ts';
 import { doctorCommand } from './doctor.ts';
 import { describeFault } from './fault.ts';
 import { withGivenOptions } from './hints.ts';
-import { onInterrupt } from './interrupt.ts';
-import { jobsCommand } from './jobs.ts';
-import { onceCommand } from './once.ts';
-import { createOutput, type OutputStream } from './output.ts';
+import { jobsCommand } from './jobs/command.ts';
+import { seriesCommand } from './numbers/series.ts';
+import { statsCommand } from './numbers/stats.ts';
 import { planCommand } from './plan.ts';
-import { replayCommand } from './replay.ts';
-import { seriesCommand } from './series.ts';
 import { processCommand, serveCommand } from './serve.ts';
-import { statsCommand } from './stats.ts';
-import { tailCommand } from './tail.ts';
-import { verifyCommand } from './verify.ts';
+import { replayCommand } from './stream/replay.ts';
+import { tailCommand } from './stream/tail.ts';
+import { verifyCommand } from './stream/verify.ts';
+import { onInterrupt } from './terminal/interrupt.ts';
+import { createOutput, type OutputStream } from './terminal/output.ts';
 import { version } from './version.ts';
 
 const COMMANDS: ReadonlyArray<(cli: Cli) => Command> = [

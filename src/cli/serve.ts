@@ -5,7 +5,7 @@ import { VedetteError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
 import { type Cli, examples, settingOption, settingsFor } from './context.ts';
 import { withGivenOptions } from './hints.ts';
-import { addJobSourceOptions } from './job-source-options.ts';
+import { addJobSourceOptions } from './options/job-source.ts';
 import { version } from './version.ts';
 
 /** What `--mode` says, as roles. */

@@ -42,6 +42,9 @@ function offsetMs(zone = 'Z'): number {
   return (zone.startsWith('-') ? -1 : 1) * (hours * 60 + minutes) * 60_000;
 }
 
+/** As programs write it, `2026-11-21T08:30:05.000Z`; null stays null. */
+export const toIso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
+
 function within(ms: number): number | null {
   return ms >= 0 && ms <= MAX_TIME_MS ? ms : null;
 }

@@ -1,34 +1,73 @@
-/** Granularities and buckets: UTC intervals that metrics are kept and shown by. */
+import { bucketStart, readGranularity } from '../aggregates/granularity.ts';
+import { VedetteError } from '../errors.ts';
+import type { TimeRange } from './time-range.ts';
 
-const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
-const NAMED: Readonly<Record<string, number>> = { minute: UNIT_MS.m, hour: UNIT_MS.h, day: UNIT_MS.d, week: UNIT_MS.w };
-
+const WEEK_MS = 7 * 86_400_000;
 /** The epoch began on a Thursday; weeks begin on Monday. */
-const WEEK_OFFSET_MS = 4 * UNIT_MS.d;
+const WEEK_OFFSET_MS = 4 * 86_400_000;
 
-/** `minute`, `hour`, `day`, `week` or a duration such as `30s`, `5m`, `6h`: its length in ms, or null when it is neither. */
-export function parseGranularity(text: string): number | null {
-  const named = Object.hasOwn(NAMED, text) ? NAMED[text] : undefined;
-  if (named !== undefined) return named;
-  const match = /^([1-9]\d{0,6})([smhdw])$/.exec(text);
-  if (!match) return null;
-  const lengthMs = Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
-  return lengthMs <= 3_660 * UNIT_MS.d ? lengthMs : null;
+/** The granularity of stored rows, by the name they have in the database. */
+export interface KeptGranularity {
+  name: string;
+  durationMs: number;
+}
+
+/** Finds `wanted` among the granularities that are kept, however it is written (`60m` is `hour`); null when it is not kept. */
+export function keptGranularity(wanted: string, kept: readonly string[]): KeptGranularity | null {
+  const granularity = readGranularity(wanted);
+  const isKept = kept.some((name) => readGranularity(name)?.durationMs === granularity?.durationMs);
+  return isKept ? granularity : null;
+}
+
+/** How far back rows of a granularity reach, in ms; null: without limit. */
+export type Retention = Readonly<Record<string, number | null>>;
+
+/** The finest kept granularity whose rows still reach back to the start of the range, else the coarsest. */
+export function finestGranularity(
+  { fromMs }: Pick<TimeRange, 'fromMs'>,
+  kept: readonly string[],
+  { retention, nowMs }: { retention: Retention; nowMs: number },
+): KeptGranularity {
+  const known = kept
+    .map(readGranularity)
+    .filter((granularity) => granularity !== null)
+    .toSorted((a, b) => a.durationMs - b.durationMs);
+  const standard = known.filter(({ name }) => Object.hasOwn(retention, name));
+  const reaches = (name: string) => {
+    const lengthMs = retention[name];
+    return lengthMs === null || (lengthMs !== undefined && nowMs - fromMs <= lengthMs);
+  };
+  const chosen = standard.find(({ name }) => reaches(name)) ?? standard.at(-1) ?? known[0];
+  if (!chosen) throw new VedetteError('VED_SETTINGS_INVALID', 'metrics: nothing is counted');
+  return chosen;
+}
+
+/** Buckets of equal length that begin at `offsetMs` + n * `lengthMs`. */
+export interface Grid {
+  lengthMs: number;
+  offsetMs: number;
 }
 
 /**
- * Where the grid of a bucket begins: weeks on a Monday if the rows allow it, everything else on multiples of its length
+ * The grid of buckets of a length: weeks begin on a Monday if the rows allow it, everything else on multiples of its length
  * since the epoch, as the rows themselves.
  */
-export function bucketOffset(lengthMs: number, granularityMs = lengthMs): number {
-  return lengthMs % UNIT_MS.w === 0 && WEEK_OFFSET_MS % granularityMs === 0 ? WEEK_OFFSET_MS : 0;
+export function gridOf(lengthMs: number, granularityMs = lengthMs): Grid {
+  const isWeeks = lengthMs % WEEK_MS === 0 && WEEK_OFFSET_MS % granularityMs === 0;
+  return { lengthMs, offsetMs: isWeeks ? WEEK_OFFSET_MS : 0 };
 }
 
-export function bucketStart(atMs: number, lengthMs: number, offsetMs = 0): number {
-  return Math.floor((atMs - offsetMs) / lengthMs) * lengthMs + offsetMs;
+/** The last bound of a grid at or before `atMs`. */
+export function gridStart(atMs: number, { lengthMs, offsetMs }: Grid): number {
+  return bucketStart(atMs - offsetMs, lengthMs) + offsetMs;
 }
 
-/** The first bound of a bucket at or after `atMs`. */
-export function bucketEnd(atMs: number, lengthMs: number, offsetMs = 0): number {
-  return bucketStart(atMs + lengthMs - 1, lengthMs, offsetMs);
+/** The first bound of a grid at or after `atMs`. */
+export function gridEnd(atMs: number, grid: Grid): number {
+  return gridStart(atMs + grid.lengthMs - 1, grid);
+}
+
+/** The range, widened to whole buckets. */
+export function widen({ fromMs, toMs }: TimeRange, grid: Grid): TimeRange {
+  return { fromMs: gridStart(fromMs, grid), toMs: gridEnd(toMs, grid) };
 }

@@ -1,6 +1,6 @@
 import { plainLines } from '../core/plain-text.ts';
 
-/** A piece of markup. Only `html` makes it, and `html` escapes whatever is put into it, so that no text becomes markup. */
+/** A piece of markup. Only `html` makes it, and `html` escapes every text, so that no text becomes markup. */
 export class Html {
   readonly text: string;
 

@@ -1,10 +1,17 @@
-import { toIso } from '../api/job-view.ts';
+import { toIso } from '../core/instant.ts';
 import type { StoredJob } from '../jobs/definition.ts';
-import { type JobState, type OverviewBucket, sumTallies, uptimeOf } from '../stats/index.ts';
-import { formatAgo, formatDuration, formatSeconds, formatShare } from './format.ts';
+import {
+  formatAgo,
+  formatElapsed,
+  formatSeconds,
+  formatShare,
+  type JobOverview,
+  type JobState,
+  toSeconds,
+} from '../stats/index.ts';
 import { type Html, html } from './html.ts';
 import type { DashboardQuery } from './render.ts';
-import { meanResponseTime, renderStrip } from './strip.ts';
+import { renderStrip } from './strip.ts';
 
 export interface JobRow {
   stored: StoredJob;
@@ -12,9 +19,8 @@ export interface JobRow {
   state: JobState;
   /** ms since the epoch. */
   nextSlot: number | null;
-  overview: OverviewBucket[];
-  /** Of the slots that were due in the last 24 hours, about which share something is known; null when none was due. */
-  known: number | null;
+  /** The last 24 hours. */
+  overview: JobOverview;
   stripEndMs: number;
 }
 
@@ -42,21 +48,22 @@ export function renderJobs({ rows, query, next, nowMs }: JobsTable): Html {
 <tbody>${body}</tbody></table></div>${pages(query, next)}</section>`;
 }
 
-function renderRow({ stored, target, state, nextSlot, overview, known, stripEndMs }: JobRow, nowMs: number): Html {
+function renderRow({ stored, target, state, nextSlot, overview, stripEndMs }: JobRow, nowMs: number): Html {
   const { job, running } = stored;
   const { last } = state;
+  const { uptime, known } = overview;
   const word = running ? (last?.outcome ?? 'waiting') : 'stopped';
-  const since = running && last?.sinceSlot != null ? `for ${formatDuration(nowMs - last.sinceSlot)}` : null;
+  const since = running && last?.sinceSlot != null ? `for ${formatElapsed(nowMs - last.sinceSlot)}` : null;
   const action = running ? 'stop' : 'start';
-  const said = [last?.status, last?.reason].filter((part) => part != null).join(' · ');
+  const outcome = [last?.status, last?.reason].filter((part) => part != null).join(' · ');
   return html`<tr class="${running ? 'running' : 'stopped'}">
 <th scope="row"><a href="/job/${job.jobId}">${job.name}</a><span class="uri">${target}</span></th>
 <td class="bare"><span class="state ${running ? word : 'stopped'}">${word}</span>${since && html`<small>${since}</small>`}</td>
-<td data-label="Last">${lastCheck(last?.ts ?? last?.slot ?? null, nowMs)}<small>${said || upcoming(nextSlot, nowMs)}</small></td>
-<td class="num" data-label="Response">${formatSeconds(last?.rtMicros == null ? null : last.rtMicros / 1e6)}</td>
-<td class="bare">${renderStrip(overview, stripEndMs, STRIP_HOURS)}</td>
-<td class="num" data-label="Uptime 24 h">${formatShare(uptimeOf(sumTallies(overview)))}${known !== null && html`<small>${formatShare(known)} known</small>`}</td>
-<td class="num" data-label="Mean 24 h">${formatSeconds(meanResponseTime(overview))}</td>
+<td data-label="Last">${lastCheck(last?.ts ?? last?.slot ?? null, nowMs)}<small>${outcome || upcoming(nextSlot, nowMs)}</small></td>
+<td class="num" data-label="Response">${formatSeconds(toSeconds(last?.rtMicros ?? null))}</td>
+<td class="bare">${renderStrip(overview.buckets, stripEndMs, STRIP_HOURS)}</td>
+<td class="num" data-label="Uptime 24 h">${formatShare(uptime)}${known !== null && html`<small>${formatShare(known)} known</small>`}</td>
+<td class="num" data-label="Mean 24 h">${formatSeconds(overview.meanSeconds)}</td>
 <td class="act bare"><button type="button" data-action="${action}" data-job="${job.jobId}" data-focus="job-${job.jobId}" aria-label="${running ? 'Stop' : 'Start'} ${job.name}">${running ? 'Stop' : 'Start'}</button></td>
 </tr>`;
 }
@@ -68,7 +75,7 @@ function lastCheck(atMs: number | null, nowMs: number): Html {
 }
 
 function upcoming(nextSlot: number | null, nowMs: number): string {
-  return nextSlot === null ? '' : `next in ${formatDuration(nextSlot - nowMs)}`;
+  return nextSlot === null ? '' : `next in ${formatElapsed(nextSlot - nowMs)}`;
 }
 
 function emptyText(query: DashboardQuery): Html {

@@ -1,7 +1,6 @@
-import type { FleetStatus } from '../api/fleet-status.ts';
 import type { ApiDependencies } from '../api/ports.ts';
 import { OUTCOMES } from '../messages/check-result.ts';
-import { formatCount, formatDuration } from './format.ts';
+import { type FleetStatus, formatCount, formatElapsed } from '../stats/index.ts';
 import { type Html, html } from './html.ts';
 import type { DashboardQuery } from './render.ts';
 
@@ -45,7 +44,7 @@ ${jobs}
 }
 
 function renderSummary(fleet: FleetStatus, nowMs: number): Html {
-  const upTime = fleet.schedulerStartedAt === null ? 'not running' : formatDuration(nowMs - fleet.schedulerStartedAt);
+  const upTime = fleet.schedulerStartedAt === null ? 'not running' : formatElapsed(nowMs - fleet.schedulerStartedAt);
   const facts: ReadonlyArray<[string, string]> = [
     ['Jobs running', formatCount(fleet.runningJobs)],
     ['Scheduler up for', upTime],

@@ -1,23 +1,19 @@
-import { decodeCursor, encodeCursor, isId } from '../api/cursor.ts';
-import { isMissingTables } from '../api/error-handler.ts';
-import { type FleetStatus, readFleetStatus } from '../api/fleet-status.ts';
-import { redactedDefinition } from '../api/job-view.ts';
+import { decodeCursor, encodeCursor, isJobId } from '../api/http/cursor.ts';
 import type { ApiDependencies } from '../api/ports.ts';
 import type { StoredJob } from '../jobs/definition.ts';
 import type { JobFilter } from '../jobs/store.ts';
 import { OUTCOMES } from '../messages/check-result.ts';
-import { isRetryable } from '../postgres/retryable.ts';
-import { type JobState, type OverviewBucket, readCoverages, readJobStates, readOverview } from '../stats/index.ts';
+import { type FleetStatus, readFleetStatus, whyUnavailable } from '../stats/index.ts';
 import { type JobRow, renderJobs } from './jobs-table.ts';
 import { renderPage } from './page.ts';
 
 const PAGE_SIZE = 50;
 const HOUR_MS = 3_600_000;
-export const STRIP_HOURS = 24;
-/** Slots of the last seconds are being checked or counted: a person would take them for missing. */
+const STRIP_HOURS = 24;
+/** Slots of the last seconds are being checked or counted; as due ones they would look like missing results. */
 const UNDER_WAY_MS = 10_000;
 
-/** What of the page's address is understood; everything else is ignored, a page should not answer with a parse error. */
+/** Parameters of the page's address; all others are ignored, because a person cannot do anything with a parse error. */
 export interface DashboardQuery {
   q?: string;
   running?: boolean;
@@ -26,7 +22,7 @@ export interface DashboardQuery {
   afterJobId?: number;
 }
 
-/** The first page for people: what is watched, how it does, and the buttons to start and stop it. */
+/** The first page for people: the jobs, their state, and buttons to start and stop them. */
 export async function renderDashboard(
   parameters: Record<string, unknown>,
   dependencies: ApiDependencies,
@@ -40,9 +36,10 @@ export async function renderDashboard(
   try {
     ({ rows, next } = await readRows(query, dependencies, nowMs));
   } catch (error) {
-    const missing = isMissingTables(error);
-    if (!missing && !isRetryable(error)) throw error;
-    if (missing) problems.splice(0, problems.length, 'the tables are missing or too old: POST /db/init makes them');
+    const why = whyUnavailable(error);
+    if (why === null) throw error;
+    if (why === 'tables missing')
+      problems.splice(0, problems.length, 'the tables are missing or too old: POST /db/init makes them');
     else if (problems.length === 0) problems.push('PostgreSQL cannot be reached now');
   }
   const jobs = renderJobs({ rows, query, next, nowMs });
@@ -52,7 +49,7 @@ export async function renderDashboard(
 
 async function readRows(
   query: DashboardQuery,
-  { jobStore, jobRules, database, scheduler, cronSlots }: ApiDependencies,
+  { jobStore, jobRules, readModel, scheduler }: ApiDependencies,
   nowMs: number,
 ): Promise<{ rows: JobRow[]; next: string | null }> {
   const { afterJobId, tag, outcome, ...filter } = query;
@@ -64,40 +61,35 @@ async function readRows(
     limit: PAGE_SIZE + 1,
   } satisfies JobFilter);
   const page = found.slice(0, PAGE_SIZE);
-  const ids = page.map(({ job }) => job.jobId);
+  const jobIds = page.map(({ job }) => job.jobId);
   const toMs = Math.floor(nowMs / HOUR_MS) * HOUR_MS + HOUR_MS;
   const range = { fromMs: toMs - STRIP_HOURS * HOUR_MS, toMs };
-  const [states, overview] = await Promise.all([
-    readJobStates(database, ids, nowMs),
-    readOverview(database, { jobIds: ids, granularity: 'hour', ...range }),
+  const [states, overviews] = await Promise.all([
+    readModel.states(jobIds, nowMs),
+    readModel.overview({ jobIds, granularity: 'hour', ...range, dueUntilMs: nowMs - UNDER_WAY_MS }),
   ]);
-  const byJob = new Map(ids.map((jobId): [number, OverviewBucket[]] => [jobId, []]));
-  for (const bucket of overview) byJob.get(bucket.jobId)?.push(bucket);
-  const dueUntilMs = nowMs - UNDER_WAY_MS;
-  const coverages = await readCoverages(database, { ...range, tallies: byJob, nowMs: dueUntilMs, cronSlots });
-  const rows = page.map((stored): JobRow => {
+  const rows = page.flatMap((stored): JobRow[] => {
     const { jobId } = stored.job;
-    const state = states.get(jobId) as JobState;
-    return {
-      stored,
-      target: targetOf(stored, jobRules),
-      state,
-      nextSlot: stored.running ? (scheduler?.nextSlot(jobId) ?? state.nextSlot) : null,
-      overview: byJob.get(jobId) ?? [],
-      known: atMostAll(coverages.get(jobId)?.known ?? null),
-      stripEndMs: toMs,
-    };
+    const [state, overview] = [states.get(jobId), overviews.get(jobId)];
+    if (!state || !overview) return [];
+    return [
+      {
+        stored,
+        target: targetOf(stored, jobRules),
+        state,
+        nextSlot: stored.running ? (scheduler?.nextSlot(jobId) ?? state.nextSlot) : null,
+        overview,
+        stripEndMs: toMs,
+      },
+    ];
   });
   const last = page.at(-1);
   return { rows, next: found.length > PAGE_SIZE && last ? encodeCursor([last.job.jobId]) : null };
 }
 
-/** Slots of the last seconds that are counted already are not among those that were due. */
-const atMostAll = (share: number | null): number | null => (share === null ? null : Math.min(1, share));
-
-/** What is checked, for people, with secrets masked. */
-function targetOf(stored: StoredJob, jobRules: ApiDependencies['jobRules']): string {
-  const { uri, host, name } = redactedDefinition(stored, jobRules);
+/** The address or name that is checked, with secrets masked. */
+function targetOf({ job }: StoredJob, jobRules: ApiDependencies['jobRules']): string {
+  const { uri, host, name } = jobRules.redact(jobRules.toDefinition(job));
   const target = uri ?? host ?? name;
   return typeof target === 'string' ? target : '';
 }
@@ -118,9 +110,8 @@ function readQuery(parameters: Record<string, unknown>): DashboardQuery {
 
 function readCursor(cursor: string): number {
   try {
-    const jobId = decodeCursor(cursor, [isId])[0] as number;
-    return jobId <= 2_147_483_647 ? jobId : 0;
+    return decodeCursor(cursor, [isJobId])[0] as number;
   } catch {
-    return 0; // Not one of ours: the first page is a good answer to a person.
+    return 0; // Not a cursor of this page: the first page is a good answer to a person.
   }
 }

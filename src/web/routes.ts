@@ -1,18 +1,21 @@
 import type { FastifyInstance } from 'fastify';
-import { digest, unlessKnown } from '../api/conditional.ts';
-import { ICON } from './icon.ts';
-import { SCRIPT } from './script.ts';
-import { STYLE } from './style.ts';
+import { digest, unlessKnown } from '../api/http/conditional.ts';
+import type { ApiDependencies } from '../api/ports.ts';
+import { loadAssets } from './assets.ts';
+import { renderDashboard } from './render.ts';
 
-const ASSETS = [
-  { url: '/dashboard.css', type: 'text/css; charset=utf-8', text: STYLE },
-  { url: '/dashboard.js', type: 'text/javascript; charset=utf-8', text: SCRIPT },
-  { url: '/favicon.svg', type: 'image/svg+xml', text: ICON },
-];
-
-/** The page's own assets; the page itself is an answer of `GET /`. */
-export function addDashboardRoutes(app: FastifyInstance): void {
-  for (const { url, type, text } of ASSETS) {
+/** The page and its assets. For programs `GET /` stays the status; the document describes both there. */
+export function addPageRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
+  app.get<{ Querystring: Record<string, unknown> }>(
+    '/',
+    { constraints: { accept: 'html' }, schema: { hide: true } },
+    async (request, reply) => {
+      const page = await renderDashboard(request.query, dependencies);
+      reply.header('vary', 'accept').header('cache-control', 'no-store');
+      return reply.code(page.statusCode).type('text/html; charset=utf-8').serializer(String).send(page.html);
+    },
+  );
+  for (const { url, type, text } of loadAssets()) {
     const etag = `"${digest(text)}"`;
     app.get(url, { schema: { hide: true }, config: { rateLimit: false } }, async (request, reply) => {
       reply.type(type).serializer(String);

@@ -1,5 +1,4 @@
-import { type OverviewBucket, sumTallies, uptimeOf } from '../stats/index.ts';
-import { formatShare } from './format.ts';
+import { formatShare, type OverviewBucket, sumTallies, uptimeOf } from '../stats/index.ts';
 import { type Html, html } from './html.ts';
 
 const HOUR_MS = 3_600_000;
@@ -24,20 +23,9 @@ export function renderStrip(buckets: readonly OverviewBucket[], endMs: number, h
   return html`<svg class="strip" viewBox="0 0 ${hours * CELL} ${HEIGHT}" role="img" aria-label="${label}">${cells}</svg>`;
 }
 
-/** Mean response time in seconds. */
-export function meanResponseTime(buckets: readonly OverviewBucket[]): number | null {
-  let sum = 0;
-  let count = 0;
-  for (const { rtSum, rtCount } of buckets) {
-    sum += rtSum;
-    count += rtCount;
-  }
-  return count === 0 ? null : sum / count / 1e6;
-}
-
 const KINDS = ['up', 'missed', 'degraded', 'down'] as const;
-/** So much of a bar belongs to the rarest bad outcome: one failure among thousands is still seen. */
-const LEAST = 5;
+/** Least height of an outcome in a bar: one failure among thousands is still seen. */
+const MIN_HEIGHT = 5;
 
 /** One hour as a bar, each outcome with its share, the worst at the bottom. */
 function bar(bucket: OverviewBucket | undefined, x: number): Html[] {
@@ -46,10 +34,10 @@ function bar(bucket: OverviewBucket | undefined, x: number): Html[] {
   const total = bucket ? bucket.up + bucket.missed + bucket.degraded + bucket.down : 0;
   if (!bucket || total === 0) return [rect('none', HEIGHT - 6, 6)];
   const shares = KINDS.filter((kind) => bucket[kind] > 0).map((kind) => ({ kind, share: bucket[kind] / total }));
-  const free = HEIGHT - LEAST * shares.length;
+  const free = HEIGHT - MIN_HEIGHT * shares.length;
   let y = 0;
   return shares.map(({ kind, share }) => {
-    const height = LEAST + share * free;
+    const height = MIN_HEIGHT + share * free;
     y += height;
     return rect(kind, y - height, height);
   });

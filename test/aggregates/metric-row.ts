@@ -2,7 +2,7 @@ import { extrasOf, type MetricDeltas } from '../../src/aggregates/accumulator/de
 import { REASON_CODE, STATUS_CODE, STRIDE } from '../../src/aggregates/accumulator/layout.ts';
 import { NUMBER_COLUMNS } from '../../src/aggregates/columns.ts';
 import { REASONS } from '../../src/messages/check-result.ts';
-import type { MetricNumbers } from '../../src/stats/metrics.ts';
+import type { MetricNumbers } from '../../src/stats/queries/metrics.ts';
 
 /** What is to be added to one row of `metrics`, for comparing and showing. Times in ms, response times in microseconds. */
 export interface MetricRow extends MetricNumbers {

@@ -6,6 +6,8 @@ import { systemClock } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { LagStatus } from '../../src/lag/lag-watch.ts';
 import type { Database } from '../../src/postgres/database.ts';
+import { type CronSlotCounter, createReadModel } from '../../src/stats/index.ts';
+import { addPageRoutes } from '../../src/web/routes.ts';
 import { serverDefaults } from '../helpers/defaults.ts';
 import { createAnswerCheck } from './answer-check.ts';
 import { MemoryJobStore } from './memory-job-store.ts';
@@ -13,6 +15,9 @@ import { testJobRules } from './test-job-rules.ts';
 
 export interface TestServerOptions extends Partial<Omit<ApiDependencies, 'options'>> {
   options?: Partial<ApiOptions>;
+  /** Read by the read model; without one PostgreSQL is away. */
+  database?: Database;
+  cronSlots?: CronSlotCounter;
 }
 
 /** A server with fakes at its own seams; what a test cares about it brings along. Closed at teardown. */
@@ -20,13 +25,13 @@ export async function createTestServer(
   t: Pick<Test, 'teardown'>,
   given: TestServerOptions = {},
 ): Promise<FastifyInstance> {
-  const { options, ...ports } = given;
-  const app = await createServer({
+  const { options, database = brokenDatabase(), cronSlots = () => 0, ...ports } = given;
+  const dependencies: ApiDependencies = {
     instanceId: 'test-1',
     version: '0.1.0',
     logger: silentLogger,
     clock: systemClock,
-    database: brokenDatabase(),
+    readModel: createReadModel({ database, cronSlots }),
     databaseAdmin: { migrate: async () => [], reset: async () => [] },
     jobStore: new MemoryJobStore(),
     jobRules: testJobRules,
@@ -39,7 +44,6 @@ export async function createTestServer(
     produced: async () => given.scheduler?.stats().produced ?? 0,
     lag: lagPort(),
     readiness: [],
-    cronSlots: () => 0,
     granularities: ['minute', 'hour', 'day'],
     ...ports,
     options: {
@@ -49,7 +53,8 @@ export async function createTestServer(
       metricsCacheMs: 0,
       ...options,
     },
-  });
+  };
+  const app = await createServer(dependencies, [(server) => addPageRoutes(server, dependencies)]);
   t.teardown(() => app.close());
   return heldToDocument(app);
 }

@@ -1,6 +1,7 @@
 import { test } from 'tap';
-import { formatInstant, parseRange } from '../../src/cli/time.ts';
+import { parseRange } from '../../src/cli/options/time-range.ts';
 import { parseInstant, TIME_PATTERN } from '../../src/core/instant.ts';
+import { formatInstant } from '../../src/stats/index.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 9, 30);
 const HOUR = 3_600_000;

@@ -123,7 +123,7 @@ test('processors scale by a metric that /metrics has, up to the number of partit
     triggers: [{ metadata: { query: string } }];
   };
   const [name] = /vedette_\w+/.exec(scaled.triggers[0].metadata.query)!;
-  t.match(readFileSync(join(root, 'src/api/prometheus.ts'), 'utf8'), `'${name}'`);
+  t.match(readFileSync(join(root, 'src/api/exposition.ts'), 'utf8'), `'${name}'`);
   const settings = render('production').find(({ metadata }) => metadata.name === 'vedette-settings')!;
   t.equal(String(scaled.maxReplicaCount), settings.data?.VEDETTE_STREAM_PARTITIONS);
 });

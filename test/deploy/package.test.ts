@@ -26,6 +26,8 @@ test('npm pack in a fresh checkout packs what runs and nothing else', async (t) 
   for (const name of [
     'bin/vedette.js',
     'dist/cli.js',
+    'dist/page.css',
+    'dist/page.js',
     'migrations/0001-initial.sql',
     'settings/default.yaml',
     'LICENSE',
@@ -62,6 +64,9 @@ test('vedette serve runs in an empty folder, says how to get jobs, takes one, an
   const page = await fetch(url, { headers: { accept: 'text/html' } });
   t.match([page.status, await page.text()], [200, /There are no jobs yet/]);
   t.equal((await fetch(`${url}/docs/`)).status, 200);
+  for (const asset of ['dashboard.css', 'dashboard.js', 'favicon.svg']) {
+    t.equal((await fetch(`${url}/${asset}`)).status, 200, asset);
+  }
 
   const add = ['jobs', 'add', 'http://vedette.self/website_mock?status=200', '--name', 'mine', '--period', '1'];
   t.match(runIn(cwd, program, add), /job 1 added: mine/);

@@ -6,7 +6,7 @@ import { migrate, pendingMigrations } from '../../src/postgres/migrate.ts';
 import { ensureResultPartitions } from '../../src/postgres/partitions.ts';
 import { createDatabase } from '../../src/postgres/pool.ts';
 import { ensureTopicView } from '../../src/processor/tables/topic-views.ts';
-import { countDue, readSpans } from '../../src/stats/index.ts';
+import { countDue, readSpans } from '../../src/stats/queries/spans.ts';
 import { pinPartitions } from '../../src/streaming/topics.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { databaseDefaults } from '../helpers/defaults.ts';

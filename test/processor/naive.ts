@@ -1,5 +1,5 @@
 import { type AnyResult, BadLineError, parseResult } from '../../src/messages/decode.ts';
-import type { MetricNumbers } from '../../src/stats/metrics.ts';
+import type { MetricNumbers } from '../../src/stats/queries/metrics.ts';
 
 /** One counted slot (or foreign line) of the naive model. */
 export interface CountedSlot {

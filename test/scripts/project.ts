@@ -8,7 +8,7 @@ const root = path.resolve(import.meta.dirname, '../..');
 
 /** A small program in the place of Vedette, with the real scripts around it. */
 const PROGRAM = `
-import { onInterrupt } from './cli/interrupt.ts';
+import { onInterrupt } from './cli/terminal/interrupt.ts';
 import { answer } from './answer.ts';
 
 const [command, ...args]: string[] = process.argv.slice(2);
@@ -47,13 +47,13 @@ export function createProject(t: Test, { installed = true } = {}) {
   // Outside of the repository, whose own node_modules would be found from within it.
   const folder = mkdtempSync(path.join(tmpdir(), 'vedette-project-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  mkdirSync(path.join(folder, 'src/cli'), { recursive: true });
+  mkdirSync(path.join(folder, 'src/cli/terminal'), { recursive: true });
   writeFileSync(path.join(folder, 'src/cli.ts'), PROGRAM);
   writeFileSync(path.join(folder, 'src/answer.ts'), 'export const answer: number = 42;\n');
   for (const name of ['scripts', 'bin', 'package.json', 'package-lock.json', 'tsconfig.json']) {
     cpSync(path.join(root, name), path.join(folder, name), { recursive: true });
   }
-  cpSync(path.join(root, 'src/cli/interrupt.ts'), path.join(folder, 'src/cli/interrupt.ts'));
+  cpSync(path.join(root, 'src/cli/terminal/interrupt.ts'), path.join(folder, 'src/cli/terminal/interrupt.ts'));
   if (installed) {
     // Only what building needs; each package is a link, so that the folder itself is the project's own.
     mkdirSync(path.join(folder, 'node_modules'));

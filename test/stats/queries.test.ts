@@ -1,29 +1,14 @@
 import { test } from 'tap';
-import { binOf } from '../../src/aggregates/histogram.ts';
-import {
-  bucketEnd,
-  bucketOffset,
-  bucketStart,
-  countDue,
-  countSeries,
-  type MetricsQuery,
-  mergeExtras,
-  nextSlotOf,
-  parseGranularity,
-  percentileOf,
-  type ResultPosition,
-  readCoverage,
-  readDatabaseFacts,
-  readFleetTotals,
-  readJobStates,
-  readMetrics,
-  readResults,
-  readSeries,
-  readSeriesTotals,
-  type ScheduleSpan,
-  type SeriesFilter,
-  type SeriesPosition,
-} from '../../src/stats/index.ts';
+import { binOf, percentile } from '../../src/aggregates/histogram.ts';
+import { mergeExtras } from '../../src/stats/extras.ts';
+import { gridEnd, gridOf, gridStart, keptGranularity, readGranularity } from '../../src/stats/index.ts';
+import { readCoverage } from '../../src/stats/queries/coverage.ts';
+import { readDatabaseFacts } from '../../src/stats/queries/facts.ts';
+import { type MetricsQuery, readMetrics } from '../../src/stats/queries/metrics.ts';
+import { type ResultPosition, readResults } from '../../src/stats/queries/results.ts';
+import { countSeries, readSeries, type SeriesFilter, type SeriesPosition } from '../../src/stats/queries/series.ts';
+import { countDue, nextSlotOf, type ScheduleSpan } from '../../src/stats/queries/spans.ts';
+import { readFleetTotals, readJobStates, readSeriesTotals } from '../../src/stats/queries/states.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { insertMetric, insertProgress, insertResult, insertSpan } from './rows.ts';
 
@@ -73,7 +58,7 @@ test('metrics merge exactly into coarser buckets, locations together', async (t)
   const sorted = values.sort((a, b) => a - b);
   for (const rank of [50, 95, 99.9, 100]) {
     const exact = sorted[Math.ceil((rank / 100) * sorted.length) - 1] as number;
-    const read = percentileOf(bucket?.histogram ?? {}, rank) as number;
+    const read = percentile(bucket?.histogram ?? {}, rank) as number;
     t.ok(Math.abs(read - exact) <= exact * 0.008, `p${rank}: ${read} for ${exact}`);
   }
 
@@ -117,7 +102,7 @@ test('weeks begin on Mondays where rows allow it', async (t) => {
   const query = {
     granularity: 'day',
     bucketMs: week,
-    bucketOffsetMs: bucketOffset(week, DAY),
+    bucketOffsetMs: gridOf(week, DAY).offsetMs,
     fromMs: 0,
     toMs: monday + 30 * DAY,
   };
@@ -130,18 +115,23 @@ test('weeks begin on Mondays where rows allow it', async (t) => {
       [7, 1],
     ],
   );
-  t.equal(bucketStart(monday + 3 * DAY, week, query.bucketOffsetMs), monday);
-  t.equal(bucketEnd(monday, week, query.bucketOffsetMs), monday);
-  t.equal(bucketEnd(monday + 1, week, query.bucketOffsetMs), monday + week);
-  t.equal(bucketOffset(14 * DAY, week), 0, 'rows of seven days lie on the grid of the epoch');
+  const grid = gridOf(week, DAY);
+  t.equal(gridStart(monday + 3 * DAY, grid), monday);
+  t.equal(gridEnd(monday, grid), monday);
+  t.equal(gridEnd(monday + 1, grid), monday + week);
+  t.equal(gridOf(14 * DAY, week).offsetMs, 0, 'rows of seven days lie on the grid of the epoch');
 });
 
 test('granularities by name and by length', async (t) => {
-  t.equal(parseGranularity('minute'), MINUTE);
-  t.equal(parseGranularity('90m'), 90 * MINUTE);
-  t.equal(parseGranularity('1w'), 7 * DAY);
+  t.same(readGranularity('minute'), { name: 'minute', durationMs: MINUTE });
+  t.same(readGranularity('90m'), { name: '90m', durationMs: 90 * MINUTE });
+  t.same(readGranularity('1w'), { name: '7d', durationMs: 7 * DAY });
+  t.same(readGranularity('week'), readGranularity('1w'));
   for (const text of ['', '0m', 'm', '-5m', '5x', '5.5m', '99999999d', 'constructor', '4000d'])
-    t.equal(parseGranularity(text), null, text);
+    t.equal(readGranularity(text), null, text);
+  t.same(keptGranularity('60m', ['minute', 'hour']), { name: 'hour', durationMs: 60 * MINUTE });
+  t.equal(keptGranularity('day', ['minute', 'hour']), null);
+  t.equal(keptGranularity('x', ['minute', 'x']), null);
 });
 
 const span = (given: Partial<ScheduleSpan>): ScheduleSpan => ({

@@ -2,7 +2,6 @@ import { test } from 'tap';
 import { systemClock } from '../../src/core/clock.ts';
 import { createJobStore } from '../../src/jobs/postgres-store.ts';
 import { toJob } from '../../src/jobs/rules.ts';
-import { formatAgo, formatDuration, formatSeconds, formatShare } from '../../src/web/format.ts';
 import { escapeHtml, html } from '../../src/web/html.ts';
 import { renderStrip } from '../../src/web/strip.ts';
 import { MemoryJobStore } from '../api/memory-job-store.ts';
@@ -31,9 +30,9 @@ test('the page shows jobs with state, last numbers and uptime', async (t) => {
   for (const expected of [
     /Shop/,
     /class="state down">down</,
-    /90\.0 %<small>2[345]\.\d % known</,
-    /20 ms/,
-    /12 ms/,
+    /90\.00%<small>2[345]\.\d\d% known</,
+    /20\.0 ms/,
+    /12\.3 ms/,
     /data-action="stop" data-job="1"/,
   ])
     t.match(body, expected);
@@ -141,29 +140,6 @@ test('markup escapes whatever is put into it', async (t) => {
     '<a title="&quot;&#39;&lt;&gt;&amp;">a<b>&lt;</b>1</a>',
   );
   t.equal(escapeHtml('plain'), 'plain');
-});
-
-test('numbers as people read them', async (t) => {
-  t.same([0.0004, 0.0123, 0.9994, 0.9996, 1.234, 12.34, null].map(formatSeconds), [
-    '0.4 ms',
-    '12 ms',
-    '999 ms',
-    '1.00 s',
-    '1.23 s',
-    '12.3 s',
-    '–',
-  ]);
-  t.same([1, 0.99999, 0.9987, 0.5, 0, null].map(formatShare), ['100 %', '99.99 %', '99.87 %', '50.0 %', '0.0 %', '–']);
-  t.same([0, 59_400, 60_000, 3_600_000, 5_400_000, 200_000_000].map(formatDuration), [
-    '0 s',
-    '59 s',
-    '1 min',
-    '1 h',
-    '1 h 30 min',
-    '2 d',
-  ]);
-  t.equal(formatAgo(1_000, 1_200), 'just now');
-  t.equal(formatAgo(1_000, 4_000), '3 s ago');
 });
 
 test('a strip of hours shows every outcome there was', async (t) => {

@@ -4,7 +4,7 @@ import type { ApiDependencies } from '../ports.ts';
 import { answer, strict } from '../schemas.ts';
 
 /**
- * What Google App Engine asks its instances. A request can neither start nor stop anything, because anybody may send it:
+ * The requests of Google App Engine to its instances. They neither start nor stop anything, because anybody may send them:
  * an instance works from its start until SIGTERM.
  */
 const REQUESTS = [
@@ -14,14 +14,14 @@ const REQUESTS = [
   { name: 'health', summary: 'Whether the process answers at all' },
 ] as const;
 
-export function addAppEngineRoutes(app: FastifyInstance, { database, logger }: ApiDependencies): void {
+export function addAppEngineRoutes(app: FastifyInstance, { readModel, logger }: ApiDependencies): void {
   for (const { name, summary } of REQUESTS) {
     app.get(
       `/_ah/${name}`,
       {
         config: { rateLimit: false },
         schema: {
-          operationId: `appEngine${name[0]!.toUpperCase()}${name.slice(1)}`,
+          operationId: `appEngine${name.charAt(0).toUpperCase()}${name.slice(1)}`,
           tags: ['status'],
           summary,
           response: {
@@ -32,8 +32,8 @@ export function addAppEngineRoutes(app: FastifyInstance, { database, logger }: A
         },
       },
       async (_request, reply) => {
-        // A connection that is open already saves the first request its time; without one, that request says why.
-        if (name === 'warmup') await database.query('SELECT 1').catch((err) => logger.debug({ err }, 'not warm yet'));
+        // An open connection makes the first request faster; where none can be opened, that request reports the reason.
+        if (name === 'warmup') await readModel.connect().catch((err) => logger.debug({ err }, 'not warm yet'));
         return reply.header('cache-control', 'no-store').send({ status: 'alive' });
       },
     );

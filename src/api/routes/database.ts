@@ -35,7 +35,7 @@ const InitAnswer = Type.Object(
   strict,
 );
 
-export function addDatabaseRoutes(app: FastifyInstance, { database, databaseAdmin, options }: ApiDependencies): void {
+export function addDatabaseRoutes(app: FastifyInstance, { readModel, databaseAdmin, options }: ApiDependencies): void {
   app.post<{ Body: Static<typeof InitBody> | undefined }>(
     '/db/init',
     {
@@ -59,9 +59,10 @@ export function addDatabaseRoutes(app: FastifyInstance, { database, databaseAdmi
     },
     async (request) => {
       const { reset = false, confirm } = request.body ?? {};
-      if (reset) checkReset(confirm, database.databaseName, options.allowReset);
+      if (reset) checkReset(confirm, readModel.databaseName, options.allowReset);
       const applied = reset ? await databaseAdmin.reset() : await databaseAdmin.migrate();
-      return { database: database.databaseName, schema: database.schema, reset, applied };
+      const { databaseName, schema } = readModel;
+      return { database: databaseName, schema, reset, applied };
     },
   );
 }

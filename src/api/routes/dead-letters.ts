@@ -1,9 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { maskText } from '../../core/masking.ts';
-import { DEAD_LETTER_KINDS } from '../../processor/tables/dead-letters.ts';
-import { readDeadLetters } from '../../stats/index.ts';
-import { decodeCursor, encodeCursor, isId, nextLink } from '../cursor.ts';
+import { DEAD_LETTER_KINDS } from '../../stats/index.ts';
+import { decodeCursor, encodeCursor, isId, nextLink } from '../http/cursor.ts';
 import type { ApiDependencies } from '../ports.ts';
 import {
   answer,
@@ -42,7 +41,7 @@ const DeadLetterSchema = Type.Object(
 
 const Query = Type.Object({ ...pageParameters(50, 200), topic: Type.Optional(text('Only of this topic.')) }, strict);
 
-export function addDeadLetterRoutes(app: FastifyInstance, { database }: ApiDependencies): void {
+export function addDeadLetterRoutes(app: FastifyInstance, { readModel }: ApiDependencies): void {
   app.addSchema(DeadLetterSchema);
   app.get<{ Querystring: Static<typeof Query> }>(
     '/dead-letters',
@@ -63,7 +62,7 @@ export function addDeadLetterRoutes(app: FastifyInstance, { database }: ApiDepen
     async (request, reply) => {
       const { limit = 50, cursor, topic } = request.query;
       const beforeId = cursor === undefined ? undefined : (decodeCursor(cursor, [isId])[0] as number);
-      const letters = await readDeadLetters(database, { limit: limit + 1, beforeId, topic });
+      const letters = await readModel.deadLetters({ limit: limit + 1, beforeId, topic });
       const page = letters.slice(0, limit);
       const last = page.at(-1);
       if (letters.length > limit && last) reply.header('link', nextLink(request.url, encodeCursor([last.id])));

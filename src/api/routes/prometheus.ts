@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
+import { createExposition } from '../exposition.ts';
 import type { ApiDependencies } from '../ports.ts';
-import { createExposition } from '../prometheus.ts';
 import { answer, errorAnswers } from '../schemas.ts';
 
 export function addPrometheusRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { checkResultSchema } from '../../messages/schema.ts';
-import { digest, unlessKnown } from '../conditional.ts';
+import { digest, unlessKnown } from '../http/conditional.ts';
 import { answer, COMMON_ERRORS, errorAnswers, LIST_ETAG_HEADER, NOT_MODIFIED, ReadHeaders } from '../schemas.ts';
 
 const SCHEMAS = [

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
-import { countSeries, JOB_PRESENCES, readSeries, type SeriesPosition } from '../../stats/index.ts';
-import { decodeCursor, encodeCursor, isJobId, isName, nextLink } from '../cursor.ts';
+import { JOB_PRESENCES, type SeriesPosition, toSeriesView } from '../../stats/index.ts';
+import { decodeCursor, encodeCursor, isJobId, isName, nextLink } from '../http/cursor.ts';
 import type { ApiDependencies } from '../ports.ts';
 import {
   answer,
@@ -21,7 +21,6 @@ import {
   TOTAL_HEADER,
   text,
 } from '../schemas.ts';
-import { toSeriesView } from '../series-view.ts';
 
 const Query = Type.Object(
   {
@@ -68,7 +67,7 @@ const SeriesSchema = Type.Object(
   { $id: 'Series', ...strict, description: 'One job at one location in one topic, as far as it is counted.' },
 );
 
-export function addSeriesRoutes(app: FastifyInstance, { database }: ApiDependencies): void {
+export function addSeriesRoutes(app: FastifyInstance, { readModel }: ApiDependencies): void {
   app.addSchema(SeriesSchema);
   app.get<{ Querystring: Static<typeof Query> }>(
     '/series',
@@ -103,8 +102,8 @@ export function addSeriesRoutes(app: FastifyInstance, { database }: ApiDependenc
       const filter = { jobId, location, foreign };
       const after = cursor === undefined ? undefined : readPosition(cursor);
       const [{ series, next }, count] = await Promise.all([
-        readSeries(database, { ...filter, limit, after }),
-        total ? countSeries(database, filter) : undefined,
+        readModel.series({ ...filter, limit, after }),
+        total ? readModel.countSeries(filter) : undefined,
       ]);
       if (count !== undefined) reply.header('total-count', count);
       if (next) reply.header('link', nextLink(request.url, encodeCursor([next.jobId, next.location, next.topic])));

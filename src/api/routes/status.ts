@@ -1,8 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
-import { renderDashboard } from '../../web/render.ts';
-import { readFleetStatus } from '../fleet-status.ts';
-import type { ApiDependencies, InstanceStats } from '../ports.ts';
+import { type InstanceStats, readFleetStatus } from '../../stats/index.ts';
+import type { ApiDependencies } from '../ports.ts';
 import {
   answer,
   choice,
@@ -23,11 +22,11 @@ const StallSchema = Type.Object(
     lag: count('Records that wait there.'),
     stalled_seconds: Type.Number({ minimum: 0, description: 'For how long nothing of it has been counted.' }),
     owner: nullable(Type.String({ description: 'The processor that claimed it last, alive or not.' })),
-    reason: Type.String({ description: 'Why, as far as anybody has written it down.' }),
+    reason: Type.String({ description: 'Why, as far as a processor has written it down.' }),
   },
   { $id: 'Stall', ...strict, description: 'A partition of the stream that has records and is not counted.' },
 );
-/** An answer stays small, whatever goes wrong. */
+/** Keeps the answer small. */
 const MAX_STALLS = 100;
 
 const StatusSchema = Type.Object(
@@ -109,7 +108,7 @@ export function addStatusRoutes(app: FastifyInstance, dependencies: ApiDependenc
   app.addSchema(InstanceSchema);
   const { clock, version, roles, stream } = dependencies;
 
-  app.get<{ Querystring: Record<string, unknown> }>(
+  app.get(
     '/',
     {
       schema: {
@@ -129,13 +128,8 @@ export function addStatusRoutes(app: FastifyInstance, dependencies: ApiDependenc
         },
       },
     },
-    async (request, reply) => {
+    async (_request, reply) => {
       reply.header('vary', 'accept').header('cache-control', 'no-store');
-      // JSON is named first: it is sent where both are accepted alike, or neither is.
-      if (request.type(['json', 'html']) === 'html') {
-        const page = await renderDashboard(request.query, dependencies);
-        return reply.code(page.statusCode).type('text/html; charset=utf-8').serializer(String).send(page.html);
-      }
       const fleet = await readFleetStatus(dependencies);
       const now = clock.wallMs();
       return {
@@ -197,7 +191,7 @@ export function addStatusRoutes(app: FastifyInstance, dependencies: ApiDependenc
   );
 }
 
-/** A process of another version may say more, and where it listens is for the others of the same database alone. */
+/** A process of another version may have more fields; where an instance listens concerns the others alone. */
 function toStatsView(stats: InstanceStats): object {
   const { runningJobs, produced, clockProblem, consumed, countingProblems } = stats;
   return { runningJobs, produced, clockProblem, consumed, countingProblems };

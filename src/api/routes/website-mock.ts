@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { sleep } from '../../core/clock.ts';
 import { VedetteError } from '../../errors.ts';
-import { abortOnDisconnect } from '../disconnect.ts';
+import { abortOnDisconnect } from '../http/disconnect.ts';
 import type { ApiDependencies } from '../ports.ts';
 import { answer, errorAnswers, inAlso, strict } from '../schemas.ts';
 

@@ -1,6 +1,6 @@
 import { COLUMNS } from '../../aggregates/columns.ts';
 import type { Queryable, Transaction } from '../../postgres/database.ts';
-import type { ResultRow } from '../../stats/results.ts';
+import type { ResultRow } from '../../stats/queries/results.ts';
 import type { PartitionCounters } from '../tables/offsets.ts';
 
 /** A row of metrics as stored. */

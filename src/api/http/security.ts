@@ -1,0 +1,103 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { FastifyRequest } from 'fastify';
+import { isLoopback } from '../../core/loopback.ts';
+import { SELF_HOST, SELF_PATH } from '../../monitors/self.ts';
+import type { ApiOptions, AuthOptions } from '../ports.ts';
+import { ResponseError } from './response-error.ts';
+
+const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+/** Open even when everything else needs a key: probes, and the site to practise on. */
+const ALWAYS_OPEN: ReadonlySet<string> = new Set([
+  ...['/health/live', '/health/ready', '/_ah/start', '/_ah/stop', '/_ah/warmup', '/_ah/health'],
+  SELF_PATH,
+]);
+
+export function isChange(request: FastifyRequest): boolean {
+  return !SAFE_METHODS.has(request.method);
+}
+
+/** `Authorization: Bearer <key>`, compared as hashes, in the same time whatever was sent. */
+export function createKeyGuard({ required, keys }: AuthOptions): (request: FastifyRequest) => void {
+  const hashes = keys.map(toHash);
+  return (request) => {
+    if (required === 'nothing') return;
+    if (required === 'changes' && !isChange(request)) return;
+    if (ALWAYS_OPEN.has(request.routeOptions.url ?? '')) return;
+    if (hashes.length === 0) {
+      throw unauthorized('this server has no API key yet: its log says how to make one');
+    }
+    const match = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '');
+    if (!match) throw unauthorized('send the header Authorization: Bearer <API key>');
+    if (!isKnown(hashes, match[1] as string)) throw unauthorized('the API key is not known here');
+  };
+}
+
+function unauthorized(hint: string): ResponseError {
+  return new ResponseError('VED_UNAUTHORIZED', `An API key is needed: ${hint}`, {
+    headers: { 'www-authenticate': 'Bearer realm="vedette"' },
+  });
+}
+
+function isKnown(hashes: readonly Buffer[], key: string): boolean {
+  const given = sha256(key);
+  let known = false;
+  for (const hash of hashes) known = timingSafeEqual(hash, given) || known;
+  return known;
+}
+
+function toHash(key: string): Buffer {
+  const hex = /^sha256:([0-9a-f]{64})$/i.exec(key)?.[1];
+  return hex === undefined ? sha256(key) : Buffer.from(hex, 'hex');
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+/**
+ * Keeps web pages of others from using a browser as their hand. On a loopback address the Host header must name one, or
+ * a name that resolves there for a while (DNS rebinding) would make this server part of that site. And nothing is changed
+ * for a page of another origin: browsers send Origin or Sec-Fetch-Site with such requests, programs send neither.
+ */
+export function createBrowserGuard({ loopback, allowedHosts = [] }: ApiOptions): (request: FastifyRequest) => void {
+  const allowed = new Set(allowedHosts.map((host) => host.toLowerCase()));
+  return (request) => {
+    const host = request.headers.host ?? '';
+    const isPractice = hostName(host) === SELF_HOST && request.routeOptions.url === SELF_PATH;
+    if (loopback && host !== '' && !isPractice && !isLoopbackName(host) && !allowed.has(hostName(host))) {
+      throw new ResponseError(
+        'VED_HOST_FORBIDDEN',
+        `Host: given ${JSON.stringify(host.slice(0, 100))}, accepted: ${['localhost', 'a loopback address', ...allowed].join(', ')}`,
+      );
+    }
+    if (!isChange(request)) return;
+    const { origin } = request.headers;
+    const site = request.headers['sec-fetch-site'];
+    if (
+      (origin !== undefined && !isSameOrigin(origin, request.host, allowed)) ||
+      site === 'cross-site' ||
+      site === 'same-site'
+    ) {
+      throw new ResponseError('VED_HOST_FORBIDDEN', 'A page of another origin may not change anything here');
+    }
+  };
+}
+
+/** A proxy may ask by another name than the browser asked it; then it says so, or the settings name it. */
+function isSameOrigin(origin: string, host: string, allowed: ReadonlySet<string>): boolean {
+  try {
+    const { protocol, host: given, hostname } = new URL(origin);
+    return given === new URL(`${protocol}//${host}`).host || allowed.has(hostname);
+  } catch {
+    return false; // `null` of a sandboxed page, or no URL at all: of another origin.
+  }
+}
+
+function hostName(host: string): string {
+  return host.replace(/:\d+$/, '').toLowerCase();
+}
+
+function isLoopbackName(host: string): boolean {
+  const name = hostName(host).replace(/\.$/, '');
+  return name === 'localhost' || name.endsWith('.localhost') || isLoopback(name.replace(/^\[|\]$/g, ''));
+}

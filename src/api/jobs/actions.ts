@@ -1,0 +1,162 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { type Static, Type } from 'typebox';
+import { sleep } from '../../core/clock.ts';
+import { abortOnDisconnect } from '../http/disconnect.ts';
+import { ResponseError } from '../http/response-error.ts';
+import { validationError } from '../http/validation.ts';
+import type { ApiDependencies, CheckReport } from '../ports.ts';
+import {
+  answer,
+  CHANGE_ERRORS,
+  ETAG_HEADER,
+  errorAnswers,
+  instant,
+  JobParams,
+  nullable,
+  OutcomeSchema,
+  ReasonSchema,
+  ref,
+  strict,
+  TimingsSchema,
+} from '../schemas.ts';
+import { getJob } from './edit.ts';
+import { sendJob } from './resource.ts';
+import { JobSchema } from './view.ts';
+
+/** What a check gets beyond its own timeout before it is aborted from here. */
+const GRACE_MS = 2_000;
+
+/** What else was seen differs by type of job. */
+const createCheckSchema = (facts: ApiDependencies['jobRules']['facts']) =>
+  Type.Object(
+    {
+      job_id: Type.Integer(),
+      started_at: instant('When the check began.'),
+      outcome: ref(OutcomeSchema),
+      reason: nullable(ref(ReasonSchema)),
+      status: nullable(Type.String({ description: 'HTTP status or protocol code; null when there was no response.' })),
+      response_time: nullable(Type.Number({ minimum: 0, description: 'Seconds.' })),
+      timings: ref(TimingsSchema),
+      bytes: nullable(Type.Integer({ minimum: 0, description: 'Body bytes received, before decoding.' })),
+      detail: nullable(Type.String({ description: 'Short text for people.' })),
+      facts: Type.Unsafe<Record<string, unknown>>({
+        type: 'object',
+        properties: facts,
+        ...strict,
+        description: 'What else was seen; it differs by type of job, and by how far the check came.',
+      }),
+    },
+    { $id: 'Check', ...strict, description: 'One check by hand: it belongs to no slot and is not counted.' },
+  );
+
+/** What can be done with a job besides editing it. */
+export function addJobActionRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
+  const { jobStore, options, clock } = dependencies;
+  const CheckSchema = createCheckSchema(dependencies.jobRules.facts);
+  app.addSchema(CheckSchema);
+
+  for (const action of ['start', 'stop'] as const) {
+    app.post<{ Params: Static<typeof JobParams> }>(
+      `/job/:job_id/${action}`,
+      {
+        preValidation: refuseBody,
+        schema: {
+          operationId: `${action}Job`,
+          tags: ['jobs'],
+          summary: action === 'start' ? 'Starts the checks of a job' : 'Stops the checks of a job',
+          description: 'Idempotent, and remembered over restarts. Works for jobs of the job file too.',
+          security: [{ apiKey: [] }],
+          params: JobParams,
+          response: {
+            200: answer(`It is ${action === 'start' ? 'running' : 'stopped'}`, ref(JobSchema), {
+              headers: ETAG_HEADER,
+            }),
+            ...errorAnswers(...CHANGE_ERRORS, 'VED_JOB_NOT_FOUND'),
+          },
+        },
+      },
+      async (request, reply) => {
+        const stored = await jobStore.setRunning(request.params.job_id, action === 'start');
+        return sendJob(reply, stored, dependencies);
+      },
+    );
+  }
+
+  const limit = options.maxConcurrentChecks ?? 8;
+  let underWay = 0;
+  app.post<{ Params: Static<typeof JobParams> }>(
+    '/job/:job_id/check',
+    {
+      preValidation: refuseBody,
+      schema: {
+        operationId: 'checkJob',
+        tags: ['jobs'],
+        summary: 'Checks a job once, now',
+        description:
+          'Answered in full with all timings. It is no slot and is not counted. A stopped job can be checked too.',
+        security: [{ apiKey: [] }],
+        params: JobParams,
+        response: {
+          200: answer('The check came to an end, well or not', ref(CheckSchema), {
+            example: {
+              ...{ job_id: 1, started_at: '2026-11-21T08:00:00.000Z', outcome: 'up', reason: null, status: '200' },
+              ...{ response_time: 0.012345, timings: { connect: 0.0004, ttfb: 0.0101, transfer: 0.0002 } },
+              ...{ bytes: 2, detail: null, facts: { remote_address: '127.0.0.1' } },
+            },
+          }),
+          ...errorAnswers(...CHANGE_ERRORS, 'VED_JOB_NOT_FOUND', 'VED_BUSY'),
+        },
+      },
+    },
+    async (request, reply) => {
+      if (underWay >= limit) {
+        const text = `${underWay} checks by hand are under way, at most ${limit} are possible at once`;
+        throw new ResponseError('VED_BUSY', text, { headers: { 'retry-after': '1' } });
+      }
+      underWay++;
+      try {
+        const stored = await getJob(dependencies, request.params.job_id);
+        const ended = new AbortController();
+        const disconnected = abortOnDisconnect(reply);
+        const overdue = new AbortController();
+        void sleep(clock, stored.job.timeoutMs + GRACE_MS, ended.signal).then(() => overdue.abort());
+        try {
+          const report = await dependencies.checks(stored, AbortSignal.any([disconnected, overdue.signal]));
+          return toCheckView(stored.job.jobId, report);
+        } finally {
+          ended.abort();
+        }
+      } finally {
+        underWay--;
+      }
+    },
+  );
+}
+
+/** These routes take no body; an empty object is as good as none. */
+async function refuseBody(request: FastifyRequest): Promise<void> {
+  const { body } = request;
+  if (body === undefined || body === null) return;
+  const keys = typeof body === 'object' && !Array.isArray(body) ? Object.keys(body) : [''];
+  const problems = keys.map((path) => ({
+    path,
+    given: path === '' ? body : (body as Record<string, unknown>)[path],
+    accepted: 'no body: this route takes none',
+  }));
+  if (problems.length > 0) throw validationError(problems);
+}
+
+function toCheckView(jobId: number, report: CheckReport): Record<string, unknown> {
+  return {
+    job_id: jobId,
+    started_at: new Date(report.startedAt).toISOString(),
+    outcome: report.outcome,
+    reason: report.reason ?? null,
+    status: report.status,
+    response_time: report.responseTime,
+    timings: report.timings,
+    bytes: report.bytes ?? null,
+    detail: report.detail ?? null,
+    facts: report.facts ?? {},
+  };
+}

@@ -1,0 +1,70 @@
+import { Command } from 'commander';
+import { maskAddress } from '../../core/masking.ts';
+import { plainText } from '../../core/plain-text.ts';
+import type { Job } from '../../jobs/definition.ts';
+import { formatCounted, formatSeconds } from '../../stats/index.ts';
+import { type Cli, cancelled, examples, settingsFor } from '../context.ts';
+import { addJobOptions, type JobOptions, toJobFields } from '../options/job.ts';
+import { outcomeStyle } from '../stream/result-line.ts';
+import { type CheckOutcome, exitCodeOf, runCheck } from './run.ts';
+import { formatTimingBar } from './timing-bar.ts';
+
+export function checkCommand(cli: Cli): Command {
+  const command = new Command('check')
+    .description('check one address now and show the time of each phase; needs no database')
+    .argument('<url>', 'what to check; http:// is put before a bare host');
+  return addJobOptions(command)
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      `\nExit code: 0 up, 1 down, 3 degraded.\n${examples(
+        ['vedette check https://example.com', 'one check'],
+        ['vedette check example.com --pattern "(?i)welcome" --max-time 0.5', 'what it must say, and how fast'],
+        ['vedette check https://api.example.com -X POST -H "Accept: application/json" -d "{}"', 'another method'],
+        ['vedette check https://example.com --json | jq .timings', 'for programs'],
+      )}`,
+    )
+    .action(async (url: string, options: JobOptions & { json?: boolean }, self: Command) => {
+      const { loadJobRules, readDefinition } = await import('../jobs/rules.ts');
+      const rules = await loadJobRules(settingsFor(cli, self));
+      const uri = /^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? url : `http://${url}`;
+      // A try may take longer than the usual period; the job is never scheduled.
+      const period = { check_period_seconds: Math.max(60, (options.timeout ?? 0) + 1) };
+      const job = rules.toJob(readDefinition(rules, { ...period, uri, ...toJobFields(options) }), 1);
+      const result = await runCheck(rules, job, cli.signal);
+      if (cli.signal.aborted) return cancelled(cli);
+      cli.exitCode = exitCodeOf([result.outcome]);
+      if (options.json) cli.stdout.json(toJson(maskAddress(uri), result));
+      else show(cli, maskAddress(uri), job, result);
+    });
+}
+
+/** Names as in the result message. */
+export function toJson(uri: string, { responseTime, ...result }: CheckOutcome): Record<string, unknown> {
+  const { outcome, reason, status, timings, bytes, attempt, detail, facts } = result;
+  return { uri, outcome, reason, status, response_time: responseTime, timings, bytes, attempt, detail, facts };
+}
+
+function show({ stdout }: Cli, uri: string, job: Job, result: CheckOutcome): void {
+  const { style } = stdout;
+  const { outcome, reason, status, responseTime, timings, bytes, detail, facts = {}, attempt } = result;
+  const head = [style.bold(outcomeStyle(style, outcome)(outcome))];
+  if (reason) head.push(reason);
+  if (status !== null) head.push(plainText(status));
+  if (responseTime !== null) head.push(formatSeconds(responseTime));
+  if (bytes !== undefined) head.push(formatCounted(bytes, 'byte'));
+  if (job.retries > 0) head.push(`try ${attempt} of ${job.retries + 1}`);
+  stdout.line(`${head.join('  ')}  ${style.dim(plainText(uri))}`);
+  if (detail) stdout.line(`  ${plainText(detail)}`);
+  for (const line of formatTimingBar(timings, style)) stdout.line(line);
+  for (const [name, value] of Object.entries(facts)) {
+    if (value === false || value === null || value === undefined) continue;
+    const text = Array.isArray(value) ? value.join(' -> ') : typeof value === 'object' ? flat(value) : String(value);
+    stdout.line(style.dim(plainText(`  ${name.replaceAll('_', ' ')}: ${text}`)));
+  }
+}
+
+const flat = (value: object): string =>
+  Object.entries(value)
+    .map(([key, item]) => `${key.replaceAll('_', ' ')} ${String(item)}`)
+    .join(', ');
