@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { createTestDatabase } from '../helpers/database.ts';
-import { insertMetric, insertProgress, insertSpan } from '../stats/rows.ts';
+import { insertMetric, insertProgress, insertResult, insertSpan } from '../stats/rows.ts';
 import { vedette } from './run.ts';
 
 test('jobs says how old its states are when nothing checks any more', async (t) => {
@@ -17,6 +17,37 @@ test('jobs says how old its states are when nothing checks any more', async (t) 
      VALUES ('a', '{scheduler}', 'default', '1', now(), now(), '{}')`,
   );
   t.match(await list(), { code: 0, stderr: '' }, 'a scheduler runs');
+});
+
+test('jobs --outcome down shows since when and why', async (t) => {
+  const database = await createTestDatabase(t);
+  const env = { DATABASE_URL: database.connectionString };
+  const run = (...args: string[]) => vedette(t, ['jobs', ...args], { env });
+  await run('add', 'http://a.test/', '--name', 'Shop');
+  await run('add', 'http://b.test/', '--name', 'Docs');
+  const at = Date.UTC(2026, 10, 21, 8, 30);
+  await insertProgress(database, { slot: at, outcome: 'down', down: 3 });
+  await insertProgress(database, { jobId: 2, slot: at, up: 3 });
+  await insertResult(database, { at, outcome: 'down' });
+  await database.query(
+    `UPDATE series_progress SET last_reason = 'timeout', last_status = NULL, since_slot = $1 WHERE job_id = 1`,
+    [at - 120_000],
+  );
+  await database.query(`UPDATE results SET detail = 'no answer within 10 s, password=s3cret'`);
+  const down = await run('--outcome', 'down');
+  t.equal(down.code, 0);
+  t.match(
+    down.stdout,
+    /^job +state .* name +since +why\n {2}1 +down +- .* Shop +2026-11-21 08:28:00Z +timeout: no answer/,
+  );
+  t.notMatch(down.stdout, /Docs|s3cret/);
+  t.match(JSON.parse((await run('--outcome', 'down', '--json')).stdout), [
+    {
+      job_id: 1,
+      last_result: { outcome: 'down', reason: 'timeout', since: at - 120_000, detail: /^no answer within/ },
+    },
+  ]);
+  t.notMatch((await run('--outcome', 'up')).stdout, /since|why/, 'good news needs no reason');
 });
 
 test('jobs: add, list, stop, export, remove', async (t) => {

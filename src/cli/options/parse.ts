@@ -53,3 +53,14 @@ export function parseName(known: readonly string[]): (text: string) => string {
     return name;
   };
 }
+
+/** Tags as a job has them, separated by commas; each once. */
+export function parseTags(text: string): string[] {
+  const tags = text.split(',').map((tag) => tag.trim());
+  for (const tag of tags) {
+    if (tag === '' || tag.length > 64 || tag.includes('\0')) {
+      throw new InvalidArgumentError(`${JSON.stringify(tag)} is no tag: 1 to 64 characters are wanted.`);
+    }
+  }
+  return [...new Set(tags)];
+}
