@@ -115,7 +115,7 @@ type AddMetric = (name: string, help: string, read: () => number) => unknown;
 
 function addSchedulerMetrics(registry: Registry, scheduler: SchedulerPort, gauge: AddMetric, counter: AddMetric): void {
   const stats = () => scheduler.stats();
-  gauge('vedette_scheduler_running_jobs', 'Jobs in the hands of this process.', () => stats().runningJobs);
+  gauge('vedette_scheduler_running_jobs', 'Jobs that the scheduler of this process owns.', () => stats().runningJobs);
   gauge('vedette_scheduler_checks_in_flight', 'Checks under way.', () => stats().inFlight);
   gauge('vedette_scheduler_queued_bytes', 'Results that wait for the stream.', () => stats().queuedBytes);
   counter('vedette_scheduler_results_total', 'Results acknowledged by the stream.', () => stats().produced);

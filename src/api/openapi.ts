@@ -3,9 +3,9 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 
 const TAGS = [
-  { name: 'status', description: 'What this server is and how it does.' },
-  { name: 'jobs', description: 'What is checked, and how often.' },
-  { name: 'numbers', description: 'What came of it: metrics and raw results.' },
+  { name: 'status', description: 'Identity and state of this server.' },
+  { name: 'jobs', description: 'Definitions of checks and their schedules.' },
+  { name: 'numbers', description: 'Metrics and raw results.' },
   { name: 'database', description: 'The tables.' },
   { name: 'practice', description: 'A site to practise on.' },
 ];

@@ -65,7 +65,7 @@ export interface ApiOptions {
 }
 
 export interface AuthOptions {
-  /** What needs a key: routes that change things, every route (probes and the practice site excepted), or none. */
+  /** Routes that need a key: those that change things, all (probes and the practice site excepted), or none. */
   required: 'changes' | 'everything' | 'nothing';
   /** Plain keys, or `sha256:` and the hash of one in hex. */
   keys: readonly string[];

@@ -50,11 +50,11 @@ export const CountsSchema = Type.Object(
 export const ErrorSchema = Type.Object(
   {
     statusCode: Type.Integer({ description: 'The HTTP status again.' }),
-    code: Type.String({ description: 'What programs decide by; stable.', enum: Object.keys(ERRORS) }),
+    code: Type.String({ description: 'For programs; stable.', enum: Object.keys(ERRORS) }),
     error: Type.String({ description: 'The name of the status.' }),
     message: Type.String({ description: 'For people: what was given, what is accepted.' }),
   },
-  { $id: 'Error', ...strict, description: 'What every refused or failed request is answered with.' },
+  { $id: 'Error', ...strict, description: 'The answer to every refused or failed request.' },
 );
 
 const SAMPLE_MESSAGES: Partial<Record<ErrorCode, string>> = {
@@ -65,7 +65,7 @@ const SAMPLE_MESSAGES: Partial<Record<ErrorCode, string>> = {
   VED_VERSION_CONFLICT: 'Job 42 is at version 3, not 2: read it again',
 };
 
-/** Answers a route may give when it refuses or fails, with an example of each code. */
+/** The error answers of a route, with an example of each code. */
 export function errorAnswers(...codes: ErrorCode[]): Record<string, ErrorAnswer> {
   const answers: Record<string, ErrorAnswer> = {};
   for (const code of codes) {

@@ -3,7 +3,7 @@ import { VedetteError } from '../errors.ts';
 import { type LoadOptions, type ResolvedSettings, resolveSettings, type Settings, settingMeta } from '../settings.ts';
 import type { Output } from './terminal/output.ts';
 
-/** What a command has to work with. */
+/** The surroundings of a command. */
 export interface Cli {
   readonly stdout: Output;
   readonly stderr: Output;

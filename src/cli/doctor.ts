@@ -9,7 +9,7 @@ import { type Cli, EXIT, examples, loadOptionsFor, settingOption } from './conte
 import { withGivenOptions } from './hints.ts';
 import { loadJobFile, loadJobRules } from './jobs/rules.ts';
 
-/** What hangs must not keep the answer back. */
+/** Limit of closing, so that a hanging connection does not hold the report back. */
 const CLOSE_MS = 2_000;
 
 export function doctorCommand(cli: Cli): Command {

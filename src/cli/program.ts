@@ -47,7 +47,7 @@ export interface CliOptions extends Pick<Cli, 'env' | 'cwd'> {
   stderr?: OutputStream;
 }
 
-/** Runs one command line. Answers the exit code of the process. */
+/** Runs one command line. Returns the exit code of the process. */
 export async function runCli(argv: readonly string[], options: CliOptions): Promise<number> {
   const { onForce, stdout = process.stdout, stderr = process.stderr, ...place } = options;
   const stop = new AbortController();

@@ -8,7 +8,7 @@ import { withGivenOptions } from './hints.ts';
 import { addJobSourceOptions } from './options/job-source.ts';
 import { version } from './version.ts';
 
-/** What `--mode` says, as roles. */
+/** The roles of `--mode`. */
 const MODES: Readonly<Record<string, string>> = { producer: 'scheduler', consumer: 'processor' };
 
 export function serveCommand(cli: Cli): Command {
@@ -42,7 +42,7 @@ export function serveCommand(cli: Cli): Command {
       ),
     )
     .action(({ join, mode }: { join?: boolean; mode?: string }, command: Command) => {
-      const implied = { ...(join ? { 'database.join': 'true' } : {}), ...(mode ? { roles: MODES[mode]! } : {}) };
+      const implied = { ...(join ? { 'database.join': 'true' } : {}), ...(mode ? { roles: MODES[mode] ?? mode } : {}) };
       return runMain(cli, settingsFor(cli, command, implied));
     });
 }
@@ -83,7 +83,7 @@ async function runMain(cli: Cli, settings: Settings): Promise<void> {
   });
 }
 
-/** What keeps an address from being listened on, in the terms of the settings. */
+/** Why the address cannot be listened on, in the terms of the settings; null for another error. */
 function portProblem({ server: { host, port } }: Settings, error: unknown): VedetteError | null {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (syscall !== 'listen' && syscall !== 'getaddrinfo') return null;

@@ -33,7 +33,7 @@ test('jobs --outcome down shows since when and why', async (t) => {
     `UPDATE series_progress SET last_reason = 'timeout', last_status = NULL, since_slot = $1 WHERE job_id = 1`,
     [at - 120_000],
   );
-  await database.query(`UPDATE results SET detail = 'no answer within 10 s, password=s3cret'`);
+  await database.query(`UPDATE results SET detail = 'no answer within 10 s from http://user:s3cret@a.test/'`);
   const down = await run('--outcome', 'down');
   t.equal(down.code, 0);
   t.match(

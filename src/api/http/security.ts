@@ -16,7 +16,7 @@ export function isChange(request: FastifyRequest): boolean {
   return !SAFE_METHODS.has(request.method);
 }
 
-/** `Authorization: Bearer <key>`, compared as hashes, in the same time whatever was sent. */
+/** `Authorization: Bearer <key>`, compared as hashes in constant time. */
 export function createKeyGuard({ required, keys }: AuthOptions): (request: FastifyRequest) => void {
   const hashes = keys.map(toHash);
   return (request) => {
@@ -55,9 +55,9 @@ function sha256(text: string): Buffer {
 }
 
 /**
- * Keeps web pages of others from using a browser as their hand. On a loopback address the Host header must name one, or
- * a name that resolves there for a while (DNS rebinding) would make this server part of that site. And nothing is changed
- * for a page of another origin: browsers send Origin or Sec-Fetch-Site with such requests, programs send neither.
+ * Refuses requests that web pages of other origins send through a browser. On a loopback address the Host header must name
+ * one, or a name that resolves there for a while (DNS rebinding) would make this server part of that site. And nothing is
+ * changed for a page of another origin: browsers send Origin or Sec-Fetch-Site with such requests, programs send neither.
  */
 export function createBrowserGuard({ loopback, allowedHosts = [] }: ApiOptions): (request: FastifyRequest) => void {
   const allowed = new Set(allowedHosts.map((host) => host.toLowerCase()));

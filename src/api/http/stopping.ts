@@ -4,12 +4,12 @@ import { ResponseError } from './response-error.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Aborts when the server begins to close: whoever waits for something gives up. */
+    /** Aborts when the server begins to close, so that waiting requests end. */
     stopping: AbortSignal;
   }
 }
 
-/** What answers under way get to complete; connections that are open after that are cut. */
+/** Time for answers under way to complete; connections that are open after that are cut. */
 const GRACE_MS = 3_000;
 /** That this process is alive stays true while it ends. */
 const STILL_ANSWERED: ReadonlySet<string | undefined> = new Set(['/health/live', '/_ah/health', '/_ah/stop']);

@@ -23,10 +23,10 @@ import { getJob } from './edit.ts';
 import { sendJob } from './resource.ts';
 import { JobSchema } from './view.ts';
 
-/** What a check gets beyond its own timeout before it is aborted from here. */
+/** Time beyond its own timeout after which a check is aborted. */
 const GRACE_MS = 2_000;
 
-/** What else was seen differs by type of job. */
+/** The facts of a check differ by type of job. */
 const createCheckSchema = (facts: ApiDependencies['jobRules']['facts']) =>
   Type.Object(
     {
@@ -43,13 +43,13 @@ const createCheckSchema = (facts: ApiDependencies['jobRules']['facts']) =>
         type: 'object',
         properties: facts,
         ...strict,
-        description: 'What else was seen; it differs by type of job, and by how far the check came.',
+        description: 'Further facts; they differ by type of job, and by how far the check came.',
       }),
     },
     { $id: 'Check', ...strict, description: 'One check by hand: it belongs to no slot and is not counted.' },
   );
 
-/** What can be done with a job besides editing it. */
+/** Actions on a job besides editing it. */
 export function addJobActionRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
   const { jobStore, options, clock } = dependencies;
   const CheckSchema = createCheckSchema(dependencies.jobRules.facts);

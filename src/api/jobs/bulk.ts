@@ -30,13 +30,13 @@ const BulkFilterSchema = Type.Object(
 
 const BulkChangeSchema = Type.Object(
   {
-    action: choice(['start', 'stop', 'delete', 'tag', 'untag'], { description: 'What is done with each job.' }),
+    action: choice(['start', 'stop', 'delete', 'tag', 'untag'], { description: 'The change of each job.' }),
     tags: Type.Optional(
       Type.Array(TagSchema, {
         minItems: 1,
         maxItems: MAX_TAGS,
         uniqueItems: true,
-        description: 'What `tag` adds and `untag` takes away; needed there, not taken elsewhere.',
+        description: 'Tags that `tag` adds and `untag` removes; required there, refused elsewhere.',
       }),
     ),
     selection: Type.Unsafe<Static<typeof BulkIdsSchema> | Static<typeof BulkFilterSchema>>({
@@ -63,7 +63,7 @@ const BulkReportSchema = Type.Object(
     selected: count('Jobs that were meant.'),
     changed: Type.Array(IdSchema, { description: 'Those that changed, or would; the others were so already.' }),
   },
-  { ...strict, $id: 'BulkReport', description: 'What a change of many jobs came to.' },
+  { ...strict, $id: 'BulkReport', description: 'Result of a change of many jobs.' },
 );
 
 /** Changes of many jobs at once: all of them or none. */

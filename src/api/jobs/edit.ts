@@ -48,7 +48,7 @@ export function parseIfMatch(header: string | undefined): number[] | undefined {
 
 /**
  * Reads, edits and writes a job. `ifMatch` must name the stored version; without it, an edit that met a change of
- * somebody else is made anew on top of that change.
+ * somebody else is repeated on top of that change.
  */
 export async function editJob(
   ports: Editing,
@@ -128,7 +128,7 @@ function withId(definition: Record<string, unknown>, { job }: StoredJob): Record
 }
 
 /**
- * What GET answered may be sent back as it came: fields of the server are dropped when they say what is stored anyway,
+ * The answer of GET may be sent back unchanged: fields of the server are dropped when they say what is stored anyway,
  * and refused when they ask for something that a definition cannot do. The state changes by itself and is dropped.
  */
 function dropServerFields(body: Record<string, unknown>, stored: StoredJob): Record<string, unknown> {

@@ -48,7 +48,7 @@ const ListQuery = Type.Object(
   {
     ...pageParameters(100),
     sort: Type.Optional(
-      choice(SORTS, { description: 'What the list is sorted by, descending with a minus sign. Default: job_id.' }),
+      choice(SORTS, { description: 'Key of the order, descending with a minus sign. Default: job_id.' }),
     ),
     q: Type.Optional(text('Part of the name or the address as they are shown, in any case.')),
     running: Type.Optional(Type.Boolean({ description: 'Only running jobs, or only stopped ones.' })),

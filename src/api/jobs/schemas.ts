@@ -10,11 +10,11 @@ interface Schema {
 
 /** Schemas of jobs in the document, made of that of a definition, which comes from the registry of monitor types. */
 export interface JobSchemas {
-  /** What POST and PUT take. */
+  /** The body of POST and PUT. */
   definition: object;
-  /** What PATCH takes: any fields, null for those to be removed. */
+  /** The body of PATCH: any fields, null for those to be removed. */
   patch: object;
-  /** What answers show: a definition and what the server knows of the job. */
+  /** The job in answers: a definition and the fields of the server. */
   job: object;
 }
 

@@ -16,7 +16,7 @@ import { addSeriesRoutes } from './series.ts';
 import { addStatusRoutes } from './status.ts';
 import { addWebsiteMockRoutes } from './website-mock.ts';
 
-/** What a process without the API still answers: those who watch over it. */
+/** Routes of every process, also of one without the role `api`: for orchestrators and Prometheus. */
 export function addProbeRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
   addHealthRoutes(app, dependencies);
   addPrometheusRoutes(app, dependencies);

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 
-/** Collections are singular here; who asks for the plural as a program is sent to the right place. */
+/** Paths of collections are singular here; requests for the plural are redirected. */
 export function addPluralPath(app: FastifyInstance): void {
   for (const path of ['/jobs', '/jobs/*']) {
     app.get<{ Params: { '*'?: string } }>(path, { schema: { hide: true } }, async (request, reply) =>

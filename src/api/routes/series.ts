@@ -75,7 +75,7 @@ export function addSeriesRoutes(app: FastifyInstance, { readModel }: ApiDependen
       schema: {
         operationId: 'listSeries',
         tags: ['numbers'],
-        summary: 'What is counted: each job at each location, with its last result',
+        summary: 'Counted series: each job at each location, with its last result',
         description:
           'Also the results that other producers publish under ids or locations that no job has (`foreign=true`); their numbers are read by `/job/{job_id}/metrics` and `/results` like any. With a filter a page may be short, or empty, although more follows: go on as long as there is a Link.',
         querystring: Query,

@@ -43,7 +43,7 @@ const StatusSchema = Type.Object(
     ),
     number_of_running_jobs: count('Jobs that run; one that runs at several locations is one.'),
     number_of_produced_messages: count(
-      'Results acknowledged by the stream since the tables were made, of processes that are gone too. What a process that was killed published in its last two seconds can be missing; a reset begins again at 0.',
+      'Results acknowledged by the stream since the tables were made, of processes that are gone too. Results that a killed process published in its last two seconds can be missing; a reset begins again at 0.',
     ),
     number_of_consumed_messages: count('Results counted since the tables were made; a reset begins again at 0.'),
     number_of_refused_messages: count(
@@ -78,9 +78,9 @@ const InstanceSchema = Type.Object(
     seen_at: instant('When it last gave a sign of life.'),
     stats: Type.Object(
       {
-        runningJobs: Type.Optional(count('Jobs in the hands of its scheduler.')),
+        runningJobs: Type.Optional(count('Jobs that its scheduler owns.')),
         produced: Type.Optional(count('Results of its own that the stream acknowledged.')),
-        clockProblem: Type.Optional(Type.String({ description: 'What is wrong with its clock.' })),
+        clockProblem: Type.Optional(Type.String({ description: 'A fault of its clock.' })),
         consumed: Type.Optional(count('Results that its processor counted.')),
         countingProblems: Type.Optional(
           Type.Array(
@@ -96,7 +96,7 @@ const InstanceSchema = Type.Object(
           ),
         ),
       },
-      { ...strict, description: 'What it says of itself; what belongs to a role that it does not have is absent.' },
+      { ...strict, description: 'Its own numbers; those of a role that it does not have are absent.' },
     ),
   },
   { $id: 'Instance', ...strict },
@@ -114,7 +114,7 @@ export function addStatusRoutes(app: FastifyInstance, dependencies: ApiDependenc
       schema: {
         operationId: 'getStatus',
         tags: ['status'],
-        summary: 'What this server is and how it does',
+        summary: 'Identity and state of this server',
         description: 'JSON for programs; a browser (Accept: text/html) gets a page with the jobs and their numbers.',
         response: {
           200: {

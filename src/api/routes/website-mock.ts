@@ -22,7 +22,7 @@ const MockQuery = Type.Object(
       Type.String({
         maxLength: 100,
         description:
-          'Makes the answer depend on nothing but this text and the header vedette-slot (which a check sends), so that whoever knows both knows the answer.',
+          'Makes the answer depend on nothing but this text and the header vedette-slot (which a check sends), so that the answer can be computed from both.',
       }),
     ),
   },

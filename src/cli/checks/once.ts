@@ -96,7 +96,7 @@ async function checkAll(cli: Cli, rules: JobRules, jobs: readonly Job[], concurr
     for (let index = next++; index < jobs.length && !cli.signal.aborted; index = next++) {
       const job = jobs[index]!;
       const result = await runCheck(rules, job, cli.signal);
-      // What was cut off says nothing about the site.
+      // A check that was cut off tells nothing about the site.
       if (cli.signal.aborted) break;
       results[index] = { job, result };
       done++;

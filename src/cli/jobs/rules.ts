@@ -8,7 +8,7 @@ import type { JobDefinition } from '../../jobs/store.ts';
 import type { Settings } from '../../settings.ts';
 import { createSelfFinder } from '../checks/self-address.ts';
 
-/** What is known of job definitions, with the settings' gate and user agent. */
+/** The rules of job definitions, with the settings' gate and user agent. */
 export async function loadJobRules(settings: Settings): Promise<JobRules> {
   const { createRules } = await import('../../app/jobs.ts');
   return createRules(settings, createSelfFinder(settings));

@@ -82,7 +82,7 @@ function refuseSecrets(definitions: readonly JobDefinition[], redacted: readonly
   throw new VedetteError('VED_USAGE', [...lines, advice].join('\n'));
 }
 
-/** Whoever reads the file meanwhile sees all of the old one or all of the new one. */
+/** Replaces the file at once: a reader sees all of the old one or all of the new one. */
 function writeWhole(file: string, text: string, isSecret: boolean): void {
   const draft = `${file}.${process.pid}.tmp`;
   writeFileSync(draft, text, { mode: isSecret ? 0o600 : 0o666 });

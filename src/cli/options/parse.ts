@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { nearest } from '../../core/nearest.ts';
 
-/** Parsers of option values. What they throw is wrong use: exit code 2. */
+/** Parsers of option values. They throw InvalidArgumentError: exit code 2. */
 export function parseIds(text: string): number[] {
   return text.split(',').map((part) => {
     const id = /^\s*\d{1,10}\s*$/.test(part) ? Number(part) : 0;

@@ -18,7 +18,7 @@ export interface ResultLine {
   atMs: number;
 }
 
-/** Reads the lines of batches: without repetitions, and only those that pass the filter. What cannot be read is told of. */
+/** Reads the lines of batches: without repetitions, and only those that pass the filter. Unreadable lines are reported on stderr. */
 export function createLineReader({ stderr }: Cli, filter: ResultFilter): (batch: RecordBatch) => ResultLine[] {
   const passes = createFilter(filter);
   const isNew = createDeduplicator();
@@ -31,7 +31,7 @@ export function createLineReader({ stderr }: Cli, filter: ResultFilter): (batch:
           const result = parseResult(text);
           if (isNew(result) && passes(result)) found.push({ text, result, atMs: result.slot ?? result.ts });
         } catch (error) {
-          // A processor puts such lines into dead_letters; here they are only told of.
+          // A processor puts such lines into dead_letters; here they are only reported.
           if (!(error instanceof BadLineError)) throw error;
           stderr.line(`${topic}[${partition}] offset ${record.offset}: ${error.message}`);
         }

@@ -3,12 +3,12 @@ import { plainJson, plainLines, plainText } from '../../core/plain-text.ts';
 
 /**
  * Where a command writes. Colours and progress are for terminals only, and not for those that ask for none (NO_COLOR).
- * What could steer a terminal is written as an escape, whoever it came from; only `data` reaches a pipe as it is.
+ * Characters that could steer a terminal are written as escapes; only `data` reaches a pipe as it is.
  */
 export interface Output {
   write(text: string): void;
   line(text?: string): void;
-  /** A value as JSON; what could steer a terminal stands in it as `\u009b`. */
+  /** A value as JSON; characters that could steer a terminal stand in it as `\u009b`. */
   json(value: unknown): void;
   /** A text in a form that programs read again, without the line break that `line` adds. */
   data(text: string): void;
