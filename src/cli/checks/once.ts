@@ -90,11 +90,11 @@ async function storedJobs(settings: Settings, rules: JobRules): Promise<Job[]> {
 /** In the order of the jobs, some at a time; those that had not ended at a Ctrl-C are left out. */
 async function checkAll(cli: Cli, rules: JobRules, jobs: readonly Job[], concurrency: number): Promise<Checked[]> {
   const results: Array<Checked | undefined> = [];
-  let next = 0;
+  const waiting = jobs.entries();
   let done = 0;
   const work = async () => {
-    for (let index = next++; index < jobs.length && !cli.signal.aborted; index = next++) {
-      const job = jobs[index]!;
+    for (const [index, job] of waiting) {
+      if (cli.signal.aborted) break;
       const result = await runCheck(rules, job, cli.signal);
       // A check that was cut off tells nothing about the site.
       if (cli.signal.aborted) break;

@@ -135,7 +135,7 @@ function addAdd(cli: Cli, jobs: Command, run: Run): void {
       if ((url === undefined) === (options.file === undefined)) {
         throw new VedetteError('VED_USAGE', 'Give an address or --file, one of the two');
       }
-      const given = options.file === undefined ? [describe(url!, options)] : readJobs(cli, options.file);
+      const given = url === undefined ? readJobs(cli, options.file ?? '-') : [describe(url, options)];
       await run(command, async ({ store, rules, settings }) => {
         const resolve = options.file === undefined ? undefined : settings.variable;
         // All are checked before the first is added.

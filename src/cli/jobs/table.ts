@@ -31,7 +31,10 @@ export async function showJobs(
   states: ReadonlyMap<number, JobState>,
   { isJson, isTrouble }: { isJson: boolean; isTrouble: boolean },
 ): Promise<void> {
-  const rows = jobs.map((stored) => ({ stored, state: states.get(stored.job.jobId)! }));
+  const rows = jobs.flatMap((stored): Row[] => {
+    const state = states.get(stored.job.jobId);
+    return state ? [{ stored, state }] : [];
+  });
   if (isJson) {
     const list = rows.map(({ stored: { job, version, running, source }, state: { last, counts } }) => ({
       ...rules.redact(rules.toDefinition(job)),

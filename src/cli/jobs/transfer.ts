@@ -74,7 +74,7 @@ function exportForm({ format, output }: ExportOptions) {
 function refuseSecrets(definitions: readonly JobDefinition[], redacted: readonly JobDefinition[]): void {
   const lines = definitions.flatMap((definition, index) =>
     Object.keys(definition)
-      .filter((field) => !isDeepStrictEqual(definition[field], redacted[index]![field]))
+      .filter((field) => !isDeepStrictEqual(definition[field], redacted[index]?.[field]))
       .map((field) => `job ${definition.job_id}: ${field} holds a secret`),
   );
   if (lines.length === 0) return;
