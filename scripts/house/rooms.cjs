@@ -18,14 +18,14 @@ const ROOMS = {
   aggregates: ['messages'],
   processor: ['aggregates', 'installation', 'jobs', 'messages', 'postgres', 'stats', 'streaming'],
 
-  stats: ['aggregates', 'jobs', 'postgres', 'processor'],
+  stats: ['aggregates', 'jobs', 'lag', 'messages', 'postgres', 'processor'],
   lag: ['installation', 'postgres', 'streaming'],
   plan: ['aggregates'],
   // It examines the work of others, and nothing but its command depends on it.
   doctor: ['installation', 'jobs', 'lag', 'postgres', 'root', 'settings', 'stats', 'streaming'],
 
-  api: ['aggregates', 'jobs', 'lag', 'messages', 'monitors', 'postgres', 'processor', 'stats', 'web'],
-  web: ['api', 'jobs', 'messages', 'postgres', 'stats'],
+  api: ['aggregates', 'jobs', 'lag', 'messages', 'monitors', 'stats'],
+  web: ['api', 'jobs', 'messages', 'stats'],
 
   app: [
     ...['aggregates', 'api', 'installation', 'jobs', 'lag', 'monitors', 'postgres', 'processor', 'scheduler'],

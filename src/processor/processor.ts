@@ -56,7 +56,7 @@ export interface ProcessorOptions {
 
 /**
  * Counts the results of the topics into PostgreSQL, exactly once: consume, decode, deduplicate, accumulate, flush. What
- * is counted and where the stream goes on from are written in one transaction (see flusher.ts).
+ * is counted and where the stream goes on from are written in one transaction (see writing/flusher.ts).
  */
 export interface Processor {
   /** Joins the group; delivery begins when it resolves. */

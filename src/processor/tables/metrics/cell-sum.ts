@@ -3,7 +3,7 @@ import { doubled } from '../../../aggregates/accumulator/series-index.ts';
 /**
  * Sums up counts by code (bins of a histogram and the like) and hands them out sorted, packed as text of one byte a
  * character: of each code its distance from the one before and its count, as base-128 numbers like those of
- * histogram-bytes.ts. That is the smallest form in which V8 keeps many short pieces of bytes.
+ * aggregates/histogram-bytes.ts. That is the smallest form in which V8 keeps many short pieces of bytes.
  */
 export class CellSum {
   #counts: Float64Array = new Float64Array(4096);
