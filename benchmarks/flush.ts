@@ -127,7 +127,7 @@ async function compare(perJob: number): Promise<object> {
     for (let flush = 0; flush < ROUNDS; flush++) {
       const deltas = deltasOf(flush, perJob);
       rows = deltas.length;
-      await new TablePartitions(database).prepare([{ metrics: deltas, results: { chunks: [], slices: [] } }], false);
+      await new TablePartitions(database).prepare([{ metrics: deltas, results: { slices: [] } }], false);
       await database.query('TRUNCATE plain');
       if (flush === ROUNDS - 1) writer.forget();
       const costs = flush === 0 ? fresh : flush === ROUNDS - 1 ? forgotten : existing;

@@ -226,7 +226,7 @@ async function withoutChecks(rowsPerFlush: number): Promise<object> {
     for (let row = 0; row < decoder.columns.length; row++) accumulator.add(decoder.columns, row);
     if (accumulator.size < rowsPerFlush && index < blocks.length - 1) continue;
     const deltas = accumulator.take();
-    await partitions.prepare([{ metrics: deltas, results: { chunks: [], slices: [] } }], false);
+    await partitions.prepare([{ metrics: deltas, results: { slices: [] } }], false);
     (await database.transaction((tx) => writer.write(tx, [deltas]))).remember();
     flushes++;
   }

@@ -195,7 +195,10 @@ export class AssignedPartition {
     return { row: length, slots: 0 };
   }
 
-  /** Adds a range that is about to be cut to the raw results, which have one row for a line. */
+  /**
+   * Adds a range that is about to be cut to the raw results, which have one row for a line. After a crash between the
+   * parts the rest of it is added again, or all of it when its first parts counted nothing: the flush leaves one.
+   */
   #keepWhole({ columns, records, ends }: Decoded, row: number): void {
     this.#counted[row] = this.progress.fresh(columns, row, this.#series[row]);
     const record = records[ends.findIndex((end) => row < end)];

@@ -3,7 +3,7 @@ import { parseResult } from '../../messages/decode.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
 import { CopyBuffer } from '../../postgres/copy-buffer.ts';
 import type { StreamRecord } from '../../streaming/driver.ts';
-import { RESULT_FIELDS } from '../tables/results.ts';
+import { type PartRow, RESULT_FIELDS } from '../tables/results.ts';
 
 /** Which results are kept one by one. */
 export type ResultsStore = 'all' | 'failures' | 'none';
@@ -13,6 +13,8 @@ export interface RawResultsTaken {
   readonly chunks: readonly Buffer[];
   /** Starts of the slices of RESULTS_SLICE_MS that have rows, ms since the epoch. */
   readonly slices: readonly number[];
+  /** Which rows say less than their line, because the rest of it was counted before. */
+  readonly parts: readonly PartRow[];
 }
 
 /** Length of a slice: rows of one slice need the same partition of the table. */
@@ -35,6 +37,7 @@ export class RawResults {
   #slices = new Set<number>();
   #lastSlice = -1;
   #count = 0;
+  #parts: PartRow[] = [];
   #texts = new Map<string, Buffer>();
   readonly #attempt = Buffer.alloc(2);
 
@@ -61,12 +64,14 @@ export class RawResults {
 
   take(): RawResultsTaken {
     if (this.#rows) this.#chunks.push(this.#rows.end());
-    const taken = { chunks: this.#chunks, slices: [...this.#slices].sort((a, b) => a - b) };
+    const slices = [...this.#slices].sort((a, b) => a - b);
+    const taken = { chunks: this.#chunks, slices, parts: this.#parts };
     this.#rows = null;
     this.#chunks = [];
     this.#slices = new Set();
     this.#lastSlice = -1;
     this.#count = 0;
+    this.#parts = [];
     if (this.#texts.size > MAX_TEXTS) this.#texts = new Map();
     return taken;
   }
@@ -81,6 +86,7 @@ export class RawResults {
     if (slice !== this.#lastSlice) this.#slices.add(slice);
     this.#lastSlice = slice;
     this.#count++;
+    if (slots < columns.slots[row]) this.#notePart(columns, row, record.offset);
     const full = rows.row(RESULT_FIELDS);
     if (full) this.#chunks.push(full);
     rows.int4(columns.jobId[row]);
@@ -115,6 +121,16 @@ export class RawResults {
     rows.int4(this.#partition);
     rows.int8(record.offset);
     rows.int4(columns.lineStart[row]);
+  }
+
+  #notePart(columns: ResultColumns, row: number, offset: number): void {
+    this.#parts.push({
+      jobId: columns.jobId[row],
+      location: columns.locations[columns.location[row]],
+      atMs: columns.slot[row],
+      offset,
+      position: columns.lineStart[row],
+    });
   }
 
   #textOf(text: string): Buffer {

@@ -3,6 +3,11 @@ import { ensureMetricPartitions, ensureResultPartitions, metricPartitionStart } 
 import { RESULTS_SLICE_MS } from '../counting/raw-results.ts';
 import type { Delta } from '../writing/delta.ts';
 
+/** The part of a delta that says which partitions its rows are in. */
+interface PartitionNeeds extends Pick<Delta, 'metrics'> {
+  results: Pick<Delta['results'], 'slices'>;
+}
+
 const MAX_KNOWN = 20_000;
 
 /** Sees to it that the partitions of metrics and results that deltas need are there, asking PostgreSQL once for each. */
@@ -16,7 +21,7 @@ export class TablePartitions {
   }
 
   /** `again`: retention may have dropped what was there before. */
-  async prepare(deltas: ReadonlyArray<Pick<Delta, 'metrics' | 'results'>>, again: boolean): Promise<void> {
+  async prepare(deltas: readonly PartitionNeeds[], again: boolean): Promise<void> {
     if (again || this.#known.size > MAX_KNOWN) this.#known.clear();
     for (const { metrics, results } of deltas) {
       const { plans, length, level, bucketMs } = metrics.arrays;

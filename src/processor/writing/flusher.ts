@@ -5,7 +5,7 @@ import { insertDeadLetters } from '../tables/dead-letters.ts';
 import { MetricsWriter, type MetricsWritten, RowsGoneError } from '../tables/metrics/writer.ts';
 import { moveOffsets, settleOffsets } from '../tables/offsets.ts';
 import { TablePartitions } from '../tables/partitions.ts';
-import { copyResults } from '../tables/results.ts';
+import { copyResults, deleteRepeatedParts } from '../tables/results.ts';
 import { concatSeries, moveSeries, type SeriesDelta } from '../tables/series.ts';
 import type { Delta } from './delta.ts';
 import type { FlushStep, ProcessorHooks } from './hooks.ts';
@@ -153,7 +153,10 @@ export class Flusher {
       deltas.map((delta) => delta.metrics),
     );
     await this.#at('after-metrics');
-    for (const { results } of deltas) await copyResults(tx, results.chunks);
+    for (const { results, step } of deltas) {
+      await copyResults(tx, results.chunks);
+      await deleteRepeatedParts(tx, step.topic, step.partition, results.parts);
+    }
     await insertDeadLetters(
       tx,
       deltas.flatMap((delta) => delta.deadLetters),

@@ -30,7 +30,7 @@ export function deltasOf(results: readonly CheckResult[], settings?: readonly Me
 }
 
 export async function prepare(database: Database, ...deltas: MetricDeltas[]): Promise<void> {
-  const none = { chunks: [], slices: [] };
+  const none = { slices: [] };
   await new TablePartitions(database).prepare(
     deltas.map((metrics) => ({ metrics, results: none })),
     false,
