@@ -69,7 +69,8 @@ export class Engine {
       perHost: concurrencyPerHost,
       onGranted: (series) => this.#granted(series),
     });
-    this.#pending = new PendingMessages({ timeline, publisher: options.publisher, location: options.location });
+    const { publisher, location } = options;
+    this.#pending = new PendingMessages({ clock, timeline, publisher, location });
   }
 
   /** A number for the timer of a new series. */
@@ -130,24 +131,15 @@ export class Engine {
     if (last === null) return;
     const count = last === series.next ? 1 : series.schedule.count(series.next, last);
     this.#missed[reason] += count;
-    const { missed } = series;
-    if (missed) {
-      // Missed slots wait only for a full publisher, which is then the reason of all of them.
-      if (missed.reason !== reason) missed.reason = 'overload';
-      missed.last = last;
-      missed.count += count;
-    } else {
-      series.missed = { first: series.next, last, count, reason };
-    }
+    const missed = { first: series.next, last, count, reason };
     series.next = last;
     series.advance();
-    this.#pending.publish(series);
+    this.#pending.miss(series, missed);
   }
 
   /** A message of this epoch that counts nothing, so that results of an earlier epoch are dropped from now on. */
   fence(series: Series): void {
-    series.fence = 'needed';
-    this.#pending.publish(series);
+    this.#pending.fence(series);
   }
 
   jumped(from: number, to: number): void {
@@ -195,8 +187,7 @@ export class Engine {
       const latest = last + this.#lateLimitMs(series);
       if (now > latest) this.#missPassed(series, last);
       else if (!this.#options.mayCheck(series)) this.ticker.set(id, Math.min(now + LEASE_POLL_MS, latest + 1));
-      else if (series.missed || series.stuck || this.#options.publisher.isFull(series.span.topic))
-        this.miss(series, last, 'overload');
+      else if (series.stuck || this.#pending.isFull(series)) this.miss(series, last, 'overload');
       else if (this.#limiter.acquire(series, this.#hostOf(series))) this.#begin(series, now);
       else {
         series.waiting = true;
@@ -270,10 +261,7 @@ export class Engine {
     series.stuck = true;
     if (typeof found === 'string') {
       this.miss(series, series.next, found);
-    } else if (
-      series.missed ||
-      !this.#options.publisher.publish(this.#toResult(series, found), series.span.topic, series)
-    ) {
+    } else if (!this.#pending.publish(series, this.#toResult(series, found))) {
       this.miss(series, series.next, 'overload');
     } else {
       series.advance();

@@ -132,7 +132,7 @@ export class Reconciler {
     }
     series.closeGap = true;
     engine.miss(series, now, 'scheduler_down');
-    if (series.missed === null && series.firstUnacked > series.handled) engine.fence(series);
+    if (series.pending.length === 0 && series.firstUnacked > series.handled) engine.fence(series);
   }
 
   #add(span: OpenSpan, shard: Shard, schedule: Schedule, job: Job | null, doneUntil: number): Series {

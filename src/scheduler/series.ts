@@ -1,4 +1,5 @@
 import type { Job } from '../jobs/definition.ts';
+import type { CheckResult } from '../messages/check-result.ts';
 import type { Probe } from '../monitors/monitor.ts';
 import type { CheckRun } from './checks/check-run.ts';
 import type { Receipt } from './publishing/partition-queue.ts';
@@ -27,7 +28,7 @@ export interface Shard {
   readonly series: Set<Series>;
 }
 
-/** Slots that are missed and not published yet, because the publisher had no room. */
+/** Missed slots that are not published yet. */
 export interface MissedSlots {
   first: number;
   last: number;
@@ -65,7 +66,8 @@ export class Series implements Receipt {
   run: CheckRun | null = null;
   /** A check that was given up but has not ended yet. */
   stuck = false;
-  missed: MissedSlots | null = null;
+  /** What was handled last and is not published yet, in order: it waits for its turn, or for room in the publisher. */
+  readonly pending: Array<MissedSlots | CheckResult> = [];
   /** Whether a message of this epoch has to reach the log, so that results of an earlier one are dropped. */
   fence: 'none' | 'needed' | 'sent' = 'none';
   /** Slots up to this instant passed while no scheduler could check them. */
@@ -112,7 +114,7 @@ export class Series implements Receipt {
     return (
       this.run === null &&
       !this.waiting &&
-      this.missed === null &&
+      this.pending.length === 0 &&
       this.fence === 'none' &&
       this.firstUnacked > this.handled
     );

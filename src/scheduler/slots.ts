@@ -1,5 +1,5 @@
 import type { Job } from '../jobs/definition.ts';
-import { CronSlots } from './cron/cron-slots.ts';
+import { CronSlots, type Run } from './cron/cron-slots.ts';
 
 export { SHARDS, shardOf } from '../jobs/shard.ts';
 
@@ -14,6 +14,8 @@ export interface Schedule {
   last(fromMs: number, toMs: number): number | null;
   /** How many slots lie in [fromMs, toMs]. */
   count(fromMs: number, toMs: number): number;
+  /** Slots of one distance, from slot `first` on and not after `toMs`: as many as can be told at a small cost. */
+  run(first: number, toMs: number): Run;
 }
 
 /** The fields of a job or of a span that define its slots. */
@@ -92,6 +94,10 @@ class Grid implements Schedule {
     const last = Math.floor((toMs - this.phaseMs) / this.periodMs);
     return Math.max(0, last - first + 1);
   }
+
+  run(first: number, toMs: number): Run {
+    return { slots: this.count(first, toMs), periodMs: this.periodMs };
+  }
 }
 
 class CronSchedule implements Schedule {
@@ -113,6 +119,10 @@ class CronSchedule implements Schedule {
 
   count(fromMs: number, toMs: number): number {
     return this.#slots.count(fromMs, toMs);
+  }
+
+  run(first: number, toMs: number): Run {
+    return this.#slots.run(first, toMs);
   }
 }
 

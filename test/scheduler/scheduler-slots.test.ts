@@ -159,6 +159,22 @@ test('the clock jumps an hour ahead, the database with it: the slots in between 
   await stop(a);
 });
 
+test('the clock jumps ahead, cron jobs: their many lines are written in slices, and no result is lost to them', async (t) => {
+  const { clock, world, log, lines, tally, finish, stop } = setUp(0);
+  for (let jobId = 1; jobId <= 20; jobId++) world.setJob(jobId, { periodMs: null, cron: '*/7 * * * * *' });
+  const a = startProcess({ world, log, name: 'a' });
+  await clock.advance(5000);
+  clock.setWall(clock.wallMs() + 2 * 3_600_000);
+  await clock.advance(60_000);
+  const ranges = lines().filter(({ slots, period }) => slots === 9 && period === 7000);
+  t.ok(ranges.length >= 20 * 119, `${ranges.length} ranges`);
+  await finish();
+  t.strictSame(differences(world.spans, countLog(log)), []);
+  t.ok(tally().up >= 20 * 5);
+  t.equal(tally().overload, undefined);
+  await stop(a);
+});
+
 test("a clock that is far from the database's: slots go on by the database's, and after a restart too", async (t) => {
   for (const skewMs of [1_800_000, -3_600_000]) {
     const { clock, world, log, tally, finish, stop } = setUp(10);

@@ -1,6 +1,12 @@
 import { WallTimes } from './wall-times.ts';
 import { ZoneClock } from './zone-clock.ts';
 
+/** Slots of one distance; the distance of a single one says nothing. */
+export interface Run {
+  slots: number;
+  periodMs: number;
+}
+
 /**
  * The slots of a cron expression: the instants at which a clock on the wall of the time zone shows a matching time. When
  * the clock is put forward, times that it skips fall on the first instant after the change, once. When it is put back,
@@ -34,6 +40,30 @@ export class CronSlots {
     if (toMs < fromMs) return 0;
     const before = Math.ceil(fromMs) - 1;
     return this.#zone === null ? this.#wall.count(before, toMs) : this.#countInZone(before, toMs, this.#zone);
+  }
+
+  /** Slots of one distance, from slot `first` on and not after `toMs`: as many as can be told at a small cost. */
+  run(first: number, toMs: number): Run {
+    const second = this.next(first);
+    if (second === null || second > toMs) return { slots: 1, periodMs: 0 };
+    const periodMs = second - first;
+    const change = this.#zone?.firstChange(first, toMs) ?? Number.POSITIVE_INFINITY;
+    let slots = 2;
+    if (periodMs === this.#wall.leastDistanceMs && second < change) {
+      // No two are closer until the clock is changed: where there is one for each period, each is at its end.
+      let tooMany = Math.floor((Math.min(toMs, change - 1) - first) / periodMs) + 2;
+      while (tooMany - slots > 1) {
+        const middle = Math.floor((slots + tooMany) / 2);
+        if (this.count(first, first + (middle - 1) * periodMs) === middle) slots = middle;
+        else tooMany = middle;
+      }
+    } else {
+      for (let slot = second + periodMs; slots < MAX_STEPS && slot <= toMs; slot += periodMs) {
+        if (this.next(slot - periodMs) !== slot) break;
+        slots++;
+      }
+    }
+    return { slots, periodMs };
   }
 
   #nextInZone(afterMs: number, zone: ZoneClock): number | null {
@@ -83,6 +113,8 @@ export class CronSlots {
   }
 }
 
+/** Distances that are not the least of an expression seldom go on for longer. */
+const MAX_STEPS = 100;
 const zones = new Map<string, ZoneClock>();
 
 function zoneOf(timezone: string): ZoneClock {

@@ -9,6 +9,7 @@ export class TimesOfDay {
   readonly #perHour: number;
   /** How many there are in a day. */
   readonly size: number;
+  #leastDistance: number | null = null;
 
   constructor(second: string, minute: string, hour: string) {
     this.#seconds = matching(second, '# * *', 60, 1000);
@@ -16,6 +17,12 @@ export class TimesOfDay {
     this.#hours = matching(hour, '0 0 #', 24, 3_600_000);
     this.#perHour = this.#seconds.size * this.#minutes.size;
     this.size = this.#hours.size * this.#perHour;
+  }
+
+  /** The least distance of two that follow each other, the last one and the first one of the next day among them. */
+  get leastDistance(): number {
+    this.#leastDistance ??= this.#findLeast();
+    return this.#leastDistance;
   }
 
   /** How many of them are at most `time`. */
@@ -35,8 +42,17 @@ export class TimesOfDay {
     const minute = this.#minutes.values[Math.floor((index % this.#perHour) / perMinute)];
     return hour * 3600 + minute * 60 + this.#seconds.values[index % perMinute];
   }
+
+  #findLeast(): number {
+    let least = DAY_SECONDS - this.at(this.size - 1) + this.at(0);
+    for (let index = 1; index < this.size && least > 1; index++) {
+      least = Math.min(least, this.at(index) - this.at(index - 1));
+    }
+    return least;
+  }
 }
 
+const DAY_SECONDS = 86_400;
 const known = new Map<string, MatchingValues>();
 const MAX_KNOWN = 1000;
 

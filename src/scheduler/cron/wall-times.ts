@@ -45,6 +45,11 @@ export class WallTimes {
     return last < fromMs ? null : last;
   }
 
+  /** No two of them are closer. */
+  get leastDistanceMs(): number {
+    return this.#times.leastDistance * 1000;
+  }
+
   /** How many of its day are not later. */
   #upTo({ day, time }: Place): number {
     return this.#days.has(day) ? this.#times.upTo(time) : 0;

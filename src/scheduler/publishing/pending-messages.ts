@@ -1,74 +1,141 @@
+import type { Clock } from '../../core/clock.ts';
 import type { CheckResult } from '../../messages/check-result.ts';
 import type { Timeline } from '../clock/timeline.ts';
 import type { MissedSlots, Series } from '../series.ts';
 import type { Publisher } from './publisher.ts';
 
 export interface PendingMessagesOptions {
+  clock: Pick<Clock, 'after'>;
   timeline: Pick<Timeline, 'now'>;
-  publisher: Pick<Publisher, 'publish' | 'onRoom'>;
+  publisher: Pick<Publisher, 'publish' | 'isFull' | 'onRoom'>;
   location: string;
 }
 
-/** Publishes missed slots and fences; those for which the publisher has no room wait in the series. */
+/**
+ * Brings results, missed slots and fences into the publisher, in the order of each series. What a turn of the event loop
+ * is too short for waits in the series for the next one; what the publisher has no room for, until it has.
+ */
 export class PendingMessages {
   readonly #options: PendingMessagesOptions;
-  /** Series with messages that the publisher had no room for. */
-  readonly #unpublished = new Set<Series>();
+  /** Series whose lines wait for the next turn. */
+  readonly #waiting = new Set<Series>();
+  /** Series whose next line the publisher had no room for. */
+  readonly #refused = new Set<Series>();
+  /** Lines of missed slots that this turn may still write, for all series together. */
+  #left = LINES_A_TURN;
 
   constructor(options: PendingMessagesOptions) {
     this.#options = options;
-    options.publisher.onRoom(() => this.#publishAll());
+    options.publisher.onRoom(() => this.#publishRefused());
   }
 
   drop(series: Series): void {
-    this.#unpublished.delete(series);
+    this.#waiting.delete(series);
+    this.#refused.delete(series);
   }
 
-  /** Missed slots before the fence: a fence stands for everything that was handled. */
-  publish(series: Series): boolean {
-    const isDone = this.#publishMissed(series) && (series.fence !== 'needed' || this.#publishFence(series));
-    if (isDone) this.#unpublished.delete(series);
-    else this.#unpublished.add(series);
-    return isDone;
+  /** Whether a result of the series would be refused now. */
+  isFull(series: Series): boolean {
+    return this.#refused.has(series) || this.#options.publisher.isFull(series.span.topic);
   }
 
-  #publishAll(): void {
-    // The publisher calls back only for topics that it has refused: each topic has to be refused once.
-    const refused = new Set<string>();
-    for (const series of this.#unpublished) {
-      const { topic } = series.span;
-      if (!refused.has(topic) && !this.publish(series)) refused.add(topic);
-    }
-  }
-
-  #publishMissed(series: Series): boolean {
-    const { missed, schedule } = series;
-    if (!missed) return true;
-    // A reader cannot compute the slots of a cron expression, so each has a message of its own.
-    const whole = schedule.periodMs !== null;
-    while (missed.count > 0) {
-      const slot = whole ? missed.last : missed.first;
-      const slots = whole ? missed.count : 1;
-      if (!this.#publishRange(series, slot, slots, missed.reason)) return false;
-      missed.count -= slots;
-      missed.first = schedule.next(slot);
-    }
-    series.missed = null;
-    if (series.fence === 'needed') series.fence = 'sent';
+  /** Takes the result of the next slot, after what is pending; returns false when the publisher has no room. */
+  publish(series: Series, result: CheckResult): boolean {
+    if (this.#refused.has(series)) return false;
+    if (series.pending.length === 0) return this.#publish(series, result);
+    series.pending.push(result);
     return true;
   }
 
-  #publishRange(series: Series, slot: number, slots: number, reason: MissedSlots['reason']): boolean {
+  /** Takes missed slots, which follow what is pending. */
+  miss(series: Series, missed: MissedSlots): void {
+    const last = series.pending.at(-1);
+    const isFull = this.#refused.has(series);
+    if (last && isMissed(last) && (last.reason === missed.reason || isFull)) {
+      // The publisher has been full since: whatever else was the matter, that is.
+      if (last.reason !== missed.reason) last.reason = 'overload';
+      last.last = missed.last;
+      last.count += missed.count;
+    } else {
+      series.pending.push(missed);
+    }
+    if (!isFull) this.#advance(series);
+  }
+
+  /** Missed slots come before the fence: a fence stands for everything that was handled. */
+  fence(series: Series): void {
+    series.fence = 'needed';
+    if (!this.#refused.has(series)) this.#advance(series);
+  }
+
+  /** Writes as much of the series as this turn and the publisher allow. */
+  #advance(series: Series): void {
+    while (series.pending.length > 0 || series.fence === 'needed') {
+      if (this.#left === 0) {
+        // Behind the others.
+        this.drop(series);
+        this.#waiting.add(series);
+        return;
+      }
+      if (!this.#publishNext(series)) {
+        this.#waiting.delete(series);
+        this.#refused.add(series);
+        return;
+      }
+      this.#refused.delete(series);
+      if (this.#left === LINES_A_TURN) this.#options.clock.after(0, () => this.#nextTurn());
+      this.#left--;
+    }
+    this.drop(series);
+  }
+
+  #nextTurn(): void {
+    this.#left = LINES_A_TURN;
+    for (const series of this.#waiting) {
+      if (this.#left === 0) return;
+      this.#advance(series);
+    }
+  }
+
+  #publishRefused(): void {
+    // After a refusal the publisher says when there is room again, and only then: each topic has to be refused once.
+    const full = new Set<string>();
+    for (const series of this.#refused) {
+      const { topic } = series.span;
+      if (full.has(topic)) continue;
+      this.#advance(series);
+      if (this.#refused.has(series)) full.add(topic);
+    }
+  }
+
+  /** Publishes the first line of what is pending, or the fence. */
+  #publishNext(series: Series): boolean {
+    const [first] = series.pending;
+    if (!first) return this.#publishFence(series);
+    if (isMissed(first)) return this.#publishMissed(series, first);
+    if (!this.#publish(series, first)) return false;
+    series.pending.shift();
+    return true;
+  }
+
+  /** Publishes the first slots of one distance as a range: a reader cannot tell the slots of a cron expression. */
+  #publishMissed(series: Series, missed: MissedSlots): boolean {
+    const { slots, periodMs } = series.schedule.run(missed.first, missed.last);
+    const slot = slots === 1 ? missed.first : missed.first + (slots - 1) * periodMs;
     const result: CheckResult = {
       ...this.#base(series, slot),
-      ...(slots === 1 ? undefined : { slots, periodMs: series.schedule.periodMs as number }),
+      ...(slots === 1 ? undefined : { slots, periodMs }),
       ts: Math.floor(this.#options.timeline.now()),
       outcome: 'missed',
-      reason,
+      reason: missed.reason,
       status: null,
       responseTime: null,
     };
-    return this.#options.publisher.publish(result, series.span.topic, series);
+    if (!this.#publish(series, result)) return false;
+    missed.count -= slots;
+    if (missed.count > 0) missed.first = series.schedule.next(slot);
+    else series.pending.shift();
+    return true;
   }
 
   #publishFence(series: Series): boolean {
@@ -83,8 +150,13 @@ export class PendingMessages {
       status: null,
       responseTime: null,
     };
-    if (!this.#options.publisher.publish(fence, series.span.topic, series)) return false;
-    series.fence = 'sent';
+    return this.#publish(series, fence);
+  }
+
+  /** Any message of the epoch is as good as its fence. */
+  #publish(series: Series, result: CheckResult): boolean {
+    if (!this.#options.publisher.publish(result, series.span.topic, series)) return false;
+    if (series.fence === 'needed') series.fence = 'sent';
     return true;
   }
 
@@ -92,3 +164,10 @@ export class PendingMessages {
     return { jobId: series.jobId, location: this.#options.location, epoch: series.shard.epoch, slot };
   }
 }
+
+function isMissed(pending: MissedSlots | CheckResult): pending is MissedSlots {
+  return 'count' in pending;
+}
+
+/** So many take some milliseconds. */
+const LINES_A_TURN = 1000;
