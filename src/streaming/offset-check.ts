@@ -10,6 +10,8 @@ export interface ReadPosition extends TopicPartition {
   next: number;
   /** Begins at the first record that is retained when it is read. */
   isFresh: boolean;
+  /** The end of the log when it was last asked for; null before. */
+  logEnd: number | null;
 }
 
 /** Compares what a consumer reads with what the log holds: its range of offsets and the identity of its topic. */
@@ -36,6 +38,7 @@ export class OffsetCheck {
       for (const [position, nextThen] of askedAt) {
         const range = ranges.get(position.partition);
         if (position.topic !== topic || !range) continue;
+        position.logEnd = range.high;
         const next = position.isFresh ? range.low : nextThen;
         if (position.isFresh) position.next = next;
         const replaced = this.#replacement(position, next, identity);

@@ -263,6 +263,6 @@ function isCode(error: unknown, code: string): boolean {
 }
 
 function create({ topic, partition }: TopicPartition, state: PartitionState, next: number | null): OwnedPartition {
-  const begin = { next: next ?? 0, isFresh: next === null, highWatermark: next ?? 0 };
+  const begin = { next: next ?? 0, isFresh: next === null, logEnd: null, highWatermark: next ?? 0 };
   return { topic, partition, state, ...begin, waiting: [], waitingBytes: 0, delivery: null };
 }

@@ -11,7 +11,7 @@ import { byPartition, toRecord } from './records.ts';
 
 const CONNECT_MS = 10_000;
 /** How long an active partition may be silent until the log is asked whether it should be. */
-const SILENCE_MS = 10_000;
+const SILENCE_MS = 5_000;
 const ERROR_PAUSE_MS = 200;
 const TOPIC_REPLACED = /Topic \S+ changed id from (?!A+ )/;
 
@@ -259,17 +259,18 @@ export class RdkafkaConsumer implements Startable<StreamConsumer> {
       const fetchState = this.#fetchStates.get(owned);
       return owned.state === 'active' && fetchState && !fetchState.isPaused && nowMs - fetchState.lastMs > SILENCE_MS;
     });
-    if (silent.length > 0) this.#verify(silent);
+    this.#verify(silent, ({ logEnd, next }) => logEnd !== null && logEnd > next);
   }
 
-  #verify(partitions: readonly OwnedPartition[]): void {
+  /** Compares with the log, and begins to read again when a partition was lost or `isStuck`. */
+  #verify(partitions: readonly OwnedPartition[], isStuck = (_owned: OwnedPartition) => true): void {
     if (this.#isVerifying || partitions.length === 0) return;
     this.#isVerifying = true;
     this.#verifiedMs = performance.now();
     void this.#book.verify(partitions).then((isKnown) => {
       this.#isVerifying = false;
-      // Lost partitions must not be read any more; the others begin again at their offset.
-      if (isKnown) this.#mustAssign = true;
+      // Lost partitions must not be read any more; the others begin again at their offset, which fetches records twice.
+      if (isKnown && partitions.some((owned) => !this.#book.owns(owned) || isStuck(owned))) this.#mustAssign = true;
     });
   }
 
