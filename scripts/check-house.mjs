@@ -1,6 +1,7 @@
 // House rules that no off-the-shelf linter states; each kind has a file in scripts/house/.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { checkArchitecture } from './house/check-architecture.mjs';
 import { checkFiles } from './house/check-files.mjs';
 import { checkRooms } from './house/check-rooms.mjs';
 import { checkTables } from './house/check-tables.mjs';
@@ -17,6 +18,10 @@ const sources = read(/\.(ts|mjs|cjs)$/);
 const problems = [
   ...checkFiles(sources),
   ...checkRooms(sources.keys(), JSON.parse(readFileSync('package.json', 'utf8'))),
+  ...checkArchitecture(
+    readFileSync('docs/architecture.md', 'utf8'),
+    files.filter((file) => file.startsWith('src/')).map((file) => file.slice('src/'.length)),
+  ),
   ...checkTables(sources, read(/^migrations\/.*\.sql$/)),
 ];
 for (const problem of problems) console.error(problem);

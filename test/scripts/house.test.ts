@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'tap';
+import { checkArchitecture } from '../../scripts/house/check-architecture.mjs';
 import { checkFiles } from '../../scripts/house/check-files.mjs';
 import { checkRooms } from '../../scripts/house/check-rooms.mjs';
 import { checkTables } from '../../scripts/house/check-tables.mjs';
@@ -56,4 +57,13 @@ test('files stay short, and only the entries end the process', async (t) => {
   t.match(checkFiles(new Map([['test/x.ts', '\n'.repeat(401)]])), [/401 lines/]);
   t.match(checkFiles(new Map([['src/app.ts', 'process.exit(1)']])), [/process.exit belongs to/]);
   t.strictSame(checkFiles(new Map([['src/main.ts', 'process.exit(1)']])), []);
+});
+
+test('the page about the architecture names the folders of src, no more and no less', async (t) => {
+  const page = '## The tree\n\n    a/    x\n      b/  y\n    c/    z\n\n## Glossary\n';
+  t.strictSame(checkArchitecture(page, ['main.ts', 'a/b/x.ts', 'c/y.ts']), []);
+  t.strictSame(checkArchitecture(page, ['a/x.ts', 'c/d/y.ts']), [
+    'docs/architecture.md: it names a/b/, which is not in src',
+    'docs/architecture.md: it does not name c/d/ of src',
+  ]);
 });
