@@ -16,7 +16,7 @@ export async function createRoles(context: ProcessContext): Promise<{ services: 
   const { settings, logger, clock, database } = context;
   const driver = await openStream(settings, context);
   const partitionsOf = routeTopics(settings, { database, driver, logger });
-  const exposure = new Exposure(settings, clock);
+  const exposure = new Exposure(settings);
   const jobs = openJobs({ settings, clock, database, exposure });
   const lag = new LagWatch({ database, driver, clock, logger, resultsTopic: settings.topics.results });
   const services: Services = { ...context, driver, partitionsOf, jobs, exposure, lag, jobFile: null };

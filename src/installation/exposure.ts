@@ -1,8 +1,4 @@
-import type { Clock } from '../core/clock.ts';
 import type { Settings } from '../settings.ts';
-
-/** A public process that ended is remembered so long: it may only be restarting, and its jobs are still there. */
-const REMEMBERED_MS = 600_000;
 
 /** Whether others than the user of this machine can reach this process, directly or through a proxy. */
 export function isExposed({ isPublic, server }: Settings): boolean {
@@ -10,27 +6,23 @@ export function isExposed({ isPublic, server }: Settings): boolean {
 }
 
 /**
- * Whether jobs may come from others than the user of this machine, because some process of the database is public. Until
- * the database has been asked they may; while it is away, the last known value holds.
+ * Whether jobs may come from others than the user of this machine, because some process of the database is public, or was
+ * until ten minutes ago. Until the database has been asked they may; while it is away, the last known value holds.
  */
 export class Exposure {
   readonly #isExposed: boolean;
-  readonly #clock: Clock;
-  /** In the clock's monotonic time. */
-  #publicUntil = Number.POSITIVE_INFINITY;
+  #isAnyPublic = true;
 
-  constructor(settings: Settings, clock: Clock) {
+  constructor(settings: Settings) {
     this.#isExposed = isExposed(settings);
-    this.#clock = clock;
   }
 
   get isPublic(): boolean {
-    return this.#isExposed || this.#clock.monotonicMs() < this.#publicUntil;
+    return this.#isExposed || this.#isAnyPublic;
   }
 
-  /** `isAnyPublic`: whether any live process of the database is public. */
+  /** `isAnyPublic`: as the database says of all processes. */
   update(isAnyPublic: boolean): void {
-    if (isAnyPublic) this.#publicUntil = this.#clock.monotonicMs() + REMEMBERED_MS;
-    else if (this.#publicUntil === Number.POSITIVE_INFINITY) this.#publicUntil = Number.NEGATIVE_INFINITY;
+    this.#isAnyPublic = isAnyPublic;
   }
 }

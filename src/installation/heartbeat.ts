@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Database, Queryable } from '../postgres/database.ts';
-import { deleteInstances, INSTANCE_TIMEOUT_MS } from './instances.ts';
+import { deleteInstances, PUBLIC_MS } from './instances.ts';
 
 export interface HeartbeatOptions {
   database: Database;
@@ -15,7 +15,7 @@ export interface HeartbeatOptions {
   stats: () => Record<string, unknown>;
   /** Whether others than the person at the machine can reach this process. */
   isPublic: boolean;
-  /** Called at every beat: whether any process that is alive is public, this one included. */
+  /** Called at every beat: whether any process is public, or was within the last ten minutes, this one included. */
   onSeen?: (isAnyPublic: boolean) => void;
   /** Default 2,000. */
   intervalMs?: number;
@@ -81,8 +81,10 @@ async function writeInstance(database: Queryable, options: HeartbeatOptions): Pr
      RETURNING is_public OR EXISTS (
        SELECT FROM instances
        WHERE is_public AND instance_id <> $1 AND seen_at > now() - make_interval(secs => $7::double precision / 1000)
+     ) OR EXISTS (
+       SELECT FROM installation WHERE public_seen_at > now() - make_interval(secs => $7::double precision / 1000)
      ) AS "isAnyPublic"`,
-    [instanceId, roles, location, version, JSON.stringify(stats()), isPublic, INSTANCE_TIMEOUT_MS],
+    [instanceId, roles, location, version, JSON.stringify(stats()), isPublic, PUBLIC_MS],
   );
   onSeen?.(rows[0]?.isAnyPublic ?? true);
 }

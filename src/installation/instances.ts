@@ -14,6 +14,8 @@ export interface Instance {
 
 /** A process that was not seen for so long counts as gone. */
 export const INSTANCE_TIMEOUT_MS = 10_000;
+/** A public process that ended is remembered so long: it may only be restarting, and its jobs are still there. */
+export const PUBLIC_MS = 600_000;
 
 const COLUMNS = `instance_id AS "instanceId", roles, location, version, started_at AS "startedAt", seen_at AS "seenAt", stats`;
 
@@ -44,13 +46,15 @@ export async function deleteDeadInstances(database: Queryable, olderThanMs: numb
   return deleteInstances(database, 'seen_at < now() - make_interval(secs => $1::double precision / 1000)', olderThanMs);
 }
 
-/** The results that a removed process has published stay in the total. */
+/** The results that a removed process has published stay in the total, and the time at which a public one was seen is kept. */
 export async function deleteInstances(database: Queryable, condition: string, parameter: unknown): Promise<number> {
   const { rows } = await database.query<{ gone: number }>(
     `WITH gone AS (
-       DELETE FROM instances WHERE ${condition} RETURNING coalesce((stats ->> 'produced')::bigint, 0) AS produced
+       DELETE FROM instances WHERE ${condition}
+       RETURNING coalesce((stats ->> 'produced')::bigint, 0) AS produced, CASE WHEN is_public THEN seen_at END AS public_at
      ), kept AS (
-       UPDATE installation SET produced = produced + (SELECT sum(gone.produced) FROM gone)
+       UPDATE installation SET produced = produced + (SELECT sum(gone.produced) FROM gone),
+         public_seen_at = greatest(public_seen_at, (SELECT max(gone.public_at) FROM gone))
        WHERE EXISTS (SELECT FROM gone)
      )
      SELECT count(*) AS gone FROM gone`,

@@ -10,13 +10,13 @@ import { RESET_CHANNEL } from './resets.ts';
  * revisions are not used twice, epochs go on, and the stream is read on from where it was counted to.
  */
 const KEPT: Readonly<Record<string, readonly string[]>> = {
-  installation: ['resets', 'last_job_id'],
+  installation: ['resets', 'last_job_id', 'public_seen_at'],
   job_revision: ['value'],
   shard_leases: ['location', 'shard', 'epoch'],
   stream_topics: ['topic', 'partitions', 'counted'],
   stream_offsets: ['topic', 'partition', 'epoch', 'next_offset', 'topic_id'],
   stream_heads: ['topic', 'partition', 'next_offset', 'last_at'],
-  instances: ['instance_id', 'roles', 'location', 'version', 'started_at', 'seen_at', 'stats'],
+  instances: ['instance_id', 'roles', 'location', 'version', 'started_at', 'seen_at', 'stats', 'is_public'],
 };
 
 const LOCK_MS = 700;

@@ -25,7 +25,7 @@ test('a process that others can reach is public, also behind a proxy', async (t)
 test('the gate is on as soon as any process of the database is public, and until it is known', async (t) => {
   const database = await createTestDatabase(t);
   const clock = createFakeClock();
-  const exposure = new Exposure(settingsWith(t), clock);
+  const exposure = new Exposure(settingsWith(t));
   const gate = createGate({ mode: () => (exposure.isPublic ? 'deny_internal' : 'off') });
   const isOn = () => gate.refusal('169.254.169.254') !== null;
   const base = { database, logger: silentLogger, clock, location: 'default', version: '1', stats: () => ({}) };
@@ -43,9 +43,21 @@ test('the gate is on as soon as any process of the database is public, and until
   await api.stop();
   await own.beat();
   t.equal(isOn(), true, 'it may only be restarting');
-  await clock.advance(600_000);
+  const restarted = new Reach(settingsWith(t));
+  const other = beating('restarted', false, (isAny) => restarted.see(isAny));
+  await other.beat();
+  t.equal(restarted.isPublic, true, 'known to one that was started since, too');
+  await other.stop();
+  await database.query("UPDATE installation SET public_seen_at = public_seen_at - interval '10 min'");
   await own.beat();
   t.equal(isOn(), false, 'it is gone');
+  const killed = beating('killed', true);
+  await killed.beat();
+  await database.query(`UPDATE instances SET seen_at = now() - interval '9 min' WHERE instance_id = 'killed'`);
+  await own.beat();
+  t.equal(isOn(), true, 'one that did not say goodbye');
+  await killed.stop();
+  await database.query("UPDATE installation SET public_seen_at = public_seen_at - interval '11 min'");
   await database.query(
     `INSERT INTO instances (instance_id, roles, location, version, started_at, seen_at, stats)
      VALUES ('old', '{api}', 'default', '0', now(), now(), '{}')`,
