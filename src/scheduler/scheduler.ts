@@ -247,6 +247,8 @@ class ShardedScheduler implements Scheduler {
         this.#engine.hold(series);
         // While it is not known whether its span began or ended, nothing may be said about its slots.
         if (!series.run && !series.changing) this.#engine.miss(series, now, 'stopped');
+        // The next try would be cut off before it began.
+        if ((series.run?.pausedUntil ?? now) > now + graceMs) this.#engine.abort(series);
       }
     }
     const all = () => shards.filter(({ state }) => state !== 'gone').flatMap(({ series }) => [...series]);

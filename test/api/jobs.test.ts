@@ -6,7 +6,7 @@ import { createJobStore } from '../../src/jobs/postgres-store.ts';
 import { toJob } from '../../src/jobs/rules.ts';
 import type { Database } from '../../src/postgres/database.ts';
 import { createTestDatabase } from '../helpers/database.ts';
-import { insertProgress, insertSpan } from '../stats/rows.ts';
+import { insertProgress, insertResult, insertSpan } from '../stats/rows.ts';
 import { createTestServer, type TestServerOptions, upReport } from './test-server.ts';
 
 const definition = {
@@ -339,6 +339,24 @@ test('the state of a job comes from what was counted', async (t) => {
   });
   await send('POST', '/job/1/stop');
   t.equal((await send('GET', '/job/1')).json().state.next_slot, null);
+});
+
+test('why the last result is what it is: one harmless line, without secrets', async (t) => {
+  const { send, database } = await createScene(t);
+  await send('POST', '/job', { ...definition, secrets: ['customer'] });
+  const at = Math.floor(Date.now() / 60_000) * 60_000;
+  const bad = '\u001b[31mred\n\u009b2J\u202eeslaf';
+  const addresses = 'https://me:hunter22@site.test/?token=abc123&customer=77&page=1';
+  await insertResult(database, { at, outcome: 'down', detail: `${bad} at ${addresses}` });
+  await insertProgress(database, { slot: at, outcome: 'down', down: 1 });
+  const shown = `\\x1b[31mred\\n\\u009b2J\\u202eeslaf at https://me:${MASK}@site.test/?token=${MASK}&customer=${MASK}&page=1`;
+  const { state } = (await send('GET', '/job/1')).json();
+  t.equal(state.last.detail, shown);
+  t.equal(state.locations[0].detail, shown);
+  t.equal((await send('GET', '/job')).json()[0].state.last.detail, shown);
+  t.match((await send('GET', '/job/1/results')).json()[0].detail, /^\\x1b\[31mred/);
+  await insertProgress(database, { slot: at + 60_000, topic: 'later', outcome: 'up', up: 1 });
+  t.equal((await send('GET', '/job/1')).json().state.last.detail, null, 'nothing to say about one that is up');
 });
 
 test('a check by hand is answered in full; too many at once are refused', async (t) => {

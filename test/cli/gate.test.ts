@@ -57,7 +57,7 @@ test('a scheduler on loopback beside a public API connects to nothing inside, un
         "SELECT reason FROM results WHERE slot > $1 AND outcome <> 'missed' ORDER BY slot",
         [before[0]?.last],
       );
-      return rows.length >= count && rows.map(({ reason }) => reason ?? '');
+      return rows.length < count ? null : rows.map(({ reason }) => reason ?? '');
     });
   };
   const isRefused = async (when: string) => {

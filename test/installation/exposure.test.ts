@@ -43,8 +43,8 @@ test('the gate is on as soon as any process of the database is public, and until
   await api.stop();
   await own.beat();
   t.equal(isOn(), true, 'it may only be restarting');
-  const restarted = new Reach(settingsWith(t));
-  const other = beating('restarted', false, (isAny) => restarted.see(isAny));
+  const restarted = new Exposure(settingsWith(t));
+  const other = beating('restarted', false, (isAny) => restarted.update(isAny));
   await other.beat();
   t.equal(restarted.isPublic, true, 'known to one that was started since, too');
   await other.stop();

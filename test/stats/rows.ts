@@ -78,14 +78,22 @@ export async function insertSpan(
 
 export async function insertResult(
   database: Database,
-  result: { jobId?: number; location?: string; at: number; outcome?: string; offset?: number; foreign?: boolean },
+  result: {
+    jobId?: number;
+    location?: string;
+    at: number;
+    outcome?: string;
+    offset?: number;
+    foreign?: boolean;
+    detail?: string;
+  },
 ): Promise<void> {
-  const { jobId = 1, location = 'default', at, outcome = 'up', offset = 0, foreign = false } = result;
+  const { jobId = 1, location = 'default', at, outcome = 'up', offset = 0, foreign = false, detail = null } = result;
   await ensureResultPartitions(database, at, at + 1);
   await database.query(
-    `INSERT INTO results (job_id, location, at, epoch, slot, ts, outcome, status, rt, timings, bytes, attempt, topic, partition, record_offset)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, '200', 12345, '{"ttfb":0.01}', 2, 1, 'checks', 0, $8)`,
-    [jobId, location, new Date(at), foreign ? null : 1, foreign ? null : at, at, outcome, offset],
+    `INSERT INTO results (job_id, location, at, epoch, slot, ts, outcome, status, rt, timings, bytes, attempt, topic, partition, record_offset, detail)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, '200', 12345, '{"ttfb":0.01}', 2, 1, 'checks', 0, $8, $9)`,
+    [jobId, location, new Date(at), foreign ? null : 1, foreign ? null : at, at, outcome, offset, detail],
   );
 }
 

@@ -1,7 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { MAX_TIME_MS, toIso } from '../../core/instant.ts';
-import { maskText } from '../../core/masking.ts';
 import { OUTCOMES } from '../../messages/check-result.ts';
 import { type ResultPosition, type ResultRow, toSeconds } from '../../stats/index.ts';
 import { decodeCursor, encodeCursor, isInt4, isName, isOffset, isTimeMs, nextLink } from '../http/cursor.ts';
@@ -26,6 +25,7 @@ import {
   text,
   timeParameters,
 } from '../schemas.ts';
+import { shownDetail } from './detail.ts';
 import { requireKnownId } from './known-id.ts';
 
 const Query = Type.Object(
@@ -147,8 +147,7 @@ function toResultView(row: ResultRow): Record<string, unknown> {
     timings: inOrder(row.timings ?? {}),
     bytes: row.bytes,
     attempt: row.attempt,
-    // A line of a foreign producer, or of an earlier version, may hold anything.
-    detail: row.detail === null ? null : maskText(row.detail),
+    detail: shownDetail(row.detail),
     slots: row.slots,
     period_ms: row.periodMs,
     epoch: row.epoch,

@@ -1,6 +1,5 @@
 import { Type } from 'typebox';
 import { toIso } from '../../core/instant.ts';
-import { maskText } from '../../core/masking.ts';
 import type { StoredJob } from '../../jobs/definition.ts';
 import type { JobDefinition } from '../../jobs/store.ts';
 import { type JobState, type LastResult, toSeconds, uptimeOf } from '../../stats/index.ts';
@@ -16,6 +15,7 @@ import {
   ref,
   strict,
 } from '../schemas.ts';
+import { shownDetail } from './detail.ts';
 
 export const LastResultSchema = Type.Object(
   {
@@ -95,15 +95,15 @@ function toStateView(stored: StoredJob, state: JobState | undefined, scheduler: 
   return {
     scheduled: state?.scheduled ?? false,
     next_slot: toIso(next),
-    last: state?.last ? toLastView(state.last) : null,
-    locations: (state?.locations ?? []).map(toLastView),
+    last: state?.last ? toLastView(state.last, stored.job.secrets) : null,
+    locations: (state?.locations ?? []).map((last) => toLastView(last, stored.job.secrets)),
     counts,
     codes: state?.codes ?? {},
     uptime: uptimeOf(counts),
   };
 }
 
-function toLastView(last: LastResult): JobView {
+function toLastView(last: LastResult, secretNames: readonly string[]): JobView {
   return {
     location: last.location,
     slot: toIso(last.slot),
@@ -112,7 +112,7 @@ function toLastView(last: LastResult): JobView {
     reason: last.reason,
     status: last.status,
     response_time: toSeconds(last.rtMicros),
-    detail: last.detail === null ? null : maskText(last.detail),
+    detail: shownDetail(last.detail, secretNames),
     since: toIso(last.sinceSlot),
   };
 }

@@ -4,6 +4,7 @@ import type { Job } from '../../jobs/definition.ts';
 import type { JobRules } from '../../jobs/rules.ts';
 import type { Outcome } from '../../messages/check-result.ts';
 import type { ProbeResult } from '../../monitors/monitor.ts';
+import { hasFailed, RETRY_PAUSE_MS } from '../../scheduler/checks/check-run.ts';
 import { EXIT } from '../context.ts';
 
 export interface CheckOutcome extends ProbeResult {
@@ -20,8 +21,8 @@ export async function runCheck(rules: JobRules, job: Job, signal: AbortSignal): 
     for (let attempt = 1; ; attempt++) {
       const startedAt = systemClock.wallMs();
       const result = { ...(await probe({ timeoutMs: job.timeoutMs, signal })), attempt, startedAt };
-      if (result.outcome === 'up' || attempt > job.retries || signal.aborted) return result;
-      if (job.retryPauseMs !== null) await pause(job.retryPauseMs, undefined, { signal }).catch(ended);
+      if (!hasFailed(result) || attempt > job.retries || signal.aborted) return result;
+      await pause(job.retryPauseMs ?? RETRY_PAUSE_MS, undefined, { signal }).catch(ended);
       if (signal.aborted) return result;
     }
   } finally {

@@ -42,6 +42,9 @@ export class CheckRun {
   #underWay = false;
   #concluded = false;
   #settled = false;
+  #cancelPause = () => {};
+  /** When the pause before the next try ends, in the timeline's time; null: none is under way. */
+  pausedUntil: number | null = null;
   /** The fair result of an earlier attempt. */
   #found: SlotResult | null = null;
   /** Why there is no result, if there is none. */
@@ -96,15 +99,20 @@ export class CheckRun {
   /** Ends it without a result. */
   abort(): void {
     if (this.#concluded) return;
-    this.#concluded = true;
-    this.#controller.abort();
+    this.#end();
     this.#settle();
+  }
+
+  #end(): void {
+    this.#concluded = true;
+    this.#cancelPause();
+    this.pausedUntil = null;
+    this.#controller.abort();
   }
 
   /** Ends it with the last fair result. */
   #conclude(): void {
-    this.#concluded = true;
-    this.#controller.abort();
+    this.#end();
     this.#options.onConcluded(this.#found ?? this.#lack);
     this.#settle();
   }
@@ -121,8 +129,7 @@ export class CheckRun {
     }
     const stalledMs = this.#options.stalledMs() - this.#conditions.stalledMs;
     if (isFair(result, { ...this.#conditions, stalledMs })) this.#found = this.#toSlotResult(result, ts, stalledMs);
-    const hasFailed = result.outcome === 'down' || result.outcome === 'missed';
-    if (hasFailed && this.#attempt <= this.#options.retries && this.#retry()) return;
+    if (hasFailed(result) && this.#attempt <= this.#options.retries && this.#retry()) return;
     this.#conclude();
   }
 
@@ -132,8 +139,10 @@ export class CheckRun {
     const leftMs = deadline - now();
     const pauseMs = retryPauseMs ?? Math.min(RETRY_PAUSE_MS, leftMs / 10);
     if (leftMs - pauseMs < timeoutMs / 2) return false;
-    clock.after(pauseMs, () => {
-      if (!this.#concluded) this.begin();
+    this.pausedUntil = now() + pauseMs;
+    this.#cancelPause = clock.after(pauseMs, () => {
+      this.pausedUntil = null;
+      this.begin();
     });
     return true;
   }
@@ -167,4 +176,11 @@ const DEFECT: ProbeResult = {
   timings: {},
   detail: 'the monitor failed; the log has the details',
 };
-const RETRY_PAUSE_MS = 250;
+
+/** Whether another try may say something better. */
+export function hasFailed({ outcome }: Pick<ProbeResult, 'outcome'>): boolean {
+  return outcome === 'down' || outcome === 'missed';
+}
+
+/** Between two tries of a job that says nothing of it. */
+export const RETRY_PAUSE_MS = 250;

@@ -1,0 +1,126 @@
+import { test } from 'tap';
+import { systemClock } from '../../src/core/clock.ts';
+import { CheckRun, type Verdict } from '../../src/scheduler/checks/check-run.ts';
+import { createFakeClock } from '../helpers/fake-clock.ts';
+import { prepare, serve } from '../monitors/support.ts';
+import { startProcess } from './support/process.ts';
+import { setUp } from './support/set-up.ts';
+
+interface Limits {
+  retries: number;
+  retryPauseMs: number | null;
+  timeoutMs?: number;
+  /** From now to the end of the slot. */
+  leftMs?: number;
+}
+
+/** One slot's check of a real site, in real time. */
+function startRun(uri: string, { retries, retryPauseMs, timeoutMs = 2_000, leftMs = 20_000 }: Limits) {
+  const probe = prepare({ uri });
+  let run: CheckRun | undefined;
+  const settled = new Promise<void>((onSettled) => {
+    run = new CheckRun({
+      probe,
+      slotTag: '1/0',
+      timeoutMs,
+      retries,
+      retryPauseMs,
+      deadline: Date.now() + leftMs,
+      clock: systemClock,
+      now: () => Date.now(),
+      stalledMs: () => 0,
+      onConcluded: (verdict) => void verdicts.push(verdict),
+      onDefect: () => {},
+      onSettled,
+    });
+  });
+  const verdicts: Array<Verdict | 'late' | 'internal'> = [];
+  run!.begin();
+  return { run: run!, settled, verdicts };
+}
+
+test('a check pauses before each further try, as long as its job says', async (t) => {
+  const at: number[] = [];
+  const site = await serve(t, (_request, response) => {
+    at.push(performance.now());
+    response.statusCode = at.length < 3 ? 503 : 200;
+    response.end();
+  });
+  const { settled, verdicts } = startRun(site.uri, { retries: 5, retryPauseMs: 400 });
+  // A real timer may hold nothing alive: the test itself does.
+  const alive = setInterval(() => {}, 1_000);
+  await settled;
+  clearInterval(alive);
+  t.match(verdicts, [{ outcome: 'up', attempt: 3 }]);
+  t.equal(at.length, 3);
+  const pauses = at.slice(1).map((time, index) => time - at[index]!);
+  t.ok(
+    pauses.every((pause) => pause >= 398),
+    String(pauses),
+  );
+});
+
+test('tries and pauses end with the slot: none begins that would have less than half of its time', async (t) => {
+  let asked = 0;
+  const site = await serve(t, (_request, response) => {
+    asked++;
+    response.writeHead(503).end();
+  });
+  const begun = performance.now();
+  const { settled, verdicts } = startRun(site.uri, { retries: 10, retryPauseMs: 300, timeoutMs: 1_000, leftMs: 1_500 });
+  const alive = setInterval(() => {}, 1_000);
+  await settled;
+  clearInterval(alive);
+  const tookMs = performance.now() - begun;
+  // Tries at 0, 300, 600 and 900 ms at most; at 1,200 ms 300 of 1,000 would be left.
+  t.ok(asked >= 2 && asked <= 4, `${asked} tries`);
+  t.ok(tookMs < 1_500, `${tookMs} ms`);
+  t.match(verdicts, [{ outcome: 'down', status: '503', attempt: asked }]);
+  asked = 0;
+  const long = startRun(site.uri, { retries: 3, retryPauseMs: 60_000, timeoutMs: 1_000, leftMs: 2_000 });
+  await long.settled;
+  t.equal(asked, 1, 'no time for a pause: the verdict is there at once');
+});
+
+test('a check that is aborted in its pause ends at once and leaves no timer', async (t) => {
+  const clock = createFakeClock();
+  let tries = 0;
+  let settled = 0;
+  const verdicts: unknown[] = [];
+  const run = new CheckRun({
+    probe: async () => {
+      tries++;
+      return { outcome: 'down', reason: 'connect', status: null, responseTime: null, timings: {} };
+    },
+    ...{ slotTag: '1/0', timeoutMs: 1_000, retries: 3, retryPauseMs: 3_000_000, deadline: clock.wallMs() + 7_000_000 },
+    ...{ clock, now: () => clock.wallMs(), stalledMs: () => 0 },
+    onConcluded: (verdict) => void verdicts.push(verdict),
+    onDefect: () => {},
+    onSettled: () => void settled++,
+  });
+  run.begin();
+  await clock.advance(10);
+  t.equal(clock.pending, 1);
+  t.ok(run.pausedUntil !== null && run.pausedUntil > clock.wallMs());
+  run.abort();
+  t.equal(settled, 1);
+  t.equal(clock.pending, 0, 'nothing is held in memory until the pause would have ended');
+  await clock.advance(4_000_000);
+  t.same([tries, verdicts], [1, []]);
+});
+
+test('a stop does not wait for a pause that outlasts its grace', async (t) => {
+  const { clock, world, log, tally } = setUp(0);
+  world.setJob(1, { periodMs: 60_000, timeoutMs: 1_000, retries: 3, retryPauseMs: 15_000 });
+  const site = () => ({ result: { outcome: 'down' as const, reason: 'connect' as const, status: null } });
+  const a = startProcess({ world, log, name: 'a', site, stopGraceMs: 3_000 });
+  while (a.served.length === 0) await clock.advance(100);
+  const startedAt = clock.monotonicMs();
+  let stoppedAt = 0;
+  void a.scheduler.stop().then(() => {
+    stoppedAt = clock.monotonicMs();
+  });
+  await clock.advance(5_000);
+  t.ok(stoppedAt > 0 && stoppedAt - startedAt < 1_000, `${stoppedAt - startedAt} ms`);
+  t.same(tally(), { stopped: 1 }, 'what a further try would have said is not known');
+});
