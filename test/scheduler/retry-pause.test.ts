@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { systemClock } from '../../src/core/clock.ts';
-import { CheckRun, type Verdict } from '../../src/scheduler/checks/check-run.ts';
+import { CheckRun, type SlotResult } from '../../src/scheduler/checks/check-run.ts';
 import { createFakeClock } from '../helpers/fake-clock.ts';
 import { prepare, serve } from '../monitors/support.ts';
 import { startProcess } from './support/process.ts';
@@ -29,14 +29,14 @@ function startRun(uri: string, { retries, retryPauseMs, timeoutMs = 2_000, leftM
       clock: systemClock,
       now: () => Date.now(),
       stalledMs: () => 0,
-      onConcluded: (verdict) => void verdicts.push(verdict),
+      onConcluded: (result) => void results.push(result),
       onDefect: () => {},
       onSettled,
     });
   });
-  const verdicts: Array<Verdict | 'late' | 'internal'> = [];
+  const results: Array<SlotResult | 'late' | 'internal'> = [];
   run!.begin();
-  return { run: run!, settled, verdicts };
+  return { run: run!, settled, results };
 }
 
 test('a check pauses before each further try, as long as its job says', async (t) => {
@@ -46,12 +46,12 @@ test('a check pauses before each further try, as long as its job says', async (t
     response.statusCode = at.length < 3 ? 503 : 200;
     response.end();
   });
-  const { settled, verdicts } = startRun(site.uri, { retries: 5, retryPauseMs: 400 });
+  const { settled, results } = startRun(site.uri, { retries: 5, retryPauseMs: 400 });
   // A real timer may hold nothing alive: the test itself does.
   const alive = setInterval(() => {}, 1_000);
   await settled;
   clearInterval(alive);
-  t.match(verdicts, [{ outcome: 'up', attempt: 3 }]);
+  t.match(results, [{ outcome: 'up', attempt: 3 }]);
   t.equal(at.length, 3);
   const pauses = at.slice(1).map((time, index) => time - at[index]!);
   t.ok(
@@ -67,7 +67,7 @@ test('tries and pauses end with the slot: none begins that would have less than 
     response.writeHead(503).end();
   });
   const begun = performance.now();
-  const { settled, verdicts } = startRun(site.uri, { retries: 10, retryPauseMs: 300, timeoutMs: 1_000, leftMs: 1_500 });
+  const { settled, results } = startRun(site.uri, { retries: 10, retryPauseMs: 300, timeoutMs: 1_000, leftMs: 1_500 });
   const alive = setInterval(() => {}, 1_000);
   await settled;
   clearInterval(alive);
@@ -75,18 +75,18 @@ test('tries and pauses end with the slot: none begins that would have less than 
   // Tries at 0, 300, 600 and 900 ms at most; at 1,200 ms 300 of 1,000 would be left.
   t.ok(asked >= 2 && asked <= 4, `${asked} tries`);
   t.ok(tookMs < 1_500, `${tookMs} ms`);
-  t.match(verdicts, [{ outcome: 'down', status: '503', attempt: asked }]);
+  t.match(results, [{ outcome: 'down', status: '503', attempt: asked }]);
   asked = 0;
   const long = startRun(site.uri, { retries: 3, retryPauseMs: 60_000, timeoutMs: 1_000, leftMs: 2_000 });
   await long.settled;
-  t.equal(asked, 1, 'no time for a pause: the verdict is there at once');
+  t.equal(asked, 1, 'no time for a pause: the result is there at once');
 });
 
 test('a check that is aborted in its pause ends at once and leaves no timer', async (t) => {
   const clock = createFakeClock();
   let tries = 0;
   let settled = 0;
-  const verdicts: unknown[] = [];
+  const results: unknown[] = [];
   const run = new CheckRun({
     probe: async () => {
       tries++;
@@ -94,7 +94,7 @@ test('a check that is aborted in its pause ends at once and leaves no timer', as
     },
     ...{ slotTag: '1/0', timeoutMs: 1_000, retries: 3, retryPauseMs: 3_000_000, deadline: clock.wallMs() + 7_000_000 },
     ...{ clock, now: () => clock.wallMs(), stalledMs: () => 0 },
-    onConcluded: (verdict) => void verdicts.push(verdict),
+    onConcluded: (result) => void results.push(result),
     onDefect: () => {},
     onSettled: () => void settled++,
   });
@@ -106,7 +106,7 @@ test('a check that is aborted in its pause ends at once and leaves no timer', as
   t.equal(settled, 1);
   t.equal(clock.pending, 0, 'nothing is held in memory until the pause would have ended');
   await clock.advance(4_000_000);
-  t.same([tries, verdicts], [1, []]);
+  t.same([tries, results], [1, []]);
 });
 
 test('a stop does not wait for a pause that outlasts its grace', async (t) => {

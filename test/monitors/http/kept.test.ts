@@ -2,6 +2,8 @@ import { test } from 'tap';
 import { createHttpPlan } from '../../../src/monitors/http/plan.ts';
 import type { HttpRequest } from '../../../src/monitors/http/transport/exchange.ts';
 import { SocketTransport } from '../../../src/monitors/http/transport/socket.ts';
+import { StrictTransport } from '../../../src/monitors/http/transport/strict.ts';
+import { WaitingConnections } from '../../../src/monitors/http/transport/waiting-connections.ts';
 import { createGate } from '../../../src/monitors/net/gate.ts';
 import { TimeLimit } from '../../../src/monitors/net/time-limit.ts';
 import { check, prepare, serve, serveRaw } from '../support.ts';
@@ -59,6 +61,58 @@ test('a connection is used until its greatest age, and for as long as its site a
   t.equal(await exchange(second, brief.port), false, 'the site allows no time');
   second.close();
   await brief.quiet();
+});
+
+test('connections that wait are bounded: the one that waited longest makes room, and its job connects again', async (t) => {
+  const { request } = createHttpPlan({ uri: 'http://127.0.0.1/' }, 'test');
+  for (const Lane of [SocketTransport, StrictTransport]) {
+    const site = await serveRaw(t, (socket) => {
+      open++;
+      socket.on('data', () => socket.write(OK)).on('close', () => open--);
+    });
+    let open = 0;
+    const waiting = new WaitingConnections(50);
+    const context = { names: { resolve: async () => [] }, gate: createGate({ mode: 'off' }), waiting };
+    const target = { ...request.target, port: site.port };
+    const lanes = Array.from({ length: 80 }, () =>
+      Lane === StrictTransport ? new StrictTransport(site.uri, context, true) : new SocketTransport(context, true),
+    );
+    const isReused = async (lane: SocketTransport | StrictTransport) => {
+      const limit = new TimeLimit(5_000, new AbortController().signal);
+      const { response, error } = await lane.exchange({ ...request, target, origin: site.uri }, limit);
+      limit.dispose();
+      t.notOk(error);
+      return response?.isReused;
+    };
+    for (const lane of lanes) t.equal(await isReused(lane), false);
+    t.equal(waiting.size, 50, Lane.name);
+    while (open > 50) await pause(5);
+    // From the last to the first: those that wait are used before they have to make room.
+    const reused: Array<boolean | undefined> = [];
+    for (const lane of lanes.toReversed()) reused.push(await isReused(lane));
+    t.equal(reused.filter(Boolean).length, 50, Lane.name);
+    t.ok(reused.slice(0, 50).every(Boolean));
+    t.equal(waiting.size, 50);
+    for (const lane of lanes) lane.close();
+    t.equal(waiting.size, 0);
+    await site.quiet();
+  }
+  const brief = await serveRaw(t, (socket) => {
+    socket.on('data', () => socket.write(OK));
+    setTimeout(() => socket.end(), 100);
+  });
+  for (const strict of [false, true]) {
+    const waiting = new WaitingConnections();
+    const context = { names: { resolve: async () => [] }, gate: createGate({ mode: 'off' }), waiting };
+    const lane = strict ? new StrictTransport(brief.uri, context, true) : new SocketTransport(context, true);
+    const limit = new TimeLimit(5_000, new AbortController().signal);
+    await lane.exchange({ ...request, target: { ...request.target, port: brief.port }, origin: brief.uri }, limit);
+    limit.dispose();
+    t.equal(waiting.size, 1);
+    await brief.quiet();
+    while (waiting.size > 0) await pause(5);
+    lane.close();
+  }
 });
 
 test('POST and PATCH are sent once, on a fresh connection; what comes unasked closes one that waits', async (t) => {

@@ -6,10 +6,13 @@ import type { TimeLimit } from '../../net/time-limit.ts';
 import { headerValues } from '../parser/headers.ts';
 import type { ResponseHead } from '../parser/response-parser.ts';
 import type { HttpRequest } from './exchange.ts';
+import { sharedWaiting, type Waiting, type WaitingConnections } from './waiting-connections.ts';
 
 export interface TransportContext {
   names: NameResolver;
   gate: ConnectionGate;
+  /** Default: those of this process. */
+  waiting?: WaitingConnections;
 }
 
 /** Maximal age of a connection, so that changes behind a name are noticed. */
@@ -19,13 +22,15 @@ export const MAX_CONNECTION_AGE_MS = 600_000;
 const MARGIN_MS = 500;
 
 /** A connection between two checks of its job: open until it is too old, the site closes it, or the job stops. */
-export class KeptConnection {
+export class KeptConnection implements Waiting {
   readonly connection: Connection;
   readonly #closesAt: number;
+  readonly #waiting: WaitingConnections;
   #isBroken = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(connection: Connection, maxAgeMs: number) {
+  constructor(connection: Connection, maxAgeMs: number, waiting = sharedWaiting) {
+    this.#waiting = waiting;
     this.connection = connection;
     this.#closesAt = performance.now() + maxAgeMs;
   }
@@ -38,7 +43,10 @@ export class KeptConnection {
     socket.unref();
     const allowedMs = Math.min(this.#closesAt - performance.now(), idleLimitMs(headers));
     if (allowedMs <= 0) this.close();
-    else this.#timer = setTimeout(() => this.close(), allowedMs).unref();
+    else {
+      this.#timer = setTimeout(() => this.close(), allowedMs).unref();
+      this.#waiting.add(this);
+    }
   }
 
   /** Takes the connection for a request. False if it is closed or differs from a fresh one. */
@@ -47,6 +55,7 @@ export class KeptConnection {
     // It may have been closed while the name was looked up.
     if (this.#isBroken) return false;
     clearTimeout(this.#timer);
+    this.#waiting.delete(this);
     const { socket } = this.connection;
     socket.off('data', this.#break).off('end', this.#break).off('error', this.#break).off('close', this.#break);
     socket.ref();
@@ -55,6 +64,7 @@ export class KeptConnection {
 
   close(): void {
     clearTimeout(this.#timer);
+    this.#waiting.delete(this);
     this.#isBroken = true;
     this.connection.socket.destroy();
   }

@@ -52,7 +52,7 @@ export class SocketTransport implements HttpTransport {
       connection.socket.destroy();
       return;
     }
-    this.#kept = kept ?? new KeptConnection(connection, this.#maxAgeMs);
+    this.#kept = kept ?? new KeptConnection(connection, this.#maxAgeMs, this.#context.waiting);
     this.#kept.park(head);
   }
 

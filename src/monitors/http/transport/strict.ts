@@ -7,15 +7,17 @@ import type { HeaderList } from '../parser/lines.ts';
 import type { HttpOutcome, HttpRequest, HttpTransport } from './exchange.ts';
 import { isAsGoodAsFresh, MAX_CONNECTION_AGE_MS, type TransportContext } from './kept-connection.ts';
 import { ResponseCollector } from './response-collector.ts';
+import { sharedWaiting, type Waiting, type WaitingConnections } from './waiting-connections.ts';
 
 const MAX_HEADER_BYTES = 64 * 1024;
 const MAX_INTERIM_RESPONSES = 20;
 
 /** Exchanges by undici's client, whose parser refuses everything that is not exactly HTTP/1.1. */
-export class StrictTransport implements HttpTransport {
+export class StrictTransport implements HttpTransport, Waiting {
   readonly #origin: string;
   readonly #context: TransportContext;
   readonly #keeps: boolean;
+  readonly #waiting: WaitingConnections;
   #client: Client | null = null;
   /** The pending exchange. */
   #exchange: StrictExchange | null = null;
@@ -26,6 +28,7 @@ export class StrictTransport implements HttpTransport {
     this.#origin = origin;
     this.#context = context;
     this.#keeps = keeps;
+    this.#waiting = context.waiting ?? sharedWaiting;
   }
 
   get isBusy(): boolean {
@@ -35,6 +38,7 @@ export class StrictTransport implements HttpTransport {
   async exchange(request: HttpRequest, limit: TimeLimit): Promise<HttpOutcome> {
     const exchange = new StrictExchange(request, this.#keeps, this.#context);
     this.#exchange = exchange;
+    this.#waiting.delete(this);
     const kept = this.#connection;
     const isOld = performance.now() - this.#connectedAt > MAX_CONNECTION_AGE_MS;
     if (kept && (isOld || !(await isAsGoodAsFresh(kept, request, this.#context, limit)))) this.close();
@@ -42,10 +46,22 @@ export class StrictTransport implements HttpTransport {
     const outcome = await exchange.run(this.#client, this.#connection, limit);
     this.#connection = exchange.connection;
     this.#exchange = null;
+    this.#wait(kept);
     return outcome;
   }
 
+  #wait(before: Connection | null): void {
+    const connection = this.#connection;
+    if (!this.#keeps || this.#client === null || connection === null || connection.socket.destroyed) return;
+    this.#waiting.add(this);
+    if (connection === before) return;
+    connection.socket.once('close', () => {
+      if (this.#connection === connection) this.#waiting.delete(this);
+    });
+  }
+
   close(): void {
+    this.#waiting.delete(this);
     this.#connection = null;
     this.#client?.destroy().catch(() => {
       // Errors of closing do not matter.
