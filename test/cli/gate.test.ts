@@ -33,7 +33,7 @@ test('a scheduler on loopback beside a public API connects to nothing inside, un
     return run;
   };
   const api = spawnVedette(t, ['serve', '--roles', 'api', '--port', '0'], {
-    cwd: t.testdir({}),
+    cwd,
     // Public in Vedette's eyes, yet within this machine.
     env: { ...env, HOST: '::ffff:127.0.0.1', VEDETTE_SERVER_API_KEYS: KEY },
   });
