@@ -153,9 +153,9 @@ function unknownType(given: unknown, names: readonly string[]): Problem {
   return { path: 'type', given, accepted: `one of ${names.join(', ')}${meant ? `; did you mean ${meant}?` : ''}` };
 }
 
-/** The schedule rules of `scheduleProblems`, in words. */
+/** The schedule rules of `scheduleProblems`, as schemas. */
+const EXCLUDES = [{ required: ['check_period_seconds', 'check_cron'] }];
 const SCHEDULE = {
-  not: { required: ['check_period_seconds', 'check_cron'] },
   dependentRequired: { check_cron_timezone: ['check_cron'] },
 };
 
@@ -197,6 +197,7 @@ function documentSchema(monitors: Registry<MonitorType>, rulesOf: (name: string)
       properties: { ...mapMembers(schema.properties, (member) => inOneType(inOneCase(member))), type },
       required: isDefault ? schema.required : ['type', ...schema.required],
       ...SCHEDULE,
+      not: { anyOf: [...EXCLUDES, ...(rulesOf(name).type.excludes ?? [])] },
     };
   });
   return schemas.length === 1 ? (schemas[0] as object) : { oneOf: schemas };

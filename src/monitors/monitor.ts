@@ -24,6 +24,8 @@ export interface MonitorType<Options = unknown> {
    * the schema by itself; required ones may be absent.
    */
   problems?(options: Partial<Options>): Problem[];
+  /** Some of these problems as JSON schemas that no options may fit, for the document of the API. */
+  excludes?: readonly object[];
   /** Returns the host of its connections, whose number is limited per host. */
   host(options: Options): string;
   /**

@@ -117,7 +117,7 @@ test('every refusal has one shape, and says what is accepted', async (t) => {
       { method: 'POST', url: '/job', headers: json, payload: '{"__proto__":{"a":1}}' },
       400,
       'VED_VALIDATION',
-      /^body: not JSON/,
+      /^body: a key __proto__/,
     ],
     [
       'NUL in the body',

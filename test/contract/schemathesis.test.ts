@@ -22,6 +22,7 @@ test('Schemathesis finds nothing', { timeout: (SECONDS + 180) * 1_000 }, async (
       ...['--continue-on-failure', '--max-time', String(SECONDS), '--phases', 'examples,coverage,fuzzing,stateful'],
     ],
     t.testdir({}),
+    { SCHEMATHESIS_HOOKS: path.join(import.meta.dirname, 'refusals.py') },
   );
   // What moves on a terminal is left out: the report alone is of use. Generated texts are long.
   const report = output

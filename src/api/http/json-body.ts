@@ -21,12 +21,24 @@ export function acceptJsonOnly(app: FastifyInstance): void {
         return done(invalid(`nested ${depth} levels deep, accepted: at most ${MAX_DEPTH}`));
       }
       parse(request, text, (error, value) => {
-        if (error) return done(invalid(`not JSON: ${error.message}`, error));
+        if (error) return done(invalid(isJson(text) ? FORBIDDEN_KEY : `not JSON: ${error.message}`, error));
         const bad = unstorableText(value);
         done(bad === null ? null : invalid(`${bad}, accepted: well-formed Unicode without NUL`), value);
       });
     },
   );
+}
+
+/** What would change the prototype of an object that it is copied to. */
+const FORBIDDEN_KEY = 'a key __proto__, or prototype within constructor, accepted: any other key';
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function invalid(message: string, cause?: unknown): VedetteError {

@@ -77,7 +77,7 @@ export function addJobBulkRoutes(app: FastifyInstance, { jobStore }: ApiDependen
         tags: ['jobs'],
         summary: 'Starts, stops, deletes or tags many jobs',
         description:
-          'One transaction: all of the jobs are changed or none. Jobs of the job file can be started and stopped; deleting or tagging any of them is refused.',
+          'One transaction: all of the jobs are changed or none. Jobs of the job file can be started and stopped; deleting or tagging any of them is refused.\n\nTwo rules go beyond the schema; a request that breaks one is refused with 400 and these words:\n\n- So many jobs are changed at once and no more (`jobs fit`).\n- A job has so many tags and no more (` tags, accepted: at most`).',
         security: [{ apiKey: [] }],
         body: ref(BulkChangeSchema),
         response: {

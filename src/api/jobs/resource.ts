@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { type Static, Type } from 'typebox';
+import { beyondSchema } from '../../jobs/beyond-schema.ts';
 import type { StoredJob } from '../../jobs/definition.ts';
 import { type JobPosition, type JobSort, SORTS } from '../../jobs/store.ts';
 import { OUTCOMES } from '../../messages/check-result.ts';
@@ -166,7 +167,7 @@ export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies
         operationId: 'createJob',
         tags: ['jobs'],
         summary: 'Makes a job',
-        description: 'Without a `job_id` it takes the next free one. It runs at once unless `enabled` is false.',
+        description: `Without a \`job_id\` it takes the next free one. It runs at once unless \`enabled\` is false.\n\n${beyondSchema({ isMerged: false })}`,
         security: [{ apiKey: [] }],
         body: definitionRef,
         response: {
@@ -211,8 +212,7 @@ export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies
       method: 'PUT' as const,
       operationId: 'replaceJob',
       summary: 'Replaces the definition of a job',
-      description:
-        'Takes a definition, or what GET answered: fields of the server are ignored as long as they say what is stored. A masked secret that is sent back stays as it is.',
+      description: `Takes a definition, or what GET answered: fields of the server are ignored as long as they say what is stored. A masked secret that is sent back stays as it is.\n\n${beyondSchema({ isMerged: true })}`,
       body: definitionRef,
       edit: replaceDefinition,
     },
@@ -220,7 +220,7 @@ export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies
       method: 'PATCH' as const,
       operationId: 'patchJob',
       summary: 'Changes some fields of a job',
-      description: 'A JSON merge patch (RFC 7396): given fields replace, null removes, objects are merged.',
+      description: `A JSON merge patch (RFC 7396): given fields replace, null removes, objects are merged.\n\n${beyondSchema({ isMerged: true })}`,
       body: Type.Unsafe<unknown>({ $ref: JOB_PATCH_REF }),
       edit: patchDefinition,
     },

@@ -3,7 +3,7 @@ import { sharedNames } from '../net/names/resolver.ts';
 import { HttpCheck } from './check.ts';
 import { httpFacts } from './facts.ts';
 import { type HttpOptions, httpOptions, httpSecrets } from './options.ts';
-import { httpProblems } from './problems.ts';
+import { httpExcludes, httpProblems } from './problems.ts';
 
 /** Checks a website: one request (and the redirects it leads to), judged by status, headers, body and time. */
 export const http: MonitorType<HttpOptions> = {
@@ -13,6 +13,7 @@ export const http: MonitorType<HttpOptions> = {
   secrets: httpSecrets,
   facts: httpFacts,
   problems: httpProblems,
+  excludes: httpExcludes,
   host: ({ uri }) => new URL(uri).hostname,
   prepare(options, { gate, userAgent, names = sharedNames(), self = unknownSelf }) {
     const check = new HttpCheck(options, { gate, names, userAgent, self });

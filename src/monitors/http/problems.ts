@@ -6,6 +6,13 @@ import { expressionFault, expressionsFault } from '../net/patterns/pattern.ts';
 import { selfProblems } from '../self.ts';
 import type { HttpOptions } from './options.ts';
 
+/** The problems below that JSON Schema can express: schemas that no options may fit. */
+export const httpExcludes: readonly object[] = [
+  { properties: { method: { enum: ['HEAD', 'head'] } }, required: ['method', 'pattern'] },
+  { properties: { tls: { required: ['cert'], not: { required: ['key'] } } }, required: ['tls'] },
+  { properties: { tls: { required: ['key'], not: { required: ['cert'] } } }, required: ['tls'] },
+];
+
 /** Returns the problems of an http job that its schema cannot express. */
 export function httpProblems(options: Partial<HttpOptions>): Problem[] {
   return [

@@ -1,0 +1,54 @@
+/**
+ * What is judged of a definition beyond its JSON schema, by the words with which it is refused. Each rule has its words
+ * in a refusal, so that a request that fits the schema and is refused can be told from a schema that says too little.
+ */
+const RULES: ReadonlyArray<readonly [what: string, words: readonly string[]]> = [
+  ['A cron expression comes true, in a time zone that exists', ['check_cron: given', 'a time zone such as']],
+  [
+    'A check ends before its next slot, with its pauses',
+    ['to the next slot', 'for one whole try before the next slot'],
+  ],
+  ['Addresses can be read, and lead somewhere', ['an http:// or https:// address', 'perhaps with a query', '% begins']],
+  ['The version of an address is the one that is meant', ['or auto, the uri has']],
+  [
+    'Headers can be sent, and are set once',
+    ['a header name', 'each header once', 'it is set by Vedette', 'a header value: one line'],
+  ],
+  ['A range of statuses goes upwards', ['a range whose first status']],
+  ['Expressions compile, within a size', ['a regular expression of RE2', 'patterns of']],
+  [
+    'Certificates and keys can be read and belong together',
+    [
+      'a certificate in PEM that can be read',
+      'a private key in PEM',
+      'tls.cert and tls.key',
+      'private key of tls.cert',
+    ],
+  ],
+  [
+    'Credentials are those of their type',
+    [
+      ...['basic needs it', 'without a colon', 'a token is for bearer', 'bearer needs it'],
+      ...['printable ASCII without spaces', 'is for basic', 'either auth or'],
+    ],
+  ],
+  ['A masked secret is sent back only where it is stored', ['the secret itself, none is stored', 'has the stored']],
+  ['Texts can be stored, keys can be copied', ['without NUL', 'a definition of at most', 'any other key']],
+  ['Results are not sent to a topic of copies', ['a topic that is not one of copies']],
+];
+
+/** Of a definition that is made of a stored one and a change, which each fit a schema by themselves. */
+const MERGED: ReadonlyArray<readonly [what: string, words: readonly string[]]> = [
+  [
+    'The whole fits the schema, too',
+    ['nothing beside check_period_seconds', 'nothing without check_cron', 'nothing with the method HEAD'],
+  ],
+  ['What the server adds says what is stored', ['or nothing: ', 'as in the path, or nothing']],
+];
+
+/** A paragraph for the description of an operation that takes a definition, or a change of a stored one. */
+export function beyondSchema({ isMerged }: { isMerged: boolean }): string {
+  const rules = isMerged ? [...RULES, ...MERGED] : RULES;
+  const lines = rules.map(([what, words]) => `- ${what} (${words.map((each) => `\`${each}\``).join(', ')}).`);
+  return `Some rules go beyond the schema; a request that breaks one is refused with 400 and these words:\n\n${lines.join('\n')}`;
+}
