@@ -13,19 +13,21 @@ if (isMainThread) register(import.meta.url);
 const places = {
   name: 'places',
   setup: ({ onLoad }) =>
-    onLoad({ filter: /\.ts$/ }, async ({ path: file }) => {
+    onLoad({ filter: /\.(ts|mjs)$/ }, async ({ path: file }) => {
       const text = await readFile(file, 'utf8');
       const contents = text
         .replaceAll('import.meta.url', JSON.stringify(pathToFileURL(file).href))
         .replaceAll('import.meta.dirname', JSON.stringify(path.dirname(file)));
-      return { contents, loader: 'ts' };
+      return { contents, loader: file.endsWith('.ts') ? 'ts' : 'js' };
     }),
 };
 
 export async function load(url, context, next) {
   if (!url.endsWith('.ts') || url.includes('/node_modules/')) return next(url, context);
+  const file = fileURLToPath(url);
   const { outputFiles } = await build({
-    ...{ entryPoints: [fileURLToPath(url)], bundle: true, packages: 'external', write: false },
+    // Never written: traces name the sources relative to it.
+    ...{ entryPoints: [file], outfile: `${file}.js`, bundle: true, packages: 'external', write: false },
     ...{ platform: 'node', format: 'esm', target: 'node20', sourcemap: 'inline', sourcesContent: false },
     ...{ plugins: [places], logLevel: 'silent' },
   });
