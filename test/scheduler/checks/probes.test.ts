@@ -1,8 +1,8 @@
 import { test } from 'tap';
-import type { Job } from '../../src/jobs/definition.ts';
-import type { Probe } from '../../src/monitors/monitor.ts';
-import { Probes } from '../../src/scheduler/checks/probes.ts';
-import type { Series } from '../../src/scheduler/series.ts';
+import type { Job } from '../../../src/jobs/definition.ts';
+import type { Probe } from '../../../src/monitors/monitor.ts';
+import { Probes } from '../../../src/scheduler/checks/probes.ts';
+import type { Series } from '../../../src/scheduler/series.ts';
 
 test('probes of 12,000 jobs: those with a connection are all kept, the others up to 10,000; a removed job leaves none', (t) => {
   const open = new Set<Probe>();

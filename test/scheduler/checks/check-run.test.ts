@@ -1,10 +1,10 @@
 import { test } from 'tap';
-import { systemClock } from '../../src/core/clock.ts';
-import { CheckRun, type SlotResult } from '../../src/scheduler/checks/check-run.ts';
-import { createFakeClock } from '../helpers/fake-clock.ts';
-import { prepare, serve } from '../monitors/support.ts';
-import { startProcess } from './support/process.ts';
-import { setUp } from './support/set-up.ts';
+import { systemClock } from '../../../src/core/clock.ts';
+import { CheckRun, type SlotResult } from '../../../src/scheduler/checks/check-run.ts';
+import { createFakeClock } from '../../helpers/fake-clock.ts';
+import { prepare, serve } from '../../monitors/support.ts';
+import { startProcess } from '../support/process.ts';
+import { setUp } from '../support/set-up.ts';
 
 interface Limits {
   retries: number;
