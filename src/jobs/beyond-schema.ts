@@ -41,7 +41,10 @@ const RULES: ReadonlyArray<readonly [what: string, words: readonly string[]]> = 
 const MERGED: ReadonlyArray<readonly [what: string, words: readonly string[]]> = [
   [
     'The whole fits the schema, too',
-    ['nothing beside check_period_seconds', 'nothing without check_cron', 'nothing with the method HEAD'],
+    [
+      ...['a value, it is required', 'nothing beside check_period_seconds'],
+      ...['nothing without check_cron', 'nothing with the method HEAD'],
+    ],
   ],
   ['What the server adds says what is stored', ['or nothing: ', 'as in the path, or nothing']],
 ];
