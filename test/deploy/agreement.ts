@@ -15,7 +15,8 @@ const FOREIGN = new Set(['NODE_ENV', 'NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS', 'GOO
 const POINTERS = new Set(['VEDETTE_SETTINGS', 'VEDETTE_ENV_FILE']);
 
 const leafOf = new Map(settingLeaves().flatMap((leaf) => leaf.env.map((name) => [name, leaf] as const)));
-const PEM = readFileSync(new URL('../fixtures/tls/ca.pem', import.meta.url), 'utf8');
+/** A certificate and its private key: it fits every setting that takes PEM text. */
+const PEM = readFileSync(new URL('../fixtures/tls/client.pem', import.meta.url), 'utf8');
 
 /** A container, a unit, a service: whatever says how Vedette is started. */
 export interface Started {
