@@ -167,10 +167,10 @@ async function doctor(): Promise<void> {
     });
     const mixed = { KAFKA_CERTIFICATE_FILE: pem('service.cert'), KAFKA_KEY_FILE: pem('stranger.key') };
     finds(t, await tls('ssl', { KAFKA_CA_FILE: pem('ca.pem'), ...mixed }), {
-      name: 'kafka.tls.key',
+      name: 'settings',
       verdict: 'problem',
-      found: /not the key of the certificate/,
-      advice: /belong together/,
+      found: /kafka\.tls\.key: given the key of another certificate/,
+      advice: /vedette config show/,
     });
   });
 
@@ -187,10 +187,10 @@ async function doctor(): Promise<void> {
     finds(t, await later(-2), { name: 'kafka.tls.ca', verdict: 'problem', found: /not valid before/, advice: /clock/ });
     writeFileSync(pem('broken.pem'), '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
     finds(t, await findings(t, { ...plain, KAFKA_CA_FILE: pem('broken.pem') }), {
-      name: 'kafka.tls.ca',
+      name: 'settings',
       verdict: 'problem',
-      found: /cannot be read/,
-      advice: /Fetch the file anew/,
+      found: /kafka\.tls\.ca: .* is damaged/,
+      advice: /vedette config show/,
     });
   });
 
