@@ -2,7 +2,7 @@ import path from 'node:path';
 import { test } from 'tap';
 import { createContractScene, pythonTools, run } from './scene.ts';
 
-const SECONDS = Number(process.env.CONTRACT_SECONDS ?? 90);
+const SECONDS = Number(process.env.CONTRACT_SECONDS ?? 75);
 /** Of each operation and phase; more dig deeper. */
 const EXAMPLES = process.env.CONTRACT_EXAMPLES ?? '10';
 const SEED = process.env.CONTRACT_SEED ?? '7';
