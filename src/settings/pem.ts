@@ -21,7 +21,7 @@ export function pairProblem(
   certificate: string,
   key: string,
 ): { of: 'certificate' | 'key'; given: string; accepted: string } | null {
-  const [own] = blocksOf(certificate);
+  const [own] = certificateBlocks(certificate);
   if (!own) return { of: 'certificate', given: 'a private key', accepted: 'a certificate' };
   if (!PRIVATE_KEY.test(key)) return { of: 'key', given: 'a certificate', accepted: 'a private key' };
   if (new X509Certificate(own).checkPrivateKey(createPrivateKey(key))) return null;
@@ -33,14 +33,15 @@ const CERTIFICATE = /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]*-----END
 
 const PRIVATE_KEY = /PRIVATE KEY-----/;
 
-const blocksOf = (text: string): string[] => text.match(CERTIFICATE) ?? [];
+/** The certificates of a PEM text, in their order: a file may hold a chain. */
+export const certificateBlocks = (text: string): string[] => text.match(CERTIFICATE) ?? [];
 
 function checked(text: string, place: string): Parsed {
   if (!text.includes(BEGIN)) return { value: undefined, accepted: `a PEM file, but ${place} has no -----BEGIN line` };
   const isKey = PRIVATE_KEY.test(text);
   try {
     if (isKey) createPrivateKey(text);
-    for (const block of blocksOf(text)) new X509Certificate(block);
+    for (const block of certificateBlocks(text)) new X509Certificate(block);
   } catch (error) {
     const isLocked = isKey && (error as NodeJS.ErrnoException).code === 'ERR_MISSING_PASSPHRASE';
     const what = isKey ? 'private key' : 'certificate';
@@ -49,6 +50,6 @@ function checked(text: string, place: string): Parsed {
       : `is damaged: ${(error as Error).message.replace(/^error:.*::/, '')}`;
     return { value: undefined, accepted: `a ${what} in PEM, but ${place} ${why}` };
   }
-  if (isKey || blocksOf(text).length > 0) return { value: text };
+  if (isKey || certificateBlocks(text).length > 0) return { value: text };
   return { value: undefined, accepted: `a certificate or a private key in PEM, but ${place} holds neither` };
 }

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { counted } from '../../core/plural.ts';
+import { certificateBlocks } from '../../settings/pem.ts';
 import { type Examination, type Finding, ok, problem, warning } from '../examination.ts';
 
 const DAY_MS = 86_400_000;
@@ -21,9 +22,8 @@ export const certificates: Examination = {
   },
 };
 
-/** A file may hold a chain of certificates. */
 function judge(path: string, pem: string, now: number): Finding[] {
-  const parts = pem.match(/-----BEGIN [^-]*CERTIFICATE-----[^-]+-----END [^-]*CERTIFICATE-----/g) ?? [];
+  const parts = certificateBlocks(pem);
   if (parts.length === 0) return [problem(path, 'no certificate in it', 'Name the file that holds the certificate.')];
   return parts.map((part) => {
     const certificate = new X509Certificate(part);
