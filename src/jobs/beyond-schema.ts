@@ -1,5 +1,5 @@
 /**
- * What is judged of a definition beyond its JSON schema, by the words with which it is refused. Each rule has its words
+ * The rules for a definition that go beyond its JSON schema, by the words of their refusals. Each rule has its words
  * in a refusal, so that a request that fits the schema and is refused can be told from a schema that says too little.
  */
 const RULES: ReadonlyArray<readonly [what: string, words: readonly string[]]> = [

@@ -1,4 +1,4 @@
-/** What to do about an error of connecting, by what it says: the first that fits. */
+/** Advice for errors of connecting, by a pattern of their text; the first that fits counts. */
 const ADVICE: ReadonlyArray<readonly [RegExp, string]> = [
   [/28P01|28000|password/, 'See to DB_USER and DB_PASS (or DATABASE_URL), and to pg_hba.conf of the server.'],
   [/3D000 .*"(.*)"/, 'Make the database: createdb $1. Or name another: DB_NAME (or DATABASE_URL).'],
@@ -15,7 +15,7 @@ const ADVICE: ReadonlyArray<readonly [RegExp, string]> = [
   [/timeout|ETIMEDOUT|EHOSTUNREACH/i, 'Nothing answers: look at DB_HOST and DB_PORT, and at firewalls in between.'],
 ];
 
-/** What a person can do about what kept a connection to PostgreSQL from being made; null when that is not known. */
+/** Returns advice for the error that kept a connection to PostgreSQL from being made; null when there is none. */
 export function connectionAdvice(error: unknown): string | null {
   const { code = '', message = '' } = (error ?? {}) as { code?: string; message?: string };
   for (const [pattern, advice] of ADVICE) {

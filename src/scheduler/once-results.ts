@@ -9,7 +9,7 @@ import { type AcquiredLease, createLeaseStore, type LeaseStore } from './tables/
 
 /**
  * Checks that were asked for, not due, have series of their own, of a location that no scheduler has and no span is
- * recorded for: they change neither coverage nor the state of the series that run.
+ * recorded for: they do not change the state of the series that run.
  */
 export const ONCE_LOCATION = 'once';
 

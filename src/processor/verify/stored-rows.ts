@@ -1,6 +1,7 @@
 import { COLUMNS } from '../../aggregates/columns.ts';
 import type { Queryable, Transaction } from '../../postgres/database.ts';
 import type { ResultRow } from '../../stats/queries/results.ts';
+import type { ScheduleSpan } from '../../stats/queries/spans.ts';
 import type { PartitionCounters } from '../tables/offsets.ts';
 
 /** A row of metrics as stored. */
@@ -39,18 +40,9 @@ export interface StoredResult extends ResultRow {
   recordPosition: number | null;
 }
 
-export interface VerifiedSpan {
-  jobId: number;
-  location: string;
+/** A span whose slots the stream must hold, with the topic of its results. */
+export interface VerifiedSpan extends Omit<ScheduleSpan, 'version'> {
   topic: string;
-  periodMs: number | null;
-  phaseMs: number | null;
-  /** Both null where a period says when. */
-  cron: string | null;
-  cronTimezone: string | null;
-  fromSlot: number;
-  toSlot: number | null;
-  slotCount: number | null;
 }
 
 /** Makes the transaction one view of the database that may stay open for as long as reading the stream takes. */
