@@ -28,7 +28,8 @@ export interface Numbers extends TimeRange, OutcomeCounts, Pick<Coverage, 'due' 
 export interface JobNumbers extends NumberedJob, Numbers {}
 
 const EMPTY: Omit<MetricsBucket, 'fromMs'> = {
-  ...{ count: 0, up: 0, degraded: 0, down: 0, missed: 0, rtCount: 0, rtMin: null, rtMax: null, rtSum: 0 },
+  ...{ count: 0, up: 0, degraded: 0, down: 0, missed: 0, slotsKnown: 0, slotsMissed: 0 },
+  ...{ rtCount: 0, rtMin: null, rtMax: null, rtSum: 0 },
   ...{ data: {}, reasons: {}, histogram: {}, extras: [] },
 };
 

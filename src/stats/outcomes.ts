@@ -13,14 +13,20 @@ export interface OutcomeCounts extends OutcomeTally {
   count: number;
 }
 
+/** Results of slots: those of locations that the job was scheduled at. Foreign lines of other locations have no slot. */
+export interface SlotTally {
+  slotsKnown: number;
+  slotsMissed: number;
+}
+
 export interface Coverage {
   /** Slots that were due up to now. */
   due: number;
-  /** Results that were counted, missed slots among them. */
+  /** Results that were counted, missed slots and foreign lines among them. */
   counted: number;
-  /** counted / due: how much is accounted for; null when nothing was due. */
+  /** Counted slots / due: how much is accounted for; null when nothing was due. */
   coverage: number | null;
-  /** (up + degraded + down) / due: about how much something is known; null when nothing was due. */
+  /** Checked slots / due: about how much something is known; null when nothing was due. */
   known: number | null;
 }
 
@@ -31,11 +37,14 @@ const countKnown = ({ up, degraded, down }: OutcomeTally): number => up + degrad
  * The one definition of both shares: a missed slot is accounted for, but nothing is known of it. Neither exceeds 1: a slot
  * may be counted between the read of the spans and that of the counters.
  */
-export function toCoverage(due: number, tally: OutcomeTally): Coverage {
-  const known = countKnown(tally);
-  const counted = known + tally.missed;
+export function toCoverage(due: number, tally: OutcomeTally & SlotTally): Coverage {
   const share = (part: number) => (due === 0 ? null : Math.min(1, part / due));
-  return { due, counted, coverage: share(counted), known: share(known) };
+  return {
+    due,
+    counted: countKnown(tally) + tally.missed,
+    coverage: share(tally.slotsKnown + tally.slotsMissed),
+    known: share(tally.slotsKnown),
+  };
 }
 
 /** (up + degraded) / (up + degraded + down); null without any of them. Missed slots are no downtime. */
@@ -44,8 +53,10 @@ export function uptimeOf(tally: OutcomeTally): number | null {
   return known === 0 ? null : (tally.up + tally.degraded) / known;
 }
 
-export function sumTallies(tallies: readonly OutcomeTally[]): OutcomeTally {
-  const sum = { up: 0, degraded: 0, down: 0, missed: 0 };
-  for (const tally of tallies) for (const outcome of OUTCOMES) sum[outcome] += tally[outcome];
+const TALLIED = [...OUTCOMES, 'slotsKnown', 'slotsMissed'] as const;
+
+export function sumTallies(tallies: ReadonlyArray<OutcomeTally & SlotTally>): OutcomeTally & SlotTally {
+  const sum = { up: 0, degraded: 0, down: 0, missed: 0, slotsKnown: 0, slotsMissed: 0 };
+  for (const tally of tallies) for (const name of TALLIED) sum[name] += tally[name];
   return sum;
 }

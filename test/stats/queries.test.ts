@@ -1,7 +1,14 @@
 import { test } from 'tap';
 import { binOf, percentile } from '../../src/aggregates/histogram.ts';
 import { mergeExtras } from '../../src/stats/extras.ts';
-import { gridEnd, gridOf, gridStart, keptGranularity, readGranularity } from '../../src/stats/index.ts';
+import {
+  createReadModel,
+  gridEnd,
+  gridOf,
+  gridStart,
+  keptGranularity,
+  readGranularity,
+} from '../../src/stats/index.ts';
 import { readCoverage } from '../../src/stats/queries/coverage.ts';
 import { readDatabaseFacts } from '../../src/stats/queries/facts.ts';
 import { type MetricsQuery, readMetrics } from '../../src/stats/queries/metrics.ts';
@@ -207,6 +214,24 @@ test('coverage compares what was counted with what was due', async (t) => {
     coverage: null,
     known: null,
   });
+});
+
+test('results of locations that a job is not scheduled at are no slots', async (t) => {
+  const database = await createTestDatabase(t);
+  await insertSpan(database, { from: T0 });
+  await insertMetric(database, { at: T0, up: 20, down: 5, missed: 5, data: { 200: 20, 500: 5 } });
+  await insertMetric(database, { at: T0, location: 'once', up: 7, missed: 1, data: { 200: 7 } });
+  const readModel = createReadModel({ database, cronSlots: noCron });
+  const range = { granularity: 'minute', fromMs: T0, toMs: T0 + MINUTE, nowMs: T0 + MINUTE };
+  const half = { coverage: 30 / 60, known: 25 / 60 };
+
+  t.same(await readModel.coverage({ ...range, jobId: 1 }), { due: 60, counted: 38, ...half });
+  const page = await readModel.buckets({ ...range, ...metricsQuery(range), nowMs: range.nowMs, percentiles: [] });
+  t.match(page.coverage, { counted: 38, ...half });
+  t.match(page.buckets, [{ count: 38, up: 27, ...half }]);
+  const overview = await readModel.overview({ ...range, jobIds: [1, 2], dueUntilMs: range.nowMs });
+  t.match(overview.get(1), { known: 25 / 60, uptime: 27 / 32, buckets: [{ count: 38 }] });
+  t.match(overview.get(2), { known: null, buckets: [] });
 });
 
 test('raw results page newest first; rows of one instant are told apart', async (t) => {

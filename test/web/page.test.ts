@@ -143,7 +143,7 @@ test('markup escapes whatever is put into it', async (t) => {
 });
 
 test('a strip of hours shows every outcome there was', async (t) => {
-  const base = { jobId: 1, rtCount: 0, rtSum: 0, degraded: 0, missed: 0 };
+  const base = { jobId: 1, rtCount: 0, rtSum: 0, degraded: 0, missed: 0, slotsKnown: 0, slotsMissed: 0 };
   const strip = renderStrip(
     [
       { ...base, fromMs: 0, count: 10_001, up: 10_000, down: 1 },

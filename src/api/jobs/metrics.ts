@@ -54,7 +54,9 @@ const Query = Type.Object(
 const seconds = (description: string) => nullable(Type.Number({ minimum: 0, description }));
 const micros = (description: string) => nullable(count(description));
 
-const KNOWN = '(up + degraded + down) / due: what was missed is accounted for, but not known.';
+const KNOWN = 'Checked slots / due: what was missed is accounted for, but not known.';
+const COVERAGE =
+  'Counted slots / due; 1 when every slot is accounted for. Results of locations that the job is not scheduled at have no slot.';
 
 const BucketSchema = Type.Object(
   {
@@ -69,7 +71,7 @@ const BucketSchema = Type.Object(
       Type.Number({ minimum: 0, maximum: 1, description: 'Share of up and degraded in what was checked.' }),
     ),
     due: count('Slots that were due up to now.'),
-    coverage: nullable(Type.Number({ minimum: 0, description: 'count / due; 1 when every slot is accounted for.' })),
+    coverage: nullable(Type.Number({ minimum: 0, description: COVERAGE })),
     known: nullable(Type.Number({ minimum: 0, description: KNOWN })),
     rt_count: count('Results with a response.'),
     rt_min: seconds('Shortest response time in seconds.'),
@@ -101,7 +103,7 @@ const MetricsSchema = Type.Object(
     to: instant('Its end, itself not included.'),
     due: count('Slots that were due in the range up to now.'),
     counted: count('Results counted in the range.'),
-    coverage: nullable(Type.Number({ minimum: 0, description: 'counted / due over the whole range.' })),
+    coverage: nullable(Type.Number({ minimum: 0, description: `${COVERAGE} Over the whole range.` })),
     known: nullable(Type.Number({ minimum: 0, description: `${KNOWN} Over the whole range.` })),
     metrics: Type.Array(ref(BucketSchema), { description: 'Buckets with results; others are left out.' }),
   },

@@ -1,6 +1,7 @@
 import type { Queryable } from '../../postgres/database.ts';
-import { type Coverage, type OutcomeTally, sumTallies, toCoverage } from '../outcomes.ts';
+import { type Coverage, type OutcomeTally, type SlotTally, sumTallies, toCoverage } from '../outcomes.ts';
 import type { TimeRange } from '../time-range.ts';
+import { isScheduledSql, slotTallySql } from './scheduled.ts';
 import { type CronSlotCounter, countDue, readSpans, readSpansOf, type ScheduleSpan } from './spans.ts';
 
 interface TallyQuery extends TimeRange {
@@ -13,13 +14,16 @@ interface TallyQuery extends TimeRange {
  * Counted results by outcome, from the rows of one granularity. The range should lie on bounds of its buckets: a row counts
  * when its bucket begins in the range.
  */
-export async function readTally(database: Queryable, query: TallyQuery): Promise<OutcomeTally> {
-  const { rows } = await database.query<OutcomeTally>(
+export async function readTally(database: Queryable, query: TallyQuery): Promise<OutcomeTally & SlotTally> {
+  const { rows } = await database.query<OutcomeTally & SlotTally>(
     `SELECT coalesce(sum(up), 0)::bigint AS up, coalesce(sum(degraded), 0)::bigint AS degraded,
-       coalesce(sum(down), 0)::bigint AS down, coalesce(sum(missed), 0)::bigint AS missed
-     FROM metrics
-     WHERE granularity = $1 AND job_id = $2 AND dt >= $3::timestamptz AND dt < $4::timestamptz
-       AND ($5::text IS NULL OR location = $5)`,
+       coalesce(sum(down), 0)::bigint AS down, coalesce(sum(missed), 0)::bigint AS missed, ${slotTallySql}
+     FROM (
+       SELECT up, degraded, down, missed, ${isScheduledSql({ jobs: 'job_id = $2', from: '$3', to: '$4' })} AS is_scheduled
+       FROM metrics
+       WHERE granularity = $1 AND job_id = $2 AND dt >= $3::timestamptz AND dt < $4::timestamptz
+         AND ($5::text IS NULL OR location = $5)
+     ) AS counted`,
     [
       query.granularity,
       query.jobId,
@@ -28,7 +32,7 @@ export async function readTally(database: Queryable, query: TallyQuery): Promise
       query.location ?? null,
     ],
   );
-  return rows[0] ?? { up: 0, degraded: 0, down: 0, missed: 0 };
+  return rows[0] ?? sumTallies([]);
 }
 
 /** Due slots and counted results of one job. */
@@ -44,7 +48,7 @@ export async function readCoverage(
 export async function readCoverages(
   database: Queryable,
   query: TimeRange & {
-    tallies: ReadonlyMap<number, readonly OutcomeTally[]>;
+    tallies: ReadonlyMap<number, ReadonlyArray<OutcomeTally & SlotTally>>;
     nowMs: number;
     cronSlots: CronSlotCounter;
   },

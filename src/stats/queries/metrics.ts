@@ -1,6 +1,8 @@
 import { sumBins } from '../../aggregates/histogram-bytes.ts';
 import type { Queryable } from '../../postgres/database.ts';
+import type { OutcomeCounts, SlotTally } from '../outcomes.ts';
 import type { TimeRange } from '../time-range.ts';
+import { isScheduledSql, slotTallySql } from './scheduled.ts';
 
 export interface MetricsQuery extends TimeRange {
   jobId: number;
@@ -22,12 +24,7 @@ export interface MetricsQuery extends TimeRange {
 }
 
 /** The numbers and counters of a bucket, exact. Response times are integer microseconds. */
-export interface MetricNumbers {
-  count: number;
-  up: number;
-  degraded: number;
-  down: number;
-  missed: number;
+export interface MetricNumbers extends OutcomeCounts {
   rtCount: number;
   /** null without any response. */
   rtMin: number | null;
@@ -38,7 +35,7 @@ export interface MetricNumbers {
   reasons: Record<string, number>;
 }
 
-export interface MetricsBucket extends MetricNumbers {
+export interface MetricsBucket extends MetricNumbers, SlotTally {
   fromMs: number;
   /** Bins of the response time, by their index; empty unless asked for. */
   histogram: Record<string, number>;
@@ -75,16 +72,17 @@ const counters = (column: string) => `
 const pageSql = (histogram: boolean) => `
   WITH source AS MATERIALIZED (
     SELECT ${BUCKET} AS bucket, count, up, degraded, down, missed, rt_count, rt_min, rt_max, rt_sum, data, reasons,
-      ${histogram ? 'rt_hist' : "''::bytea AS rt_hist"}, extra
+      ${histogram ? 'rt_hist' : "''::bytea AS rt_hist"}, extra,
+      ${isScheduledSql({ jobs: 'job_id = $2', from: '$3', to: '$4' })} AS is_scheduled
     ${SOURCE}
   ), totals AS (
     SELECT bucket, sum(count)::bigint AS count, sum(up)::bigint AS up, sum(degraded)::bigint AS degraded,
-      sum(down)::bigint AS down, sum(missed)::bigint AS missed, sum(rt_count)::bigint AS rt_count,
+      sum(down)::bigint AS down, sum(missed)::bigint AS missed, ${slotTallySql}, sum(rt_count)::bigint AS rt_count,
       min(rt_min) AS rt_min, max(rt_max) AS rt_max, sum(rt_sum)::bigint AS rt_sum,
       array_agg(rt_hist) FILTER (WHERE rt_hist <> '') AS rt_hist, jsonb_agg(extra) FILTER (WHERE extra <> '{}') AS extras
     FROM source GROUP BY bucket
   )
-  SELECT bucket AS "fromMs", count, up, degraded, down, missed, rt_count AS "rtCount", rt_min AS "rtMin",
+  SELECT bucket AS "fromMs", count, up, degraded, down, missed, "slotsKnown", "slotsMissed", rt_count AS "rtCount", rt_min AS "rtMin",
     rt_max AS "rtMax", rt_sum AS "rtSum", coalesce(data, '{}') AS data, coalesce(reasons, '{}') AS reasons,
     coalesce(rt_hist, '{}') AS histograms, coalesce(extras, '[]') AS extras
   FROM totals
@@ -154,14 +152,9 @@ async function readPageBounds(
 }
 
 /** One hour (or other bucket) of one job on an overview: enough for a strip of states. */
-export interface OverviewBucket {
+export interface OverviewBucket extends OutcomeCounts, SlotTally {
   jobId: number;
   fromMs: number;
-  count: number;
-  up: number;
-  degraded: number;
-  down: number;
-  missed: number;
   rtCount: number;
   rtSum: number;
 }
@@ -174,9 +167,12 @@ export async function readOverview(
   const { rows } = await database.query<OverviewBucket>(
     `SELECT job_id AS "jobId", (extract(epoch FROM dt) * 1000)::bigint AS "fromMs", sum(count)::bigint AS count,
        sum(up)::bigint AS up, sum(degraded)::bigint AS degraded, sum(down)::bigint AS down,
-       sum(missed)::bigint AS missed, sum(rt_count)::bigint AS "rtCount", sum(rt_sum)::bigint AS "rtSum"
-     FROM metrics
-     WHERE granularity = $1 AND job_id = ANY($2::integer[]) AND dt >= $3::timestamptz AND dt < $4::timestamptz
+       sum(missed)::bigint AS missed, ${slotTallySql}, sum(rt_count)::bigint AS "rtCount", sum(rt_sum)::bigint AS "rtSum"
+     FROM (
+       SELECT *, ${isScheduledSql({ jobs: 'job_id = ANY($2::integer[])', from: '$3', to: '$4' })} AS is_scheduled
+       FROM metrics
+       WHERE granularity = $1 AND job_id = ANY($2::integer[]) AND dt >= $3::timestamptz AND dt < $4::timestamptz
+     ) AS counted
      GROUP BY job_id, dt ORDER BY job_id, dt`,
     [query.granularity, query.jobIds, new Date(query.fromMs).toISOString(), new Date(query.toMs).toISOString()],
   );
