@@ -1,19 +1,28 @@
-// `npm run test:slow`: the random tests of `npm test` again, with many more cases.
+// `npm run test:slow`: the tests of whole processes that take long (`*.slow.test.ts`), and the random tests of `npm test` again,
+// with many more cases. Arguments go to tap instead of the names of these files.
 import './check-node.mjs';
 import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { ensureInstalled, root } from './ensure-install.mjs';
 
 ensureInstalled();
+const listed = process.argv.slice(2);
+const slow = readdirSync(path.join(root, 'test'), { recursive: true }).filter((name) => name.endsWith('.slow.test.ts'));
 const files = [
+  ...slow.map((name) => path.join('test', name)).sort(),
   'test/api/fuzz.test.ts',
   'test/messages/decode.fuzz.test.ts',
   'test/jobs/forms.test.ts',
   'test/scheduler/exactly-once.test.ts',
 ];
-const { status } = spawnSync(path.join(root, 'node_modules/.bin/tap'), ['--timeout=900', ...files], {
-  cwd: root,
-  stdio: 'inherit',
-  env: { VEDETTE_FUZZ_REQUESTS: '10000', FUZZ_RUNS: '10000', FORMS_RUNS: '600', CHAOS_RUNS: '24', ...process.env },
-});
+const { status } = spawnSync(
+  path.join(root, 'node_modules/.bin/tap'),
+  ['--timeout=900', ...(listed.length > 0 ? listed : files)],
+  {
+    cwd: root,
+    stdio: 'inherit',
+    env: { VEDETTE_FUZZ_REQUESTS: '10000', FUZZ_RUNS: '10000', FORMS_RUNS: '600', CHAOS_RUNS: '24', ...process.env },
+  },
+);
 process.exit(status ?? 1);
