@@ -21,6 +21,7 @@ export const REASONS = [
   'forbidden_address',
   'overload',
   'late',
+  'stalled',
   'stopped',
   'scheduler_down',
   'internal',

@@ -72,8 +72,8 @@ export interface ConnectionGate {
 }
 
 /**
- * Performs one try. A failing target is a returned value, never an exception. It ends after `request.timeoutMs` at the
- * latest and when `request.signal` aborts, and leaves nothing open except a connection kept for the next try. It does
+ * Performs one try. A failing target is a returned value, never an exception. It ends after `request.timeoutMs`, and
+ * `request.graceMs` where our own event loop was held up, at the latest and when `request.signal` aborts, and leaves nothing open except a connection kept for the next try. It does
  * not know where its result goes.
  */
 export interface Probe {
@@ -85,8 +85,10 @@ export interface Probe {
 }
 
 export interface ProbeRequest {
-  /** How long the try may take, in ms. */
+  /** How long the target may take, in ms. */
   timeoutMs: number;
+  /** How much longer the try may take for delays of our own event loop, in ms; unlimited when absent. */
+  graceMs?: number;
   /**
    * Sent as header `vedette-slot` (`<job_id>/<slot>`) if the protocol allows it, so that logs of the site can be
    * matched. Absent for a check by hand.
@@ -96,7 +98,10 @@ export interface ProbeRequest {
 }
 
 export interface ProbeResult {
-  /** `missed` only with reason `internal`: a defect of the probe, which says nothing about the target. */
+  /**
+   * `missed` says nothing about the target: with reason `internal` a defect of the probe, with `stalled` a stall of our own
+   * event loop that could have caused the verdict.
+   */
   outcome: Outcome;
   reason?: Reason;
   status: string | null;
@@ -104,6 +109,8 @@ export interface ProbeResult {
   responseTime: number | null;
   timings: Timings;
   bytes?: number;
+  /** How long our own event loop let events of the try wait, at most, in ms. The response time is without it. */
+  heldMs?: number;
   /** Short text for people, at most 200 characters. */
   detail?: string;
   /** Facts that a check by hand shows and that are not published: certificate, redirects, remote address, reuse. */

@@ -3,7 +3,7 @@ import type { Logger } from '../core/logger.ts';
 import type { Job } from '../jobs/definition.ts';
 import type { CheckResult } from '../messages/check-result.ts';
 import type { Probe } from '../monitors/monitor.ts';
-import { CheckRun, type SlotResult } from './checks/check-run.ts';
+import { CheckRun, type Lack, type SlotResult } from './checks/check-run.ts';
 import { Lateness, type LatenessStats } from './checks/lateness.ts';
 import { Limiter } from './checks/limiter.ts';
 import { Probes } from './checks/probes.ts';
@@ -255,7 +255,7 @@ export class Engine {
     run.begin();
   }
 
-  #conclude(series: Series, run: CheckRun, found: SlotResult | 'late' | 'internal'): void {
+  #conclude(series: Series, run: CheckRun, found: SlotResult | Lack): void {
     if (series.run !== run) return;
     series.run = null;
     series.stuck = true;

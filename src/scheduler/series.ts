@@ -36,7 +36,7 @@ export interface MissedSlots {
   reason: MissedReason;
 }
 
-export const MISSED_REASONS = ['overload', 'late', 'stopped', 'scheduler_down', 'internal'] as const;
+export const MISSED_REASONS = ['overload', 'late', 'stalled', 'stopped', 'scheduler_down', 'internal'] as const;
 export type MissedReason = (typeof MISSED_REASONS)[number];
 
 /**

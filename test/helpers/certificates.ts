@@ -3,10 +3,15 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 
-/** A certificate for 127.0.0.1 with its chain, made by openssl; `stray` expires tomorrow and belongs to nothing. */
+/** A certificate for `names` with its chain, made by openssl; `stray` expires tomorrow and belongs to nothing. */
 export async function createChain(
   t: Pick<Test, 'testdir'>,
-  { leafDays, middleDays }: { leafDays: number; middleDays: number },
+  {
+    leafDays,
+    middleDays,
+    names = 'IP:127.0.0.1,DNS:localhost',
+    subject = 'leaf',
+  }: { leafDays: number; middleDays: number; names?: string; subject?: string },
 ) {
   const folder = t.testdir();
   const at = (name: string) => join(folder, name);
@@ -27,8 +32,8 @@ export async function createChain(
       '-days',
       `${days}`,
     );
-  const issue = (name: string, issuer: string, days: number, extension: string) => {
-    openssl('req', ...ec, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`);
+  const issue = (name: string, issuer: string, days: number, extension: string, subject = name) => {
+    openssl('req', ...ec, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${subject}`);
     writeFileSync(at(`${name}.ext`), extension);
     openssl(
       ...['x509', '-req', '-in', `${name}.csr`, '-CA', `${issuer}.pem`, '-CAkey', `${issuer}.key`, '-CAcreateserial'],
@@ -38,7 +43,7 @@ export async function createChain(
   root('anchor', 3650);
   root('stray', 1);
   issue('middle', 'anchor', middleDays, 'basicConstraints=critical,CA:true');
-  issue('leaf', 'middle', leafDays, 'subjectAltName=IP:127.0.0.1,DNS:localhost');
+  issue('leaf', 'middle', leafDays, names === '' ? 'keyUsage=digitalSignature' : `subjectAltName=${names}`, subject);
   const [anchor, stray, middle, leaf] = ['anchor', 'stray', 'middle', 'leaf'].map((name) =>
     readFileSync(at(`${name}.pem`), 'utf8'),
   );

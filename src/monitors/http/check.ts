@@ -1,7 +1,7 @@
 import { withDeadline } from '../../core/deadline.ts';
 import { ProbeFailure } from '../failure.ts';
 import type { ConnectionGate, NameResolver, ProbeRequest, ProbeResult } from '../monitor.ts';
-import { seconds } from '../net/dial.ts';
+import { toSeconds } from '../net/dial.ts';
 import { TimeLimit } from '../net/time-limit.ts';
 import { type FindSelf, SELF_HOST } from '../self.ts';
 import { HttpCookies } from './cookies.ts';
@@ -42,9 +42,8 @@ export class HttpCheck {
     this.#context = context;
   }
 
-  async run({ timeoutMs, slotTag, signal }: ProbeRequest): Promise<ProbeResult> {
-    const begunAt = performance.now();
-    const limit = new TimeLimit(timeoutMs, signal);
+  async run({ timeoutMs, graceMs, slotTag, signal }: ProbeRequest): Promise<ProbeResult> {
+    const limit = new TimeLimit({ timeoutMs, graceMs, signal });
     // Only a check by hand shows facts; scheduled ones cannot publish them.
     const chain = new RedirectChain();
     try {
@@ -52,7 +51,7 @@ export class HttpCheck {
       const plan = createHttpPlan(this.#options, this.#context.userAgent);
       const request = await this.#located(requestOf(plan, slotTag), timeoutMs);
       const response = await this.#follow(chain, plan, request, limit);
-      const responseTime = seconds(begunAt);
+      const responseTime = toSeconds(chain.tookMs);
       const judgement = await judge(plan, response, { responseTime, limit, certificate: chain.certificate });
       return {
         ...judgement,
@@ -60,13 +59,14 @@ export class HttpCheck {
         responseTime,
         timings: chain.timings,
         bytes: chain.bytes,
+        heldMs: limit.heldMs,
         ...(slotTag === undefined ? { facts: chain.facts(response) } : undefined),
       };
     } catch (error) {
       const { reason, message } = error instanceof ProbeFailure ? error : defect(error);
       return {
-        // A defect of the probe says nothing about the site.
-        outcome: reason === 'internal' ? 'missed' : 'down',
+        // Neither a defect of the probe nor a stall of our own says anything about the site.
+        outcome: reason === 'internal' || reason === 'stalled' ? 'missed' : 'down',
         reason,
         status: chain.status === null ? null : String(chain.status),
         responseTime: null,

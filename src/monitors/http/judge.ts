@@ -1,5 +1,5 @@
 import type { Reason } from '../../messages/check-result.ts';
-import { type ProbeFailure, shorten } from '../failure.ts';
+import { ProbeFailure, shorten } from '../failure.ts';
 import type { ProbeResult } from '../monitor.ts';
 import { type CertificateFacts, expiryWarning } from '../net/certificate.ts';
 import type { Pattern } from '../net/patterns/pattern.ts';
@@ -26,7 +26,7 @@ const UP: Judgement = Object.freeze({ outcome: 'up' });
 
 /**
  * Judges a response: status, headers, body, then the conditions that only degrade it. The first failure is the reason.
- * Throws a ProbeFailure if the time is over before a pattern is decided.
+ * Throws a ProbeFailure if the time is over before a pattern is decided, and if a stall of our own leaves it undecided.
  */
 export async function judge(plan: HttpPlan, response: HttpResponse, context: JudgementContext): Promise<Judgement> {
   if (!plan.isExpected(response.status)) return down('status', `status ${response.status} is not expected`);
@@ -42,6 +42,10 @@ export async function judge(plan: HttpPlan, response: HttpResponse, context: Jud
     const failed = await judgeBody(plan.pattern, plan.request.maxBodyBytes, response, limit);
     if (failed) return failed;
   }
+  if (plan.slowSeconds !== null && isUndecided(responseTime - plan.slowSeconds, limit)) {
+    const text = `answered after ${responseTime} s, give or take ${Math.ceil(limit.doubtMs)} ms for which we did not look`;
+    throw new ProbeFailure('stalled', text);
+  }
   if (plan.slowSeconds !== null && responseTime > plan.slowSeconds) {
     return degraded('latency', `answered after ${responseTime} s, accepted: up to ${plan.slowSeconds} s`);
   }
@@ -51,6 +55,14 @@ export async function judge(plan: HttpPlan, response: HttpResponse, context: Jud
   }
   return UP;
 }
+
+/** Whether a stall of our own event loop decides on which side of a limit the response time lies. */
+function isUndecided(overSeconds: number, { doubtMs }: TimeLimit): boolean {
+  return doubtMs >= MIN_DOUBT_MS && Math.abs(overSeconds) * 1000 <= doubtMs;
+}
+
+/** A smaller error is within what a limit means. */
+const MIN_DOUBT_MS = 1;
 
 async function isInAny(pattern: Pattern, texts: readonly string[], limit: TimeLimit): Promise<boolean> {
   for (const text of texts) if (await pattern.isIn(text, limit)) return true;

@@ -8,6 +8,8 @@ export class RedirectChain {
   readonly timings: Timings = {};
   readonly hops: string[] = [];
   bytes = 0;
+  /** How long the sites took that answered, in ms. */
+  tookMs = 0;
   /** Status of the last response that began. */
   status: number | null = null;
   readonly #visited = new Set<string>();
@@ -26,7 +28,9 @@ export class RedirectChain {
     }
     this.bytes = bytes;
     this.status = status;
-    if (response) this.#see(response.connection.certificate);
+    if (response === null) return;
+    this.tookMs += response.tookMs;
+    this.#see(response.connection.certificate);
   }
 
   /**

@@ -24,8 +24,17 @@ const DAY_MS = 86_400_000;
 /** Limit of the certificates of a chain that are examined. */
 const MAX_CHAIN = 10;
 
-/** Node.js returns the chain of a connection only once. */
-const chains = new WeakMap<TLSSocket, readonly X509Certificate[]>();
+/** Node.js returns the certificate of a connection with its chain only once. */
+const peers = new WeakMap<TLSSocket, X509Certificate>();
+
+/** Returns the peer's certificate, linked to those that it sent with it; undefined if it cannot be read. Never throws. */
+export function peerCertificate(socket: TLSSocket): X509Certificate | undefined {
+  const known = peers.get(socket);
+  if (known !== undefined) return known;
+  const certificate = read(() => socket.getPeerX509Certificate());
+  if (certificate !== undefined) peers.set(socket, certificate);
+  return certificate;
+}
 
 /**
  * Returns the facts of the peer's certificate as of now; null without TLS, or if no certificate can be read. Expensive:
@@ -65,18 +74,14 @@ export function expiryWarning({ days_left: daysLeft, expires_first: other }: Cer
 
 /** Returns the chain as the peer sent it, its own certificate first. Empty if it cannot be read. */
 function sentChain(socket: TLSSocket): readonly X509Certificate[] {
-  let chain = chains.get(socket);
-  if (chain) return chain;
   const found: X509Certificate[] = [];
-  let next = read(() => socket.getPeerX509Certificate());
+  let next = peerCertificate(socket);
   while (next && found.length < MAX_CHAIN) {
     const certificate: X509Certificate = next;
     found.push(certificate);
     next = read(() => certificate.issuerCertificate);
   }
-  chain = found;
-  chains.set(socket, chain);
-  return chain;
+  return found;
 }
 
 /**

@@ -5,6 +5,7 @@ import { type Phase, ProbeFailure, toFailure } from '../failure.ts';
 import type { ConnectionGate, IpVersion, NameResolver } from '../monitor.ts';
 import { Attempt, type AttemptEvents } from './attempt.ts';
 import { type CertificateFacts, certificateFacts } from './certificate.ts';
+import type { TimeLimit } from './time-limit.ts';
 import type { TlsMaterial } from './tls-contexts.ts';
 import { total } from './total.ts';
 
@@ -28,6 +29,8 @@ export interface Connection {
   socket: Socket;
   /** dns, connect and tls. */
   timings: Timings;
+  /** How long the host took for all of them, in ms; addresses that were tried in vain included. */
+  tookMs: number;
   remoteAddress: string;
   /** null without TLS, and if it was not requested. */
   certificate: CertificateFacts | null;
@@ -59,11 +62,13 @@ export class Dial {
   readonly #target: ConnectTarget;
   readonly #wantsCertificate: boolean;
   readonly #gate: ConnectionGate;
+  readonly #limit: TimeLimit;
   readonly #callback: ConnectCallback;
   /** Timings of the finished phases. */
   readonly timings: Timings = {};
   #phase: Phase = 'dns';
   #phaseAt = performance.now();
+  #tookMs = 0;
   #addresses: readonly string[] = [];
   #next = 0;
   readonly #underWay = new Set<Attempt>();
@@ -75,11 +80,13 @@ export class Dial {
     target: ConnectTarget,
     wantsCertificate: boolean,
     { names, gate }: { names: NameResolver; gate: ConnectionGate },
+    limit: TimeLimit,
     callback: ConnectCallback,
   ) {
     this.#target = target;
     this.#wantsCertificate = wantsCertificate;
     this.#gate = gate;
+    this.#limit = limit;
     this.#callback = callback;
     if (isIP(target.host)) {
       this.#connect([target.host]);
@@ -91,7 +98,7 @@ export class Dial {
     }
     names.resolve(target.host, target.ipVersion).then(
       total((addresses) => {
-        this.timings.dns = seconds(this.#phaseAt);
+        this.timings.dns = toSeconds(this.#took(isCached(this.#phaseAt) ? performance.now() : limit.eventAt()));
         this.#connect(addresses);
       }, this.#onDefect),
       (error) => this.#fail(toFailure(error, 'dns')),
@@ -139,7 +146,9 @@ export class Dial {
 
   readonly #events: AttemptEvents = {
     onConnected: (attempt) => {
-      this.timings.connect = seconds(attempt.startedAt);
+      const connectedAt = this.#limit.eventAt();
+      this.timings.connect = toSeconds(connectedAt - attempt.startedAt);
+      this.#took(connectedAt);
       this.#underWay.delete(attempt);
       this.#release();
       this.#underWay.add(attempt);
@@ -153,7 +162,7 @@ export class Dial {
       this.#phaseAt = performance.now();
     },
     onSecured: (attempt) => {
-      this.timings.tls = seconds(this.#phaseAt);
+      this.timings.tls = toSeconds(this.#took(this.#limit.eventAt()));
       this.#ready(attempt);
     },
     onFailed: (attempt, failure) => {
@@ -182,6 +191,7 @@ export class Dial {
     const connection: Connection = {
       socket,
       timings: this.timings,
+      tookMs: this.#tookMs,
       remoteAddress: socket.remoteAddress ?? address,
       certificate: this.#wantsCertificate ? certificateFacts(socket, Date.now(), this.#target.tls?.ca) : null,
       lacksClientCertificate: this.#target.tls?.cert === undefined && wantsClientCertificate(socket),
@@ -191,6 +201,13 @@ export class Dial {
     this.#callback(null, connection);
     // The new owner has attached its listeners.
     attempt.release();
+  }
+
+  /** Adds the time from the start of the phase to its end, in ms, and returns it. */
+  #took(endedAt: number): number {
+    const ms = Math.max(0, endedAt - this.#phaseAt);
+    this.#tookMs += ms;
+    return ms;
   }
 
   /** Fails when the gate refuses the address. */
@@ -236,7 +253,12 @@ export function afterHandshake(failure: ProbeFailure, { lacksClientCertificate }
   return new ProbeFailure('tls', 'the site asks for a client certificate, and the job has none (tls.cert, tls.key)');
 }
 
-/** Returns the seconds since `sinceMs` of performance.now(), rounded to microseconds. */
-export function seconds(sinceMs: number): number {
-  return Math.round((performance.now() - sinceMs) * 1000) / 1e6;
+/** An answer of the cache comes at once, not with an event of the loop. */
+function isCached(askedAt: number): boolean {
+  return performance.now() - askedAt < 0.2;
+}
+
+/** Rounds to microseconds. An estimate may lie before the start of its phase, by its error. */
+export function toSeconds(ms: number): number {
+  return Math.max(0, Math.round(ms * 1000) / 1e6);
 }

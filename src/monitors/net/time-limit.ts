@@ -1,23 +1,59 @@
 import { ProbeFailure } from '../failure.ts';
+import { loopWatch } from './loop-watch.ts';
 
-/** The end of a try: by time-out or abort. It stops the pending operation. */
+export interface TimeLimitOptions {
+  timeoutMs: number;
+  signal: AbortSignal;
+  /** How much longer it may take for delays of our own; unlimited by default. */
+  graceMs?: number | undefined;
+}
+
+/**
+ * The end of a try: by time-out or abort. It stops the pending operation. The site has its whole time: what our own event
+ * loop took before it noticed an event that the next step waited for is added, and an answer that was there in time is
+ * read first. Where there is no time left to add, the failure is `stalled`.
+ */
 export class TimeLimit {
-  readonly #timer: NodeJS.Timeout;
+  readonly #timeoutMs: number;
+  readonly #graceMs: number;
   readonly #signal: AbortSignal;
   readonly #onAbort = () => this.#end(new ProbeFailure('stopped', 'the check was aborted'));
+  #timer: NodeJS.Timeout;
+  #lastLook: NodeJS.Immediate | undefined;
   #failure: ProbeFailure | null = null;
   #stop: ((failure: ProbeFailure) => void) | null = null;
+  #heldMs = 0;
+  #addedMs = 0;
+  #doubtMs = 0;
   /** The awaited event, named in the text of a time-out. */
   activity = 'answer';
 
-  constructor(timeoutMs: number, signal: AbortSignal) {
+  constructor({ timeoutMs, signal, graceMs = Number.POSITIVE_INFINITY }: TimeLimitOptions) {
+    this.#timeoutMs = timeoutMs;
+    this.#graceMs = graceMs;
     this.#signal = signal;
-    this.#timer = setTimeout(
-      () => this.#end(new ProbeFailure('timeout', `no ${this.activity} within ${timeoutMs} ms`)),
-      timeoutMs,
-    );
+    this.#timer = setTimeout(this.#onTime, timeoutMs);
+    loopWatch.watch();
     if (signal.aborted) this.#onAbort();
     else signal.addEventListener('abort', this.#onAbort);
+  }
+
+  /** How long our own event loop let events wait that the next step waited for, at most, in ms. */
+  get heldMs(): number {
+    return this.#heldMs;
+  }
+
+  /** Error of the sum of the times that eventAt() returned, at most, in ms. */
+  get doubtMs(): number {
+    return this.#doubtMs;
+  }
+
+  /** Called in the callback of an event after which it is our turn. Returns when the kernel had it. */
+  eventAt(): number {
+    const at = loopWatch.eventAt();
+    this.#doubtMs += loopWatch.doubtMs;
+    this.#heldMs += loopWatch.waitedMs();
+    return at;
   }
 
   /**
@@ -42,7 +78,29 @@ export class TimeLimit {
 
   dispose(): void {
     clearTimeout(this.#timer);
+    clearImmediate(this.#lastLook);
+    loopWatch.unwatch();
     this.#signal.removeEventListener('abort', this.#onAbort);
+  }
+
+  readonly #onTime = (): void => {
+    // Timers run before the loop looks for events.
+    this.#lastLook = setImmediate(() => this.#timeOver());
+  };
+
+  #timeOver(): void {
+    const moreMs = Math.min(this.#heldMs, this.#graceMs) - this.#addedMs;
+    if (moreMs >= 1) {
+      this.#addedMs += moreMs;
+      this.#timer = setTimeout(this.#onTime, moreMs);
+      return;
+    }
+    const text = `no ${this.activity} within ${this.#timeoutMs} ms`;
+    const lackingMs = this.#heldMs - this.#addedMs;
+    const isOurs = lackingMs > Math.max(MIN_STALL_MS, this.#timeoutMs * STALL_SHARE);
+    if (isOurs)
+      this.#end(new ProbeFailure('stalled', `${text}, of which we held it up for ${Math.ceil(lackingMs)} ms`));
+    else this.#end(new ProbeFailure('timeout', text));
   }
 
   #end(failure: ProbeFailure): void {
@@ -51,3 +109,7 @@ export class TimeLimit {
     this.#stop?.(failure);
   }
 }
+
+/** A shorter delay of our own is within what a time-out means. */
+const MIN_STALL_MS = 5;
+const STALL_SHARE = 0.01;

@@ -1,6 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Probe, ProbeResult } from '../../monitors/monitor.ts';
-import { type AttemptConditions, detailOf, isFair } from './fairness.ts';
 
 /** A fair result of a slot, ready to be published. */
 export interface SlotResult extends Pick<ProbeResult, 'outcome' | 'status' | 'responseTime' | 'timings'> {
@@ -27,11 +26,23 @@ export interface CheckRunOptions {
   /** Total time, in ms, for which the event loop was held up so far. */
   stalledMs: () => number;
   /** The end: a result, or why no attempt gave one (we were late, or have a fault). Called once, unless aborted. */
-  onConcluded: (result: SlotResult | 'late' | 'internal') => void;
+  onConcluded: (result: SlotResult | Lack) => void;
   /** The probe threw, against its contract, or reports that it could not check. */
   onDefect: (error: unknown) => void;
   /** No attempt is under way any more. Called once, however the check ended. */
   onSettled: () => void;
+}
+
+/** Why no attempt says anything about the target: it began too late, our event loop was held up, or a probe is defective. */
+export type Lack = 'late' | 'stalled' | 'internal';
+
+/** The conditions under which an attempt runs. */
+interface AttemptConditions {
+  timeoutMs: number;
+  /** Its time limit is shorter than the job's, because it began late. */
+  isShortened: boolean;
+  /** How long the event loop had been held up before, in ms. */
+  stalledMs: number;
 }
 
 /** The check of one slot: attempts until one succeeds, attempts or time are used up, or it is aborted. */
@@ -48,9 +59,9 @@ export class CheckRun {
   /** The fair result of an earlier attempt. */
   #found: SlotResult | null = null;
   /** Why there is no result, if there is none. */
-  #lack: 'late' | 'internal' = 'late';
+  #lack: Lack = 'late';
   #startedMono = 0;
-  #conditions: AttemptConditions = { timeoutMs: 0, shortened: false, stalledMs: 0 };
+  #conditions: AttemptConditions = { timeoutMs: 0, isShortened: false, stalledMs: 0 };
 
   constructor(options: CheckRunOptions) {
     this.#options = options;
@@ -63,11 +74,16 @@ export class CheckRun {
     this.#attempt++;
     this.#underWay = true;
     this.#startedMono = clock.monotonicMs();
-    const shortened = timeoutMs < Math.floor(this.#options.timeoutMs);
-    this.#conditions = { timeoutMs, shortened, stalledMs: stalledMs() };
+    const isShortened = timeoutMs < Math.floor(this.#options.timeoutMs);
+    this.#conditions = { timeoutMs, isShortened, stalledMs: stalledMs() };
     let answer: Promise<ProbeResult>;
     try {
-      answer = probe({ timeoutMs, slotTag, signal: this.#controller.signal });
+      answer = probe({
+        timeoutMs,
+        graceMs: Math.max(0, deadline - ts - timeoutMs),
+        slotTag,
+        signal: this.#controller.signal,
+      });
     } catch (error) {
       answer = Promise.reject(error);
     }
@@ -82,12 +98,13 @@ export class CheckRun {
   /** The slot's time is over and the probe, against its contract, has not ended. */
   expire(): void {
     if (this.#concluded) return;
-    const { timeoutMs } = this.#conditions;
+    const { timeoutMs, isShortened } = this.#conditions;
     const ranMs = this.#options.clock.monotonicMs() - this.#startedMono;
     const stalledMs = this.#options.stalledMs() - this.#conditions.stalledMs;
+    const isStalled = stalledMs > Math.max(50, timeoutMs / 10);
     // A jump of the timeline or a stall of our own is no defect of the probe.
-    const ours = this.#conditions.shortened || ranMs < timeoutMs || stalledMs > Math.max(50, timeoutMs / 10);
-    if (!this.#underWay || ours) {
+    if (!this.#underWay || isShortened || ranMs < timeoutMs || isStalled) {
+      if (isStalled && !isShortened) this.#lack = 'stalled';
       this.#conclude();
       return;
     }
@@ -124,13 +141,16 @@ export class CheckRun {
       return;
     }
     if (result.outcome === 'missed') {
-      this.#lack = 'internal';
-      if (result !== DEFECT) this.#options.onDefect(new Error(result.detail));
-    }
-    const stalledMs = this.#options.stalledMs() - this.#conditions.stalledMs;
-    if (isFair(result, { ...this.#conditions, stalledMs })) this.#found = this.#toSlotResult(result, ts, stalledMs);
+      this.#lack = result.reason === 'stalled' ? 'stalled' : 'internal';
+      if (this.#lack === 'internal' && result !== DEFECT) this.#options.onDefect(new Error(result.detail));
+    } else if (!this.#isCutShort(result)) this.#found = this.#toSlotResult(result, ts);
     if (hasFailed(result) && this.#attempt <= this.#options.retries && this.#retry()) return;
     this.#conclude();
+  }
+
+  /** Whether a late start, not the target, may be why the time was not enough. */
+  #isCutShort({ outcome, reason }: ProbeResult): boolean {
+    return this.#conditions.isShortened && outcome === 'down' && reason === 'timeout';
   }
 
   /** Another attempt, after a pause, if at least half of its time is left. */
@@ -153,7 +173,7 @@ export class CheckRun {
     this.#options.onSettled();
   }
 
-  #toSlotResult(result: ProbeResult, ts: number, stalledMs: number): SlotResult {
+  #toSlotResult(result: ProbeResult, ts: number): SlotResult {
     return {
       outcome: result.outcome,
       reason: result.reason,
@@ -163,10 +183,19 @@ export class CheckRun {
       bytes: result.bytes,
       ts,
       attempt: this.#attempt,
-      detail: detailOf(result, stalledMs),
+      detail: detailOf(result),
     };
   }
 }
+
+/** The detail of a result, with a note when its response time is estimated because our own event loop was held up. */
+function detailOf({ detail, heldMs = 0, responseTime }: ProbeResult): string | undefined {
+  if (heldMs < NOTED_MS || responseTime === null) return detail;
+  const note = `our own stalls of ${Math.round(heldMs)} ms are left out`;
+  return detail === undefined ? note : `${detail} (${note})`;
+}
+
+const NOTED_MS = 100;
 
 const DEFECT: ProbeResult = {
   outcome: 'missed',

@@ -13,8 +13,8 @@ test('a good answer: status, phases that add up, bytes, facts for a check by han
   t.notOk('reason' in byHand);
   const { connect = 0, ttfb = 0, transfer = 0 } = byHand.timings;
   t.strictSame(Object.keys(byHand.timings).sort(), ['connect', 'transfer', 'ttfb'], 'no name, no TLS');
-  t.ok(connect > 0 && ttfb > 0 && transfer > 0);
-  t.ok(connect + ttfb + transfer <= (byHand.responseTime as number) + 1e-6);
+  t.ok(connect > 0 && ttfb > 0 && transfer >= 0);
+  t.ok(connect + ttfb + transfer <= (byHand.responseTime as number) + 2e-6);
   const scheduled = await check({ uri: `${site.uri}/` }, { slotTag: '7/1795251600000' });
   t.notOk('facts' in scheduled);
   await site.quiet();

@@ -38,7 +38,7 @@ test('a kept connection is left when its name leads elsewhere, or the gate has c
 test('a connection is used until its greatest age, and for as long as its site allows', async (t) => {
   const request: HttpRequest = { ...createHttpPlan({ uri: 'http://127.0.0.1/' }, 'test').request };
   const exchange = async (lane: SocketTransport, port: number) => {
-    const limit = new TimeLimit(5_000, new AbortController().signal);
+    const limit = new TimeLimit({ timeoutMs: 5_000, signal: new AbortController().signal });
     const target = { ...request.target, port };
     const { response } = await lane.exchange({ ...request, target, origin: `http://127.0.0.1:${port}` }, limit);
     limit.dispose();
@@ -78,7 +78,7 @@ test('connections that wait are bounded: the one that waited longest makes room,
       Lane === StrictTransport ? new StrictTransport(site.uri, context, true) : new SocketTransport(context, true),
     );
     const isReused = async (lane: SocketTransport | StrictTransport) => {
-      const limit = new TimeLimit(5_000, new AbortController().signal);
+      const limit = new TimeLimit({ timeoutMs: 5_000, signal: new AbortController().signal });
       const { response, error } = await lane.exchange({ ...request, target, origin: site.uri }, limit);
       limit.dispose();
       t.notOk(error);
@@ -105,7 +105,7 @@ test('connections that wait are bounded: the one that waited longest makes room,
     const waiting = new WaitingConnections();
     const context = { names: { resolve: async () => [] }, gate: createGate({ mode: 'off' }), waiting };
     const lane = strict ? new StrictTransport(brief.uri, context, true) : new SocketTransport(context, true);
-    const limit = new TimeLimit(5_000, new AbortController().signal);
+    const limit = new TimeLimit({ timeoutMs: 5_000, signal: new AbortController().signal });
     await lane.exchange({ ...request, target: { ...request.target, port: brief.port }, origin: brief.uri }, limit);
     limit.dispose();
     t.equal(waiting.size, 1);

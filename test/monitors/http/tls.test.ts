@@ -1,4 +1,4 @@
-import type { TLSSocket } from 'node:tls';
+import { connect, type TLSSocket } from 'node:tls';
 import { test } from 'tap';
 import { createChain } from '../../helpers/certificates.ts';
 import { check, pem, serve, serveRaw, serveTls } from '../support.ts';
@@ -41,6 +41,36 @@ test('certificates that are not accepted, each with its fault', async (t) => {
       name,
     );
     t.match(await check({ uri: site.uri, tls: { verify: false } }), { outcome: 'up' }, `${name}, not verified`);
+    await site.quiet();
+  }
+});
+
+test('names are matched as Node.js matches them: none is accepted or refused that it would not', async (t) => {
+  const asked = [
+    ...['exact.test', 'EXACT.test', 'a.wild.test', 'b.a.wild.test', 'wild.test', 'foo.part.test', 'bar.part.test'],
+    ...['name.test', 'leaf', 'tld', 'xn--wild.test', 'a.xn--wild.test', 'exact.test.', '127.0.0.1'],
+  ];
+  for (const { names, subject } of [
+    { names: 'DNS:exact.test,DNS:*.wild.test,DNS:f*.part.test,DNS:*.tld,DNS:*.xn--wild.test', subject: 'name.test' },
+    { names: 'IP:127.0.0.1,URI:https://exact.test/', subject: 'exact.test' },
+    { names: 'email:a@exact.test', subject: '*.wild.test' },
+    { names: '', subject: 'exact.test' },
+  ]) {
+    const chain = await createChain(t, { leafDays: 30, middleDays: 30, names, subject });
+    const options = { key: chain.key, cert: `${chain.leaf}${chain.middle}` };
+    const site = await serveTls(t, options, (_request, response) => response.end('ok'));
+    const ca = chain.anchor as string;
+    for (const name of asked) {
+      const isAccepted = await new Promise<boolean>((resolve) => {
+        const servername = name === '127.0.0.1' ? '' : name.replace(/\.$/, '');
+        const socket = connect({ host: '127.0.0.1', port: site.port, servername, ca });
+        socket.on('secureConnect', () => resolve(true)).on('error', () => resolve(false));
+        socket.on('secureConnect', () => socket.destroy());
+      });
+      const tls = { ca, server_name: name };
+      const refused = { outcome: 'down', reason: 'tls', detail: /^ERR_TLS_CERT_ALTNAME_INVALID: / };
+      t.match(await check({ uri: site.uri, tls }), isAccepted ? { outcome: 'up' } : refused, `${names}: ${name}`);
+    }
     await site.quiet();
   }
 });

@@ -6,6 +6,7 @@ import { type Test, test } from 'tap';
 import type { NameResolver } from '../../../src/monitors/monitor.ts';
 import { createGate } from '../../../src/monitors/net/gate.ts';
 import { createNameResolver } from '../../../src/monitors/net/names/resolver.ts';
+import { TimeLimit } from '../../../src/monitors/net/time-limit.ts';
 import { createNameServer } from '../../helpers/name-server.ts';
 import { check, serve, serveRaw } from '../support.ts';
 
@@ -41,8 +42,10 @@ test('a name without a usable address is not checked on this machine', async (t)
     // Addresses of http are read before; other libraries may not.
     const { Dial } = await import('../../../src/monitors/net/dial.ts');
     const message = await new Promise((resolve) => {
+      const limit = new TimeLimit({ timeoutMs: 5_000, signal: new AbortController().signal });
+      t.teardown(() => limit.dispose());
       const parts = { names: namesOf('127.0.0.1'), gate: createGate({ mode: 'off' }) };
-      new Dial({ host, port: site.port, tls: null }, false, parts, (...[failure]) => resolve(failure?.message));
+      new Dial({ host, port: site.port, tls: null }, false, parts, limit, (...[failure]) => resolve(failure?.message));
     });
     t.match(message, /^EBADNAME: .* is neither a name nor an address$/);
   }

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { systemClock } from '../../../src/core/clock.ts';
-import { CheckRun, type SlotResult } from '../../../src/scheduler/checks/check-run.ts';
+import { CheckRun, type Lack, type SlotResult } from '../../../src/scheduler/checks/check-run.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { prepare, serve } from '../../monitors/support.ts';
 import { startProcess } from '../support/process.ts';
@@ -34,7 +34,7 @@ function startRun(uri: string, { retries, retryPauseMs, timeoutMs = 2_000, leftM
       onSettled,
     });
   });
-  const results: Array<SlotResult | 'late' | 'internal'> = [];
+  const results: Array<SlotResult | Lack> = [];
   run!.begin();
   return { run: run!, settled, results };
 }

@@ -43,6 +43,8 @@ export interface HttpResponse {
   /** Whether the body was longer than maxBodyBytes. */
   isTruncated: boolean;
   timings: Timings;
+  /** How long the site took, in ms; delays of our own between the phases are left out. */
+  tookMs: number;
   connection: Connection;
   isReused: boolean;
 }

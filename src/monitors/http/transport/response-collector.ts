@@ -1,6 +1,8 @@
 import type { Timings } from '../../../messages/check-result.ts';
 import type { ProbeFailure } from '../../failure.ts';
-import { type Connection, seconds } from '../../net/dial.ts';
+import { type Connection, toSeconds } from '../../net/dial.ts';
+import { loopWatch } from '../../net/loop-watch.ts';
+import type { TimeLimit } from '../../net/time-limit.ts';
 import { headerValues } from '../parser/headers.ts';
 import type { ResponseHead, ResponseSink } from '../parser/response-parser.ts';
 import { type HttpOutcome, type HttpRequest, isRedirect } from './exchange.ts';
@@ -8,6 +10,7 @@ import { type HttpOutcome, type HttpRequest, isRedirect } from './exchange.ts';
 /** Collects one response within the limits of its request, and reports the outcome of the exchange once. */
 export class ResponseCollector implements ResponseSink {
   readonly #request: HttpRequest;
+  readonly #limit: TimeLimit;
   readonly #onEnd: (outcome: HttpOutcome) => void;
   readonly #body: Buffer[] = [];
   readonly timings: Timings = {};
@@ -19,8 +22,9 @@ export class ResponseCollector implements ResponseSink {
   #bytes = 0;
   isDone = false;
 
-  constructor(request: HttpRequest, onEnd: (outcome: HttpOutcome) => void) {
+  constructor(request: HttpRequest, limit: TimeLimit, onEnd: (outcome: HttpOutcome) => void) {
     this.#request = request;
+    this.#limit = limit;
     this.#onEnd = onEnd;
   }
 
@@ -38,8 +42,8 @@ export class ResponseCollector implements ResponseSink {
 
   onHead(head: ResponseHead): void {
     if (this.isDone) return;
-    this.#headAt = performance.now();
-    this.timings.ttfb = seconds(this.#sentAt);
+    this.#headAt = loopWatch.eventAt();
+    this.timings.ttfb = toSeconds(this.#headAt - this.#sentAt);
     this.#head = head;
     const { skipRedirectBody } = this.#request;
     if (skipRedirectBody && isRedirect(head.status) && headerValues(head.headers, 'location').length > 0)
@@ -61,7 +65,8 @@ export class ResponseCollector implements ResponseSink {
     const [head, connection] = [this.#head, this.#connection];
     if (head === null || connection === null) throw new Error('A response is complete that has not begun');
     this.isDone = true;
-    this.timings.transfer = seconds(this.#headAt);
+    const endedAt = this.#limit.eventAt();
+    this.timings.transfer = toSeconds(endedAt - this.#headAt);
     const { status, headers } = head;
     const response = {
       status,
@@ -70,6 +75,7 @@ export class ResponseCollector implements ResponseSink {
       bytes: this.#bytes,
       isTruncated,
       timings: this.timings,
+      tookMs: Math.max(0, endedAt - this.#sentAt) + (this.#isReused ? 0 : connection.tookMs),
       connection,
       isReused: this.#isReused,
     };

@@ -31,7 +31,7 @@ export class SocketTransport implements HttpTransport {
       ? (connection: Connection, head: ResponseHead) => this.#park(kept, connection, head)
       : null;
     return new Promise((resolve) => {
-      const exchange = new SocketExchange(request, this.#context, keep, (outcome) => {
+      const exchange = new SocketExchange(request, this.#context, limit, keep, (outcome) => {
         limit.guard(null);
         this.isBusy = false;
         resolve(outcome);
@@ -70,6 +70,7 @@ export class SocketTransport implements HttpTransport {
 class SocketExchange implements ResponseSink {
   readonly #request: HttpRequest;
   readonly #context: TransportContext;
+  readonly #limit: TimeLimit;
   readonly #keep: ((connection: Connection, head: ResponseHead) => void) | null;
   readonly #collector: ResponseCollector;
   readonly #parser: ResponseParser;
@@ -80,13 +81,15 @@ class SocketExchange implements ResponseSink {
   constructor(
     request: HttpRequest,
     context: TransportContext,
+    limit: TimeLimit,
     keep: ((connection: Connection, head: ResponseHead) => void) | null,
     onEnd: (outcome: HttpOutcome) => void,
   ) {
     this.#request = request;
     this.#context = context;
+    this.#limit = limit;
     this.#keep = keep;
-    this.#collector = new ResponseCollector(request, onEnd);
+    this.#collector = new ResponseCollector(request, limit, onEnd);
     this.#parser = new ResponseParser(this, { isHeadRequest: request.method === 'HEAD' });
   }
 
@@ -108,7 +111,7 @@ class SocketExchange implements ResponseSink {
       else this.#fail(failure);
     };
     try {
-      this.#dial = new Dial(target, looks, this.#context, total(onDialled, this.#onDefect));
+      this.#dial = new Dial(target, looks, this.#context, this.#limit, total(onDialled, this.#onDefect));
     } catch (error) {
       this.#fail(toDefect(error));
     }

@@ -36,14 +36,14 @@ export class StrictTransport implements HttpTransport, Waiting {
   }
 
   async exchange(request: HttpRequest, limit: TimeLimit): Promise<HttpOutcome> {
-    const exchange = new StrictExchange(request, this.#keeps, this.#context);
+    const exchange = new StrictExchange(request, this.#keeps, this.#context, limit);
     this.#exchange = exchange;
     this.#waiting.delete(this);
     const kept = this.#connection;
     const isOld = performance.now() - this.#connectedAt > MAX_CONNECTION_AGE_MS;
     if (kept && (isOld || !(await isAsGoodAsFresh(kept, request, this.#context, limit)))) this.close();
     this.#client ??= this.#createClient();
-    const outcome = await exchange.run(this.#client, this.#connection, limit);
+    const outcome = await exchange.run(this.#client, this.#connection);
     this.#connection = exchange.connection;
     this.#exchange = null;
     this.#wait(kept);
@@ -92,6 +92,7 @@ class StrictExchange implements Dispatcher.DispatchHandler {
   readonly #request: HttpRequest;
   readonly #keeps: boolean;
   readonly #context: TransportContext;
+  readonly #limit: TimeLimit;
   readonly #collector: ResponseCollector;
   readonly #outcome: Promise<HttpOutcome>;
   #dial: Dial | null = null;
@@ -100,20 +101,21 @@ class StrictExchange implements Dispatcher.DispatchHandler {
   #interim = 0;
   connection: Connection | null = null;
 
-  constructor(request: HttpRequest, keeps: boolean, context: TransportContext) {
+  constructor(request: HttpRequest, keeps: boolean, context: TransportContext, limit: TimeLimit) {
     this.#request = request;
     this.#keeps = keeps;
     this.#context = context;
+    this.#limit = limit;
     let end: (outcome: HttpOutcome) => void = () => {};
     this.#outcome = new Promise((resolve) => {
       end = resolve;
     });
-    this.#collector = new ResponseCollector(request, end);
+    this.#collector = new ResponseCollector(request, limit, end);
   }
 
-  async run(client: Client, kept: Connection | null, limit: TimeLimit): Promise<HttpOutcome> {
+  async run(client: Client, kept: Connection | null): Promise<HttpOutcome> {
     this.connection = kept;
-    limit.guard((failure) => this.#stop(failure));
+    this.#limit.guard((failure) => this.#stop(failure));
     const { path, method, headers, body } = this.#request;
     const options = { path, method: method as Dispatcher.HttpMethod, headers, body, reset: !this.#keeps };
     try {
@@ -122,7 +124,7 @@ class StrictExchange implements Dispatcher.DispatchHandler {
       this.#stop(new ProbeFailure('internal', (error as Error).message));
     }
     const outcome = await this.#outcome;
-    limit.guard(null);
+    this.#limit.guard(null);
     return outcome;
   }
 
@@ -135,7 +137,7 @@ class StrictExchange implements Dispatcher.DispatchHandler {
       else callback(null, connection.socket);
     };
     const guarded = total(onDialled, (failure) => this.#stop(failure));
-    this.#dial = new Dial(target, wantsCertificate, this.#context, guarded);
+    this.#dial = new Dial(target, wantsCertificate, this.#context, this.#limit, guarded);
   }
 
   onConnect(abort: (error?: Error) => void): void {

@@ -1,0 +1,84 @@
+/**
+ * Estimates when the kernel had an event that a callback of the event loop reports. A loop that was asleep wakes up for
+ * the event. A loop that was busy finds it when it looks again: the event came at some time since it last looked, on
+ * average in the middle, and `doubtMs` is half of that time. The method and its error are in docs/measuring.md.
+ */
+export class LoopWatch {
+  /** When the loop was last sampled, and how long it had slept until then. */
+  #sampledAt = performance.now();
+  #sleptMs = performance.nodeTiming.idleTime;
+  /** Since when the loop has not slept. */
+  #busySince = this.#sampledAt;
+  /** When the loop looked for events, this time and the time before. */
+  #looksAt = this.#sampledAt;
+  #lookedAt = this.#sampledAt;
+  /** Whether callbacks of the current look are under way. */
+  #isLooking = false;
+  #watchers = 0;
+  #beat: NodeJS.Timeout | undefined;
+
+  /** Returns the time of the event whose callback runs now, on the clock of performance.now(). */
+  eventAt(): number {
+    this.#look();
+    return this.#looksAt - this.doubtMs;
+  }
+
+  /** Half of the time in which the event may have come, in ms. Only valid after eventAt() in the same callback. */
+  get doubtMs(): number {
+    return (this.#looksAt - this.#lookedAt) / 2;
+  }
+
+  /** How long the event whose callback runs now has waited for it at most, in ms. */
+  waitedMs(): number {
+    this.#look();
+    return performance.now() - this.#lookedAt;
+  }
+
+  /** Samples the loop regularly, so that its stalls are known to within BEAT_MS. Ended by as many calls of unwatch(). */
+  watch(): void {
+    this.#watchers++;
+    if (this.#beat !== undefined) return;
+    this.#sample(performance.now());
+    this.#beat = setTimeout(this.#onBeat, BEAT_MS).unref();
+  }
+
+  unwatch(): void {
+    this.#watchers--;
+  }
+
+  readonly #onBeat = (): void => {
+    this.#sample(performance.now());
+    this.#beat = this.#watchers > 0 ? setTimeout(this.#onBeat, BEAT_MS).unref() : undefined;
+  };
+
+  /** The first callback of a look tells for all: what they report was there when the loop looked. */
+  #look(): void {
+    if (this.#isLooking) return;
+    const now = performance.now();
+    this.#sample(now);
+    this.#lookedAt = Math.max(this.#busySince, this.#looksAt);
+    this.#looksAt = now;
+    this.#isLooking = true;
+    // Runs after the callbacks of this look, before the loop sleeps again.
+    setImmediate(this.#onLooked);
+  }
+
+  readonly #onLooked = (): void => {
+    this.#isLooking = false;
+    this.#sample(performance.now());
+  };
+
+  #sample(now: number): void {
+    const { idleTime } = performance.nodeTiming;
+    const sleptMs = idleTime - this.#sleptMs;
+    // Whether it was busy before or after its sleep is not known: after it, at worst.
+    if (sleptMs > 0) this.#busySince = now - Math.max(0, now - this.#sampledAt - sleptMs);
+    this.#sampledAt = now;
+    this.#sleptMs = idleTime;
+  }
+}
+
+const BEAT_MS = 10;
+
+/** That of this thread. */
+export const loopWatch = new LoopWatch();
