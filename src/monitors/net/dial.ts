@@ -98,7 +98,9 @@ export class Dial {
     }
     names.resolve(target.host, target.ipVersion).then(
       total((addresses) => {
-        this.timings.dns = toSeconds(this.#took(isCached(this.#phaseAt) ? performance.now() : limit.eventAt()));
+        this.timings.dns = toSeconds(
+          this.#took(isCached(this.#phaseAt) ? performance.now() : limit.eventAt(this.#phaseAt)),
+        );
         this.#connect(addresses);
       }, this.#onDefect),
       (error) => this.#fail(toFailure(error, 'dns')),
@@ -146,7 +148,7 @@ export class Dial {
 
   readonly #events: AttemptEvents = {
     onConnected: (attempt) => {
-      const connectedAt = this.#limit.eventAt();
+      const connectedAt = this.#limit.eventAt(attempt.startedAt);
       this.timings.connect = toSeconds(connectedAt - attempt.startedAt);
       this.#took(connectedAt);
       this.#underWay.delete(attempt);
@@ -162,7 +164,7 @@ export class Dial {
       this.#phaseAt = performance.now();
     },
     onSecured: (attempt) => {
-      this.timings.tls = toSeconds(this.#took(this.#limit.eventAt()));
+      this.timings.tls = toSeconds(this.#took(this.#limit.eventAt(this.#phaseAt)));
       this.#ready(attempt);
     },
     onFailed: (attempt, failure) => {

@@ -17,15 +17,18 @@ export class LoopWatch {
   #watchers = 0;
   #beat: NodeJS.Timeout | undefined;
 
-  /** Returns the time of the event whose callback runs now, on the clock of performance.now(). */
-  eventAt(): number {
-    this.#look();
-    return this.#looksAt - this.doubtMs;
-  }
+  /** Half of the time in which the last event asked for may have come, in ms. */
+  doubtMs = 0;
 
-  /** Half of the time in which the event may have come, in ms. Only valid after eventAt() in the same callback. */
-  get doubtMs(): number {
-    return (this.#looksAt - this.#lookedAt) / 2;
+  /**
+   * Returns the time of the event whose callback runs now, on the clock of performance.now(); `notBefore` is the time at
+   * which its phase began.
+   */
+  eventAt(notBefore: number): number {
+    this.#look();
+    const earliest = Math.min(this.#looksAt, Math.max(this.#lookedAt, notBefore));
+    this.doubtMs = (this.#looksAt - earliest) / 2;
+    return this.#looksAt - this.doubtMs;
   }
 
   /** How long the event whose callback runs now has waited for it at most, in ms. */

@@ -48,9 +48,9 @@ export class TimeLimit {
     return this.#doubtMs;
   }
 
-  /** Called in the callback of an event after which it is our turn. Returns when the kernel had it. */
-  eventAt(): number {
-    const at = loopWatch.eventAt();
+  /** Called in the callback of an event that ends a phase, after which it is our turn. Returns when the kernel had it. */
+  eventAt(phaseAt: number): number {
+    const at = loopWatch.eventAt(phaseAt);
     this.#doubtMs += loopWatch.doubtMs;
     this.#heldMs += loopWatch.waitedMs();
     return at;

@@ -42,7 +42,7 @@ export class ResponseCollector implements ResponseSink {
 
   onHead(head: ResponseHead): void {
     if (this.isDone) return;
-    this.#headAt = loopWatch.eventAt();
+    this.#headAt = loopWatch.eventAt(this.#sentAt);
     this.timings.ttfb = toSeconds(this.#headAt - this.#sentAt);
     this.#head = head;
     const { skipRedirectBody } = this.#request;
@@ -65,7 +65,7 @@ export class ResponseCollector implements ResponseSink {
     const [head, connection] = [this.#head, this.#connection];
     if (head === null || connection === null) throw new Error('A response is complete that has not begun');
     this.isDone = true;
-    const endedAt = this.#limit.eventAt();
+    const endedAt = this.#limit.eventAt(this.#headAt);
     this.timings.transfer = toSeconds(endedAt - this.#headAt);
     const { status, headers } = head;
     const response = {
