@@ -1,6 +1,6 @@
 /** Rows for `COPY ... FROM STDIN (FORMAT binary)`, built straight into bytes and handed out in chunks. */
 export class CopyBuffer {
-  #bytes = Buffer.allocUnsafe(CHUNK_BYTES);
+  #bytes = Buffer.allocUnsafe(FIRST_CHUNK_BYTES);
   #at = 0;
 
   constructor() {
@@ -11,7 +11,7 @@ export class CopyBuffer {
   /** Begins a row. Returns a full chunk when there is one; it must be sent before the row's bytes. */
   row(fields: number): Buffer | null {
     let full: Buffer | null = null;
-    if (this.#at > CHUNK_BYTES - ROW_ROOM) {
+    if (this.#at > this.#bytes.length - ROW_ROOM) {
       full = this.#bytes.subarray(0, this.#at);
       this.#bytes = Buffer.allocUnsafe(CHUNK_BYTES);
       this.#at = 0;
@@ -151,10 +151,27 @@ export class CopyBuffer {
   }
 }
 
+/** Joins the chunks of several buffers, each with its own first and last chunk, to those of one COPY. */
+export function joinCopies(copies: ReadonlyArray<readonly Buffer[]>): Buffer[] {
+  const joined: Buffer[] = [];
+  for (const chunks of copies) {
+    for (const [index, chunk] of chunks.entries()) {
+      const from = index === 0 && joined.length > 0 ? SIGNATURE.length : 0;
+      joined.push(chunk.subarray(from, index === chunks.length - 1 ? chunk.length - END.length : chunk.length));
+    }
+  }
+  if (joined.length > 0) joined.push(END);
+  return joined;
+}
+
+/** Most flushes of a quiet system need no more. */
+const FIRST_CHUNK_BYTES = 16_384;
 const CHUNK_BYTES = 262_144;
 const ROW_ROOM = 1024;
 const NUMBER_ROOM = 24;
 const SIGNATURE = Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8)]);
+/** In place of the number of fields of a row. */
+const END = Buffer.from([0xff, 0xff]);
 /** 2000-01-01, from which PostgreSQL counts microseconds. */
 const POSTGRES_EPOCH_MS = 946_684_800_000;
 /** JSONB begins with its version. */

@@ -92,6 +92,9 @@ export async function repairSeries(
       ],
     );
   }
-  for (const { chunks } of added) await copyResults(tx, chunks);
+  await copyResults(
+    tx,
+    added.map(({ chunks }) => chunks),
+  );
   await insertDeadLetters(tx, letters);
 }

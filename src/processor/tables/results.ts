@@ -1,3 +1,4 @@
+import { joinCopies } from '../../postgres/copy-buffer.ts';
 import type { Transaction } from '../../postgres/database.ts';
 
 /** The order of the fields in rows given to `copyResults`. */
@@ -26,8 +27,9 @@ const RESULT_COLUMNS = [
 
 export const RESULT_FIELDS = RESULT_COLUMNS.length;
 
-/** Appends raw results, given as rows in the binary form of COPY with its header. Their partitions must be there. */
-export async function copyResults(tx: Transaction, chunks: readonly Buffer[]): Promise<void> {
+/** Appends raw results, given as lists of rows in the binary form of COPY. Their partitions must be there. */
+export async function copyResults(tx: Transaction, copies: ReadonlyArray<readonly Buffer[]>): Promise<void> {
+  const chunks = joinCopies(copies);
   if (chunks.length > 0) await tx.copyFrom(`results (${RESULT_COLUMNS.join(', ')})`, chunks, 'binary');
 }
 

@@ -153,8 +153,11 @@ export class Flusher {
       deltas.map((delta) => delta.metrics),
     );
     await this.#at('after-metrics');
+    await copyResults(
+      tx,
+      deltas.map(({ results }) => results.chunks),
+    );
     for (const { results, step } of deltas) {
-      await copyResults(tx, results.chunks);
       await deleteRepeatedParts(tx, step.topic, step.partition, results.parts);
     }
     await insertDeadLetters(

@@ -124,7 +124,8 @@ export class CheckRun {
     this.#concluded = true;
     this.#cancelPause();
     this.pausedUntil = null;
-    this.#controller.abort();
+    // An abort makes an error with its stack.
+    if (this.#underWay) this.#controller.abort();
   }
 
   /** Ends it with the last fair result. */

@@ -5,6 +5,7 @@ import type { ConsumerHandler, StreamConsumer, TopicPartition } from '../driver.
 import { keyOf } from '../offset-check.ts';
 import { offsetLost } from '../offset-lost.ts';
 import { type OwnedPartition, PartitionBook } from '../partition-book.ts';
+import { Fetches } from './fetches.ts';
 import type { GroupMembership } from './group.ts';
 import type { EmbeddedLog, Fetched, Head } from './log.ts';
 
@@ -30,8 +31,8 @@ interface Reading {
   isFetching: boolean;
 }
 
-/** Fetches under way at a time, so that one consumer does not take the whole pool. */
-const MAX_FETCHES = 3;
+/** Pause after a poll that found records: what comes meanwhile is fetched together. */
+const GATHER_MS = 100;
 const CLOSE_TIMEOUT_MS = 3_000;
 
 /**
@@ -53,13 +54,13 @@ export class EmbeddedConsumer implements StreamConsumer {
   #leasedUntil = 0;
   /** After onAssigned has failed, others may try first. */
   #claimAfter = 0;
-  #fetches = 0;
-  readonly #fetchQueue: Array<() => void> = [];
+  readonly #fetches: Fetches;
   #closing: Promise<void> | undefined;
 
   constructor(options: EmbeddedConsumerOptions) {
     this.#options = options;
     const { handler, logger, clock, log } = options;
+    this.#fetches = new Fetches(log);
     this.#book = new PartitionBook({
       handler,
       logger,
@@ -184,14 +185,15 @@ export class EmbeddedConsumer implements StreamConsumer {
   // --- delivery
 
   async #pollLoop(): Promise<void> {
-    const { log, topics, logger, pollMs } = this.#options;
+    const { log, topics, logger, pollMs, clock } = this.#options;
     const { signal } = this.#abort;
     let failing = false;
     while (!signal.aborted) {
       this.#pollWanted = false;
       try {
         if (this.#book.all().some(({ state }) => state === 'active')) {
-          for (const head of await log.heads(topics)) this.#advance(head);
+          const begun = (await log.heads(topics)).filter((head) => this.#advance(head));
+          if (begun.length > 0) await sleep(clock, GATHER_MS, signal);
         }
         failing = false;
       } catch (error) {
@@ -205,18 +207,20 @@ export class EmbeddedConsumer implements StreamConsumer {
     }
   }
 
-  #advance(head: Head): void {
+  /** Returns whether it has begun to fetch records. */
+  #advance(head: Head): boolean {
     const owned = this.#book.get(head.topic, head.partition);
     // A head that was read before the last record was delivered may lie behind it.
-    if (owned?.state !== 'active' || owned.next > head.nextOffset) return;
+    if (owned?.state !== 'active' || owned.next > head.nextOffset) return false;
     const reading = this.#readings.get(owned) ?? { seenAt: null, head, isFetching: false };
     this.#readings.set(owned, reading);
     reading.head = head;
-    if (reading.isFetching || owned.next >= head.nextOffset) return;
+    if (reading.isFetching || owned.next >= head.nextOffset) return false;
     reading.isFetching = true;
     void this.#read(owned, reading).finally(() => {
       reading.isFetching = false;
     });
+    return true;
   }
 
   /** Fetches and delivers up to the head, while the partition is owned and leased. */
@@ -254,16 +258,11 @@ export class EmbeddedConsumer implements StreamConsumer {
 
   /** Null when the database did not return them: the next poll starts the next attempt. */
   async #fetch({ topic, partition, next }: OwnedPartition, { seenAt, head }: Reading): Promise<Fetched | null> {
-    while (this.#fetches >= MAX_FETCHES) await new Promise<void>((resolve) => this.#fetchQueue.push(resolve));
-    this.#fetches++;
     try {
-      return await this.#options.log.fetch({ topic, partition, offset: next, seenAt }, head);
+      return await this.#fetches.fetch({ topic, partition, offset: next, seenAt }, head);
     } catch (error) {
       this.#options.logger.debug({ err: error, topic, partition }, 'cannot fetch records');
       return null;
-    } finally {
-      this.#fetches--;
-      this.#fetchQueue.shift()?.();
     }
   }
 

@@ -34,6 +34,8 @@ export interface Fetched {
 
 const FETCH_RECORDS = 1_000;
 const FETCH_BYTES = 1024 * 1024;
+/** A smaller share would let a partition with a backlog wait for the others. */
+const MIN_FETCH_BYTES = 64 * 1024;
 const NO_PARTITION = '23514';
 
 // Heads are locked in one order for all, so that two appends never wait for each other. One that waited for a head gets
@@ -65,19 +67,28 @@ const APPEND = `
   )
   SELECT (SELECT count(*) FROM appended) AS appended, (SELECT count(*) FROM woken) AS topics`;
 
+/** Several positions at once; `index` says which. */
 const FETCH = `
-  SELECT record_offset AS "offset", at::text AS at, extract(epoch FROM at) * 1000 AS ms, size, codec, key, value, headers
-  FROM (
-    SELECT *, sum(size) OVER (ORDER BY record_offset) - size AS before
+  SELECT position.index, found.*
+  FROM unnest($1::text[], $2::int[], $3::bigint[], $4::timestamptz[])
+    WITH ORDINALITY AS position (topic, partition, record_offset, since, index)
+  CROSS JOIN LATERAL (
+    SELECT record_offset AS "offset", at::text AS at, extract(epoch FROM at) * 1000 AS ms, size, codec, key, value, headers
     FROM (
-      SELECT record_offset, at, size, codec, key, value, headers FROM stream_records
-      WHERE topic = $1 AND partition = $2 AND record_offset >= $3 AND at >= $4
-      ORDER BY record_offset LIMIT ${FETCH_RECORDS}
-    ) chunk
-  ) counted
-  WHERE before < ${FETCH_BYTES} ORDER BY record_offset`;
+      SELECT *, sum(size) OVER (ORDER BY record_offset) - size AS before
+      FROM (
+        SELECT record_offset, at, size, codec, key, value, headers FROM stream_records AS r
+        WHERE r.topic = position.topic AND r.partition = position.partition
+          AND r.record_offset >= position.record_offset AND r.at >= position.since
+        ORDER BY record_offset LIMIT ${FETCH_RECORDS}
+      ) chunk
+    ) counted
+    WHERE before < $5
+  ) found
+  ORDER BY position.index, found."offset"`;
 
 interface Row {
+  index: number;
   offset: number;
   at: string;
   ms: string;
@@ -196,15 +207,21 @@ export class EmbeddedLog {
 
   /** Up to a mebibyte of records (at least one, when there is one) from a position on. */
   async fetch(position: Position, head?: Head): Promise<Fetched> {
-    const { topic, partition, offset } = position;
-    // A head that is older than the last record means that the clock was set back: then the time is of no use.
-    const since =
-      position.seenAt !== null && (!head || isNotOlder(head.lastAt, position.seenAt)) ? position.seenAt : null;
-    const { rows } = await this.#database.query<Row>(FETCH, [topic, partition, offset, since ?? '-infinity']);
-    const last = rows.at(-1);
-    if (!last) return { records: [], next: position };
-    const records = await Promise.all(rows.map(toRecord));
-    return { records, next: { topic, partition, offset: last.offset + 1, seenAt: last.at } };
+    const [fetched] = await this.fetchAll([{ position, head }]);
+    return fetched as Fetched;
+  }
+
+  /** The same from several positions, which share the mebibyte; the results are in their order. */
+  async fetchAll(wanted: ReadonlyArray<{ position: Position; head: Head | undefined }>): Promise<Fetched[]> {
+    const { rows } = await this.#database.query<Row>(FETCH, [
+      wanted.map(({ position }) => position.topic),
+      wanted.map(({ position }) => position.partition),
+      wanted.map(({ position }) => position.offset),
+      wanted.map(({ position, head }) => startOf(position, head) ?? '-infinity'),
+      Math.max(MIN_FETCH_BYTES, Math.ceil(FETCH_BYTES / wanted.length)),
+    ]);
+    const found = groupByIndex(rows);
+    return Promise.all(wanted.map(({ position }, place) => toFetched(position, found.get(place + 1) ?? [])));
   }
 
   /** Makes the partitions of the coming two hours. */
@@ -225,6 +242,32 @@ export class EmbeddedLog {
     const beforeMs = rows[0].now.getTime() - retentionMs;
     return dropExpiredPartitions(this.#database, { table: 'stream_records', beforeMs });
   }
+}
+
+/** The time from which records are looked for; null: from any. */
+function startOf({ seenAt }: Position, head: Head | undefined): string | null {
+  // A head that is older than the last record means that the clock was set back: then the time is of no use.
+  return seenAt !== null && (!head || isNotOlder(head.lastAt, seenAt)) ? seenAt : null;
+}
+
+async function toFetched(position: Position, rows: readonly Row[]): Promise<Fetched> {
+  const last = rows.at(-1);
+  if (!last) return { records: [], next: position };
+  const { topic, partition } = position;
+  return {
+    records: await Promise.all(rows.map(toRecord)),
+    next: { topic, partition, offset: last.offset + 1, seenAt: last.at },
+  };
+}
+
+function groupByIndex(rows: readonly Row[]): Map<number, Row[]> {
+  const groups = new Map<number, Row[]>();
+  for (const row of rows) {
+    const group = groups.get(row.index);
+    if (group) group.push(row);
+    else groups.set(row.index, [row]);
+  }
+  return groups;
 }
 
 async function toRecord({ offset, ms, codec, size, key, value, headers }: Row): Promise<StreamRecord> {
