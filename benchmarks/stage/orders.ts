@@ -1,0 +1,32 @@
+// What the processes of a benchmark tell each other.
+
+/** To the target. Every order has a reply. */
+export type TargetOrder =
+  /** Listens on every loopback address. Replies `{ port }`. */
+  | { kind: 'listen'; tls: { cert: string; key: string } | null }
+  /** Replies with the list of `Served` since the last time. */
+  | { kind: 'take' };
+
+/** `<job_id>/<slot>`, and how long the request really waited for its answer. */
+export type Served = [tag: string, delayMs: number];
+
+/** A job of the plain prober, due at the same slots as the job of this id in Vedette. */
+export interface PlainJob {
+  id: number;
+  url: string;
+  periodMs: number;
+}
+
+export type ProberOrder =
+  /** Begins to check; replies `{}`. */
+  | { kind: 'start'; jobs: PlainJob[]; ca: string | null; pattern: string }
+  /** Begins no more checks, waits for those under way, and replies with the list of `PlainResult`. */
+  | { kind: 'stop' };
+
+export type PlainResult = [jobId: number, slot: number, responseMs: number, outcome: string];
+
+/** How long the target waits before it answers: `http://host:port/50`. */
+export const pathOf = (delayMs: number): string => `/${delayMs}`;
+
+/** Of the body of every answer, at its end. */
+export const PATTERN = 'all is (well|right)';

@@ -1,0 +1,155 @@
+// The whole product: one `vedette serve` from this checkout's build, with its embedded PostgreSQL.
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { freePort } from '../../scripts/free-port.ts';
+import { createVedette } from '../../test/faults/fleet.ts';
+import { createDataFolder } from '../../test/helpers/data-folder.ts';
+import { cpuMsOf, familyCpuMsOf } from './cpu.ts';
+import { PATTERN } from './orders.ts';
+import type { Stage } from './stage.ts';
+
+const run = promisify(execFile);
+const program = fileURLToPath(new URL('../../bin/vedette.js', import.meta.url));
+
+export interface ProductJob {
+  id: number;
+  url: string;
+  periodMs: number;
+}
+
+/** A line of the stream, as far as benchmarks read it. */
+export interface ProductResult {
+  job_id: number;
+  slot: number;
+  /** How many slots a line of missed ones stands for. */
+  slots?: number | null;
+  outcome: string;
+  reason?: string | null;
+  /** Seconds. */
+  response_time: number | null;
+}
+
+export interface ProductUse {
+  nodeMs: number;
+  postgresMs: number;
+  walBytes: number;
+}
+
+export interface Product {
+  readonly url: string;
+  readonly pid: number;
+  readonly postgresPid: number;
+  /** Starts or stops all jobs, and returns when that is done. */
+  setRunning(running: boolean): Promise<void>;
+  /** CPU time and WAL since the start. */
+  use(): Promise<ProductUse>;
+  /** All results with a slot in [fromMs, toMs), from the stream. */
+  results(fromMs: number, toMs: number): Promise<ProductResult[]>;
+}
+
+export interface ProductOptions {
+  jobs: readonly ProductJob[];
+  ca: string | null;
+  /** By default all. */
+  roles?: string;
+}
+
+/** Starts it with its jobs stopped. It ends, and its data go, with the stage. */
+export async function startProduct(stage: Stage, { jobs, ca, roles }: ProductOptions): Promise<Product> {
+  const { lifecycle, options } = stage;
+  const folder = await createDataFolder({ teardown: (undo) => lifecycle.defer(undo as () => Promise<void>) });
+  const [dataDir, jobsFile, logFile] = ['data', 'jobs.json', 'vedette.log'].map((name) => join(folder, name));
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  await writeJobs(false);
+  const vedette = createVedette({
+    name: 'vedette',
+    command: [options.node, program, 'serve'],
+    flags: ['--data-dir', dataDir, '--jobs', jobsFile, '--log-level', 'warn', ...(roles ? ['--roles', roles] : [])],
+    env: { PORT: String(port) },
+    logFile,
+  });
+  await vedette.start();
+  lifecycle.defer(async () => {
+    await vedette.stop(30_000);
+  });
+  await until('it is ready', async () => (await fetch(`${url}/health/ready`)).ok);
+  const { pid: postgresPid } = JSON.parse(await readFile(join(dataDir, 'postgres.json'), 'utf8')) as { pid: number };
+  const { stdout } = await run(options.node, [program, '--data-dir', dataDir, 'db', 'url']);
+  const databaseUrl = stdout.trim();
+  const client = new pg.Client({ connectionString: databaseUrl });
+  client.on('error', () => {}); // The server ended: the next query says so.
+  await client.connect();
+  lifecycle.defer(() => client.end());
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  const watching = new Set(rows.map(({ pid }) => pid));
+
+  return {
+    url,
+    pid: vedette.pid as number,
+    postgresPid,
+    async setRunning(running) {
+      await writeJobs(running);
+      const wanted = running ? jobs.length : 0;
+      await until(`${wanted} jobs run`, async () => {
+        const status = (await (await fetch(url)).json()) as { number_of_running_jobs: number };
+        return status.number_of_running_jobs === wanted;
+      });
+    },
+    async use() {
+      const wal = await client.query<{ bytes: string }>("SELECT pg_current_wal_lsn() - '0/0' AS bytes");
+      return {
+        nodeMs: cpuMsOf(vedette.pid as number),
+        postgresMs: familyCpuMsOf(postgresPid, watching),
+        walBytes: Number(wal.rows[0].bytes),
+      };
+    },
+    async results(fromMs, toMs) {
+      const file = join(folder, `results-${fromMs}.ndjson`);
+      const range = ['--from', String(fromMs), '--to', String(toMs), '--output', file];
+      await run(options.node, [program, 'replay', ...range], {
+        env: { PATH: process.env.PATH, HOME: process.env.HOME, DATABASE_URL: databaseUrl },
+      });
+      const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '');
+      return lines.map((line) => JSON.parse(line) as ProductResult);
+    },
+  };
+
+  async function writeJobs(enabled: boolean): Promise<void> {
+    const definitions = jobs.map(({ id, url, periodMs }) => ({
+      job_id: id,
+      job_name: `job ${id}`,
+      uri: url,
+      check_period_seconds: periodMs / 1_000,
+      pattern: PATTERN,
+      enabled,
+      ...(ca === null ? {} : { tls: { verify: true, ca } }),
+    }));
+    await writeFile(jobsFile, JSON.stringify(definitions));
+  }
+
+  async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+    const deadline = performance.now() + 60_000;
+    while (!(await isSo().catch(() => false))) {
+      if (!vedette.running || performance.now() > deadline) {
+        const log = await readFile(logFile, 'utf8').catch(() => '');
+        throw new Error(`In vain was waited until ${what}:\n${log.slice(-2_000)}`);
+      }
+      await stage.wait(100);
+    }
+  }
+}
+
+/** How many slots had each outcome, `missed` and `down` with their reasons. */
+export function countOutcomes(results: readonly ProductResult[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { outcome, reason, slots } of results) {
+    const name = reason ? `${outcome}(${reason})` : outcome;
+    counts[name] = (counts[name] ?? 0) + (slots ?? 1);
+  }
+  return counts;
+}
