@@ -2,17 +2,13 @@
 // node:http or node:https prober, a fresh connection each, of the same jobs at the same slots. Both take turns in one run.
 // usage: npx tsx benchmarks/whole.ts [--only http400,https100,rest] [--seconds 30] [--node PATH]   (Linux)
 import { report, round } from './machine.ts';
-import { childrenOf, cpuMsOf, rssMbOf, shareMbOf } from './stage/cpu.ts';
-import { PATTERN, type PlainResult, pathOf } from './stage/orders.ts';
-import { countOutcomes, type Product, type ProductJob, startProduct } from './stage/product.ts';
-import { addressOf, chosen, createCertificates, inScene, onStage, Part, type Stage } from './stage/stage.ts';
+import { childrenOf, rssMbOf, shareMbOf } from './stage/cpu.ts';
+import { type CheckResult, countOutcomes, type Product, startProduct } from './stage/product.ts';
+import { chosen, inScene, onStage, Part, type Stage } from './stage/stage.ts';
+import { checkWithProber, checkWithProduct, startSite } from './stage/windows.ts';
 
-const ROUNDS = 2;
+const TURNS = 2;
 const WARM_UP_MS = 15_000;
-/** From the start of checks until a window begins. */
-const SETTLE_MS = 4_000;
-/** From the end of a window until its last result is in the stream. */
-const DRAIN_MS = 3_000;
 
 interface Scenario {
   name: string;
@@ -29,153 +25,92 @@ const SCENARIOS: readonly Scenario[] = [
   { name: 'https100', scheme: 'https', rate: 100, goal: { ratio: 1.15 } },
 ];
 
-const REST = { name: 'rest', jobs: 60, periodMs: 60_000, goal: { cpuPercent: 1.5, rssMb: 130 } };
-
-interface Window {
-  checks: number;
-  nodeMs: number;
-  postgresMs: number;
-  walBytes: number;
-}
+/** What it costs to be there: few jobs of a long period. */
+const REST = { jobs: 60, periodMs: 60_000, goal: { cpuPercent: 1.5, rssMb: 130 } };
 
 async function measureScenario(stage: Stage, { name, scheme, rate, goal }: Scenario): Promise<object> {
-  const { seconds, node } = stage.options;
-  stage.say(`${name}: starting`);
-  const certificates = scheme === 'https' ? await createCertificates(stage) : null;
-  const ca = certificates?.ca ?? null;
-  const target = new Part(stage, 'target.ts');
-  const { port } = await target.ask<{ port: number }>({ kind: 'listen', tls: certificates });
-  const jobs = jobsOf(rate, 1_000, `${scheme}://`, port);
-  const prober = new Part(stage, 'prober.ts', node);
+  const { jobs, ca } = await startSite(stage, { scheme, jobs: rate, periodMs: 1_000 });
+  const prober = new Part(stage, 'prober.ts', stage.options.node);
   const product = await startProduct(stage, { jobs, ca });
   await product.setRunning(true);
   await stage.wait(WARM_UP_MS);
 
-  const productWindows: Window[] = [];
-  const proberWindows: Array<{ checks: number; cpuMs: number }> = [];
-  const outcomes = { product: {} as Record<string, number>, prober: {} as Record<string, number> };
-  for (let turn = 0; turn < ROUNDS; turn++) {
-    stage.say(`${name}: turn ${turn + 1} of ${ROUNDS}`);
-    const window = await measureProduct(stage, product, seconds);
-    productWindows.push(window);
-    addCounts(outcomes.product, window.outcomes);
-    const plain = await measureProber(stage, prober, { jobs, ca, seconds });
-    proberWindows.push(plain);
-    addCounts(outcomes.prober, plain.outcomes);
+  const ours: Array<{ checks: number; nodeMs: number; postgresMs: number; walBytes: number }> = [];
+  const plain: Array<{ checks: number; cpuMs: number }> = [];
+  const results: Record<'product' | 'prober', CheckResult[]> = { product: [], prober: [] };
+  for (let turn = 1; turn <= TURNS; turn++) {
+    stage.say(`${name}: turn ${turn} of ${TURNS}`);
+    const window = await checkWithProduct(stage, product);
+    ours.push({ ...window.used, checks: window.results.filter(({ outcome }) => outcome !== 'missed').length });
+    results.product.push(...window.results);
+    const plainWindow = await checkWithProber(stage, prober, jobs, ca);
+    plain.push({ ...plainWindow.used, checks: plainWindow.results.length });
+    results.prober.push(...plainWindow.results);
   }
-  const checks = sum(productWindows, 'checks');
-  const per = {
-    node: sum(productWindows, 'nodeMs') / checks,
-    postgres: sum(productWindows, 'postgresMs') / checks,
-    prober: sum(proberWindows, 'cpuMs') / sum(proberWindows, 'checks'),
-  };
-  const ratio = (per.node + per.postgres) / per.prober;
+  const checks = sum(ours, 'checks');
+  const node = sum(ours, 'nodeMs') / checks;
+  const postgres = sum(ours, 'postgresMs') / checks;
+  const baseline = sum(plain, 'cpuMs') / sum(plain, 'checks');
+  const ratio = (node + postgres) / baseline;
   return {
     scenario: name,
     checks_per_second: rate,
-    windows: ROUNDS,
+    windows: TURNS,
     cpu_ms_per_check: {
-      node: round(per.node, 3),
-      postgres: round(per.postgres, 3),
-      total: round(per.node + per.postgres, 3),
-      prober: round(per.prober, 3),
+      node: round(node, 3),
+      postgres: round(postgres, 3),
+      total: round(node + postgres, 3),
+      prober: round(baseline, 3),
     },
     ratio_to_prober: round(ratio, 2),
-    ratio_of_node_alone: round(per.node / per.prober, 2),
+    ratio_of_node_alone: round(node / baseline, 2),
     goals: {
-      ...(goal.ratio === undefined ? {} : { ratio: { at_most: goal.ratio, met: ratio <= goal.ratio } }),
-      ...(goal.postgresMs === undefined
-        ? {}
-        : { postgres_ms: { at_most: goal.postgresMs, met: per.postgres <= goal.postgresMs } }),
+      ...(goal.ratio !== undefined && { ratio: atMost(goal.ratio, ratio) }),
+      ...(goal.postgresMs !== undefined && { postgres_ms: atMost(goal.postgresMs, postgres) }),
     },
-    wal_bytes_per_check: round(sum(productWindows, 'walBytes') / checks, 0),
-    rss_mb: memoryOf(product),
-    outcomes,
+    wal_bytes_per_check: round(sum(ours, 'walBytes') / checks, 0),
+    memory_mb: memoryOf(product),
+    outcomes: { product: countOutcomes(results.product), prober: countOutcomes(results.prober) },
     // The spread between windows of a kind is the noise of the machine.
-    windows_cpu_ms_per_check: {
-      node: productWindows.map((window) => round(window.nodeMs / window.checks, 3)),
-      postgres: productWindows.map((window) => round(window.postgresMs / window.checks, 3)),
-      prober: proberWindows.map((window) => round(window.cpuMs / window.checks, 3)),
+    cpu_ms_per_check_of_each_window: {
+      node: ours.map((window) => round(window.nodeMs / window.checks, 3)),
+      postgres: ours.map((window) => round(window.postgresMs / window.checks, 3)),
+      prober: plain.map((window) => round(window.cpuMs / window.checks, 3)),
     },
   };
 }
 
-/** Jobs run before, and none runs afterwards. */
-async function measureProduct(
-  stage: Stage,
-  product: Product,
-  seconds: number,
-): Promise<Window & { outcomes: Record<string, number> }> {
-  await product.setRunning(true);
-  await stage.wait(SETTLE_MS);
-  const [from, before] = [Date.now(), await product.use()];
-  await stage.wait(seconds * 1_000);
-  const [to, after] = [Date.now(), await product.use()];
-  await product.setRunning(false);
-  await stage.wait(DRAIN_MS);
-  const outcomes = countOutcomes(await product.results(from, to));
-  return {
-    checks: Object.entries(outcomes)
-      .filter(([outcome]) => !outcome.startsWith('missed'))
-      .reduce((all, [, count]) => all + count, 0),
-    nodeMs: after.nodeMs - before.nodeMs,
-    postgresMs: after.postgresMs - before.postgresMs,
-    walBytes: after.walBytes - before.walBytes,
-    outcomes,
-  };
-}
-
-async function measureProber(
-  stage: Stage,
-  prober: Part,
-  { jobs, ca, seconds }: { jobs: readonly ProductJob[]; ca: string | null; seconds: number },
-): Promise<{ checks: number; cpuMs: number; outcomes: Record<string, number> }> {
-  await prober.ask({ kind: 'start', jobs, ca, pattern: PATTERN });
-  await stage.wait(SETTLE_MS);
-  const [from, before] = [Date.now(), cpuMsOf(prober.pid)];
-  await stage.wait(seconds * 1_000);
-  const [to, after] = [Date.now(), cpuMsOf(prober.pid)];
-  const all = await prober.ask<PlainResult[]>({ kind: 'stop' });
-  const results = all.filter(([, slot]) => slot >= from && slot < to);
-  const outcomes = countOutcomes(
-    results.map(([job_id, slot, ms, outcome]) => ({ job_id, slot, response_time: ms / 1_000, outcome })),
-  );
-  return { checks: results.length, cpuMs: after - before, outcomes };
-}
-
-/** What it costs to be there: few jobs of a long period. */
 async function measureRest(stage: Stage): Promise<object> {
-  stage.say('rest: starting');
-  const target = new Part(stage, 'target.ts');
-  const { port } = await target.ask<{ port: number }>({ kind: 'listen', tls: null });
-  const product = await startProduct(stage, { jobs: jobsOf(REST.jobs, REST.periodMs, 'http://', port), ca: null });
+  stage.say('rest');
+  const { jobs, ca } = await startSite(stage, { scheme: 'http', ...REST });
+  const product = await startProduct(stage, { jobs, ca });
   await product.setRunning(true);
-  await stage.wait(WARM_UP_MS * 2);
-  const seconds = Math.max(60, stage.options.seconds);
+  await stage.wait(2 * WARM_UP_MS);
   const [from, before] = [Date.now(), await product.use()];
-  await stage.wait(seconds * 1_000);
+  await stage.wait(Math.max(60, stage.options.seconds) * 1_000);
   const [to, after] = [Date.now(), await product.use()];
-  await stage.wait(DRAIN_MS);
-  const percent = (ms: number) => round(ms / (to - from) / 0.01, 2);
-  const [node, postgres] = [after.nodeMs - before.nodeMs, after.postgresMs - before.postgresMs];
+  // A result is in the stream soon after its check.
+  await stage.wait(3_000);
+  const percentOf = (used: 'nodeMs' | 'postgresMs') => (100 * (after[used] - before[used])) / (to - from);
+  const [node, postgres] = [percentOf('nodeMs'), percentOf('postgresMs')];
   const memory = memoryOf(product);
   return {
-    scenario: REST.name,
+    scenario: 'rest',
     jobs: REST.jobs,
     period_seconds: REST.periodMs / 1_000,
-    seconds,
-    cpu_percent_of_a_core: { node: percent(node), postgres: percent(postgres), total: percent(node + postgres) },
-    rss_mb: memory,
+    seconds: round((to - from) / 1_000),
+    cpu_percent_of_a_core: { node: round(node, 2), postgres: round(postgres, 2), total: round(node + postgres, 2) },
+    memory_mb: memory,
     goals: {
-      cpu_percent: { at_most: REST.goal.cpuPercent, met: percent(node + postgres) <= REST.goal.cpuPercent },
-      rss_mb: { at_most: REST.goal.rssMb, met: memory.total <= REST.goal.rssMb },
+      cpu_percent: atMost(REST.goal.cpuPercent, node + postgres),
+      memory_mb: atMost(REST.goal.rssMb, memory.total),
     },
-    wal_bytes_per_second: round((after.walBytes - before.walBytes) / seconds, 0),
+    wal_bytes_per_second: round((1_000 * (after.walBytes - before.walBytes)) / (to - from), 0),
     outcomes: { product: countOutcomes(await product.results(from, to)) },
   };
 }
 
-/** PostgreSQL's processes share most of their memory: of what is shared each counts its share. */
+/** Node's resident memory, and that of PostgreSQL's processes: of what they share each counts its share. */
 function memoryOf({ pid, postgresPid }: Product): { node: number; postgres: number; total: number } {
   const node = rssMbOf(pid);
   const processes = [postgresPid, ...childrenOf(postgresPid).map((child) => child.pid)];
@@ -183,16 +118,8 @@ function memoryOf({ pid, postgresPid }: Product): { node: number; postgres: numb
   return { node: round(node), postgres: round(postgres), total: round(node + postgres) };
 }
 
-function jobsOf(count: number, periodMs: number, scheme: string, port: number): ProductJob[] {
-  return Array.from({ length: count }, (_, index) => ({
-    id: index + 1,
-    url: `${scheme}${addressOf(index)}:${port}${pathOf(0)}`,
-    periodMs,
-  }));
-}
-
-function addCounts(to: Record<string, number>, counts: Record<string, number>): void {
-  for (const [name, count] of Object.entries(counts)) to[name] = (to[name] ?? 0) + count;
+function atMost(goal: number, measured: number): { at_most: number; met: boolean } {
+  return { at_most: goal, met: measured <= goal };
 }
 
 function sum<Key extends string>(windows: ReadonlyArray<Record<Key, number>>, key: Key): number {
@@ -200,16 +127,15 @@ function sum<Key extends string>(windows: ReadonlyArray<Record<Key, number>>, ke
 }
 
 await onStage(async (stage) => {
-  const scenarios = [
-    ...SCENARIOS.map((scenario) => ({ ...scenario, isRest: false as const })),
-    { ...REST, isRest: true as const },
+  const plays = [
+    ...SCENARIOS.map((scenario) => ({
+      name: scenario.name,
+      play: (scene: Stage) => measureScenario(scene, scenario),
+    })),
+    { name: 'rest', play: measureRest },
   ];
   const results: object[] = [];
-  for (const scenario of chosen(scenarios, stage.options)) {
-    results.push(
-      await inScene(stage, (scene) => (scenario.isRest ? measureRest(scene) : measureScenario(scene, scenario))),
-    );
-  }
+  for (const { play } of chosen(plays, stage.options)) results.push(await inScene(stage, play));
   const { node, seconds } = stage.options;
   report('whole', { node_of_vedette_and_prober: node, seconds_a_window: seconds, results });
 });

@@ -1,4 +1,5 @@
 // What the processes of a benchmark tell each other.
+import type { Job } from './product.ts';
 
 /** To the target. Every order has a reply. */
 export type TargetOrder =
@@ -10,16 +11,9 @@ export type TargetOrder =
 /** `<job_id>/<slot>`, and how long the request really waited for its answer. */
 export type Served = [tag: string, delayMs: number];
 
-/** A job of the plain prober, due at the same slots as the job of this id in Vedette. */
-export interface PlainJob {
-  id: number;
-  url: string;
-  periodMs: number;
-}
-
 export type ProberOrder =
   /** Begins to check; replies `{}`. */
-  | { kind: 'start'; jobs: PlainJob[]; ca: string | null; pattern: string }
+  | { kind: 'start'; jobs: readonly Job[]; ca: string | null; pattern: string }
   /** Begins no more checks, waits for those under way, and replies with the list of `PlainResult`. */
   | { kind: 'stop' };
 

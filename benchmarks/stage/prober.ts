@@ -4,21 +4,22 @@ import { get as getHttp } from 'node:http';
 import { get as getHttps } from 'node:https';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { scheduleOf } from '../../src/scheduler/slots.ts';
-import type { PlainJob, PlainResult, ProberOrder } from './orders.ts';
+import type { PlainResult, ProberOrder } from './orders.ts';
+import type { Job } from './product.ts';
 
 class PlainProber {
   readonly #pattern: RegExp;
   /** Made once: reading certificates for each check again is no part of a check. */
   readonly #secureContext: SecureContext | undefined;
   /** By their next slots. The period is the same for all, so that the order stays. */
-  readonly #queue: Array<{ job: PlainJob; slot: number }>;
+  readonly #queue: Array<{ job: Job; slot: number }>;
   readonly #results: PlainResult[] = [];
   #next = 0;
   #timer: NodeJS.Timeout | undefined;
   #underWay = 0;
   #onIdle: (() => void) | undefined;
 
-  constructor(jobs: readonly PlainJob[], ca: string | null, pattern: string) {
+  constructor(jobs: readonly Job[], ca: string | null, pattern: string) {
     this.#pattern = new RegExp(pattern);
     this.#secureContext = ca === null ? undefined : createSecureContext({ ca });
     const now = Date.now();
@@ -55,7 +56,7 @@ class PlainProber {
     }
   }
 
-  #check({ id, url }: PlainJob, slot: number): void {
+  #check({ id, url }: Job, slot: number): void {
     const startedAt = performance.now();
     this.#underWay++;
     const end = (outcome: string) => {

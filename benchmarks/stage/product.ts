@@ -1,7 +1,9 @@
 // The whole product: one `vedette serve` from this checkout's build, with its embedded PostgreSQL.
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
@@ -15,14 +17,15 @@ import type { Stage } from './stage.ts';
 const run = promisify(execFile);
 const program = fileURLToPath(new URL('../../bin/vedette.js', import.meta.url));
 
-export interface ProductJob {
+export interface Job {
+  /** It also decides the slots (see scheduler/slots.ts). */
   id: number;
   url: string;
   periodMs: number;
 }
 
-/** A line of the stream, as far as benchmarks read it. */
-export interface ProductResult {
+/** The result of a check, as in the lines of the stream. */
+export interface CheckResult {
   job_id: number;
   slot: number;
   /** How many slots a line of missed ones stands for. */
@@ -48,11 +51,11 @@ export interface Product {
   /** CPU time and WAL since the start. */
   use(): Promise<ProductUse>;
   /** All results with a slot in [fromMs, toMs), from the stream. */
-  results(fromMs: number, toMs: number): Promise<ProductResult[]>;
+  results(fromMs: number, toMs: number): Promise<CheckResult[]>;
 }
 
 export interface ProductOptions {
-  jobs: readonly ProductJob[];
+  jobs: readonly Job[];
   ca: string | null;
   /** By default all. */
   roles?: string;
@@ -75,10 +78,14 @@ export async function startProduct(stage: Stage, { jobs, ca, roles }: ProductOpt
   });
   await vedette.start();
   lifecycle.defer(async () => {
-    await vedette.stop(30_000);
+    try {
+      await vedette.stop(30_000);
+    } finally {
+      await postgresGone(dataDir);
+    }
   });
   await until('it is ready', async () => (await fetch(`${url}/health/ready`)).ok);
-  const { pid: postgresPid } = JSON.parse(await readFile(join(dataDir, 'postgres.json'), 'utf8')) as { pid: number };
+  const postgresPid = Number((await readFile(postmasterFile(dataDir), 'utf8')).split('\n')[0]);
   const { stdout } = await run(options.node, [program, '--data-dir', dataDir, 'db', 'url']);
   const databaseUrl = stdout.trim();
   const client = new pg.Client({ connectionString: databaseUrl });
@@ -110,12 +117,12 @@ export async function startProduct(stage: Stage, { jobs, ca, roles }: ProductOpt
     },
     async results(fromMs, toMs) {
       const file = join(folder, `results-${fromMs}.ndjson`);
-      const range = ['--from', String(fromMs), '--to', String(toMs), '--output', file];
+      const range = ['--topic', 'checks', '--from', String(fromMs), '--to', String(toMs), '--output', file];
       await run(options.node, [program, 'replay', ...range], {
         env: { PATH: process.env.PATH, HOME: process.env.HOME, DATABASE_URL: databaseUrl },
       });
       const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '');
-      return lines.map((line) => JSON.parse(line) as ProductResult);
+      return lines.map((line) => JSON.parse(line) as CheckResult);
     },
   };
 
@@ -144,8 +151,17 @@ export async function startProduct(stage: Stage, { jobs, ca, roles }: ProductOpt
   }
 }
 
-/** How many slots had each outcome, `missed` and `down` with their reasons. */
-export function countOutcomes(results: readonly ProductResult[]): Record<string, number> {
+function postmasterFile(dataDir: string): string {
+  return join(dataDir, 'postgres/postmaster.pid');
+}
+
+/** Vedette ends at once when it gets two signals, as by Ctrl-C and then from here: its PostgreSQL is still ending then. */
+async function postgresGone(dataDir: string): Promise<void> {
+  for (let waitedMs = 0; existsSync(postmasterFile(dataDir)) && waitedMs < 10_000; waitedMs += 50) await sleep(50);
+}
+
+/** How many slots had each outcome, with the reasons of those that were not up. */
+export function countOutcomes(results: Iterable<CheckResult>): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { outcome, reason, slots } of results) {
     const name = reason ? `${outcome}(${reason})` : outcome;
