@@ -3,7 +3,7 @@
 // usage: npx tsx benchmarks/whole.ts [--only http400,https100,rest] [--seconds 30] [--node PATH]   (Linux)
 import { report, round } from './machine.ts';
 import { childrenOf, rssMbOf, shareMbOf } from './stage/cpu.ts';
-import { type CheckResult, countOutcomes, type Product, startProduct } from './stage/product.ts';
+import { type CheckResult, countOutcomes, missedShareOf, type Product, startProduct } from './stage/product.ts';
 import { chosen, inScene, onStage, Part, type Stage } from './stage/stage.ts';
 import { checkWithProber, checkWithProduct, startSite } from './stage/windows.ts';
 
@@ -52,6 +52,7 @@ async function measureScenario(stage: Stage, { name, scheme, rate, goal }: Scena
   const postgres = sum(ours, 'postgresMs') / checks;
   const baseline = sum(plain, 'cpuMs') / sum(plain, 'checks');
   const ratio = (node + postgres) / baseline;
+  const { missed_share, tolerable } = missedShareOf(results.product);
   return {
     scenario: name,
     checks_per_second: rate,
@@ -65,11 +66,12 @@ async function measureScenario(stage: Stage, { name, scheme, rate, goal }: Scena
     ratio_to_prober: round(ratio, 2),
     ratio_of_node_alone: round(node / baseline, 2),
     goals: {
-      ...(goal.ratio !== undefined && { ratio: atMost(goal.ratio, ratio) }),
-      ...(goal.postgresMs !== undefined && { postgres_ms: atMost(goal.postgresMs, postgres) }),
+      ...(goal.ratio !== undefined && { ratio: atMost(goal.ratio, ratio, tolerable) }),
+      ...(goal.postgresMs !== undefined && { postgres_ms: atMost(goal.postgresMs, postgres, tolerable) }),
     },
     wal_bytes_per_check: round(sum(ours, 'walBytes') / checks, 0),
     memory_mb: memoryOf(product),
+    missed_share: round(missed_share, 4),
     outcomes: { product: countOutcomes(results.product), prober: countOutcomes(results.prober) },
     // The spread between windows of a kind is the noise of the machine.
     cpu_ms_per_check_of_each_window: {
@@ -118,8 +120,8 @@ function memoryOf({ pid, postgresPid }: Product): { node: number; postgres: numb
   return { node: round(node), postgres: round(postgres), total: round(node + postgres) };
 }
 
-function atMost(goal: number, measured: number): { at_most: number; met: boolean } {
-  return { at_most: goal, met: measured <= goal };
+function atMost(goal: number, measured: number, isValid = true): { at_most: number; met: boolean } {
+  return { at_most: goal, met: isValid && measured <= goal };
 }
 
 function sum<Key extends string>(windows: ReadonlyArray<Record<Key, number>>, key: Key): number {

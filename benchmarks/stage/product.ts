@@ -169,3 +169,15 @@ export function countOutcomes(results: Iterable<CheckResult>): Record<string, nu
   }
   return counts;
 }
+
+/** Above this a benchmark has measured a machine that was too busy, and no goal counts as met. */
+const TOLERABLE_MISSED_SHARE = 0.01;
+
+/** How large a share of the slots was not checked. */
+export function missedShareOf(results: readonly CheckResult[]): { missed_share: number; tolerable: boolean } {
+  const counts = countOutcomes(results);
+  const sumOf = (entries: Array<[string, number]>) => entries.reduce((all, [, count]) => all + count, 0);
+  const missed = sumOf(Object.entries(counts).filter(([name]) => name.startsWith('missed')));
+  const share = missed / sumOf(Object.entries(counts));
+  return { missed_share: share, tolerable: share <= TOLERABLE_MISSED_SHARE };
+}
