@@ -103,6 +103,8 @@ export interface SchedulerStats {
   clockAheadMs: number | null;
   /** A fault of the clock, for people; null when there is none. */
   clockProblem: string | null;
+  /** Why too many checks have no verdict; null when few are. */
+  stallProblem: string | null;
 }
 
 export interface ProcessorPort {

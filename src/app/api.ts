@@ -98,7 +98,7 @@ function schedulerPort(scheduling: Scheduling): SchedulerPort {
   return {
     nextSlot: (jobId) => scheduler.nextSlot(jobId),
     stats() {
-      const { running, missed, inFlight, lateness, clockAheadMs, clockProblem } = scheduler.stats();
+      const { running, missed, inFlight, lateness, clockAheadMs, clockProblem, stallProblem } = scheduler.stats();
       const { published, queuedBytes } = publisher.stats();
       return {
         startedAt: scheduling.startedAt,
@@ -110,6 +110,7 @@ function schedulerPort(scheduling: Scheduling): SchedulerPort {
         latenessMs: lateness.recent,
         clockAheadMs,
         clockProblem,
+        stallProblem,
       };
     },
   };

@@ -23,9 +23,10 @@ export function startBeating(services: Services, roles: Roles): Heartbeat {
 function instanceStats({ scheduling, processing }: Roles): Record<string, unknown> {
   const stats: Record<string, unknown> = {};
   if (scheduling) {
-    const { running, clockProblem } = scheduling.scheduler.stats();
+    const { running, clockProblem, stallProblem } = scheduling.scheduler.stats();
     stats.runningJobs = running;
     if (clockProblem !== null) stats.clockProblem = clockProblem;
+    if (stallProblem !== null) stats.stallProblem = stallProblem;
     stats.produced = scheduling.publisher.stats().published;
   }
   if (processing) {

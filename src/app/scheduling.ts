@@ -1,3 +1,4 @@
+import { opensslCost } from '../core/openssl.ts';
 import { createPublisher } from '../scheduler/publishing/publisher.ts';
 import { createScheduler } from '../scheduler/scheduler.ts';
 import { publisherOptions } from './publisher.ts';
@@ -29,8 +30,10 @@ export function createScheduling(services: Services): Scheduling {
   return { scheduler, publisher, startedAt: clock.wallMs() };
 }
 
-export async function startScheduling(scheduling: Scheduling, { lifecycle, clock }: Services): Promise<void> {
+export async function startScheduling(scheduling: Scheduling, { lifecycle, clock, logger }: Services): Promise<void> {
   const { scheduler, publisher } = scheduling;
+  const cost = opensslCost();
+  if (cost !== null) logger.info(cost);
   // The scheduler has waited for its results before.
   lifecycle.defer(() => publisher.close(PUBLISHER_GRACE_MS));
   lifecycle.defer(() => scheduler.stop());

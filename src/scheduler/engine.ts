@@ -7,6 +7,7 @@ import { CheckRun, type Lack, type SlotResult } from './checks/check-run.ts';
 import { Lateness, type LatenessStats } from './checks/lateness.ts';
 import { Limiter } from './checks/limiter.ts';
 import { Probes } from './checks/probes.ts';
+import { StallShare } from './checks/stall-share.ts';
 import { Ticker } from './clock/ticker.ts';
 import type { Timeline } from './clock/timeline.ts';
 import { PendingMessages } from './publishing/pending-messages.ts';
@@ -37,6 +38,8 @@ export interface EngineStats {
   /** Missed slots so far, by reason. */
   missed: Record<MissedReason, number>;
   lateness: LatenessStats;
+  /** Why too many checks have no verdict; null when few are. */
+  stallProblem: string | null;
 }
 
 /**
@@ -49,6 +52,7 @@ export class Engine {
   readonly #limiter: Limiter<Series>;
   readonly #probes: Probes;
   readonly #lateness: Lateness;
+  readonly #stallShare: StallShare;
   readonly #byId: Array<Series | undefined> = [];
   readonly #freeIds: number[] = [];
   readonly #pending: PendingMessages;
@@ -63,6 +67,7 @@ export class Engine {
     const { clock, timeline, concurrency, concurrencyPerHost } = options;
     this.#probes = new Probes(options.prepare);
     this.#lateness = new Lateness(clock);
+    this.#stallShare = new StallShare(clock);
     this.ticker = new Ticker({ clock, timeline, onDue: (id) => this.#due(id) });
     this.#limiter = new Limiter({
       limit: concurrency,
@@ -158,6 +163,7 @@ export class Engine {
       checks: this.#checks,
       missed: { ...this.#missed },
       lateness: this.#lateness.stats(),
+      stallProblem: this.#stallShare.problem(),
     };
   }
 
@@ -259,6 +265,7 @@ export class Engine {
     if (series.run !== run) return;
     series.run = null;
     series.stuck = true;
+    this.#stallShare.add(found === 'stalled');
     if (typeof found === 'string') {
       this.miss(series, series.next, found);
     } else if (!this.#pending.publish(series, this.#toResult(series, found))) {

@@ -18,6 +18,8 @@ export interface InstanceStats {
   runningJobs?: number;
   /** A fault of the clock of a scheduler; absent when there is none. */
   clockProblem?: string;
+  /** Why too many checks of a scheduler have no verdict; absent when few are. */
+  stallProblem?: string;
   produced?: number;
   consumed?: number;
   /** Partitions that its processor cannot count. */
@@ -30,7 +32,9 @@ export interface FleetSources {
   instanceId: string;
   logger: Pick<Logger, 'debug'>;
   readModel: Pick<ReadModel, 'countRunningJobs'>;
-  scheduler: { stats(): { startedAt: number; runningJobs: number; clockProblem: string | null } } | null;
+  scheduler: {
+    stats(): { startedAt: number; runningJobs: number; clockProblem: string | null; stallProblem: string | null };
+  } | null;
   processor: object | null;
   /** Live instances, this one included. May reject when the database is away. */
   liveInstances(): Promise<LiveInstance[]>;
@@ -86,7 +90,7 @@ export async function readFleetStatus(sources: FleetSources): Promise<FleetStatu
   const seesAll = problems.length === 0;
   if (seesAll && schedulers.length === 0) problems.push('no scheduler runs: nothing is checked');
   if (seesAll && processors === 0) problems.push('no processor runs: nothing is counted');
-  problems.push(...clockProblems(others, sources));
+  problems.push(...schedulerProblems(others, sources));
   problems.push(...problemsOf(lag));
   return {
     status: problems.length === 0 ? 'ok' : 'degraded',
@@ -102,13 +106,18 @@ export async function readFleetStatus(sources: FleetSources): Promise<FleetStatu
   };
 }
 
-/** A wrong clock moves the slots of its scheduler, so it degrades the whole fleet. */
-function clockProblems(others: readonly LiveInstance[], { scheduler, instanceId }: FleetSources): string[] {
-  const own = scheduler?.stats().clockProblem ?? null;
-  const all = others.map((other) => ({ id: other.instanceId, problem: other.stats.clockProblem ?? null }));
-  return [...all, { id: instanceId, problem: own }]
-    .filter(({ problem }) => problem !== null)
-    .map(({ id, problem }) => `scheduler ${id}: ${problem}`);
+/** A wrong clock moves the slots of its scheduler, and one without verdicts watches less than it seems: both degrade the fleet. */
+function schedulerProblems(others: readonly LiveInstance[], { scheduler, instanceId }: FleetSources): string[] {
+  const own = scheduler?.stats();
+  const all = others.map(({ instanceId: id, stats: { clockProblem, stallProblem } }) => ({
+    id,
+    clockProblem,
+    stallProblem,
+  }));
+  return [...all, { id: instanceId, clockProblem: own?.clockProblem, stallProblem: own?.stallProblem }].flatMap(
+    ({ id, clockProblem, stallProblem }) =>
+      [clockProblem ?? [], stallProblem ?? []].flat().map((text) => `scheduler ${id}: ${text}`),
+  );
 }
 
 function isScheduler({ roles }: LiveInstance): boolean {

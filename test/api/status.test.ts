@@ -15,7 +15,13 @@ const NOW = Date.UTC(2026, 10, 21, 9);
 const scheduler: SchedulerPort = {
   stats: () => ({
     ...{ startedAt: NOW - 60_000, runningJobs: 5, produced: 100, missedByReason: { overload: 3 }, inFlight: 2 },
-    ...{ queuedBytes: 1_024, latenessMs: { p50: 0.5, p99: 4, max: 9 }, clockAheadMs: 1_500, clockProblem: null },
+    ...{
+      queuedBytes: 1_024,
+      latenessMs: { p50: 0.5, p99: 4, max: 9 },
+      clockAheadMs: 1_500,
+      clockProblem: null,
+      stallProblem: null,
+    },
   }),
   nextSlot: () => null,
 };
@@ -35,9 +41,10 @@ function instance(given: Partial<LiveInstance>): LiveInstance {
   };
 }
 
-test('a clock that is wrong is a problem of all, and a number for Prometheus', async (t) => {
+test('a clock that is wrong and checks without verdicts are problems of all, and numbers for Prometheus', async (t) => {
   const own = 'the clock of this machine is 1800 s ahead of that of PostgreSQL, which is followed';
   const others = 'the clock jumped 3600 s ahead: checks wait until it is certain that it stays there';
+  const stalled = '4 % of the checks of the last minutes are missed (stalled): this machine is too busy to judge them';
   const wrong: SchedulerPort = {
     ...scheduler,
     stats: () => ({ ...scheduler.stats(), clockAheadMs: 1_800_000, clockProblem: own }),
@@ -47,11 +54,12 @@ test('a clock that is wrong is a problem of all, and a number for Prometheus', a
     liveInstances: async () => [
       instance({}),
       instance({ instanceId: 'b', roles: ['scheduler'], stats: { runningJobs: 7, clockProblem: others } }),
+      instance({ instanceId: 'c', roles: ['scheduler'], stats: { stallProblem: stalled } }),
     ],
   });
   t.match((await app.inject('/')).json(), {
     status: 'degraded',
-    problems: [`scheduler b: ${others}`, `scheduler test-1: ${own}`],
+    problems: [`scheduler b: ${others}`, `scheduler c: ${stalled}`, `scheduler test-1: ${own}`],
   });
   const { body } = await app.inject('/metrics');
   t.match(body, /^vedette_scheduler_clock_ahead_seconds 1800$/m);

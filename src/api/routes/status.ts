@@ -81,6 +81,7 @@ const InstanceSchema = Type.Object(
         runningJobs: Type.Optional(count('Jobs that its scheduler owns.')),
         produced: Type.Optional(count('Results of its own that the stream acknowledged.')),
         clockProblem: Type.Optional(Type.String({ description: 'A fault of its clock.' })),
+        stallProblem: Type.Optional(Type.String({ description: 'Why too many of its checks have no verdict.' })),
         consumed: Type.Optional(count('Results that its processor counted.')),
         countingProblems: Type.Optional(
           Type.Array(

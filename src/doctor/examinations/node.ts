@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { opensslCost } from '../../core/openssl.ts';
 import { root } from '../../root.ts';
 import { type Examination, ok, problem, warning } from '../examination.ts';
 
@@ -22,7 +23,8 @@ export const node: Examination = {
       const advice = 'Take an even (LTS) version for anything but a trial: odd ones get no fixes after half a year.';
       return [warning('node.version', found, advice)];
     }
-    return [ok('node.version', found)];
+    const cost = opensslCost();
+    return [ok('node.version', found), ...(cost === null ? [] : [ok('node.openssl', cost)])];
   },
 };
 
