@@ -116,6 +116,9 @@ async function readNewJobs(settings: Settings): Promise<void> {
 /** Only the first call takes time. The API is not loaded where it is not wanted. */
 async function loadCode(settings: Settings) {
   const isListening = settings.roles.includes('api') || settings.server.probes;
-  const [roles, api] = await Promise.all([import('./app/roles.ts'), isListening ? import('./app/api.ts') : null]);
-  return { ...roles, createApi: api?.createApi };
+  const [{ createRoles, startRoles }, api] = await Promise.all([
+    import('./app/roles.ts'),
+    isListening ? import('./app/api.ts') : null,
+  ]);
+  return { createRoles, startRoles, createApi: api?.createApi };
 }

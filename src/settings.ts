@@ -12,12 +12,10 @@ import { type SettingProblem, SettingsError } from './settings/problems.ts';
 import { build, collect, type Given } from './settings/resolve.ts';
 import { readEnvFile, readSettingsFiles, type Source } from './settings/sources.ts';
 
-export type { DatabaseServer, DatabaseTls, KafkaConnection } from './settings/connections.ts';
-export { type SettingDescription, showSettings } from './settings/describe.ts';
+export { showSettings } from './settings/describe.ts';
 export { settingsPage } from './settings/page.ts';
 export { type SettingProblem, SettingsError } from './settings/problems.ts';
 export { settingMeta } from './settings/resolve.ts';
-export { ROLES, type Role, settingsSchema } from './settings/schema.ts';
 
 /**
  * All settings, in camelCase, defaults filled in, deeply frozen. Durations are ms (keys end in `Ms`, null means for

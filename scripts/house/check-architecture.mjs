@@ -1,7 +1,7 @@
 // docs/architecture.md and src/ agree: each folder that its tree names exists, and each folder of src is named.
 
 /** The folders that the section "The tree" names, by their indentation. */
-export function namedFolders(text) {
+function namedFolders(text) {
   const tree = text.slice(text.indexOf('## The tree'), text.indexOf('## Glossary'));
   const folders = [];
   const path = [];

@@ -23,8 +23,6 @@ const PACKAGES = {
 
 export type PostgresMajor = keyof typeof PACKAGES;
 
-export const POSTGRES_MAJORS = Object.keys(PACKAGES).map(Number) as PostgresMajor[];
-
 /** A folder with the programs of one PostgreSQL. */
 export interface PostgresInstallation {
   bin: string;

@@ -26,7 +26,7 @@ export interface Aggregate<State = unknown> {
   toShown?(state: State): StoredValue;
 }
 
-export const AGGREGATE_FIELDS = ['response_time', 'bytes', 'status', 'outcome', 'reason', 'result'] as const;
+const AGGREGATE_FIELDS = ['response_time', 'bytes', 'status', 'outcome', 'reason', 'result'] as const;
 export type AggregateField = (typeof AGGREGATE_FIELDS)[number];
 /** Fields that are measured: whole numbers, microseconds or bytes. */
 export type MeasuredField = 'response_time' | 'bytes';

@@ -45,7 +45,7 @@ export function parseGranularity(text: string): Granularity {
   );
 }
 
-export function granularityName(durationMs: number): string {
+function granularityName(durationMs: number): string {
   for (const [name, length] of NAMED) if (length === durationMs) return name;
   for (const [unit, length] of UNITS) if (durationMs % length === 0) return `${durationMs / length}${unit}`;
   throw new RangeError(`${durationMs} ms is no granularity: whole seconds`);

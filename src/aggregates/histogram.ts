@@ -40,14 +40,9 @@ export function binRange(bin: number): { least: number; greatest: number } {
 }
 
 /**
- * The `p`-th percentile (0 < p <= 100) of a stored histogram by the nearest-rank rule: the value of rank ceil(p/100 * n)
- * in ascending order, as the middle of its bin. null when the histogram is empty.
+ * Returns percentiles (0 < p <= 100) of a stored histogram in the order asked for, by the nearest-rank rule: the value of
+ * rank ceil(p/100 * n) in ascending order, as the middle of its bin. null where the histogram is empty.
  */
-export function percentile(stored: Readonly<Record<string, number>> | null, p: number): number | null {
-  return percentiles(stored, [p])[0];
-}
-
-/** Several percentiles of one histogram, in the order asked for. */
 export function percentiles(
   stored: Readonly<Record<string, number>> | null,
   wanted: readonly number[],

@@ -72,7 +72,7 @@ export interface AuthOptions {
 }
 
 /** Checks a job once, retries left out. It never rejects for what the target does. */
-export type CheckRunner = (job: StoredJob, signal: AbortSignal) => Promise<CheckReport>;
+type CheckRunner = (job: StoredJob, signal: AbortSignal) => Promise<CheckReport>;
 
 export interface CheckReport extends ProbeResult {
   /** ms since the epoch. */
@@ -85,7 +85,7 @@ export interface SchedulerPort {
   nextSlot(jobId: number): number | null;
 }
 
-export interface SchedulerStats {
+interface SchedulerStats {
   /** ms since the epoch. */
   startedAt: number;
   runningJobs: number;
@@ -133,7 +133,7 @@ export interface LagPort {
   read(): Promise<LagStatus>;
 }
 
-export interface StreamInfo {
+interface StreamInfo {
   /** `embedded`, `kafkajs`, `rdkafka`. */
   driver: string;
   topic: string;
@@ -146,7 +146,7 @@ export interface ReadinessCheck {
   check(): Promise<string | null>;
 }
 
-export interface DatabaseAdmin {
+interface DatabaseAdmin {
   /** Brings the tables to the newest version; returns the migrations applied now, by name. */
   migrate(): Promise<string[]>;
   /** Drops everything of Vedette's and recreates it; returns the same as `migrate`. */

@@ -79,7 +79,7 @@ export function cliLogger(settings: Settings) {
 }
 
 /** For psql and other tools. Certificates are named by their own variables there (PGSSLROOTCERT and so on). */
-export function connectionStringOf({ databaseServer }: Settings): string {
+function connectionStringOf({ databaseServer }: Settings): string {
   if (!databaseServer) throw new Error('The embedded server knows its own connection string');
   const { host, port, user, password, database, tls } = databaseServer;
   const encode = encodeURIComponent;

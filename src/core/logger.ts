@@ -6,7 +6,7 @@ import { createPrettyLine } from './pretty-log.ts';
 export type { Logger };
 
 /** `auto` is pretty on a terminal and json elsewhere. */
-export type LogFormat = 'auto' | 'pretty' | 'json';
+type LogFormat = 'auto' | 'pretty' | 'json';
 
 export interface LoggerOptions {
   /** pino level name; `silent` turns logging off. */

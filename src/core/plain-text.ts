@@ -6,9 +6,6 @@ const STEERING =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]|(?<![\p{Extended_Pictographic}\p{Mark}\p{Script=Arabic}])[\u200c\u200d]/gu;
 
-/** Whether a text has characters that could steer a terminal or forge a line. */
-export const isSteering = (text: string): boolean => text.search(STEERING) >= 0;
-
 /**
  * Makes a text from outside one harmless line: characters that could steer a terminal become escapes (`\x1b`,
  * `\u202e`).

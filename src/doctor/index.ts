@@ -1,4 +1,4 @@
-export { createExaminationContext, type ExaminationContext, type Machine, thisMachine } from './context.ts';
+export { createExaminationContext } from './context.ts';
 export { diagnose } from './diagnose.ts';
-export type { Examination, Finding, Severity } from './examination.ts';
+export type { Finding, Severity } from './examination.ts';
 export { examinations } from './examinations/index.ts';

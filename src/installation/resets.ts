@@ -4,7 +4,7 @@ import type { Database, Queryable } from '../postgres/database.ts';
 export const RESET_CHANNEL = 'vedette_reset';
 
 /** The number of resets of the tables. */
-export async function countResets(database: Queryable): Promise<number> {
+async function countResets(database: Queryable): Promise<number> {
   const { rows } = await database.query<{ resets: number }>('SELECT resets FROM installation');
   return rows[0]?.resets ?? 0;
 }

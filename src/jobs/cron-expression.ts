@@ -35,12 +35,3 @@ function measure(expression: string): number | string {
     return `a cron expression: ${text}`;
   }
 }
-
-export function isTimezone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -5,7 +5,7 @@ import { metricPartitionStart } from '../postgres/partitions.ts';
 /** A version that was replaced more recently than this may still be started by a scheduler. */
 const GRACE_MS = 3_600_000;
 /** Versions of one job that never ran and are kept, besides the current one. */
-export const MAX_UNUSED_VERSIONS = 50;
+const MAX_UNUSED_VERSIONS = 50;
 
 const DAY_MS = 86_400_000;
 

@@ -9,8 +9,8 @@ export const DEFAULT_TYPE = 'http';
 export const DEFAULT_LOCATION = 'default';
 export const DEFAULT_PERIOD_SECONDS = 60;
 /** Slots closer together could not be told apart from late ones. */
-export const MIN_PERIOD_SECONDS = 0.1;
-export const MAX_PERIOD_SECONDS = 366 * 86_400;
+const MIN_PERIOD_SECONDS = 0.1;
+const MAX_PERIOD_SECONDS = 366 * 86_400;
 
 /** The job fields that every monitor type has, in wire names. */
 export const commonFields = {

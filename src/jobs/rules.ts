@@ -10,9 +10,6 @@ import { type CronCheck, MAX_DEFINITION_BYTES, scheduleProblems, sizeProblems, t
 import { maskProblem, maskReport, redactSecrets, restoreSecrets } from './secrets.ts';
 import type { JobDefinition } from './store.ts';
 
-export { DEFAULT_TYPE } from './fields.ts';
-export { toJob } from './mapping.ts';
-
 /** The rules of job definitions, derived from the registry of monitor types. */
 export interface JobRules {
   /** JSON schema (2020-12) of a definition, for OpenAPI: an object, or `oneOf` with a branch for each type. */

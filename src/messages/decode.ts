@@ -4,8 +4,8 @@ import { parseResult } from './parse.ts';
 import type { ResultColumns } from './result-columns.ts';
 import { BadLineError } from './validity.ts';
 
-export { MAX_LINE_BYTES, parseResult } from './parse.ts';
-export { type AnyResult, BadLineError, type ForeignResult } from './validity.ts';
+export { parseResult } from './parse.ts';
+export { type AnyResult, BadLineError } from './validity.ts';
 
 export interface BadLine {
   /** Which line of the record, from 0; blank ones count. */

@@ -35,7 +35,7 @@ export interface MonitorType<Options = unknown> {
   prepare(options: Options, context: MonitorContext): Probe;
 }
 
-export interface MonitorOptionsSchema {
+interface MonitorOptionsSchema {
   type: 'object';
   properties: Record<string, object>;
   required?: string[];

@@ -1,4 +1,4 @@
 export { COSTS } from './costs.ts';
-export { type Plan, plan } from './plan.ts';
+export { plan } from './plan.ts';
 export { showCosts, showPlan } from './show.ts';
 export type { Workload } from './workload.ts';

@@ -23,7 +23,7 @@ export interface ConnectionOptions {
 }
 
 /** Certificates as PEM text. */
-export interface TlsOptions {
+interface TlsOptions {
   ca?: string;
   cert?: string;
   key?: string;

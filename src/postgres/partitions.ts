@@ -37,12 +37,6 @@ export async function ensureResultPartitions(database: Queryable, fromMs: number
   return (await database.query<{ made: number }>(sql, [new Date(fromMs), new Date(toMs)])).rows[0].made;
 }
 
-/** The same for records of the embedded stream appended in [fromMs, toMs). */
-export async function ensureStreamPartitions(database: Queryable, fromMs: number, toMs: number): Promise<number> {
-  const sql = 'SELECT ensure_stream_partition($1, $2) AS made';
-  return (await database.query<{ made: number }>(sql, [new Date(fromMs), new Date(toMs)])).rows[0].made;
-}
-
 export type Expiry =
   | { table: 'metrics'; granularity: string; beforeMs: number }
   | { table: 'results' | 'stream_records'; beforeMs: number };

@@ -21,7 +21,7 @@ export interface DatabaseOptions extends ConnectionOptions {
 }
 
 /** Major version of PostgreSQL. */
-export const OLDEST_VERSION = 14;
+const OLDEST_VERSION = 14;
 /** A server that does not answer must not hold up the end of a process. */
 const CLOSE_MS = 3_000;
 

@@ -9,7 +9,7 @@ import { dropExpiredPartitions } from '../postgres/partitions.ts';
 import { deleteOldDeadLetters, type LowOffset } from './tables/dead-letters.ts';
 
 /** How long rows are kept, in ms; null: for ever. */
-export interface Retention {
+interface Retention {
   results: number | null;
   /** By granularity; one that is not mentioned is kept for ever. */
   metrics: Readonly<Record<string, number | null>>;
@@ -18,7 +18,7 @@ export interface Retention {
   instances: number;
 }
 
-export const DEFAULT_RETENTION: Retention = {
+const DEFAULT_RETENTION: Retention = {
   results: 48 * 3_600_000,
   metrics: { minute: 7 * 86_400_000, hour: 90 * 86_400_000, day: null },
   deadLetters: 30 * 86_400_000,
@@ -46,7 +46,7 @@ export interface Housekeeping {
   stop(): Promise<void>;
 }
 
-export interface HousekeepingReport {
+interface HousekeepingReport {
   droppedPartitions: string[];
   deadLetters: number;
   instances: number;

@@ -1,7 +1,7 @@
 import { addCounters, type PartitionCounters } from './tables/offsets.ts';
 import type { Delta } from './writing/delta.ts';
 
-export interface PartitionStats {
+interface PartitionStats {
   topic: string;
   partition: number;
   /** The offset after the last one in the database; null: nothing was ever counted. */

@@ -11,7 +11,7 @@ import { type AcquiredLease, createLeaseStore, type LeaseStore } from './tables/
  * Checks that were asked for, not due, have series of their own, of a location that no scheduler has and no span is
  * recorded for: they do not change the state of the series that run.
  */
-export const ONCE_LOCATION = 'once';
+const ONCE_LOCATION = 'once';
 
 /** A check that was made, without its place in a series. `ts` is by this machine's clock. */
 export interface OnceResult extends Omit<CheckResult, 'location' | 'epoch' | 'slot' | 'slots' | 'periodMs'> {

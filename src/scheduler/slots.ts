@@ -1,4 +1,3 @@
-import type { Job } from '../jobs/definition.ts';
 import { CronSlots, type Run } from './cron/cron-slots.ts';
 
 export { SHARDS, shardOf } from '../jobs/shard.ts';
@@ -53,17 +52,6 @@ export function phaseOf(jobId: number, periodMs: number): number {
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return ((hash ^ (hash >>> 16)) >>> 0) % periodMs;
-}
-
-/** The next slot of a job after `afterMs`, for showing; null when it has none or cannot be read. */
-export function nextSlotOf(job: Pick<Job, 'jobId' | 'periodMs' | 'cron' | 'cronTimezone'>, afterMs: number) {
-  try {
-    const next = scheduleOf(job).next(afterMs);
-    return Number.isFinite(next) ? next : null;
-  } catch {
-    // An expression that cannot be read has no slots; it is reported where jobs are stored.
-    return null;
-  }
 }
 
 /** How many slots a cron expression has in [fromMs, toMs], both included. */

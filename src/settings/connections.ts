@@ -23,7 +23,7 @@ export interface DatabaseServer {
 }
 
 /** PEM texts, and the verification of the server; without `ca` by the authorities of Node.js. */
-export interface DatabaseTls {
+interface DatabaseTls {
   ca?: string;
   cert?: string;
   key?: string;

@@ -4,8 +4,7 @@ import { boolean, bytes, choice, data, duration, group, integer, list, path, pat
 import { database } from './schema-database.ts';
 import { kafka, publisher, stream, topics } from './schema-stream.ts';
 
-export const ROLES = ['api', 'scheduler', 'processor'] as const;
-export type Role = (typeof ROLES)[number];
+const ROLES = ['api', 'scheduler', 'processor'] as const;
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;

@@ -2,7 +2,7 @@
 import { counted, plural } from '../core/plural.ts';
 
 /** Stands where there is nothing to say. */
-export const NOTHING = '-';
+const NOTHING = '-';
 
 /** `12 345` */
 export function formatCount(count: number): string {

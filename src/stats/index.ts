@@ -2,17 +2,12 @@
 export { readGranularity } from '../aggregates/granularity.ts';
 export {
   finestGranularity,
-  type Grid,
-  gridEnd,
   gridOf,
-  gridStart,
   type KeptGranularity,
   keptGranularity,
-  type Retention,
   widen,
 } from './buckets.ts';
 export {
-  type FleetSources,
   type FleetStatus,
   type InstanceStats,
   type LiveInstance,
@@ -20,8 +15,7 @@ export {
 } from './fleet.ts';
 export * from './format.ts';
 export { type JobNumbers, type Numbers, toSeconds } from './numbers.ts';
-export { type Coverage, type OutcomeCounts, type OutcomeTally, sumTallies, uptimeOf } from './outcomes.ts';
-export type { StoredDeadLetter } from './queries/dead-letters.ts';
+export { sumTallies, uptimeOf } from './outcomes.ts';
 export { DEAD_LETTER_KINDS } from './queries/dead-letters.ts';
 export type { DatabaseFacts, TableFacts } from './queries/facts.ts';
 export type { OverviewBucket } from './queries/metrics.ts';
@@ -33,7 +27,6 @@ export {
   type SeriesFilter,
   type SeriesPosition,
 } from './queries/series.ts';
-export type { CronSlotCounter } from './queries/spans.ts';
 export type { FleetTotals, JobState, LastResult, SeriesTotals } from './queries/states.ts';
 export { createReadModel, type JobOverview, type ReadModel } from './read-model.ts';
 export { toSeriesView } from './series-view.ts';

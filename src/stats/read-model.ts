@@ -28,24 +28,24 @@ import {
 } from './queries/states.ts';
 import type { TimeRange } from './time-range.ts';
 
-export interface JobScope extends TimeRange {
+interface JobScope extends TimeRange {
   jobId: number;
   /** All locations together when absent. */
   location?: string | undefined;
 }
 
-export interface CoverageQuery extends JobScope {
+interface CoverageQuery extends JobScope {
   granularity: string;
   /** Slots up to now are due. */
   nowMs: number;
 }
 
-export interface BucketsQuery extends Omit<MetricsQuery, 'histogram'>, CoverageQuery {
+interface BucketsQuery extends Omit<MetricsQuery, 'histogram'>, CoverageQuery {
   /** Ranks of the percentiles, above 0 and up to 100. */
   percentiles: readonly number[];
 }
 
-export interface BucketsPage {
+interface BucketsPage {
   /** Buckets with results; others are left out. */
   buckets: Numbers[];
   /** Whether buckets follow the last one. */
@@ -56,13 +56,13 @@ export interface BucketsPage {
   isScheduled: boolean;
 }
 
-export interface NumbersQuery extends TimeRange {
+interface NumbersQuery extends TimeRange {
   granularity: { name: string; durationMs: number };
   percentiles: readonly number[];
   nowMs: number;
 }
 
-export interface OverviewQuery extends TimeRange {
+interface OverviewQuery extends TimeRange {
   jobIds: readonly number[];
   granularity: string;
   /** Slots up to then are due. */

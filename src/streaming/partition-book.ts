@@ -7,7 +7,7 @@ import { keyOf, type LogBounds, OffsetCheck, type ReadPosition } from './offset-
  * `asking`: the handler is asked for the offset; `known`: the offset is known, reading has to begin there; `active`: being
  * read; `lost`: the log does not hold the offset, a person must act, asked again from time to time.
  */
-export type PartitionState = 'asking' | 'known' | 'active' | 'lost';
+type PartitionState = 'asking' | 'known' | 'active' | 'lost';
 
 /** One ownership of a partition, from its assignment until it is revoked, reset or lost. */
 export interface OwnedPartition extends ReadPosition {

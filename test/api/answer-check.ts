@@ -48,7 +48,7 @@ export function createAnswerCheck(
   };
 }
 
-export function findOperation(
+function findOperation(
   document: OpenApiDocument,
   method: string,
   url: string,

@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { systemClock } from '../../src/core/clock.ts';
+import { toJob } from '../../src/jobs/mapping.ts';
 import { createJobStore } from '../../src/jobs/postgres-store.ts';
-import { toJob } from '../../src/jobs/rules.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { insertProgress } from '../stats/rows.ts';
 import { createTestServer } from './test-server.ts';

@@ -2,8 +2,8 @@ import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fas
 import { type Test, test } from 'tap';
 import { systemClock } from '../../src/core/clock.ts';
 import { MASK } from '../../src/core/masking.ts';
+import { toJob } from '../../src/jobs/mapping.ts';
 import { createJobStore } from '../../src/jobs/postgres-store.ts';
-import { toJob } from '../../src/jobs/rules.ts';
 import type { Database } from '../../src/postgres/database.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { insertProgress, insertResult, insertSpan } from '../stats/rows.ts';

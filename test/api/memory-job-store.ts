@@ -1,6 +1,6 @@
 import { VedetteError } from '../../src/errors.ts';
 import type { StoredJob } from '../../src/jobs/definition.ts';
-import { toJob } from '../../src/jobs/rules.ts';
+import { toJob } from '../../src/jobs/mapping.ts';
 import type { BulkChange, FileChanges, JobDefinition, JobFilter, JobStore } from '../../src/jobs/store.ts';
 
 /** A job store without a database: what the API does with jobs, apart from how they are kept. */

@@ -16,7 +16,7 @@ export interface Operation {
   responses: Record<string, { description: string; content?: Record<string, Media> }>;
 }
 
-export interface Media {
+interface Media {
   schema: Schema;
   examples?: Record<string, { value: unknown }>;
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'tap';
 import { systemClock } from '../../src/core/clock.ts';
+import { toJob } from '../../src/jobs/mapping.ts';
 import { createJobStore } from '../../src/jobs/postgres-store.ts';
-import { toJob } from '../../src/jobs/rules.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { insertMetric, insertProgress, insertResult, insertSpan } from '../stats/rows.ts';
 import { createTestServer } from './test-server.ts';

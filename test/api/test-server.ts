@@ -6,7 +6,8 @@ import { systemClock } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { LagStatus } from '../../src/lag/lag-watch.ts';
 import type { Database } from '../../src/postgres/database.ts';
-import { type CronSlotCounter, createReadModel } from '../../src/stats/index.ts';
+import { createReadModel } from '../../src/stats/index.ts';
+import type { CronSlotCounter } from '../../src/stats/queries/spans.ts';
 import { addPageRoutes } from '../../src/web/routes.ts';
 import { serverDefaults } from '../helpers/defaults.ts';
 import { createAnswerCheck } from './answer-check.ts';
@@ -89,7 +90,7 @@ export function upReport(): CheckReport {
 }
 
 /** What a Database is while PostgreSQL is away. */
-export function brokenDatabase(): Database {
+function brokenDatabase(): Database {
   const refuse = async (): Promise<never> => {
     throw Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:5432'), { code: 'ECONNREFUSED' });
   };

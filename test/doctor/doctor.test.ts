@@ -2,7 +2,8 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { type Test, test } from 'tap';
-import { diagnose, type ExaminationContext, type Finding } from '../../src/doctor/index.ts';
+import type { ExaminationContext } from '../../src/doctor/context.ts';
+import { diagnose, type Finding } from '../../src/doctor/index.ts';
 import { vedette } from '../cli/run.ts';
 import { findings, findingsOn, finds } from './examine.ts';
 

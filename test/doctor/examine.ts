@@ -1,13 +1,12 @@
 import type { Test } from 'tap';
 import { Lifecycle } from '../../src/core/lifecycle.ts';
+import { type Machine, thisMachine } from '../../src/doctor/context.ts';
 import {
   createExaminationContext,
   diagnose,
   examinations,
   type Finding,
-  type Machine,
   type Severity,
-  thisMachine,
 } from '../../src/doctor/index.ts';
 import { examineSettings } from '../../src/settings.ts';
 import { vedette } from '../cli/run.ts';

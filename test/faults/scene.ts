@@ -60,7 +60,7 @@ export interface SceneOptions {
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** The seed of this run: VEDETTE_FAULT_SEED repeats an earlier one. */
-export function chooseSeed(): number {
+function chooseSeed(): number {
   return Number(process.env.VEDETTE_FAULT_SEED ?? Math.floor(Math.random() * 2 ** 31));
 }
 

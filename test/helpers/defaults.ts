@@ -2,7 +2,7 @@ import { planMetrics } from '../../src/aggregates/metrics-plan.ts';
 import { loadSettings } from '../../src/settings.ts';
 
 /** The settings of an installation in which nothing is set: tests and benchmarks run with the values of production. */
-export const defaults = loadSettings({ env: {}, cwd: '/nowhere' });
+const defaults = loadSettings({ env: {}, cwd: '/nowhere' });
 
 export const databaseDefaults = {
   schema: defaults.storage.schema,

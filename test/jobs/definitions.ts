@@ -78,7 +78,7 @@ const seconds = fc.oneof(fc.integer({ min: 1, max: 90 }), fc.double({ min: 0.1, 
 const status = fc.constantFrom<string | number>(200, 404, '200', '2xx', '300-399');
 
 /** Valid definitions with a job_id, every field in every form that it may have. */
-export const definition: fc.Arbitrary<JobDefinition> = fc
+const definition: fc.Arbitrary<JobDefinition> = fc
   .record(
     {
       job_id: fc.integer({ min: 1, max: 2_147_483_647 }),

@@ -1,7 +1,8 @@
 import { test } from 'tap';
 import { OUTCOMES, REASONS } from '../../src/messages/check-result.ts';
-import { BadLineError, type ForeignResult, parseResult, ResultDecoder } from '../../src/messages/decode.ts';
+import { BadLineError, parseResult, ResultDecoder } from '../../src/messages/decode.ts';
 import { encodeResult } from '../../src/messages/encode.ts';
+import type { ForeignResult } from '../../src/messages/validity.ts';
 import { decode, decodeByReference } from './reference.ts';
 
 const T = 1_750_000_000_000;

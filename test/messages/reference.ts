@@ -40,7 +40,7 @@ export function decodeByReference(value: Buffer): Decoded {
   return { rows: rowsOf(columns), bad };
 }
 
-export function rowsOf(columns: ResultColumns): Array<Record<string, unknown>> {
+function rowsOf(columns: ResultColumns): Array<Record<string, unknown>> {
   return Array.from({ length: columns.length }, (_, row) => ({
     jobId: columns.jobId[row],
     location: columns.locations[columns.location[row]],

@@ -5,7 +5,6 @@ import {
   dropExpiredPartitions,
   ensureMetricPartitions,
   ensureResultPartitions,
-  ensureStreamPartitions,
 } from '../../src/postgres/partitions.ts';
 import { createDatabase } from '../../src/postgres/pool.ts';
 import { createTestDatabase } from '../helpers/database.ts';
@@ -45,7 +44,8 @@ test('partitions are as long as their granularity asks for', async (t) => {
   t.equal(await ensureMetricPartitions(database, 'it\'s "odd"', NOON, NOON), 1);
   t.equal(await ensureResultPartitions(database, NOON, NOON + 5 * HOUR), 2);
   t.strictSame(await leaves(database, 'results'), ['results_2026112112', 'results_2026112116']);
-  t.equal(await ensureStreamPartitions(database, NOON + 1, NOON + HOUR + 1), 2);
+  const stream = 'SELECT ensure_stream_partition($1, $2) AS made';
+  t.strictSame((await database.query(stream, [new Date(NOON + 1), new Date(NOON + HOUR + 1)])).rows, [{ made: 2 }]);
   await t.rejects(ensureMetricPartitions(database, 'minute', 0, NOON), /More than 1000/);
   await t.rejects(ensureMetricPartitions(database, 'minute', -1, 0), /1970 to 9999/);
 });

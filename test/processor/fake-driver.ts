@@ -26,7 +26,7 @@ export interface FakeDriver extends StreamDriver {
   batchRecords: number;
 }
 
-export interface FakeConsumer extends StreamConsumer {
+interface FakeConsumer extends StreamConsumer {
   /** Takes partitions away, as a rebalance does. Without an argument: all. */
   revoke(partitions?: readonly TopicPartition[]): void;
   assign(partitions: readonly TopicPartition[]): void;

@@ -45,7 +45,7 @@ export function foreignLine(jobId: number, ts: number, status = '200', responseT
 }
 
 /** Any line: repetitions, zombies of lower epochs, ranges that overlap, fences, foreign lines, rubbish. */
-export const anyLine: fc.Arbitrary<string> = fc.oneof(
+const anyLine: fc.Arbitrary<string> = fc.oneof(
   {
     weight: 10,
     arbitrary: fc

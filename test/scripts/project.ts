@@ -35,7 +35,7 @@ if (args[0] === 'wait') {
 }
 `;
 
-export interface Run {
+interface Run {
   code: number | null;
   signal: NodeJS.Signals | null;
   stdout: string;

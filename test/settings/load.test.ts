@@ -5,7 +5,8 @@ import { test } from 'tap';
 import { createValidator } from '../../src/core/validation.ts';
 import { metaOf } from '../../src/settings/leaf.ts';
 import { settingLeaves } from '../../src/settings/resolve.ts';
-import { loadSettings, resolveSettings, settingsSchema, showSettings } from '../../src/settings.ts';
+import { settingsSchema } from '../../src/settings/schema.ts';
+import { loadSettings, resolveSettings, showSettings } from '../../src/settings.ts';
 
 const PEM = readFileSync(path.join(import.meta.dirname, '../fixtures/tls/ca.pem'), 'utf8');
 

@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { systemClock } from '../../src/core/clock.ts';
+import { toJob } from '../../src/jobs/mapping.ts';
 import { createJobStore } from '../../src/jobs/postgres-store.ts';
-import { toJob } from '../../src/jobs/rules.ts';
 import { escapeHtml, html } from '../../src/web/html.ts';
 import { renderStrip } from '../../src/web/strip.ts';
 import { MemoryJobStore } from '../api/memory-job-store.ts';

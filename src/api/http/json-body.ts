@@ -63,7 +63,7 @@ function nestingDepth(json: string): number {
 }
 
 /** Says which text of `value` cannot be stored; null when all can. */
-export function unstorableText(value: unknown, path = ''): string | null {
+function unstorableText(value: unknown, path = ''): string | null {
   if (typeof value === 'string') {
     if (value.includes('\0')) return `${path || '(root)'}: text with NUL`;
     return (value as unknown as { isWellFormed(): boolean }).isWellFormed()

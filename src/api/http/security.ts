@@ -12,7 +12,7 @@ const ALWAYS_OPEN: ReadonlySet<string> = new Set([
   SELF_PATH,
 ]);
 
-export function isChange(request: FastifyRequest): boolean {
+function isChange(request: FastifyRequest): boolean {
   return !SAFE_METHODS.has(request.method);
 }
 

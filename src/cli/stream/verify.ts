@@ -150,7 +150,7 @@ export function describeDifference({
   return `${row}: ${column} is ${JSON.stringify(stored)}, the stream says ${JSON.stringify(expected)}`;
 }
 
-export function describeRowDifference({ table, row, column, stored, expected }: RowDifference): string {
+function describeRowDifference({ table, row, column, stored, expected }: RowDifference): string {
   const what = column === null ? table : `${table}.${column}`;
   return `${row}: ${what} is ${JSON.stringify(stored)}, the stream says ${JSON.stringify(expected)}`;
 }

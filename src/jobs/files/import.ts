@@ -6,7 +6,7 @@ import type { JobDefinition, JobImport } from '../store.ts';
 import { fullDefinition } from './export.ts';
 
 /** The present and the new value of a field, in wire names, secrets masked; undefined where there is none. */
-export interface FieldChange {
+interface FieldChange {
   field: string;
   from: unknown;
   to: unknown;

@@ -62,7 +62,7 @@ export function withSeconds(wire: string, value: unknown): unknown {
   return parseSeconds(value) ?? value;
 }
 
-export const isSeconds = (wire: string): boolean => wire.endsWith('_seconds');
+const isSeconds = (wire: string): boolean => wire.endsWith('_seconds');
 
 function unknownName(name: string, names: FieldNames): string {
   const meant = nearest(name, Object.keys(names));

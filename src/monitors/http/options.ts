@@ -172,7 +172,7 @@ export const httpOptions = Type.Object({
 export type HttpOptions = Static<typeof httpOptions>;
 
 /** Header names that usually hold credentials. */
-export const SECRET_HEADERS = ['*auth*', '*cookie*', '*key*', '*passw*', '*secret*', '*session*', '*token*'];
+const SECRET_HEADERS = ['*auth*', '*cookie*', '*key*', '*passw*', '*secret*', '*session*', '*token*'];
 
 export const httpSecrets: readonly string[] = [
   'auth.password',

@@ -20,7 +20,7 @@ export interface HttpPlan {
   expiryWarningDays: number | null;
 }
 
-export interface RedirectRules {
+interface RedirectRules {
   follow: boolean;
   max: number;
   allowDowngrade: boolean;

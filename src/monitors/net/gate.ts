@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import type { ConnectionGate } from '../monitor.ts';
 
-export type GateMode = 'off' | 'deny_internal';
+type GateMode = 'off' | 'deny_internal';
 
 export interface GateOptions {
   /** `off` allows everything; `deny_internal` refuses addresses outside the public internet. May change at any time. */

@@ -1,11 +1,11 @@
 /** Distinct statuses that are counted by name for one series; a target or a producer may make up any number of them. */
-export const MAX_NAMED_STATUSES = 64;
+const MAX_NAMED_STATUSES = 64;
 
 /** The name under which all others are counted. */
 export const OTHER_STATUS = 'other';
 
 /** Those of stored counters: a status that was ever counted by name always is. */
-export function namedIn(counters: Iterable<string>): Set<string> {
+function namedIn(counters: Iterable<string>): Set<string> {
   const named = new Set(counters);
   named.delete(OTHER_STATUS);
   return named;

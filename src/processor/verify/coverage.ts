@@ -2,7 +2,7 @@ import type { CountedSeries } from '../tables/series.ts';
 import type { VerifiedSpan } from './stored-rows.ts';
 
 /** The slots of one series that were due in the range, and those that are counted. */
-export interface SeriesCoverage {
+interface SeriesCoverage {
   jobId: number;
   location: string;
   /** Slots of its spans up to the last one counted, and the overdue ones behind it. Each of them must have been counted. */

@@ -27,7 +27,6 @@ import {
   readVerifiedSpans,
 } from './stored-rows.ts';
 
-export type { CountSlots, SeriesCoverage } from './coverage.ts';
 export type { VerifyReport } from './report.ts';
 export type { RowDifference } from './rows.ts';
 export type { Difference, Mismatch } from './shadow/rows.ts';
@@ -64,7 +63,7 @@ export interface VerifyOptions {
   signal?: AbortSignal;
 }
 
-export interface VerifyProgress {
+interface VerifyProgress {
   /** Records of the log read so far, of `total` about, over all readings. */
   records: number;
   total: number;

@@ -3,7 +3,7 @@ import type { RowDifference } from './rows.ts';
 import type { Difference } from './shadow/rows.ts';
 
 /** A partition from which more (or less) was counted than its log, seemingly whole, holds: its topic was replaced. */
-export interface UnequalPartition {
+interface UnequalPartition {
   topic: string;
   partition: number;
   counted: number;
@@ -11,7 +11,7 @@ export interface UnequalPartition {
 }
 
 /** A time range of which nothing is claimed. */
-export interface NotCovered {
+interface NotCovered {
   granularity: string;
   fromMs: number;
   toMs: number;

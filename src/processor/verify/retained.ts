@@ -1,5 +1,4 @@
 import { partitionOf } from '../../messages/partition.ts';
-import type { StreamDriver } from '../../streaming/driver.ts';
 
 /** How far the clocks of a scheduler and of the log may be apart. */
 const SKEW_MS = 60_000;
@@ -54,9 +53,4 @@ export class Retained {
   latestMs(): number {
     return Math.max(Number.NEGATIVE_INFINITY, ...this.#from.values());
   }
-}
-
-/** The first retained offset of each partition of a topic. */
-export async function lowOffsets(driver: StreamDriver, topic: string): Promise<Map<number, number>> {
-  return new Map((await driver.ranges(topic)).map(({ partition, low }) => [partition, low]));
 }

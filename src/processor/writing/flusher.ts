@@ -200,7 +200,7 @@ export class Flusher {
  * Errors about the values themselves: data exceptions, broken constraints, exceeded limits. A table that
  * lacks a partition for a row says it in the same way, but that heals when the partition is made.
  */
-export function isRefusal(error: unknown): boolean {
+function isRefusal(error: unknown): boolean {
   const { code, routine } = (error ?? {}) as { code?: unknown; routine?: unknown };
   if (typeof code !== 'string' || !/^(22|23|54)[0-9A-Z]{3}$/.test(code)) return false;
   return routine !== 'ExecFindPartition' && !isRetryable(error);

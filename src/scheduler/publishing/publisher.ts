@@ -8,8 +8,6 @@ import { partitionOf } from '../../messages/partition.ts';
 import type { OutgoingRecord, StreamDriver, StreamProducer } from '../../streaming/driver.ts';
 import { type Block, PartitionQueue, type Receipt } from './partition-queue.ts';
 
-export type { Receipt };
-
 export interface PublisherOptions {
   driver: Pick<StreamDriver, 'createProducer'>;
   clock: Clock;
@@ -29,7 +27,7 @@ export interface PublisherOptions {
   partitionsOf(topic: string): Promise<number>;
 }
 
-export interface PublisherStats {
+interface PublisherStats {
   /** Results the log has acknowledged. */
   published: number;
   queuedResults: number;

@@ -2,7 +2,7 @@ import { SHARDS, shardOf } from '../../jobs/shard.ts';
 import type { Database } from '../../postgres/database.ts';
 
 /** A shard that its owner may check: epoch and owner together are the fencing token. */
-export interface Lease {
+interface Lease {
   shard: number;
   epoch: number;
 }
@@ -28,7 +28,7 @@ export interface Sharing {
   nowMs: number;
 }
 
-export interface Renewal {
+interface Renewal {
   /** The shards that are still held; the others are lost. */
   held: Set<number>;
   /** The database's clock, ms since the epoch; null when nothing is held. */

@@ -17,7 +17,7 @@ export interface OpenSpan {
 }
 
 /** An order to end a span: at `toSlot`, its last slot, or at `fromSlot - 1` when it had none. */
-export interface SpanEnd {
+interface SpanEnd {
   jobId: number;
   fromSlot: number;
   toSlot: number;

@@ -55,7 +55,7 @@ export async function readDatabaseFacts(database: Database): Promise<DatabaseFac
   };
 }
 
-export async function readJobCounts(database: Queryable): Promise<DatabaseFacts['jobs']> {
+async function readJobCounts(database: Queryable): Promise<DatabaseFacts['jobs']> {
   const { rows } = await database.query<DatabaseFacts['jobs']>(
     `SELECT count(*)::bigint AS total, count(*) FILTER (WHERE running)::bigint AS running
      FROM jobs WHERE deleted_at IS NULL`,
@@ -63,7 +63,7 @@ export async function readJobCounts(database: Queryable): Promise<DatabaseFacts[
   return rows[0] ?? { total: 0, running: 0 };
 }
 
-export async function readStreamCounts(database: Queryable): Promise<DatabaseFacts['stream']> {
+async function readStreamCounts(database: Queryable): Promise<DatabaseFacts['stream']> {
   const { rows } = await database.query<DatabaseFacts['stream']>(
     `SELECT coalesce(sum(results), 0)::bigint AS results, coalesce(sum(foreign_results), 0)::bigint AS "foreignResults",
        coalesce(sum(duplicates), 0)::bigint AS duplicates, coalesce(sum(fenced), 0)::bigint AS fenced,

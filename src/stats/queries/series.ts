@@ -3,7 +3,7 @@ import type { OutcomeCounts } from '../outcomes.ts';
 
 /** Whether there is a job of an id: `removed` jobs keep their numbers, `none` is an id that only others use. */
 export const JOB_PRESENCES = ['current', 'removed', 'none'] as const;
-export type JobPresence = (typeof JOB_PRESENCES)[number];
+type JobPresence = (typeof JOB_PRESENCES)[number];
 
 /** The owner of numbers, for people. */
 export interface NumberedJob {

@@ -13,7 +13,7 @@ export interface RdError extends Error {
   code: number;
 }
 
-export interface RdPosition {
+interface RdPosition {
   topic: string;
   partition: number;
   offset: number;
@@ -78,7 +78,7 @@ export interface RdProducer extends RdClient {
   on(event: 'delivery-report', listener: (error: RdError | null, report: { opaque: unknown }) => void): void;
 }
 
-export interface RdAdminClient {
+interface RdAdminClient {
   createTopic(
     topic: { topic: string; num_partitions: number; replication_factor: number; config: Record<string, string> },
     timeoutMs: number,

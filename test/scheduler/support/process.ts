@@ -39,7 +39,7 @@ export interface SimulatedProcess {
   kill(): void;
 }
 
-export const PARTITIONS = 3;
+const PARTITIONS = 3;
 
 /** One scheduler process of a simulation, on the real scheduler and publisher. */
 export function startProcess(options: ProcessOptions): SimulatedProcess {

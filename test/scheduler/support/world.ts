@@ -81,7 +81,7 @@ export interface Link {
 export const goodLink: Link = { delayMs: () => 1, fate: () => 'fine' };
 
 /** Sends a request over a link; it is carried out at once when it arrives. */
-export async function over<T>(link: Link, clock: ProcessClock, carryOut: () => T): Promise<T> {
+async function over<T>(link: Link, clock: ProcessClock, carryOut: () => T): Promise<T> {
   const fate = link.fate();
   await sleep(clock, link.delayMs());
   if (fate === 'lost') throw new Error('connection refused');

@@ -4,7 +4,7 @@ export interface Waiting {
 }
 
 /** How many connections wait for their next check: each holds a file descriptor, which checks under way need, too. */
-export const MAX_WAITING = 10_000;
+const MAX_WAITING = 10_000;
 
 /** The connections that wait. One too many closes the one that has waited longest; its job connects again. */
 export class WaitingConnections {
