@@ -60,7 +60,7 @@ async function cost(work: (tx: Transaction) => Promise<unknown>): Promise<Cost> 
   return { ms, cpuMs: server + (user + system) / 1000 };
 }
 
-/** What Linux has booked for a process, in steps of 10 ms; NaN elsewhere. */
+/** CPU time of a process by Linux, in steps of 10 ms; NaN elsewhere. */
 function serverCpuMs(pid: number): number {
   const file = `/proc/${pid}/stat`;
   if (!existsSync(file)) return Number.NaN;

@@ -42,7 +42,7 @@ async function timed(results: number, work: () => Promise<void>): Promise<Speed>
   };
 }
 
-/** What one would write first: eachBatch, JSON.parse, a map of counters. From the first record to the last one. */
+/** The obvious consumer: eachBatch, JSON.parse, a map of counters. From the first record to the last one. */
 async function plainConsumer(cluster: Cluster, topic: string): Promise<Speed> {
   // The topic is compressed with lz4, which kafkajs learns from the driver's module.
   await loadKafkajs();
@@ -132,7 +132,7 @@ function throughProcessor(cluster: Cluster, ...what: [name: string, topic: strin
   return JSON.parse(output) as Speed;
 }
 
-/** What that process does. */
+/** The body of that process. */
 async function processOnly(servers: string, name: string, topic: string, results: number): Promise<object> {
   const teardowns: Array<() => unknown> = [];
   const database = await createTestDatabase({ teardown: (undo: () => unknown) => void teardowns.unshift(undo) });

@@ -47,7 +47,7 @@ export function openDriver(cluster: Pick<Cluster, 'bootstrapServers'>, name: str
   return name === 'rdkafka' ? createRdkafkaDriver(options) : createKafkajsDriver(options);
 }
 
-/** A topic with results of 10,000 jobs, `perRecord` lines in a record. Answers how many records it has. */
+/** A topic with results of 10,000 jobs, `perRecord` lines in a record. Returns how many records it has. */
 export async function fill(driver: StreamDriver, topic: string, results: number, perRecord: number): Promise<number> {
   await driver.ensureTopics([{ topic, partitions: PARTITIONS }], { create: true });
   const producer = await driver.createProducer();

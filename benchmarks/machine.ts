@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg, totalmem } from 'node:os';
 
-/** What a measurement is worth without: the machine it was taken on, and how busy that was. */
+/** The machine that a measurement was taken on, and how busy it was. */
 export function machineFacts(): Record<string, string | number> {
   const [cpu] = cpus();
   return {
@@ -23,8 +23,8 @@ export function report(benchmark: string, numbers: object): void {
 }
 
 /**
- * Measures the functions alternately, so that what else the machine does hits all alike, and answers the CPU time in
- * nanoseconds per unit of the best round of each (a round runs for at least `roundMs`). Each function answers how many units it did.
+ * Measures the functions alternately, so that what else the machine does hits all alike, and returns the CPU time in
+ * nanoseconds per unit of the best round of each (a round runs for at least `roundMs`). Each function returns how many units it did.
  */
 export function measure<Name extends string>(
   functions: Readonly<Record<Name, () => number>>,

@@ -1,4 +1,4 @@
-// What `vedette plan` computes with: bytes on disk of each table and of the stream, and what PostgreSQL writes and spends,
+// The inputs of `vedette plan`: bytes on disk of each table and of the stream, and what PostgreSQL writes and spends,
 // after a day of checks, one a minute, went through a processor into a PostgreSQL with its usual settings. Set KAFKA=no to leave Kafka out.
 // Usage: npx tsx benchmarks/row-sizes.ts [jobs] [hours]
 import { readdirSync, readFileSync, statSync } from 'node:fs';
@@ -60,7 +60,7 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 
-/** What the process grows by when it first counts a result of each of many series. */
+/** Growth of the process when it first counts a result of each of many series. */
 async function processorMemory(): Promise<number> {
   const jobs = 50_000;
   await fillDatabase(database, { ...CHECKS, jobs: 500, durationMs: 60_000, fromMs: BEFORE });
@@ -110,7 +110,7 @@ async function embeddedStream(): Promise<Record<number, number>> {
   return sizes;
 }
 
-/** What appending and reading a block costs PostgreSQL, one block at a time. */
+/** Cost in PostgreSQL of appending and reading a block, one block at a time. */
 async function embeddedSend(): Promise<number> {
   const driver = createEmbeddedDriver({ database, logger: silentLogger });
   await driver.ensureTopics([{ topic: 'sends', partitions: 1 }], { create: true });
@@ -149,7 +149,7 @@ async function kafka(): Promise<Record<number, number>> {
   return sizes;
 }
 
-/** Sends many records of that many lines each, one at a time as a publisher does; answers how many results. */
+/** Sends many records of that many lines each, one at a time as a publisher does; returns how many results. */
 async function append(driver: StreamDriver, topic: string, lines: number): Promise<number> {
   await driver.ensureTopics([{ topic, partitions: 1 }], { create: true });
   const producer = await driver.createProducer();
@@ -214,14 +214,14 @@ async function serverCpuMicros(): Promise<number> {
       .split(' ')
       .map(Number);
     const own = (fields[11] as number) + (fields[12] as number);
-    // What its children that ended have used: of the first process alone, or it would be added twice.
+    // CPU time of its children that ended: of the first process alone, or it would be added twice.
     return pid === server.pid() ? own + (fields[13] as number) + (fields[14] as number) : own;
   });
   // A tick is a hundredth of a second.
   return ticks.reduce((sum, count) => sum + count, 0) * 10_000;
 }
 
-/** What is in the files of a topic's log; the rest of them is only reserved. */
+/** Bytes in use in the files of a topic's log; the rest of them is only reserved. */
 function logBytes(parent: string, topic: string): number {
   const files = readdirSync(parent, { recursive: true, encoding: 'utf8' });
   const segments = files.filter((file) => file.includes(`${topic}-0`) && file.endsWith('.log'));

@@ -1,6 +1,6 @@
 // Installs and compiles node-rdkafka, the native Kafka client. It is an optional peer dependency: npm leaves it out, so that
-// nobody's installation waits for a compiler. What was compiled is kept outside of node_modules and put back after the
-// next `npm ci`.
+// nobody's installation waits for a compiler. The compiled files are kept outside of node_modules and put back after
+// the next `npm ci`.
 //   npm run rdkafka:build [-- --force] [--strip] [--yes]
 // --yes installs missing packages of the system without asking; without a terminal it says which and ends.
 // --strip removes what is not needed to load it: the sources of both, for images.
@@ -30,7 +30,7 @@ const INTERMEDIATE = [
   'build/deps/librdkafka++.a',
 ];
 
-/** What is loaded, beside the artifacts. */
+/** Files that are loaded, beside the artifacts. */
 const RUNTIME = ['package.json', 'LICENSE.txt', 'lib', 'librdkafka.js', 'build'];
 
 const root = join(import.meta.dirname, '..');

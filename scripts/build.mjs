@@ -15,7 +15,7 @@ const ASSETS = /^src\/.*\/browser\/[^/]+\.(js|css|svg)$/;
 const KEPT_MS = 24 * 3_600_000;
 
 /**
- * What differs between src and what dist was built from. Sizes and times are compared first, contents only where those
+ * Returns the differences between src and the sources that dist was built from. Sizes and times are compared first, contents only where those
  * differ, so that a check of an unchanged tree costs a few ms and a `git checkout` does not force a build.
  */
 export function findStale(folder = root) {
@@ -38,7 +38,7 @@ export function findStale(folder = root) {
   return { files, changed, removed, touched: JSON.stringify(files) !== JSON.stringify(stamp.files) };
 }
 
-/** Builds if stale. Answers the number of files built. */
+/** Builds if stale. Returns the number of files built. */
 export async function build(folder = root) {
   if (!existsSync(path.join(folder, 'src'))) return 0; // An installed package comes built.
   const { files, changed, removed, touched } = findStale(folder);

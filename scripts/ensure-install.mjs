@@ -6,7 +6,7 @@ import path from 'node:path';
 
 export const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '..');
 
-/** Answers why an installation is needed, or null when node_modules fits. `isQuick`: it took only a hash to know. */
+/** Returns why an installation is needed, or null when node_modules fits. `isQuick`: it took only a hash to know. */
 export function installationProblem(folder = root) {
   const lockText = readOptional(path.join(folder, 'package-lock.json'));
   if (lockText === null) return null; // An installed package rather than a checkout.
@@ -41,7 +41,7 @@ export function ensureInstalled(folder = root) {
   const [command, leading] = isScript ? [process.execPath, [npm]] : ['npm', []];
   const { status, error } = spawnSync(command, [...leading, 'ci'], {
     cwd: folder,
-    // What npm prints belongs to the installation, not to the output of what runs afterwards.
+    // npm's output belongs to the installation, not to the output of the command that runs afterwards.
     stdio: ['ignore', 2, 2],
     shell: !isScript && process.platform === 'win32',
   });

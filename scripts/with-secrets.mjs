@@ -45,7 +45,7 @@ async function secretOf(name, reference, ownProject, token) {
   return Buffer.from(JSON.parse(text).payload.data, 'base64').toString('utf8');
 }
 
-/** What is refused is refused for good; what does not answer, or says that it cannot just now, is asked again. */
+/** A refusal is final; a server that does not answer, or cannot just now, is asked again. */
 async function get(url, headers, what) {
   for (let attempt = 1; ; attempt++) {
     let problem;

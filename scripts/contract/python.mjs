@@ -10,7 +10,7 @@ const requirements = path.join(
   'requirements.txt',
 );
 
-/** Installs what is missing; answers the folder of the programs, or why there is none. */
+/** Installs what is missing; returns the folder of the programs, or why there is none. */
 export function ensurePythonTools() {
   const hash = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12);
   const folder = path.join(cacheFolder(), `contract-python-${hash}`);

@@ -95,7 +95,7 @@ export class Broker {
     if (this.pid !== undefined) process.kill(this.pid, 'SIGCONT');
   }
 
-  /** Runs one of Kafka's own tools against this broker and answers its output. */
+  /** Runs one of Kafka's own tools against this broker and returns its output. */
   tool(mainClass: string, args: readonly string[]): string {
     const run = spawnSync('java', this.#java([mainClass, ...args], 128, 'error'), { encoding: 'utf8' });
     if (run.status !== 0) throw new Error(`${mainClass} failed: ${run.stdout}${run.stderr}`);

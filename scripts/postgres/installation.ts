@@ -26,7 +26,7 @@ export type PostgresMajor = keyof typeof PACKAGES;
 /** A folder with the programs of one PostgreSQL. */
 export interface PostgresInstallation {
   bin: string;
-  /** What `postgres --version` prints. */
+  /** The output of `postgres --version`. */
   version: string;
   /** Where a package was unpacked, with its libraries in lib; null for programs of the system. */
   unpacked: string | null;

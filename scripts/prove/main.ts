@@ -69,7 +69,7 @@ const held = finished.filter(({ verdict }) => verdict === 'held').length;
 console.log(`${held} of ${runs.length} runs held, seed ${seed}`);
 process.exitCode = interrupt.signal.aborted ? 130 : held === runs.length ? 0 : 1;
 
-/** What runs need and nobody wants to wait for within one; what cannot be had is said by the runs that need it. */
+/** Prepares what takes long, outside of the runs. The runs that need something that is missing report it. */
 async function prepare(): Promise<void> {
   await build();
   if (whyNoKafka() === undefined) installKafka();

@@ -11,6 +11,6 @@ export interface Outcome {
   assertions: { passed: number; failed: number; skipped: number };
   seconds: number;
   seed: number;
-  /** What the tests of the run left behind. */
+  /** Records that the tests of the run left behind. */
   records: RunRecord[];
 }

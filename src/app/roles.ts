@@ -61,7 +61,7 @@ async function followResets(services: Services): Promise<void> {
   const stop = await watchResets(
     database,
     () => {
-      logger.warn('the tables were made anew');
+      logger.warn('the tables were dropped and created again');
       partitionsOf.forget();
       void partitionsOf(settings.topics.results).catch(onError);
       void services.jobFile?.applyAgain();

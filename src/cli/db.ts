@@ -8,14 +8,14 @@ export function dbCommand(cli: Cli): Command {
   const db = new Command('db').description('make, migrate and reach the database');
 
   db.command('init')
-    .description('make the tables; with --reset drop and make them anew, all data is lost')
+    .description('create the tables; with --reset drop them first, all data is lost')
     .option('--reset', 'drop everything of Vedette first')
     .option('--confirm <database>', 'the name of the database that --reset destroys')
     .addHelpText(
       'after',
       examples(
         ['vedette db init', 'make what is missing'],
-        ['vedette db init --reset --confirm vedette', 'begin anew'],
+        ['vedette db init --reset --confirm vedette', 'drop all data and start over'],
       ),
     )
     .action(async (options: { reset?: boolean; confirm?: string }, command: Command) => {
@@ -31,7 +31,7 @@ export function dbCommand(cli: Cli): Command {
         }
         const { reset } = await import('../installation/reset.ts');
         await reset(database);
-        cli.stdout.line(`${database.databaseName}, schema ${database.schema}: dropped and made anew`);
+        cli.stdout.line(`${database.databaseName}, schema ${database.schema}: dropped and created again`);
       });
     });
 

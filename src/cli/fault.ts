@@ -6,8 +6,8 @@ import { connectionAdvice } from '../postgres/connection-advice.ts';
 const BUGS = [TypeError, RangeError, ReferenceError, SyntaxError];
 
 /**
- * What ended a command, as one sentence for people: what the system, a server or a file refused, and its code. A mistake
- * of the program comes with its stack, which a report of it needs.
+ * Returns why a command ended, as one sentence for people: what the system, a server or a file refused, and its code. A
+ * mistake of the program comes with its stack, which a report of it needs.
  */
 export function describeFault(error: unknown): { text: string; code: string | null } {
   if (error instanceof VedetteError) return { text: withAdvice(error), code: error.code };

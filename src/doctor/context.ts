@@ -26,7 +26,7 @@ export const thisMachine: Machine = {
   },
 };
 
-/** What examinations look at. Connections are made when first asked for, and shared. */
+/** The subjects of examinations. Connections are made when first asked for, and shared. */
 export interface ExaminationContext {
   readonly settings: Settings;
   /** Problems of the settings; the settings concerned have their defaults in `settings`. */

@@ -9,7 +9,7 @@ export interface Finding {
   verdict: Severity;
   /** The fact, for people. */
   found: string;
-  /** What to do; null if nothing has to be done. */
+  /** Advice; null if nothing has to be done. */
   advice: string | null;
 }
 

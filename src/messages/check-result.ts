@@ -5,7 +5,7 @@ export const RESULT_CONTENT_TYPE = 'application/x-ndjson';
 export const OUTCOMES = ['up', 'degraded', 'down', 'missed'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
-/** Closed: texts of exceptions never become keys. What does not fit goes to `detail`. */
+/** Closed: texts of exceptions never become keys. Everything else goes to `detail`. */
 export const REASONS = [
   'timeout',
   'dns',

@@ -1,5 +1,5 @@
-// Small readers of the canonical form. What is read often is compared or converted four or eight bytes at a time and is short
-// enough to become part of its caller; what is rare goes digit by digit.
+// Small readers of the canonical form. Frequent texts are compared or converted four or eight bytes at a time by functions
+// short enough to become part of their callers; rare ones go digit by digit.
 
 /** Two ASCII characters as a little-endian read gives them; so do the next ones for four and eight. */
 export function word2(text: string): number {

@@ -16,7 +16,7 @@ export interface ConnectionOptions {
   applicationName?: string;
   /** Limit of one statement; 0 is none. */
   statementTimeoutMs: number;
-  /** What a client waits longer than that before it gives up a server that does not answer at all. Default 5,000. */
+  /** Time beyond that limit before a client gives up a server that does not answer at all. Default 5,000. */
   graceMs?: number;
   /** Limit of connecting, and of waiting for a free connection of the pool. Default 5,000. */
   connectionTimeoutMs?: number;

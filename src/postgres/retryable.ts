@@ -53,8 +53,8 @@ const CONNECTION_LOST =
   /connection terminated|timeout exceeded when trying to connect|connection error and is not queryable|client was closed|server does not answer|authentication timeout|socket hang up/i;
 
 /**
- * Whether the error may heal by itself, so that the whole transaction is worth another try. What PostgreSQL says about
- * the data or the SQL is not. CommitUnknownError counts as retryable: but first find out whether it happened.
+ * Whether the error may heal by itself, so that the whole transaction is worth another try. An error about the data
+ * or the SQL does not. CommitUnknownError counts as retryable: but first find out whether it happened.
  */
 export function isRetryable(error: unknown): boolean {
   if (error instanceof CommitUnknownError) return true;

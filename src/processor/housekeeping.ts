@@ -40,7 +40,7 @@ export interface HousekeepingOptions {
 
 export interface Housekeeping {
   start(): void;
-  /** One round, now. What another process is doing at this moment is left out. */
+  /** One round, now, without the steps that another process is doing at this moment. */
   run(): Promise<HousekeepingReport>;
   /** Waits for a round under way. */
   stop(): Promise<void>;

@@ -32,7 +32,7 @@ interface CommonOptions extends SchedulerLimits {
   clock: Clock;
   logger: Logger;
   jobStore: Pick<JobStore, 'changedSince' | 'watch'>;
-  /** Makes the probe of a job; called when it is first checked. What it throws becomes down(internal). */
+  /** Makes the probe of a job; called when it is first checked. An exception becomes down(internal). */
   prepare(job: Job): Probe;
   /** The host that a job's connections go to: the bound of checks per host goes by it. */
   hostOf(job: Job): string;
@@ -58,7 +58,7 @@ export interface SchedulerStats extends EngineStats {
   stalls: StallStats;
   /** How far this machine's clock is ahead of the database's; null when that is not known. */
   clockAheadMs: number | null;
-  /** What is wrong with the clock, for people; null when nothing is. */
+  /** A fault of the clock, for people; null when there is none. */
   clockProblem: string | null;
 }
 
@@ -220,7 +220,7 @@ class ShardedScheduler implements Scheduler {
     });
     await this.#within(this.#keeper.stopSharing(), STORE_GRACE_MS);
     const shards = [...this.#keeper.shards.values()];
-    // What is not taken over yet stays as it was left.
+    // A shard that is not taken over yet stays as it was left.
     for (const shard of shards) if (!shard.adopted) this.#reconciler.drop(shard);
     await this.#rest(
       shards.filter(({ adopted }) => adopted),
@@ -235,7 +235,7 @@ class ShardedScheduler implements Scheduler {
 
   /**
    * Brings shards to rest: no slot is begun, checks under way may end within `graceMs` or are aborted, and everything
-   * that was handled reaches the log, if it can be had within reason. What cannot is left to the next owner's gap.
+   * that was handled reaches the log, if it can be had within reason. The rest is left to the next owner's gap.
    */
   async #rest(shards: readonly Shard[], graceMs: number): Promise<void> {
     for (const shard of shards) shard.state = 'draining';

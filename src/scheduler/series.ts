@@ -66,7 +66,7 @@ export class Series implements Receipt {
   run: CheckRun | null = null;
   /** A check that was given up but has not ended yet. */
   stuck = false;
-  /** What was handled last and is not published yet, in order: it waits for its turn, or for room in the publisher. */
+  /** Slots that were handled and are not published yet, in order: they wait for their turn, or for room in the publisher. */
   readonly pending: Array<MissedSlots | CheckResult> = [];
   /** Whether a message of this epoch has to reach the log, so that results of an earlier one are dropped. */
   fence: 'none' | 'needed' | 'sent' = 'none';

@@ -16,7 +16,7 @@ export function readPem(given: string, folder: string): Parsed {
   }
 }
 
-/** What keeps a certificate and a private key, both texts that `readPem` took, from being used together; null: nothing. */
+/** Returns why a certificate and a private key, both texts that `readPem` took, do not belong together; null: they do. */
 export function pairProblem(
   certificate: string,
   key: string,

@@ -23,7 +23,7 @@ test('db migrate, init and url on a PostgreSQL of one’s own', async (t) => {
   });
   t.match(await vedette(t, ['db', 'init', '--reset', '--confirm', name], { env }), {
     code: 0,
-    stdout: `${name}, schema numbers: dropped and made anew\n`,
+    stdout: `${name}, schema numbers: dropped and created again\n`,
   });
   const { stdout } = await vedette(t, ['db', 'url'], { env });
   const printed = new URL(stdout.trim());

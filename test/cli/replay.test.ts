@@ -85,7 +85,7 @@ test('replay: results of a time as NDJSON, and rows mended from the stream', asy
   await database.query("DELETE FROM metrics WHERE granularity = 'hour' AND job_id = 2");
   t.match(await verify(), { code: 1 });
   const dry = await replay('--rebuild', ...day, '--dry-run');
-  t.match(dry, { code: 0, stderr: '', stdout: /^plan .*\n7 records read, 380 results counted anew, / });
+  t.match(dry, { code: 0, stderr: '', stdout: /^plan .*\n7 records read, 380 results counted again, / });
   t.match(dry.stdout, /rows to change: 1, to make: 1, to remove: 0\n/);
   t.match(dry.stdout, /minute 2026-03-01 12:01:00Z of job 1 at default: up is 0, the stream says 59\n/);
   t.match(await verify(), { code: 1 }, 'nothing was written');

@@ -26,7 +26,7 @@ export async function readAll(client: Kafka, topic: string): Promise<LogRecord[]
       const next = new Map<number, number>();
       const eachBatch = async ({ batch: { partition, messages } }: { batch: Batch }) => {
         for (const { offset, value } of messages) {
-          // A group that was shared out anew begins again.
+          // A group that was rebalanced begins again.
           if (Number(offset) < (next.get(partition) ?? 0)) continue;
           next.set(partition, Number(offset) + 1);
           if (Number(offset) < (ends.get(partition) ?? 0)) records.push({ partition, text: String(value) });

@@ -24,7 +24,7 @@ async function regenerate(t: Test, text: string): Promise<{ page: string; comman
   return { page: blocks.join(''), commands };
 }
 
-// VEDETTE_TEST_UPDATE=1 writes the page anew.
+// VEDETTE_TEST_UPDATE=1 writes the page.
 test('the figures of the guide are those that vedette plan prints', async (t) => {
   const text = await readFile(GUIDE, 'utf8');
   const { page, commands } = await regenerate(t, text);

@@ -88,7 +88,7 @@ test('a database that is away delays everything and loses nothing; back pressure
   t.strictSame(messages, ['results cannot be written; they wait', 'results are written again']);
 });
 
-test('a server that swallows everything is given up and tried anew', async (t) => {
+test('a server that swallows everything is given up and tried again', async (t) => {
   const { rig, proxy, behind } = await createFaultyRig(t);
   await rig.start({ database: behind });
   append(rig, 0, 10);

@@ -158,7 +158,7 @@ test('two schedulers on one PostgreSQL: shared, handed over, taken over; each sl
   t.strictSame(differences(spans, countLog(log)).slice(0, 5), []);
 });
 
-test('tables made anew under a running scheduler', async (t) => {
+test('tables created again under a running scheduler', async (t) => {
   const database = await createTestDatabase(t);
   const jobs = new Jobs();
   const log = new Log();
@@ -166,7 +166,7 @@ test('tables made anew under a running scheduler', async (t) => {
   const a = start(t, { database, jobs, log, name: 'a' });
   await until('checks', async () => a.served.length > 3, LIMIT_MS);
   await database.query('TRUNCATE shard_leases, scheduler_members, schedule_spans');
-  // Losing all shards may last no longer than a look at them: what is written anew stays to be seen.
+  // Losing all shards may last no longer than a look at them: what is written afterwards stays to be seen.
   await until('a span', async () => (await openSpans(database)) > 0, LIMIT_MS);
   await until(
     'the shards',

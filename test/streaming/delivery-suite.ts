@@ -322,7 +322,7 @@ export function deliverySuite(name: string, harness: DeliveryHarness): void {
 
   if (harness.forget) {
     const forget = harness.forget.bind(harness);
-    suite('what retention dropped before it was read stops the partition, until its offset is set anew', async (t) => {
+    suite('what retention dropped before it was read stops the partition, until its offset is set again', async (t) => {
       const driver = await harness.createDriver(t);
       const topic = await createTopic(driver, 1);
       const producer = await driver.createProducer();

@@ -29,7 +29,7 @@ export function acceptJsonOnly(app: FastifyInstance): void {
   );
 }
 
-/** What would change the prototype of an object that it is copied to. */
+/** Such a key would change the prototype of an object that it is copied to. */
 const FORBIDDEN_KEY = 'a key __proto__, or prototype within constructor, accepted: any other key';
 
 function isJson(text: string): boolean {

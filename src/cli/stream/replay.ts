@@ -24,7 +24,7 @@ interface ReplayOptions extends ResultFilter, RangeOptions {
   dryRun?: boolean;
 }
 
-/** What a command has opened. */
+/** Everything that the command has opened. */
 interface Opened {
   cli: Cli;
   settings: Settings;
@@ -48,7 +48,7 @@ export function replayCommand(cli: Cli): Command {
     .option('--failures', 'only what is not up')
     .option('--topic <topic>', 'only this topic; every counted one unless given')
     .option('--output <file>', 'write the results there')
-    .option('--rebuild', 'count the whole buckets of the time anew, and write every row of metrics that differs')
+    .option('--rebuild', 'count the whole buckets of the time again, and write every row of metrics that differs')
     .option('--dry-run', 'with --rebuild: only show what would be written')
     .addHelpText(
       'after',
@@ -186,7 +186,7 @@ function showPlan({ stdout }: Cli, { report, changes }: RebuildPlan): void {
     formatCount(changes.filter(wanted).length);
   stdout.line(`${style.bold('plan')}  ${formatInstant(report.fromMs)} to ${formatInstant(report.toMs)}`);
   stdout.line(
-    `${formatCounted(report.records, 'record')} read, ${formatCounted(report.results, 'result')} counted anew, ` +
+    `${formatCounted(report.records, 'record')} read, ${formatCounted(report.results, 'result')} counted again, ` +
       `${formatCounted(report.equalRows, 'row')} ${report.equalRows === 1 ? 'is' : 'are'} equal`,
   );
   stdout.line(

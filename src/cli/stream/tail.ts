@@ -61,7 +61,7 @@ async function follow(
   const backlog = await Promise.all(
     (await driver.ranges(topic)).map((range) => backlogOf(driver, topic, range, options.last)),
   );
-  // What is there already is put in order of time over all partitions; what comes later is in the order of its coming.
+  // Lines that are there already are put in order of time over all partitions; later ones come in the order of arrival.
   const read = createLineReader(cli, options);
   const lines: ResultLine[] = [];
   let left = options.count ?? Number.POSITIVE_INFINITY;

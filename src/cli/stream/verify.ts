@@ -77,7 +77,7 @@ export function resultsKeptFrom({ storage }: Settings): number {
   return resultsMs === null ? 0 : Date.now() - resultsMs;
 }
 
-/** What an acknowledgement of the stream, and a busy machine, may take on top of what the settings allow. */
+/** Time that an acknowledgement of the stream, and a busy machine, may take on top of what the settings allow. */
 const MARGIN_MS = 15_000;
 
 /** How long after its slot a check may begin, also after a takeover, and its result be published and counted. */
@@ -97,7 +97,7 @@ function show({ stdout }: Cli, report: VerifyReport): void {
       : style.red('NOT EQUAL');
   stdout.line(`${style.bold(verdict)}  ${formatInstant(report.fromMs)} to ${formatInstant(report.toMs)}`);
   stdout.line(
-    `${formatCounted(report.records, 'record')} read, ${formatCounted(report.results, 'result')} counted anew, ` +
+    `${formatCounted(report.records, 'record')} read, ${formatCounted(report.results, 'result')} counted again, ` +
       `${formatCounted(report.equalRows, 'row')} equal in every column, ${formatCounted(differences, 'difference')}`,
   );
   stdout.line(

@@ -1,8 +1,8 @@
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * npm passes a Ctrl-C on to a process that the terminal has told already. What follows within this time is the same
- * press of the keys.
+ * npm passes a Ctrl-C on to a process that the terminal has told already. A signal within this time is the same press
+ * of the keys.
  */
 const SAME_PRESS_MS = 400;
 

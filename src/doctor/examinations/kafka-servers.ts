@@ -98,7 +98,7 @@ function tlsAdvice(code: string): string {
   if (code === 'CERT_HAS_EXPIRED')
     return "The broker's certificate is too old (or this machine's clock is wrong): renew it.";
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    return 'The certificate is of another host: use a name that it holds in KAFKA_BOOTSTRAP_SERVERS, or make one anew.';
+    return 'The certificate is of another host: use a name that it holds in KAFKA_BOOTSTRAP_SERVERS, or issue a new one.';
   }
   if (/SELF_SIGNED|UNABLE_TO|LEAF_SIGNATURE/.test(code)) {
     return "KAFKA_CA_FILE must hold the authority that signed the broker's certificate; this one did not.";

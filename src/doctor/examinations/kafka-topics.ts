@@ -68,7 +68,7 @@ async function examineTopic(
 function missing(name: string, { stream }: Settings, wasUsed: boolean): Finding {
   const create = `kafka-topics.sh --create --topic ${name} --partitions ${stream.partitions}`;
   if (wasUsed) {
-    const advice = `It was used before and is gone. Make it anew with as many partitions; README, "On Kafka", says how to go on.`;
+    const advice = `It was used before and is gone. Create it again with as many partitions; README, "On Kafka", says how to go on.`;
     return problem('kafka.topic', `${name} does not exist any more`, advice);
   }
   if (stream.createTopics) return ok('kafka.topic', `${name} does not exist yet; it is made at the first start`);

@@ -45,8 +45,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Makes the cluster's folder: whole or not at all, because it is renamed into place when it is ready. What an
- * interrupted try left behind is removed. The caller holds the lock of the data folder.
+ * Makes the cluster's folder: whole or not at all, because it is renamed into place when it is ready. Rests of
+ * an interrupted try are removed. The caller holds the lock of the data folder.
  */
 export async function initCluster(
   { binaries, folder, password }: Omit<Cluster, 'logFile'>,

@@ -75,7 +75,7 @@ export async function inspectCluster(folder: string, { major }: Binaries, logger
   if (!version || !control) {
     const aside = `${folder}.broken-${Date.now()}`;
     await rename(folder, aside);
-    logger.warn({ folder, aside }, 'not a whole database: moved aside, beginning anew');
+    logger.warn({ folder, aside }, 'not a whole database: moved aside, a new one is made');
     return false;
   }
   if (version === major) return true;

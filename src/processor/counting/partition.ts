@@ -188,7 +188,7 @@ export class AssignedPartition {
       const done = row === from.row ? from.slots : 0;
       const first = slot[row] - (slots[row] - 1 - done) * periodMs[row];
       const { slots: fitting, rows } = this.#metrics.fitting(left, first, slots[row] - done, periodMs[row]);
-      // Whole, if it can be. What is cut is alone in its part: it can be judged by the state of its series before it.
+      // Whole, if it can be. A line that is cut is alone in its part: the state of its series before it decides.
       if (done + fitting < slots[row]) return { row, slots: row > from.row ? 0 : done + fitting };
       left = Math.max(1, left - rows);
     }

@@ -245,7 +245,7 @@ export class SeriesProgress {
 
   /**
    * Forgets every series but those of `keep`, those taken last and may not be in the database yet. To be
-   * called straight after `takeMoves` and `setTotals`. What is forgotten is read again when it is seen again.
+   * called straight after `takeMoves` and `setTotals`. A forgotten series is read again when it is seen again.
    */
   forgetIdle(keep: SeriesMoves): void {
     const kept = this.#taken.map((index, row) => ({

@@ -37,9 +37,9 @@ export interface RepairPlan {
 
 /**
  * Finds the series of a job whose progress no scheduler can have made: an epoch beyond that of the lease, or a time to
- * come. What they should be is what they would be without the lines that did it: counted again from the stream, where it
- * has them all. Where it has lost its beginning, totals change by what it still has; where it has no other line at all,
- * the series goes on behind the last raw result, or the last minute counted. Writes nothing.
+ * come. They should be as without the lines that did it: counted again from the stream, where it has them all. Where it
+ * has lost its beginning, totals change by what it still has; where it has no other line at all, the series goes on
+ * behind the last raw result, or the last minute counted. Writes nothing.
  */
 export function planRepair(options: RepairOptions): Promise<RepairPlan> {
   return plan(options, options.database);

@@ -1,6 +1,6 @@
 import { CronSlots } from './cron-slots.ts';
 
-/** What is accepted in place of a cron expression that has no next time or cannot be read; null when it is valid. */
+/** Returns what is accepted in place of a cron expression that has no next time or cannot be read; null: it is valid. */
 export function cronProblem(expression: string, timezone: string | null): string | null {
   try {
     const slots = new CronSlots(expression, timezone);

@@ -12,8 +12,8 @@ export interface PendingMessagesOptions {
 }
 
 /**
- * Brings results, missed slots and fences into the publisher, in the order of each series. What a turn of the event loop
- * is too short for waits in the series for the next one; what the publisher has no room for, until it has.
+ * Brings results, missed slots and fences into the publisher, in the order of each series. Messages that a turn
+ * of the event loop is too short for wait in the series for the next turn; those the publisher has no room for, until it has.
  */
 export class PendingMessages {
   readonly #options: PendingMessagesOptions;

@@ -44,15 +44,15 @@ interface PublisherStats {
  */
 export interface Publisher {
   /**
-   * Takes the result, or answers false when there is no room for its topic. `receipt` hears of it when it is in the log; receipts of
-   * one job and topic come in the order of its results.
+   * Takes the result, or returns false when there is no room for its topic. `receipt` is called when it is in the log; receipts
+   * of one job and topic come in the order of its results.
    */
   publish(result: CheckResult, topic: string, receipt?: Receipt): boolean;
   /** Whether a result for the topic would be refused now. */
   isFull(topic: string): boolean;
   /** Calls back each time there is room again for a topic whose results were refused. */
   onRoom(callback: () => void): void;
-  /** Sends what waits without lingering; answers whether everything is in the log, false when `signal` aborts first. */
+  /** Sends what waits without lingering; returns whether everything is in the log, false when `signal` aborts first. */
   flush(signal?: AbortSignal): Promise<boolean>;
   /** Flushes for at most `graceMs`, then gives up what is left and closes its producer. */
   close(graceMs?: number): Promise<void>;
@@ -65,7 +65,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
 interface Route {
   queues: PartitionQueue[] | null;
-  /** What of it waits for the log. */
+  /** Bytes that wait for the log. */
   bytes: number;
   /** Lines that wait for the number of partitions. */
   waiting: Array<{ line: string; byteLength: number; jobId: number; slot: number; receipt: Receipt | undefined }>;
@@ -154,7 +154,7 @@ class StreamPublisher implements Publisher {
     };
   }
 
-  /** What may wait for one topic: so many times what is free that topics that are not taken leave room for the others. */
+  /** Bytes that may wait for one topic: a multiple of what is free, so that topics that are not taken leave room for others. */
   #boundOfOne(): number {
     return SHARE_OF_FREE * (this.#options.maxQueueBytes - this.#queuedBytes);
   }

@@ -19,7 +19,7 @@ export function isRefused(error: Error): boolean {
 
 interface Hint {
   pattern: RegExp;
-  /** What it means for the person who has to act. */
+  /** Its meaning for the person who has to act. */
   text: string;
   /** Whether it stays until somebody acts; otherwise the broker may come. */
   stays: boolean;

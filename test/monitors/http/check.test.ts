@@ -144,7 +144,7 @@ test('a slow answer is degraded, and an answer too late is none', async (t) => {
   });
 });
 
-test('a connection is kept when asked for, and opened anew when the site had closed it', async (t) => {
+test('a connection is kept when asked for, and opened again when the site had closed it', async (t) => {
   let closeNext = false;
   const site = await serve(t, (request, response) => {
     if (!closeNext) return response.end('ok');

@@ -110,5 +110,5 @@ test('compiled expressions take no more memory than they may, however many and h
   cache.used('^text/html', 100);
   t.equal(cache.get('^text/html'), first);
   cache.used('^text/html', 20_000);
-  t.not(cache.get('^text/html'), first, 'one whose automaton may have grown is made anew');
+  t.not(cache.get('^text/html'), first, 'one whose automaton may have grown is made again');
 });

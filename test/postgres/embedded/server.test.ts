@@ -127,10 +127,10 @@ test('a data folder that PostgreSQL’s user cannot enter', asRoot, async (t) =>
   await rm(dirname(elsewhere), { recursive: true });
   await rm(join(dataDir, 'postgres-password'));
   const third = await startEmbeddedPostgres({ dataDir, logger });
-  const anew = await realpath(join(dataDir, 'postgres'));
+  const remade = await realpath(join(dataDir, 'postgres'));
   await third.stop();
-  t.not(anew, elsewhere);
-  await rm(dirname(anew), { recursive: true });
+  t.not(remade, elsewhere);
+  await rm(dirname(remade), { recursive: true });
 });
 
 test('a data folder that is closed itself lets PostgreSQL’s group pass, and nobody else', asRoot, async (t) => {

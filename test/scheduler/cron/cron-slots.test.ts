@@ -27,7 +27,7 @@ const offsets = new Map<string, (ms: number) => number>();
 
 /**
  * The slots in [fromMs, toMs], one by one: croner walks the wall clock from quarter to quarter of an hour, in each of
- * which the zone has one offset. What the wall skips happens at the change. Each day croner begins anew, because it
+ * which the zone has one offset. What the wall skips happens at the change. Croner is restarted for each day, because it
  * walks past the first of March when it comes from February in search of a 31st.
  */
 function slotsOneByOne(expression: string, zone: string, fromMs: number, toMs: number): number[] {
