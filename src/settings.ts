@@ -28,6 +28,10 @@ export type Settings = Omit<SettingsTree, 'metrics'> & {
   readonly databaseServer: DatabaseServer | null;
   /** How to reach Kafka; null when no bootstrap servers are set. */
   readonly kafkaConnection: KafkaConnection | null;
+  /** Topics of copies. Their results are not counted. */
+  readonly copyTopics: readonly string[];
+  /** Networks that checks may always connect to: `gate.allow` and `monitors.allow`. */
+  readonly allowedNetworks: readonly string[];
   /** Whether the API listens on anything but a loopback address. */
   readonly isPublic: boolean;
   /** Whether the job files were named explicitly, so that they must exist. */
@@ -92,6 +96,8 @@ export function examineSettings(options: LoadOptions = {}): ResolvedSettings & {
     metrics: resolveMetrics(tree.metrics, given.get('metrics')?.source, together),
     databaseServer: databaseServer(tree, given, together),
     kafkaConnection: kafkaConnection(tree, given, together),
+    copyTopics: [tree.topics.success, tree.topics.failures].filter((topic) => topic !== null),
+    allowedNetworks: [...tree.gate.allow, ...tree.monitors.allow],
     isPublic: !isLoopback(tree.server.host),
     isJobsFileNamed: given.has('jobs_file'),
     variable: (name) => env[name] ?? (envFile?.kind === 'env' ? envFile.variables[name] : undefined),

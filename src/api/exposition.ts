@@ -91,11 +91,15 @@ function addProcessMetrics(registry: Registry, { scheduler, processor, version, 
     });
   if (scheduler) addSchedulerMetrics(registry, scheduler, gauge, counter);
   if (!processor) return;
-  const stats = () => processor.stats();
-  counter('vedette_processor_results_total', 'Results counted by this process.', () => stats().consumed);
-  counter('vedette_processor_duplicates_total', 'Repetitions dropped.', () => stats().duplicates);
-  counter('vedette_processor_fenced_total', 'Results of former owners dropped.', () => stats().fenced);
-  counter('vedette_processor_dead_letters_total', 'Lines put aside, unreadable or refused.', () => stats().deadLetters);
+  const status = () => processor.status();
+  counter('vedette_processor_results_total', 'Results counted by this process.', () => status().consumed);
+  counter('vedette_processor_duplicates_total', 'Repetitions dropped.', () => status().duplicates);
+  counter('vedette_processor_fenced_total', 'Results of former owners dropped.', () => status().fenced);
+  counter(
+    'vedette_processor_dead_letters_total',
+    'Lines put aside, unreadable or refused.',
+    () => status().deadLetters,
+  );
   new Counter({
     name: 'vedette_processor_refused_lines_total',
     help: 'Lines that were not counted, by why.',
@@ -103,28 +107,28 @@ function addProcessMetrics(registry: Registry, { scheduler, processor, version, 
     registers,
     collect() {
       this.reset();
-      for (const [kind, lines] of Object.entries(stats().refused)) this.labels(kind).inc(lines);
+      for (const [kind, lines] of Object.entries(status().refused)) this.labels(kind).inc(lines);
     },
   });
-  counter('vedette_processor_flushes_total', 'Transactions that wrote numbers.', () => stats().flushes);
-  counter('vedette_processor_flush_seconds_total', 'Time spent in them.', () => stats().flushSeconds);
-  gauge('vedette_processor_last_flush_seconds', 'How long the last one took.', () => stats().lastFlushSeconds);
+  counter('vedette_processor_flushes_total', 'Transactions that wrote numbers.', () => status().flushes);
+  counter('vedette_processor_flush_seconds_total', 'Time spent in them.', () => status().flushSeconds);
+  gauge('vedette_processor_last_flush_seconds', 'How long the last one took.', () => status().lastFlushSeconds);
 }
 
 type AddMetric = (name: string, help: string, read: () => number) => unknown;
 
 function addSchedulerMetrics(registry: Registry, scheduler: SchedulerPort, gauge: AddMetric, counter: AddMetric): void {
-  const stats = () => scheduler.stats();
-  gauge('vedette_scheduler_running_jobs', 'Jobs that the scheduler of this process owns.', () => stats().runningJobs);
-  gauge('vedette_scheduler_checks_in_flight', 'Checks under way.', () => stats().inFlight);
-  gauge('vedette_scheduler_queued_bytes', 'Results that wait for the stream.', () => stats().queuedBytes);
-  counter('vedette_scheduler_results_total', 'Results acknowledged by the stream.', () => stats().produced);
+  const status = () => scheduler.status();
+  gauge('vedette_scheduler_running_jobs', 'Jobs that the scheduler of this process owns.', () => status().runningJobs);
+  gauge('vedette_scheduler_checks_in_flight', 'Checks under way.', () => status().inFlight);
+  gauge('vedette_scheduler_queued_bytes', 'Results that wait for the stream.', () => status().queuedBytes);
+  counter('vedette_scheduler_results_total', 'Results acknowledged by the stream.', () => status().produced);
   gauge('vedette_scheduler_clock_ahead_seconds', "How far this machine's clock is ahead of PostgreSQL's.", () => {
-    const { clockAheadMs } = stats();
+    const { clockAheadMs } = status();
     return clockAheadMs === null ? Number.NaN : clockAheadMs / 1_000;
   });
   gauge('vedette_scheduler_clock_problem', 'Whether something is wrong with the clock that slots follow.', () =>
-    stats().clockProblem === null ? 0 : 1,
+    status().clockProblem === null ? 0 : 1,
   );
   new Gauge({
     name: 'vedette_scheduler_lateness_seconds',
@@ -132,7 +136,7 @@ function addSchedulerMetrics(registry: Registry, scheduler: SchedulerPort, gauge
     labelNames: ['quantile'],
     registers: [registry],
     collect() {
-      const { p50, p99, max } = stats().latenessMs;
+      const { p50, p99, max } = status().latenessMs;
       for (const [quantile, ms] of Object.entries({ '0.5': p50, '0.99': p99, '1': max })) {
         this.labels(quantile).set(ms / 1_000);
       }
@@ -145,7 +149,7 @@ function addSchedulerMetrics(registry: Registry, scheduler: SchedulerPort, gauge
     registers: [registry],
     collect() {
       this.reset();
-      for (const [reason, slots] of Object.entries(stats().missedByReason)) this.labels(reason).inc(slots);
+      for (const [reason, slots] of Object.entries(status().missedByReason)) this.labels(reason).inc(slots);
     },
   });
 }

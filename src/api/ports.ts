@@ -43,7 +43,11 @@ export interface ApiOptions {
   loopback: boolean;
   /** Names besides localhost and loopback addresses that a Host header may carry then. */
   allowedHosts: readonly string[];
-  auth: AuthOptions;
+  /**
+   * Keys of requests that change things: plain, or `sha256:` and the hash of one in hex. Without any, nobody may change
+   * anything, except on loopback, where everybody may.
+   */
+  apiKeys: readonly string[];
   /** Only probes and /metrics: the process does not have the role `api`. */
   probesOnly?: boolean;
   /** Requests a minute and client; 0 turns the limit off. */
@@ -64,13 +68,6 @@ export interface ApiOptions {
   trustProxy: readonly string[] | boolean;
 }
 
-export interface AuthOptions {
-  /** Routes that need a key: those that change things, all (probes and the practice site excepted), or none. */
-  required: 'changes' | 'everything' | 'nothing';
-  /** Plain keys, or `sha256:` and the hash of one in hex. */
-  keys: readonly string[];
-}
-
 /** Checks a job once, retries left out. It never rejects for what the target does. */
 type CheckRunner = (job: StoredJob, signal: AbortSignal) => Promise<CheckReport>;
 
@@ -80,12 +77,12 @@ export interface CheckReport extends ProbeResult {
 }
 
 export interface SchedulerPort {
-  stats(): SchedulerStats;
+  status(): SchedulerStatus;
   /** ms since the epoch; null when this scheduler does not own the job. */
   nextSlot(jobId: number): number | null;
 }
 
-interface SchedulerStats {
+interface SchedulerStatus {
   /** ms since the epoch. */
   startedAt: number;
   runningJobs: number;
@@ -108,10 +105,10 @@ interface SchedulerStats {
 }
 
 export interface ProcessorPort {
-  stats(): ProcessorStats;
+  status(): ProcessorStatus;
 }
 
-export interface ProcessorStats {
+export interface ProcessorStatus {
   /** Results counted since the start. */
   consumed: number;
   duplicates: number;

@@ -81,7 +81,7 @@ async function install(
   await installHelmet(app);
   installStopping(app, dependencies.clock);
   const checkBrowser = createBrowserGuard(options);
-  const checkKey = createKeyGuard(options.auth);
+  const checkKey = createKeyGuard(options);
   app.addHook('onRequest', (request, _reply, done) => attempt(() => checkBrowser(request), done));
   await installRateLimit(app, options.rateLimitPerMinute);
   // Before any body is read: a wrong method is refused regardless of the body.

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import type { ApiDependencies, InstanceStats, ProcessorStats, SchedulerPort } from '../api/ports.ts';
+import type { ApiDependencies, InstanceStats, ProcessorStatus, SchedulerPort } from '../api/ports.ts';
 import { createServer } from '../api/server.ts';
 import { readLiveInstances } from '../installation/instances.ts';
 import { createProducedTotal } from '../installation/produced-total.ts';
@@ -41,7 +41,6 @@ export function createApi(services: Services, roles: Roles): Api {
 function apiDependencies(services: Services, roles: Roles): ApiDependencies {
   const { settings, database, driver, logger, clock, jobs } = services;
   const { server } = settings;
-  const loopback = !settings.isPublic;
   const check = createCheckRunner(jobs.rules.prepare, clock);
   return {
     instanceId: services.instanceId,
@@ -49,9 +48,9 @@ function apiDependencies(services: Services, roles: Roles): ApiDependencies {
     logger,
     clock,
     options: {
-      loopback,
+      loopback: !settings.isPublic,
       probesOnly: !settings.roles.includes('api'),
-      auth: { required: loopback && server.apiKeys.length === 0 ? 'nothing' : 'changes', keys: server.apiKeys },
+      apiKeys: server.apiKeys,
       rateLimitPerMinute: server.rateLimitPerMinute,
       bodyLimitBytes: server.bodyLimitBytes,
       requestTimeoutMs: server.requestTimeoutMs,
@@ -72,7 +71,7 @@ function apiDependencies(services: Services, roles: Roles): ApiDependencies {
     jobRules: jobs.rules,
     checks: (stored, signal) => check(stored.job, signal),
     scheduler: roles.scheduling ? schedulerPort(roles.scheduling) : null,
-    processor: roles.processing ? { stats: processorStats(roles.processing) } : null,
+    processor: roles.processing ? { status: processorStatus(roles.processing) } : null,
     roles: settings.roles,
     stream: { driver: driver.name, topic: settings.topics.results },
     liveInstances: async () =>
@@ -97,7 +96,7 @@ function schedulerPort(scheduling: Scheduling): SchedulerPort {
   const { scheduler, publisher } = scheduling;
   return {
     nextSlot: (jobId) => scheduler.nextSlot(jobId),
-    stats() {
+    status() {
       const { running, missed, inFlight, lateness, clockAheadMs, clockProblem, stallProblem } = scheduler.stats();
       const { published, queuedBytes } = publisher.stats();
       return {
@@ -116,7 +115,7 @@ function schedulerPort(scheduling: Scheduling): SchedulerPort {
   };
 }
 
-function processorStats(processing: TopicFollower<Processor>): () => ProcessorStats {
+function processorStatus(processing: TopicFollower<Processor>): () => ProcessorStatus {
   return () => {
     const stats = processing.consumer?.stats();
     return {

@@ -19,13 +19,11 @@ export interface Jobs {
 /** The rules of job definitions; no database is needed for them. Without one, this process is the only one. */
 export function createRules(settings: Settings, self: FindSelf, isPublic = () => isExposed(settings)): JobRules {
   const { gate, userAgent } = settings.monitors;
-  const allow = [...settings.gate.allow, ...settings.monitors.allow];
-  const mode = gate === 'auto' ? () => (isPublic() ? 'deny_internal' : 'off') : gate;
   return createJobRules({
     monitors,
-    context: { gate: createGate({ mode, allow }), userAgent, self },
+    context: { gate: createGate({ mode: gate, isPublic, allow: settings.allowedNetworks }), userAgent, self },
     cronProblem,
-    copyTopics: [settings.topics.success, settings.topics.failures].filter((topic) => topic !== null),
+    copyTopics: settings.copyTopics,
   });
 }
 

@@ -33,7 +33,7 @@ export interface FleetSources {
   logger: Pick<Logger, 'debug'>;
   readModel: Pick<ReadModel, 'countRunningJobs'>;
   scheduler: {
-    stats(): { startedAt: number; runningJobs: number; clockProblem: string | null; stallProblem: string | null };
+    status(): { startedAt: number; runningJobs: number; clockProblem: string | null; stallProblem: string | null };
   } | null;
   processor: object | null;
   /** Live instances, this one included. May reject when the database is away. */
@@ -83,9 +83,9 @@ export async function readFleetStatus(sources: FleetSources): Promise<FleetStatu
   const { scheduler, processor } = sources;
   const [produced, lag] = await Promise.all([sources.produced(), sources.lag.read()]);
   const others = instances.filter((instance) => !isThisProcess(instance, sources));
-  const running = [...others.map(({ stats }) => stats.runningJobs ?? 0), scheduler?.stats().runningJobs ?? 0];
+  const running = [...others.map(({ stats }) => stats.runningJobs ?? 0), scheduler?.status().runningJobs ?? 0];
   const schedulers = others.filter(isScheduler).map(({ startedAt }) => +startedAt);
-  if (scheduler) schedulers.push(scheduler.stats().startedAt);
+  if (scheduler) schedulers.push(scheduler.status().startedAt);
   const processors = others.filter((instance) => instance.roles.includes('processor')).length + (processor ? 1 : 0);
   const seesAll = problems.length === 0;
   if (seesAll && schedulers.length === 0) problems.push('no scheduler runs: nothing is checked');
@@ -108,7 +108,7 @@ export async function readFleetStatus(sources: FleetSources): Promise<FleetStatu
 
 /** A wrong clock moves the slots of its scheduler, and one without verdicts watches less than it seems: both degrade the fleet. */
 function schedulerProblems(others: readonly LiveInstance[], { scheduler, instanceId }: FleetSources): string[] {
-  const own = scheduler?.stats();
+  const own = scheduler?.status();
   const all = others.map(({ instanceId: id, stats: { clockProblem, stallProblem } }) => ({
     id,
     clockProblem,

@@ -12,8 +12,8 @@ export interface TopicRouter {
 /** How topics are made and which of them are counted. The settings have this shape. */
 export interface TopicSettings {
   stream: { partitions: number; replication: number | null; retentionMs: number | null; createTopics: boolean };
-  /** Topics of copies are not counted. */
-  topics: { success: string | null; failures: string | null };
+  /** Topics of copies, which are not counted. */
+  copyTopics: readonly string[];
 }
 
 export interface TopicRouterOptions {
@@ -24,7 +24,7 @@ export interface TopicRouterOptions {
 }
 
 export function createTopicRouter(
-  { stream, topics }: TopicSettings,
+  { stream, copyTopics }: TopicSettings,
   { database, driver, onUsed }: TopicRouterOptions,
 ): TopicRouter {
   const { partitions, replication, retentionMs, createTopics } = stream;
@@ -33,7 +33,7 @@ export function createTopicRouter(
     let pinned = known.get(topic);
     if (pinned === undefined) {
       pinned = await pinPartitions(database, topic, {
-        counted: topic !== topics.success && topic !== topics.failures,
+        counted: !copyTopics.includes(topic),
         make: async () => {
           const spec = {
             topic,

@@ -1,3 +1,4 @@
+import { needsKey } from '../api/http/security.ts';
 import type { ApiDependencies } from '../api/ports.ts';
 import { OUTCOMES } from '../messages/check-result.ts';
 import { type FleetStatus, formatCount, formatElapsed } from '../stats/index.ts';
@@ -33,7 +34,7 @@ export function renderPage({ fleet, jobs, query, nowMs, dependencies }: Page): H
 <main>
 ${renderSummary(fleet, nowMs)}
 <p id="said" role="status"></p>
-${options.auth.required !== 'nothing' && renderKeyForm()}
+${needsKey(options) && renderKeyForm()}
 ${renderFilter(query)}
 ${jobs}
 </main>

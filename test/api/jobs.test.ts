@@ -310,7 +310,7 @@ test('lists page by cursor and filter', async (t) => {
 test('the state of a job comes from what was counted', async (t) => {
   const { send, database } = await createScene(t, {
     scheduler: {
-      stats: () => {
+      status: () => {
         throw new Error('unused');
       },
       nextSlot: () => 1_795_248_000_000,

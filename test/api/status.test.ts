@@ -13,7 +13,7 @@ import { createTestServer, lagPort } from './test-server.ts';
 const NOW = Date.UTC(2026, 10, 21, 9);
 
 const scheduler: SchedulerPort = {
-  stats: () => ({
+  status: () => ({
     ...{ startedAt: NOW - 60_000, runningJobs: 5, produced: 100, missedByReason: { overload: 3 }, inFlight: 2 },
     ...{
       queuedBytes: 1_024,
@@ -26,7 +26,7 @@ const scheduler: SchedulerPort = {
   nextSlot: () => null,
 };
 const processor: ProcessorPort = {
-  stats: () => ({
+  status: () => ({
     ...{ consumed: 90, duplicates: 1, fenced: 2, deadLetters: 3, flushes: 4 },
     ...{ refused: { epoch: 2 }, flushSeconds: 0.5, lastFlushSeconds: 0.02 },
   }),
@@ -47,7 +47,7 @@ test('a clock that is wrong and checks without verdicts are problems of all, and
   const stalled = '4 % of the checks of the last minutes are missed (stalled): this machine is too busy to judge them';
   const wrong: SchedulerPort = {
     ...scheduler,
-    stats: () => ({ ...scheduler.stats(), clockAheadMs: 1_800_000, clockProblem: own }),
+    status: () => ({ ...scheduler.status(), clockAheadMs: 1_800_000, clockProblem: own }),
   };
   const app = await createTestServer(t, {
     ...{ scheduler: wrong, processor, roles: ['api', 'scheduler', 'processor'] },
@@ -209,7 +209,7 @@ test('readiness names each dependency with its reason', async (t) => {
 });
 
 test("App Engine's requests are answered, change nothing, and need no database", async (t) => {
-  const app = await createTestServer(t, { options: { loopback: false, auth: { required: 'everything', keys: [] } } });
+  const app = await createTestServer(t, { options: { loopback: false, apiKeys: [] } });
   for (const name of ['start', 'stop', 'warmup', 'health']) {
     const answer = await app.inject({ url: `/_ah/${name}`, headers: { host: 'anything.example' } });
     t.match(answer, { statusCode: 200, headers: { 'cache-control': 'no-store' } }, name);

@@ -27,7 +27,7 @@ export async function createContractScene(t: Test, key?: string): Promise<string
     clock: hastyClock,
     jobRules: rules,
     checks: async () => upReport(),
-    ...(key === undefined ? {} : { options: { auth: { required: 'changes' as const, keys: [key] } } }),
+    ...(key === undefined ? {} : { options: { apiKeys: [key] } }),
   });
   await jobStore.create({ uri: 'http://127.0.0.1:1/', job_name: 'first', tags: ['a'] });
   await insertProgress(database, {

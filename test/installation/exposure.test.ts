@@ -26,7 +26,7 @@ test('the gate is on as soon as any process of the database is public, and until
   const database = await createTestDatabase(t);
   const clock = createFakeClock();
   const exposure = new Exposure(settingsWith(t));
-  const gate = createGate({ mode: () => (exposure.isPublic ? 'deny_internal' : 'off') });
+  const gate = createGate({ mode: 'auto', isPublic: () => exposure.isPublic });
   const isOn = () => gate.refusal('169.254.169.254') !== null;
   const base = { database, logger: silentLogger, clock, location: 'default', version: '1', stats: () => ({}) };
   const beating = (instanceId: string, isPublic: boolean, onSeen?: (isAny: boolean) => void) =>

@@ -109,7 +109,7 @@ test('an empty list, and one without matches', async (t) => {
   const database = await createTestDatabase(t);
   const app = await createTestServer(t, {
     database,
-    options: { loopback: false, auth: { required: 'changes', keys: ['k'.repeat(20)] } },
+    options: { loopback: false, apiKeys: ['k'.repeat(20)] },
   });
   const get = async (url: string) => (await app.inject({ url, headers: { accept } })).body;
   t.match(await get('/'), /There are no jobs yet/);

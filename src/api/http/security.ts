@@ -2,27 +2,25 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { isLoopback } from '../../core/loopback.ts';
 import { SELF_HOST, SELF_PATH } from '../../monitors/self.ts';
-import type { ApiOptions, AuthOptions } from '../ports.ts';
+import type { ApiOptions } from '../ports.ts';
 import { ResponseError } from './response-error.ts';
 
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
-/** Open even when everything else needs a key: probes, and the site to practise on. */
-const ALWAYS_OPEN: ReadonlySet<string> = new Set([
-  ...['/health/live', '/health/ready', '/_ah/start', '/_ah/stop', '/_ah/warmup', '/_ah/health'],
-  SELF_PATH,
-]);
-
 function isChange(request: FastifyRequest): boolean {
   return !SAFE_METHODS.has(request.method);
 }
 
+/** Whether requests that change things need a key. */
+export function needsKey({ loopback, apiKeys }: Pick<ApiOptions, 'loopback' | 'apiKeys'>): boolean {
+  return !loopback || apiKeys.length > 0;
+}
+
 /** `Authorization: Bearer <key>`, compared as hashes in constant time. */
-export function createKeyGuard({ required, keys }: AuthOptions): (request: FastifyRequest) => void {
-  const hashes = keys.map(toHash);
+export function createKeyGuard(options: ApiOptions): (request: FastifyRequest) => void {
+  const isNeeded = needsKey(options);
+  const hashes = options.apiKeys.map(toHash);
   return (request) => {
-    if (required === 'nothing') return;
-    if (required === 'changes' && !isChange(request)) return;
-    if (ALWAYS_OPEN.has(request.routeOptions.url ?? '')) return;
+    if (!isNeeded || !isChange(request)) return;
     if (hashes.length === 0) {
       throw unauthorized('this server has no API key yet: its log says how to make one');
     }

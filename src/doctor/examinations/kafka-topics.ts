@@ -131,11 +131,11 @@ function judgeConfiguration(name: string, values: ReadonlyMap<string, string>, s
 function judgeRetention(
   name: string,
   values: ReadonlyMap<string, string>,
-  { topics }: Settings,
+  { copyTopics }: Settings,
   alter: (entry: string) => string,
 ): Finding[] {
   const retentionMs = Number(values.get('retention.ms'));
-  const isCounted = name !== topics.success && name !== topics.failures;
+  const isCounted = !copyTopics.includes(name);
   if (isCounted && retentionMs >= 0 && retentionMs < VERIFY_MS) {
     const found = `${name} is kept ${formatDuration(retentionMs)}`;
     const advice = alter(`retention.ms=${2 * 24 * HOUR_MS}`);

@@ -1,11 +1,11 @@
 import { BlockList, isIP } from 'node:net';
 import type { ConnectionGate } from '../monitor.ts';
 
-type GateMode = 'off' | 'deny_internal';
-
 export interface GateOptions {
-  /** `off` allows everything; `deny_internal` refuses addresses outside the public internet. May change at any time. */
-  mode: GateMode | (() => GateMode);
+  /** `off` allows everything; `deny_internal` refuses addresses outside the public internet; `auto` is that while `isPublic`. */
+  mode: 'auto' | 'off' | 'deny_internal';
+  /** Whether jobs may come from others than the user of this machine. May change at any time. Default: they may. */
+  isPublic?: () => boolean;
   /** Addresses and networks (`10.1.0.0/16`) that are always allowed. */
   allow?: readonly string[];
 }
@@ -65,8 +65,8 @@ function listOf(network: string): BlockList {
   return list;
 }
 
-export function createGate({ mode, allow = [] }: GateOptions): ConnectionGate {
-  const isOff = typeof mode === 'function' ? () => mode() === 'off' : () => mode === 'off';
+export function createGate({ mode, isPublic = () => true, allow = [] }: GateOptions): ConnectionGate {
+  const isOff = mode === 'auto' ? () => !isPublic() : () => mode === 'off';
   const allowed = allow.map(listOf);
   const internal = INTERNAL.map(([network, what]) => ({ list: listOf(network), network, what }));
   const embedding = EMBEDDING.map(([network, group]) => ({ list: listOf(network), group }));
