@@ -21,7 +21,7 @@ export interface ApiDependencies {
   readModel: ReadModel;
   databaseAdmin: DatabaseAdmin;
   jobStore: JobStore;
-  jobRules: Pick<JobRules, 'schema' | 'facts' | 'validate' | 'toDefinition' | 'redact' | 'restoreSecrets'>;
+  jobRules: Pick<JobRules, 'schema' | 'facts' | 'validate' | 'toDefinition' | 'targetOf' | 'redact' | 'restoreSecrets'>;
   checks: CheckRunner;
   /** null when the role runs in another process, or nowhere. */
   scheduler: SchedulerPort | null;

@@ -29,6 +29,8 @@ export interface JobRules {
   prepare(job: Job): Probe;
   /** Returns the host of a job's connections, whose number is limited per host. */
   hostOf(job: Job): string;
+  /** Returns the address of a job, or else the host of its connections, for people: without secrets. */
+  targetOf(job: Job): string;
   /** Returns a copy with masked secrets, for responses and logs. */
   redact(definition: JobDefinition): JobDefinition;
   /** Replaces masks that were sent back by the stored secrets. Throws VED_VALIDATION if none is stored. */
@@ -83,6 +85,9 @@ export function createJobRules({ monitors, context, cronProblem, copyTopics = []
     return problems.length === 0 ? { ok: true, value: definition } : { ok: false, problems };
   };
 
+  const hostOf = ({ type, options }: Job) => (monitors.has(type) ? monitors.get(type).host(options) : '');
+  const redact = (definition: JobDefinition) => redactSecrets(definition, secretsOf(definition.type));
+
   return {
     schema: documentSchema(monitors, rulesOf),
     facts: Object.assign({}, ...monitors.all().map(({ facts }) => facts)),
@@ -97,8 +102,12 @@ export function createJobRules({ monitors, context, cronProblem, copyTopics = []
       const type = monitors.get(job.type);
       return masked(type.prepare(job.options, context), job, type.secrets);
     },
-    hostOf: ({ type, options }) => (monitors.has(type) ? monitors.get(type).host(options) : ''),
-    redact: (definition) => redactSecrets(definition, secretsOf(definition.type)),
+    hostOf,
+    targetOf(job) {
+      const { uri } = redact(toDefinition(job));
+      return typeof uri === 'string' ? uri : hostOf(job);
+    },
+    redact,
     restoreSecrets: (definition, stored) => restoreSecrets(definition, stored, secretsOf(definition.type)),
   };
 }

@@ -1,6 +1,5 @@
 import { decodeCursor, encodeCursor, isJobId } from '../api/http/cursor.ts';
 import type { ApiDependencies } from '../api/ports.ts';
-import type { StoredJob } from '../jobs/definition.ts';
 import type { JobFilter } from '../jobs/store.ts';
 import { OUTCOMES } from '../messages/check-result.ts';
 import { type FleetStatus, readFleetStatus, whyUnavailable } from '../stats/index.ts';
@@ -75,7 +74,7 @@ async function readRows(
     return [
       {
         stored,
-        target: targetOf(stored, jobRules),
+        target: jobRules.targetOf(stored.job),
         state,
         nextSlot: stored.running ? (scheduler?.nextSlot(jobId) ?? state.nextSlot) : null,
         overview,
@@ -85,13 +84,6 @@ async function readRows(
   });
   const last = page.at(-1);
   return { rows, next: found.length > PAGE_SIZE && last ? encodeCursor([last.job.jobId]) : null };
-}
-
-/** The address or name that is checked, with secrets masked. */
-function targetOf({ job }: StoredJob, jobRules: ApiDependencies['jobRules']): string {
-  const { uri, host, name } = jobRules.redact(jobRules.toDefinition(job));
-  const target = uri ?? host ?? name;
-  return typeof target === 'string' ? target : '';
 }
 
 function readQuery(parameters: Record<string, unknown>): DashboardQuery {

@@ -62,7 +62,6 @@ test('check: exit code by outcome, phases for people, JSON for programs', async 
 });
 
 test('check: wrong use', async (t) => {
-  t.match(await vedette(t, ['check']), { code: 2, stderr: /missing required argument 'url'/ });
   t.match(await vedette(t, ['check', 'x.test', '--pattern', '(']), {
     code: 2,
     stderr: /^error: 1 problem in the job:\n {2}pattern: given "\(", accepted: a regular expression/,
@@ -132,4 +131,17 @@ test('once checks the jobs of the job file', async (t) => {
     broken.stderr,
     /\nbroken\.json: line 1: \[2\]\.job_id: given 1, accepted: a number of its own, \[1\] \(line 1\) has it/,
   );
+});
+
+test('the address is a field like any other, as types without addresses need it', async (t) => {
+  const site = await createSite(t);
+  const described = ['--type', 'http', '--field', `uri=http://${site}/`];
+  t.match(await vedette(t, ['check', ...described]), { code: 0, stdout: new RegExp(`http://${site}/\n`) });
+});
+
+test('once shows an address without its password', async (t) => {
+  const uri = `http://ann:p4ssword@${await createSite(t)}/`;
+  const cwd = t.testdir({ 'jobs.json': JSON.stringify([{ job_id: 1, uri }]) });
+  const { stdout } = await vedette(t, ['once', '--json'], { cwd });
+  t.match(JSON.parse(stdout), [{ uri: /^http:\/\/ann:\*+@/ }]);
 });

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { maskAddress } from '../../core/masking.ts';
 import { plainText } from '../../core/plain-text.ts';
 import type { Job } from '../../jobs/definition.ts';
 import { formatCounted, formatSeconds } from '../../stats/index.ts';
@@ -12,7 +11,7 @@ import { formatTimingBar } from './timing-bar.ts';
 export function checkCommand(cli: Cli): Command {
   const command = new Command('check')
     .description('check one address now and show the time of each phase; needs no database')
-    .argument('<url>', 'what to check; http:// is put before a bare host');
+    .argument('[url]', 'what to check; http:// is put before a bare host. None for a type without addresses');
   return addJobOptions(command)
     .option('--json', 'as JSON')
     .addHelpText(
@@ -24,18 +23,18 @@ export function checkCommand(cli: Cli): Command {
         ['vedette check https://example.com --json | jq .timings', 'for programs'],
       )}`,
     )
-    .action(async (url: string, options: JobOptions & { json?: boolean }, self: Command) => {
+    .action(async (url: string | undefined, options: JobOptions & { json?: boolean }, self: Command) => {
       const { loadJobRules, readDefinition } = await import('../jobs/rules.ts');
       const rules = await loadJobRules(settingsFor(cli, self));
-      const uri = /^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? url : `http://${url}`;
+      const address = url === undefined ? {} : { uri: /^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? url : `http://${url}` };
       // A try may take longer than the usual period; the job is never scheduled.
       const period = { check_period_seconds: Math.max(60, (options.timeout ?? 0) + 1) };
-      const job = rules.toJob(readDefinition(rules, { ...period, uri, ...toJobFields(options) }), 1);
+      const job = rules.toJob(readDefinition(rules, { ...period, ...address, ...toJobFields(options) }), 1);
       const result = await runCheck(rules, job, cli.signal);
       if (cli.signal.aborted) return cancelled(cli);
       cli.exitCode = exitCodeOf([result.outcome]);
-      if (options.json) cli.stdout.json(toJson(maskAddress(uri), result));
-      else show(cli, maskAddress(uri), job, result);
+      if (options.json) cli.stdout.json(toJson(rules.targetOf(job), result));
+      else show(cli, rules.targetOf(job), job, result);
     });
 }
 

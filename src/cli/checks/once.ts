@@ -64,7 +64,7 @@ export function onceCommand(cli: Cli): Command {
           results.map(({ job, result }) => ({
             job_id: job.jobId,
             job_name: job.name,
-            ...toJson(uriOf(job), result),
+            ...toJson(rules.targetOf(job), result),
           })),
         );
       } else if (results.length === 0) cli.stdout.line('There are no jobs to check.');
@@ -171,5 +171,3 @@ function showTable({ stdout }: Cli, results: readonly Checked[]): void {
   });
   stdout.line(`\n${counts.join(', ')}`);
 }
-
-const uriOf = (job: Job): string => String(job.options.uri ?? job.options.host ?? '');

@@ -132,10 +132,12 @@ function addAdd(cli: Cli, jobs: Command, run: Run): void {
       ),
     )
     .action(async (url: string | undefined, options: AddOptions, command: Command) => {
-      if ((url === undefined) === (options.file === undefined)) {
-        throw new VedetteError('VED_USAGE', 'Give an address or --file, one of the two');
+      // A type may have other fields than an address.
+      const isDescribed = url !== undefined || options.type !== undefined;
+      if (isDescribed === (options.file !== undefined)) {
+        throw new VedetteError('VED_USAGE', 'Give an address (or a --type and its fields) or --file, one of the two');
       }
-      const given = url === undefined ? readJobs(cli, options.file ?? '-') : [describe(url, options)];
+      const given = isDescribed ? [describe(url, options)] : readJobs(cli, options.file ?? '-');
       await run(command, async ({ store, rules, settings }) => {
         const resolve = options.file === undefined ? undefined : settings.variable;
         // All are checked before the first is added.
@@ -149,9 +151,10 @@ function report(cli: Cli, { job, running }: StoredJob): void {
   cli.stdout.line(plainText(`job ${job.jobId} added${running ? '' : ', stopped'}: ${job.name}`));
 }
 
-function describe(uri: string, options: AddOptions): JobDefinition {
+function describe(uri: string | undefined, options: AddOptions): JobDefinition {
   const { id, name, period, cron, timezone, tag, location, stopped } = options;
   const common = {
+    uri,
     job_id: id,
     job_name: name,
     check_period_seconds: period,
@@ -162,7 +165,7 @@ function describe(uri: string, options: AddOptions): JobDefinition {
     enabled: stopped ? false : undefined,
   };
   const isGiven = ([, value]: [string, unknown]) => value !== undefined;
-  return { ...Object.fromEntries(Object.entries(common).filter(isGiven)), uri, ...toJobFields(options) };
+  return { ...Object.fromEntries(Object.entries(common).filter(isGiven)), ...toJobFields(options) };
 }
 
 function readJobs({ cwd = '.' }: Cli, file: string): unknown[] {
