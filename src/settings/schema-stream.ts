@@ -1,3 +1,4 @@
+import { streamDrivers } from '../streaming/index.ts';
 import { boolean, bytes, choice, duration, group, integer, list, pem, retention, text } from './leaf.ts';
 
 const MINUTE = 60_000;
@@ -18,7 +19,7 @@ export const publisher = group('From checks to the stream', {
 export const stream = group('The log between schedulers and processors', {
   driver: choice(
     '`auto`: embedded, or with kafka.bootstrap_servers rdkafka where it is installed, else kafkajs.',
-    ['auto', 'embedded', 'kafkajs', 'rdkafka'],
+    ['auto', ...streamDrivers.names()],
     { default: 'auto' },
   ),
   format: choice('`block`: many results in a record; `record`: one in each.', ['block', 'record'], {
