@@ -112,8 +112,11 @@ export function answer(description: string, schema: TSchema, { headers, example,
 
 /** Refusals that any route may give, and those of routes that change things. */
 export const COMMON_ERRORS = ['VED_VALIDATION', 'VED_HOST_FORBIDDEN', 'VED_RATE_LIMITED', 'VED_INTERNAL'] as const;
-export const DATABASE_ERRORS = [...COMMON_ERRORS, 'VED_UNAUTHORIZED', 'VED_DATABASE_UNAVAILABLE'] as const;
-export const CHANGE_ERRORS = [...DATABASE_ERRORS, 'VED_BODY_TOO_LARGE', 'VED_UNSUPPORTED_MEDIA_TYPE'] as const;
+export const DATABASE_ERRORS = [...COMMON_ERRORS, 'VED_DATABASE_UNAVAILABLE'] as const;
+export const CHANGE_ERRORS = [
+  ...DATABASE_ERRORS,
+  ...(['VED_UNAUTHORIZED', 'VED_BODY_TOO_LARGE', 'VED_UNSUPPORTED_MEDIA_TYPE'] as const),
+] as const;
 
 export const JobParams = Type.Object(
   { job_id: Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: 'Number of the job.', examples: [1] }) },

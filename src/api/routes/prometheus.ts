@@ -18,7 +18,7 @@ export function addPrometheusRoutes(app: FastifyInstance, dependencies: ApiDepen
           'Works without the database too, with the numbers of this process alone and vedette_database_up 0.',
         response: {
           200: answer('Text exposition format', Type.String(), { type: 'text/plain' }),
-          ...errorAnswers('VED_INTERNAL', 'VED_UNAUTHORIZED', 'VED_HOST_FORBIDDEN'),
+          ...errorAnswers('VED_INTERNAL', 'VED_HOST_FORBIDDEN'),
         },
       },
     },
