@@ -11,6 +11,7 @@ export default {
     'src/web/browser/*.js!',
     isProduction ? 'scripts/**/*.{mjs,ts}!' : 'scripts/{ci,with-secrets,test-modules,local/main}.{mjs,ts}',
     'benchmarks/*.ts',
+    'benchmarks/stage/{prober,target}.ts',
     'test/**/*.test.ts',
     'test/helpers/{start,stop,remove}-postgres.ts',
     'test/fixtures/embedded-parent.ts',

@@ -3,7 +3,7 @@
  * the event. A loop that was busy finds it when it looks again: the event came at some time since it last looked, on
  * average in the middle, and `doubtMs` is half of that time. The method and its error are in docs/measuring.md.
  */
-export class LoopWatch {
+class LoopWatch {
   /** When the loop was last sampled, and how long it had slept until then. */
   #sampledAt = performance.now();
   #sleptMs = performance.nodeTiming.idleTime;
