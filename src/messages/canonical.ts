@@ -119,17 +119,19 @@ export class CanonicalScanner {
       at += 15;
       if (view.getInt32(at - 3, true) !== UP) {
         outcome = rareOutcome(view, at - 3);
-        if (outcome < 0) return start;
-        at += OUTCOMES[outcome].length - 2;
+        const name = OUTCOMES[outcome];
+        if (name === undefined) return start;
+        at += name.length - 2;
       }
       columns.outcome[row] = outcome;
 
       if (view.getFloat64(at, true) === REASON) {
         if (view.getInt32(at + 7, true) !== REASON_END) return start;
         const reason = reasonAt(view, at + 11);
-        if (reason === NO_REASON) return start;
+        const phrase = REASON_PHRASES[reason];
+        if (phrase === undefined) return start;
         columns.reason[row] = reason;
-        at += 11 + REASON_PHRASES[reason].length;
+        at += 11 + phrase.length;
       } else {
         if (view.getFloat64(at, true) !== STATUS || view.getInt16(at + 8, true) !== KEY_END) return start;
         columns.reason[row] = NO_REASON;
@@ -139,7 +141,7 @@ export class CanonicalScanner {
       const word = view.getInt32(at, true);
       const code = threeDigits(word >>> 8);
       if (code >= 0 && (word & 0xff) === QUOTE && view.getUint8(at + 4) === QUOTE) {
-        const known = this.#codes[code];
+        const known = this.#codes[code] as number;
         columns.status[row] = known === 0 ? this.#newCode(code, at + 1) : known - 1;
         at += 5;
       } else if (word === NULL) {
@@ -183,8 +185,7 @@ export class CanonicalScanner {
     const end = endOfText(view, start, MAX_LOCATION_CHARS);
     if (end <= start || view.getFloat64(end, true) !== EPOCH || view.getInt16(end + 8, true) !== KEY_END) return false;
     const id = this.#columns.locationTable.fromBytes(view, start, end);
-    this.#phrases[id] ??= new Phrase(`,"location":"${this.#locations[id]}","epoch":`);
-    this.#location = this.#phrases[id];
+    this.#location = this.#phrases[id] ??= new Phrase(`,"location":"${this.#locations[id]}","epoch":`);
     this.#locationId = id;
     return true;
   }
@@ -228,11 +229,11 @@ function rareOutcome(view: DataView, at: number): number {
 /** Which reason and `"status":` begin here; NO_REASON for any that is not in the list, perhaps from a newer writer. */
 function reasonAt(view: DataView, at: number): number {
   let place = placeOf(view.getInt32(at, true), view.getInt32(at + 4, true));
-  for (let reason = REASONS_BY_WORDS[place]; reason !== NO_REASON; reason = REASONS_BY_WORDS[place]) {
-    if (REASON_PHRASES[reason].isAt(view, at)) return reason;
+  for (;;) {
+    const reason = REASONS_BY_WORDS[place] as number;
+    if (reason === NO_REASON || REASON_PHRASES[reason]?.isAt(view, at)) return reason;
     place = (place + 1) & 63;
   }
-  return NO_REASON;
 }
 
 function placeOf(word: number, next: number): number {

@@ -68,7 +68,7 @@ export class ColumnBuffer implements ResultColumns {
     const columns = this.#all();
     for (let row = 0; row < this.length; row++) {
       if (rows.has(row)) continue;
-      for (const column of columns) column[to] = column[row];
+      for (const column of columns) column.copyWithin(to, row, row + 1);
       to++;
     }
     this.length = to;

@@ -1,3 +1,5 @@
+import { elementAt } from '../core/element-at.ts';
+
 /**
  * Gives texts small dense ids, in the order in which they come. `names` only grows while it is the same array; `trim` begins
  * with another array once it has become long, so that a producer with endless distinct texts cannot exhaust memory.
@@ -29,7 +31,7 @@ export class Interner {
     for (let byte = start; byte < end; byte++) hash = hashByte(hash, view.getUint8(byte));
     const mask = this.#table.length - 1;
     let at = mix(hash) & mask;
-    for (let entry = this.#table[at]; entry !== 0; entry = this.#table[at]) {
+    for (let entry = this.#table[at] as number; entry !== 0; entry = this.#table[at] as number) {
       if (sameText(this.names[entry - 1], view, start, end)) return entry - 1;
       at = (at + 1) & mask;
     }
@@ -48,7 +50,7 @@ export class Interner {
    */
   translate(source: readonly string[], sourceId: number): number {
     if (source === this.#source && sourceId < this.#translated.length) {
-      const known = this.#translated[sourceId];
+      const known = this.#translated[sourceId] as number;
       if (known !== 0) return known - 1;
     }
     return this.#lookUp(source, sourceId);
@@ -77,7 +79,7 @@ export class Interner {
       longer.set(this.#translated);
       this.#translated = longer;
     }
-    const id = this.fromText(source[sourceId]);
+    const id = this.fromText(elementAt(source, sourceId));
     this.#translated[sourceId] = id + 1;
     return id;
   }
@@ -88,7 +90,7 @@ export class Interner {
     const mask = this.#table.length - 1;
     for (const entry of old) {
       if (entry === 0) continue;
-      let at = mix(hashText(this.names[entry - 1])) & mask;
+      let at = mix(hashText(elementAt(this.names, entry - 1))) & mask;
       while (this.#table[at] !== 0) at = (at + 1) & mask;
       this.#table[at] = entry;
     }
@@ -105,8 +107,8 @@ function hashText(text: string): number {
   return hash;
 }
 
-function sameText(text: string, view: DataView, start: number, end: number): boolean {
-  if (text.length !== end - start) return false;
+function sameText(text: string | undefined, view: DataView, start: number, end: number): boolean {
+  if (text?.length !== end - start) return false;
   for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) !== view.getUint8(start + at)) return false;
   return true;
 }

@@ -6,15 +6,19 @@ export function murmur2(bytes: Uint8Array, length = bytes.length): number {
   let hash = 0x9747b28c ^ length;
   let at = 0;
   for (; at + 4 <= length; at += 4) {
-    let word = bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
+    let word =
+      (bytes[at] as number) |
+      ((bytes[at + 1] as number) << 8) |
+      ((bytes[at + 2] as number) << 16) |
+      ((bytes[at + 3] as number) << 24);
     word = Math.imul(word, MULTIPLIER);
     word = Math.imul(word ^ (word >>> 24), MULTIPLIER);
     hash = Math.imul(hash, MULTIPLIER) ^ word;
   }
   const rest = length - at;
-  if (rest === 3) hash ^= bytes[at + 2] << 16;
-  if (rest >= 2) hash ^= bytes[at + 1] << 8;
-  if (rest >= 1) hash = Math.imul(hash ^ bytes[at], MULTIPLIER);
+  if (rest === 3) hash ^= (bytes[at + 2] as number) << 16;
+  if (rest >= 2) hash ^= (bytes[at + 1] as number) << 8;
+  if (rest >= 1) hash = Math.imul(hash ^ (bytes[at] as number), MULTIPLIER);
   hash = Math.imul(hash ^ (hash >>> 13), MULTIPLIER);
   return hash ^ (hash >>> 15);
 }

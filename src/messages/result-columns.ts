@@ -1,3 +1,5 @@
+import { OUTCOMES, type Outcome, REASONS, type Reason } from './check-result.ts';
+
 /**
  * Decoded results as columns: what counting needs, in typed arrays, without an object per result. The raw line stays
  * reachable (`lineStart`, `lineEnd` into the record's value) for readers that store or show everything.
@@ -34,6 +36,26 @@ export interface ResultColumns {
   readonly lineEnd: Int32Array;
   /** The index of a text into `statuses`, where it is put if need be. */
   statusIndex(text: string): number;
+}
+
+/** The location of a row. */
+export function locationOf({ location, locations }: ResultColumns, row: number): string {
+  return locations[location[row] as number] as string;
+}
+
+/** The outcome of a row. */
+export function outcomeOf({ outcome }: ResultColumns, row: number): Outcome {
+  return OUTCOMES[outcome[row] as number] as Outcome;
+}
+
+/** The reason of a row; null when absent. */
+export function reasonOf({ reason }: ResultColumns, row: number): Reason | null {
+  return reason[row] === NO_REASON ? null : (REASONS[reason[row] as number] as Reason);
+}
+
+/** The status of a row; null when there was no response. */
+export function statusOf({ status, statuses }: ResultColumns, row: number): string | null {
+  return status[row] === NO_STATUS ? null : (statuses[status[row] as number] as string);
 }
 
 export const NO_REASON = 255;
