@@ -22,17 +22,21 @@ export function encodeBins(bins: Iterable<readonly [bin: number, count: number]>
 export function sumBins(histograms: Iterable<Uint8Array>): Record<string, number> {
   const sums = new Map<number, number>();
   for (const bytes of histograms) {
-    for (let at = 0, bin = 0; at < bytes.length; ) {
-      const numbers = [0, 0];
-      for (const index of numbers.keys()) {
-        let unit = 1;
-        for (; bytes[at] > 127; at++, unit *= 128) numbers[index] += (bytes[at] - 128) * unit;
-        if (at === bytes.length) throw new RangeError('A histogram ends within a number');
-        numbers[index] += bytes[at++] * unit;
+    let at = 0;
+    const readNumber = (): number => {
+      let number = 0;
+      for (let unit = 1; at < bytes.length; unit *= 128) {
+        const byte = bytes[at++] as number;
+        if (byte < 128) return number + byte * unit;
+        number += (byte - 128) * unit;
       }
-      bin += numbers[0];
+      throw new RangeError('A histogram ends within a number');
+    };
+    for (let bin = 0; at < bytes.length; ) {
+      bin += readNumber();
+      const count = readNumber();
       if (bin >= BINS) throw new RangeError(`A histogram has no bin ${bin}`);
-      sums.set(bin, (sums.get(bin) ?? 0) + numbers[1]);
+      sums.set(bin, (sums.get(bin) ?? 0) + count);
     }
   }
   return Object.fromEntries(sums);

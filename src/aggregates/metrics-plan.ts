@@ -73,8 +73,8 @@ export function planMetrics(
   settings: readonly MetricSetting[] = BUILT_IN_METRICS,
   registry: Registry<Aggregate> = aggregates,
 ): GranularityPlan[] {
-  const problems = checkMetrics(settings, registry);
-  if (problems.length > 0) throw new RangeError(`metrics${problems[0].path}: accepted: ${problems[0].accepted}`);
+  const [problem] = checkMetrics(settings, registry);
+  if (problem) throw new RangeError(`metrics${problem.path}: accepted: ${problem.accepted}`);
   return settings
     .map(({ granularity, aggregates: wanted }) => {
       const columns = new Set(COLUMNS.flatMap(({ name, isAlwaysKept }) => (isAlwaysKept ? [name] : [])));

@@ -45,10 +45,11 @@ export class CellLog {
     const heavy = groupBy(this.#heavyRows, Int32Array.from(this.#heavyRows.keys()), this.#heavyLength, rows);
     for (let row = 0; row < rows; row++) {
       addFirst?.(row);
-      for (let at = light.start[row]; at < light.start[row + 1]; at++) cells.add(light.members[at], 1);
-      for (let at = heavy.start[row]; at < heavy.start[row + 1]; at++) {
-        const entry = heavy.members[at];
-        cells.add(this.#heavyCodes[entry], this.#heavyCounts[entry]);
+      for (let at = light.start[row] as number; at < (light.start[row + 1] as number); at++)
+        cells.add(light.members[at] as number, 1);
+      for (let at = heavy.start[row] as number; at < (heavy.start[row + 1] as number); at++) {
+        const entry = heavy.members[at] as number;
+        cells.add(this.#heavyCodes[entry] as number, this.#heavyCounts[entry] as number);
       }
       cells.close(row);
     }
@@ -70,8 +71,8 @@ export class CellLog {
     this.sumUp(rows, cells);
     this.clear();
     for (let row = 0; row < rows; row++) {
-      for (let cell = cells.start[row]; cell < cells.end[row]; cell++)
-        this.addMany(row, cells.code[cell], cells.count[cell]);
+      for (let cell = cells.start[row] as number; cell < (cells.end[row] as number); cell++)
+        this.addMany(row, cells.code[cell] as number, cells.count[cell] as number);
     }
     // Where there is little to sum up, the log may grow, so that this stays rare.
     this.#compactAt = Math.max(MIN_COMPACT, 4 * this.#heavyLength);
@@ -82,6 +83,9 @@ const MIN_COMPACT = 1 << 20;
 
 function greatest(numbers: Int32Array, length: number): number {
   let most = -1;
-  for (let at = 0; at < length; at++) if (numbers[at] > most) most = numbers[at];
+  for (let at = 0; at < length; at++) {
+    const number = numbers[at] as number;
+    if (number > most) most = number;
+  }
   return most;
 }

@@ -20,7 +20,7 @@ export class CellTable {
   /** Adds to the row that is closed next. */
   add(code: number, count: number): void {
     if (code >= this.#sums.length) this.#sums = withRoomFor(this.#sums, code);
-    const before = this.#sums[code];
+    const before = this.#sums[code] as number;
     if (before === 0) {
       if (this.#touchedLength === this.#touched.length) this.#touched = doubled(this.#touched);
       this.#touched[this.#touchedLength++] = code;
@@ -30,7 +30,8 @@ export class CellTable {
 
   /** Adds all cells of a closed row to the one that is closed next. */
   addRow(row: number): void {
-    for (let cell = this.start[row]; cell < this.end[row]; cell++) this.add(this.code[cell], this.count[cell]);
+    for (let cell = this.start[row] as number; cell < (this.end[row] as number); cell++)
+      this.add(this.code[cell] as number, this.count[cell] as number);
   }
 
   /** Makes everything added since the last time the cells of `row`. */
@@ -43,9 +44,9 @@ export class CellTable {
     }
     this.start[row] = at;
     for (let index = 0; index < length; index++, at++) {
-      const code = this.#touched[index];
+      const code = this.#touched[index] as number;
       this.code[at] = code;
-      this.count[at] = this.#sums[code];
+      this.count[at] = this.#sums[code] as number;
       this.#sums[code] = 0;
     }
     this.end[row] = at;
@@ -69,14 +70,22 @@ export interface Groups {
 /** Groups the first `length` entries of `payload` by those of `groupOf`, which are below `groups`. */
 export function groupBy(groupOf: Int32Array, payload: Int32Array, length: number, groups: number): Groups {
   const start = new Int32Array(groups + 1);
-  for (let entry = 0; entry < length; entry++) start[groupOf[entry]]++;
+  for (let entry = 0; entry < length; entry++) {
+    const group = groupOf[entry] as number;
+    start[group] = (start[group] as number) + 1;
+  }
   let total = 0;
   for (let group = 0; group <= groups; group++) {
-    total += start[group];
+    total += start[group] as number;
     start[group] = total;
   }
   // Filled from behind, each start moves down to where it belongs.
   const members = new Int32Array(length);
-  for (let entry = length - 1; entry >= 0; entry--) members[--start[groupOf[entry]]] = payload[entry];
+  for (let entry = length - 1; entry >= 0; entry--) {
+    const group = groupOf[entry] as number;
+    const at = (start[group] as number) - 1;
+    start[group] = at;
+    members[at] = payload[entry] as number;
+  }
   return { start, members };
 }

@@ -1,3 +1,4 @@
+import { elementAt } from '../../core/element-at.ts';
 import type { GranularityPlan } from '../metrics-plan.ts';
 import { STRIDE } from './layout.ts';
 
@@ -36,24 +37,26 @@ export class MetricDeltas {
   /** The rows that `isWanted`; itself when that is all of them. */
   filter(isWanted: (level: number, bucketMs: number) => boolean): MetricDeltas {
     const { arrays } = this;
-    const rows = [...Array(arrays.length).keys()].filter((row) => isWanted(arrays.level[row], arrays.bucketMs[row]));
+    const rows = [...Array(arrays.length).keys()].filter((row) =>
+      isWanted(arrays.level[row] as number, arrays.bucketMs[row] as number),
+    );
     if (rows.length === arrays.length) return this;
     const values = new Float64Array(rows.length * STRIDE);
     rows.forEach((row, at) => {
       values.set(arrays.values.subarray(row * STRIDE, (row + 1) * STRIDE), at * STRIDE);
     });
-    const pick = (column: Int32Array) => Int32Array.from(rows, (row) => column[row]);
+    const pick = (column: Int32Array) => Int32Array.from(rows, (row) => column[row] as number);
     return new MetricDeltas({
       ...arrays,
       length: rows.length,
       level: pick(arrays.level),
       jobId: pick(arrays.jobId),
       location: pick(arrays.location),
-      bucketMs: Float64Array.from(rows, (row) => arrays.bucketMs[row]),
+      bucketMs: Float64Array.from(rows, (row) => arrays.bucketMs[row] as number),
       values,
       cellStart: pick(arrays.cellStart),
       cellEnd: pick(arrays.cellEnd),
-      extras: arrays.extras.length === 0 ? arrays.extras : rows.map((row) => arrays.extras[row]),
+      extras: arrays.extras.length === 0 ? arrays.extras : rows.map((row) => elementAt(arrays.extras, row)),
     });
   }
 }

@@ -1,5 +1,7 @@
+import { elementAt } from '../../core/element-at.ts';
 import { Interner } from '../../messages/interner.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
+import type { Merge } from '../aggregate.ts';
 import { NUMBER_COLUMNS } from '../columns.ts';
 import { bucketStart } from '../granularity.ts';
 import { binOf } from '../histogram.ts';
@@ -47,6 +49,8 @@ export class Accumulator {
   #rows = new RowTable();
   /** Per row the states of #extras; empty without any. */
   #states: unknown[][] = [];
+  /** So many series have room in #last. */
+  #room: number;
   /** Per level and series: the row used last + 1. */
   readonly #last: Int32Array[];
   /** Per level: its rows, and the rows they are made of. */
@@ -65,11 +69,12 @@ export class Accumulator {
       this.#durations.findLastIndex((shorter, other) => other < level && duration % shorter === 0),
     );
     const levels = [...this.#durations.keys()];
-    this.#roots = levels.filter((level) => feeders[level] < 0);
+    this.#roots = levels.filter((level) => feeders[level] === -1);
     this.#parents = levels.map((level) => levels.filter((other) => feeders[other] === level));
     this.#kept = new KeptLevels(this.#roots, this.#parents);
     this.#extras = extrasOf(this.#plans);
-    this.#last = levels.map(() => new Int32Array(this.#ids.jobIds.length));
+    this.#room = this.#ids.jobIds.length;
+    this.#last = levels.map(() => new Int32Array(this.#room));
     this.#links = levels.map(() => new Links());
   }
 
@@ -90,7 +95,7 @@ export class Accumulator {
     let rows = 0;
     let at = firstSlot;
     while (rows < most && at < endMs) {
-      const durations = this.#kept.levels(at).map((level) => this.#durations[level]);
+      const durations = this.#kept.levels(at).map((level) => elementAt(this.#durations, level));
       const stepMs = Math.max(Math.min(...durations), periodMs);
       const until = Math.min(at + (most - rows) * stepMs, this.#kept.until(at), endMs);
       rows += Math.ceil((until - at) / stepMs);
@@ -104,17 +109,18 @@ export class Accumulator {
    * `series` is its number in the ids, for callers that know it.
    */
   add(columns: ResultColumns, row: number, series = this.#ids.idOf(columns, row)): void {
-    const slots = columns.slots[row];
-    const slot = columns.slot[row];
+    const slots = columns.slots[row] as number;
+    const slot = columns.slot[row] as number;
     if (slots !== 1) {
-      this.addRange(columns, row, slot - (slots - 1) * columns.periodMs[row], slots, columns.periodMs[row]);
+      const periodMs = columns.periodMs[row] as number;
+      this.addRange(columns, row, slot - (slots - 1) * periodMs, slots, periodMs);
       return;
     }
     this.#reach(series);
-    const at = slot >= 0 ? slot : columns.ts[row];
+    const at = slot >= 0 ? slot : (columns.ts[row] as number);
     const levels = at >= this.#kept.wholeFromMs ? this.#roots : this.#levelsAt(at);
     for (let index = 0; index < levels.length; index++) {
-      this.#count(columns, row, this.#rowAt(series, levels[index], at), 1);
+      this.#count(columns, row, this.#rowAt(series, levels[index] as number, at), 1);
     }
   }
 
@@ -140,7 +146,7 @@ export class Accumulator {
     count: number,
     periodMs: number,
   ): void {
-    const duration = this.#durations[level];
+    const duration = this.#durations[level] as number;
     let slot = firstSlot;
     for (let left = count; left > 0; ) {
       const end = bucketStart(slot, duration) + duration;
@@ -161,7 +167,8 @@ export class Accumulator {
     const rows = this.#rows;
     const cells = new CellTable(rows.length);
     this.#cells.sumUp(rows.length, cells, (row) => {
-      if (rows.statusCount[row] > 0) cells.add(STATUS_CODE + rows.status[row] - 1, rows.statusCount[row]);
+      const count = rows.statusCount[row] as number;
+      if (count > 0) cells.add(STATUS_CODE + (rows.status[row] as number) - 1, count);
     });
     for (const links of this.#links) this.#rollUp(links, cells);
     const taken = new MetricDeltas({
@@ -170,8 +177,8 @@ export class Accumulator {
       level: rows.level,
       bucketMs: rows.bucketMs,
       values: rows.values,
-      jobId: rows.series.subarray(0, rows.length).map((series) => this.#ids.jobIds[series]),
-      location: rows.series.subarray(0, rows.length).map((series) => this.#ids.locations[series]),
+      jobId: rows.series.subarray(0, rows.length).map((series) => this.#ids.jobIds[series] as number),
+      location: rows.series.subarray(0, rows.length).map((series) => this.#ids.locations[series] as number),
       locations: this.#ids.names,
       cellStart: cells.start,
       cellEnd: cells.end,
@@ -203,27 +210,29 @@ export class Accumulator {
 
   /** Makes room for the rows of series number `series`. */
   #reach(series: number): void {
-    while (series >= this.#last[0].length) {
-      for (const level of this.#last.keys()) this.#last[level] = doubled(this.#last[level]);
+    for (; series >= this.#room; this.#room *= 2) {
+      for (const [level, last] of this.#last.entries()) this.#last[level] = doubled(last);
     }
   }
 
   #rowAt(series: number, level: number, timeMs: number): number {
-    const row = this.#last[level][series] - 1;
+    const row = ((this.#last[level] as Int32Array)[series] as number) - 1;
     if (row >= 0) {
-      const since = timeMs - this.#rows.bucketMs[row];
-      if (since >= 0 && since < this.#durations[level]) return row;
+      const since = timeMs - (this.#rows.bucketMs[row] as number);
+      if (since >= 0 && since < (this.#durations[level] as number)) return row;
     }
     return this.#findRow(series, level, timeMs);
   }
 
   #findRow(series: number, level: number, timeMs: number): number {
     const before = this.#rows.length;
-    const row = this.#rows.find(series, level, bucketStart(timeMs, this.#durations[level]));
-    this.#last[level][series] = row + 1;
+    const row = this.#rows.find(series, level, bucketStart(timeMs, this.#durations[level] as number));
+    (this.#last[level] as Int32Array)[series] = row + 1;
     if (row === before) {
       if (this.#extras.length > 0) this.#states.push(this.#extras.map((extra) => extra.aggregate.create()));
-      for (const parent of this.#parents[level]) this.#links[parent].push(row, this.#rowAt(series, parent, timeMs));
+      for (const parent of this.#parents[level] as readonly number[]) {
+        (this.#links[parent] as Links).push(row, this.#rowAt(series, parent, timeMs));
+      }
     }
     return row;
   }
@@ -231,9 +240,10 @@ export class Accumulator {
   #count(columns: ResultColumns, row: number, target: number, times: number): void {
     const values = this.#rows.values;
     const at = target * STRIDE;
-    values[at + OUTCOME + columns.outcome[row]] += times;
-    values[at + TOTAL] += times;
-    const micros = columns.rtMicros[row];
+    const outcome = at + OUTCOME + (columns.outcome[row] as number);
+    values[outcome] = (values[outcome] as number) + times;
+    values[at + TOTAL] = (values[at + TOTAL] as number) + times;
+    const micros = columns.rtMicros[row] as number;
     if (micros >= 0) {
       addMeasured(values, at, RESPONSE_TIME, micros, times);
       if (RESPONSE_TIME.bins >= 0) {
@@ -242,13 +252,13 @@ export class Accumulator {
         else this.#cells.addMany(target, RESPONSE_TIME.bins + binOf(micros), times);
       }
     }
-    if (BYTES.isKept) this.#countBytes(columns.bytes[row], target, times);
+    if (BYTES.isKept) this.#countBytes(columns.bytes[row] as number, target, times);
     if (OTHERS.length > 0) addOthers(values, at, columns, row, times);
-    const status = columns.status[row];
+    const status = columns.status[row] as number;
     if (status !== NO_STATUS) this.#countStatus(target, 1 + this.#statuses.translate(columns.statuses, status), times);
-    const reason = columns.reason[row];
+    const reason = columns.reason[row] as number;
     if (reason !== NO_REASON) this.#countCell(target, REASON_CODE + reason, times);
-    if (this.#extras.length > 0) this.#addExtras(this.#states[target], columns, row, times);
+    if (this.#extras.length > 0) this.#addExtras(elementAt(this.#states, target), columns, row, times);
   }
 
   #countBytes(bytes: number, target: number, times: number): void {
@@ -265,7 +275,7 @@ export class Accumulator {
   #countStatus(target: number, status: number, times: number): void {
     const rows = this.#rows;
     if (rows.status[target] === 0) rows.status[target] = status;
-    if (rows.status[target] === status) rows.statusCount[target] += times;
+    if (rows.status[target] === status) rows.statusCount[target] = (rows.statusCount[target] as number) + times;
     else this.#cells.addMany(target, STATUS_CODE + status - 1, times);
   }
 
@@ -280,15 +290,15 @@ export class Accumulator {
     const { values } = this.#rows;
     const children = groupBy(links.parents, links.children, links.length, this.#rows.length);
     for (let parent = 0; parent < this.#rows.length; parent++) {
-      const end = children.start[parent + 1];
+      const end = children.start[parent + 1] as number;
       if (children.start[parent] === end) continue;
       // Results that were added to it directly, being too old for the rows it is made of.
       cells.addRow(parent);
-      for (let at = children.start[parent]; at < end; at++) {
-        const child = children.members[at];
+      for (let at = children.start[parent] as number; at < end; at++) {
+        const child = children.members[at] as number;
         mergeValues(values, parent * STRIDE, child * STRIDE);
         cells.addRow(child);
-        if (this.#extras.length > 0) this.#mergeExtras(this.#states[parent], this.#states[child]);
+        if (this.#extras.length > 0) this.#mergeExtras(elementAt(this.#states, parent), elementAt(this.#states, child));
       }
       cells.close(parent);
     }
@@ -320,7 +330,11 @@ class Links {
 
 function mergeValues(values: Float64Array, into: number, from: number): void {
   for (let offset = 0; offset < STRIDE; offset++) {
-    values[into + offset] = mergeNumbers(MERGES[offset], values[into + offset], values[from + offset]);
+    values[into + offset] = mergeNumbers(
+      MERGES[offset] as Merge,
+      values[into + offset] as number,
+      values[from + offset] as number,
+    );
   }
 }
 
@@ -332,15 +346,18 @@ function addMeasured(
   value: number,
   times: number,
 ): void {
-  if (count >= 0) values[at + count] += times;
-  if (sum >= 0) values[at + sum] += value * times;
-  if (least >= 0 && (values[at + least] < 0 || value < values[at + least])) values[at + least] = value;
-  if (greatest >= 0 && value > values[at + greatest]) values[at + greatest] = value;
+  if (count >= 0) values[at + count] = (values[at + count] as number) + times;
+  if (sum >= 0) values[at + sum] = (values[at + sum] as number) + value * times;
+  if (least >= 0) {
+    const before = values[at + least] as number;
+    if (before < 0 || value < before) values[at + least] = value;
+  }
+  if (greatest >= 0 && value > (values[at + greatest] as number)) values[at + greatest] = value;
 }
 
 function addOthers(values: Float64Array, at: number, columns: ResultColumns, row: number, times: number): void {
   for (const { offset, merge, amount } of OTHERS) {
-    values[at + offset] = addAmount(merge, values[at + offset], amount(columns, row), times);
+    values[at + offset] = addAmount(merge, values[at + offset] as number, amount(columns, row), times);
   }
 }
 

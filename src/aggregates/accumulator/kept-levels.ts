@@ -1,3 +1,5 @@
+import { elementAt } from '../../core/element-at.ts';
+
 /** Which levels (indexes of granularities, shortest first) a result is added to, by its time. */
 interface Segment {
   fromMs: number;
@@ -30,11 +32,11 @@ export class KeptLevels {
     this.#floors = floors;
     const bounds = [...new Set([Number.NEGATIVE_INFINITY, ...floors])].sort((a, b) => b - a);
     this.#segments = bounds.map((fromMs) => ({ fromMs, levels: this.#levelsAt(fromMs) }));
-    this.wholeFromMs = bounds[0];
+    this.wholeFromMs = Math.max(...bounds);
   }
 
   isKept(level: number, bucketMs: number): boolean {
-    return bucketMs >= this.#floors[level];
+    return bucketMs >= elementAt(this.#floors, level);
   }
 
   levels(timeMs: number): readonly number[] {
@@ -50,7 +52,7 @@ export class KeptLevels {
   #levelsAt(timeMs: number): number[] {
     const levels = new Set<number>();
     const add = (level: number) => {
-      const parents = this.#parents[level];
+      const parents = elementAt(this.#parents, level);
       if (this.isKept(level, timeMs) || parents.length === 0) levels.add(level);
       else for (const parent of parents) add(parent);
     };

@@ -20,7 +20,7 @@ export class RowTable {
     const table = this.#table;
     const mask = table.length - 1;
     let at = hashOf(series, level, bucketMs) & mask;
-    for (let entry = table[at]; entry !== 0; entry = table[at]) {
+    for (let entry = table[at] as number; entry !== 0; entry = table[at] as number) {
       const row = entry - 1;
       if (this.series[row] === series && this.level[row] === level && this.bucketMs[row] === bucketMs) return row;
       at = (at + 1) & mask;
@@ -30,7 +30,7 @@ export class RowTable {
     this.level[row] = level;
     this.series[row] = series;
     this.bucketMs[row] = bucketMs;
-    for (let at = 0; at < EMPTY_AT_MINUS_ONE.length; at++) this.values[row * STRIDE + EMPTY_AT_MINUS_ONE[at]] = -1;
+    for (const offset of EMPTY_AT_MINUS_ONE) this.values[row * STRIDE + offset] = -1;
     this.#table[at] = row + 1;
     if (this.length * 2 > this.#table.length) this.#rehash();
     return row;
@@ -50,7 +50,7 @@ export class RowTable {
     const table = new Int32Array(this.#table.length * 2);
     const mask = table.length - 1;
     for (let row = 0; row < this.length; row++) {
-      let at = hashOf(this.series[row], this.level[row], this.bucketMs[row]) & mask;
+      let at = hashOf(this.series[row] as number, this.level[row] as number, this.bucketMs[row] as number) & mask;
       while (table[at] !== 0) at = (at + 1) & mask;
       table[at] = row + 1;
     }

@@ -28,7 +28,10 @@ export class SeriesIds {
 
   /** The series of a row; a new number if it has none yet. */
   idOf(columns: ResultColumns, row: number): number {
-    return this.#series.idOf(columns.jobId[row], this.#locations.translate(columns.locations, columns.location[row]));
+    return this.#series.idOf(
+      columns.jobId[row] as number,
+      this.#locations.translate(columns.locations, columns.location[row] as number),
+    );
   }
 
   idOfSeries(jobId: number, location: string): number {

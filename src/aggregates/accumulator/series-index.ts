@@ -11,7 +11,7 @@ export class SeriesIndex {
     const table = this.#table;
     const mask = table.length - 1;
     let at = hashOf(jobId, location) & mask;
-    for (let entry = table[at]; entry !== 0; entry = table[at]) {
+    for (let entry = table[at] as number; entry !== 0; entry = table[at] as number) {
       if (this.jobIds[entry - 1] === jobId && this.locations[entry - 1] === location) return entry - 1;
       at = (at + 1) & mask;
     }
@@ -40,7 +40,7 @@ export class SeriesIndex {
     const table = new Int32Array(this.#table.length * 2);
     const mask = table.length - 1;
     for (let id = 0; id < this.size; id++) {
-      let at = hashOf(this.jobIds[id], this.locations[id]) & mask;
+      let at = hashOf(this.jobIds[id] as number, this.locations[id] as number) & mask;
       while (table[at] !== 0) at = (at + 1) & mask;
       table[at] = id + 1;
     }
