@@ -1,3 +1,4 @@
+import { firstOf } from '../core/first-of.ts';
 import type { Logger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
 import type { Database } from '../postgres/database.ts';
@@ -98,7 +99,7 @@ export class Assignments {
   fresh(owned: AssignedPartition, records: readonly StreamRecord[]): readonly StreamRecord[] | null {
     const { next } = owned;
     if (next === null) return records;
-    const first = records[0].offset;
+    const first = firstOf(records).offset;
     if (first < next) return records.filter((record) => record.offset >= next);
     const key = keyOf(owned);
     if (first === next) {

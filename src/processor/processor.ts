@@ -1,5 +1,6 @@
 import type { GranularityPlan } from '../aggregates/metrics-plan.ts';
 import type { Clock } from '../core/clock.ts';
+import { firstOf } from '../core/first-of.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Database } from '../postgres/database.ts';
 import type {
@@ -305,7 +306,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
       await this.#write([owned.takeDelta()]);
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
-      if (records.length === 1) await this.#deadLetter(owned, records[0]);
+      if (records.length === 1) await this.#deadLetter(owned, firstOf(records));
       else this.#isolate(owned, owned.begun, Math.ceil(records.length / 8));
     }
     if (!owned.dropped && owned.isolated && (owned.next ?? 0) >= owned.isolated.until)

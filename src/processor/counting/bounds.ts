@@ -1,6 +1,6 @@
 import type { GranularityPlan } from '../../aggregates/metrics-plan.ts';
 import type { Clock } from '../../core/clock.ts';
-import type { ResultColumns } from '../../messages/result-columns.ts';
+import { locationOf, type ResultColumns } from '../../messages/result-columns.ts';
 import { readDatabaseClock } from '../../postgres/clock.ts';
 import type { Database } from '../../postgres/database.ts';
 import { metricPartitionStart, resultPartitionStart } from '../../postgres/partitions.ts';
@@ -103,30 +103,31 @@ export class Bounds {
     return refusals;
   }
 
-  #tooLate({ slot, ts, location, locations }: ResultColumns, row: number): Refusal | null {
+  #tooLate(columns: ResultColumns, row: number): Refusal | null {
     for (const [name, ms] of [
-      ['slot', slot[row]],
-      ['ts', ts[row]],
+      ['slot', columns.slot[row] as number],
+      ['ts', columns.ts[row] as number],
     ] as const) {
       if (ms <= this.latestMs) continue;
       const error = `${name}: given ${ms}, accepted: at most ${AHEAD_MS} ms ahead of PostgreSQL's clock, which is at ${this.latestMs - AHEAD_MS}`;
-      return { kind: 'future', error, location: locations[location[row]] };
+      return { kind: 'future', error, location: locationOf(columns, row) };
     }
     return null;
   }
 
-  #tooHigh({ epoch, jobId, location, locations }: ResultColumns, row: number): Refusal | null {
-    if (epoch[row] < 0 || !this.#options.leaseEpochs) return null;
-    const place = locations[location[row]];
-    const highest = this.#epochs.get(place)?.(place, jobId[row]) ?? -1;
-    if (epoch[row] <= highest) return null;
+  #tooHigh(columns: ResultColumns, row: number): Refusal | null {
+    const epoch = columns.epoch[row] as number;
+    if (epoch < 0 || !this.#options.leaseEpochs) return null;
+    const location = locationOf(columns, row);
+    const highest = this.#epochs.get(location)?.(location, columns.jobId[row] as number) ?? -1;
+    if (epoch <= highest) return null;
     const accepted = highest < 0 ? 'none, no scheduler was ever at this location' : `at most ${highest}`;
-    const error = `epoch: given ${epoch[row]}, accepted: ${accepted}, by the lease of the job's shard`;
-    return { kind: 'epoch', error, location: place };
+    const error = `epoch: given ${epoch}, accepted: ${accepted}, by the lease of the job's shard`;
+    return { kind: 'epoch', error, location };
   }
 }
 
-function tooMany({ jobId, location, locations }: ResultColumns, row: number): Refusal {
-  const error = `location: job ${jobId[row]} has results of ${MAX_LOCATIONS} other locations already, accepted: no more`;
-  return { kind: 'locations', error, location: locations[location[row]] };
+function tooMany(columns: ResultColumns, row: number): Refusal {
+  const error = `location: job ${columns.jobId[row] as number} has results of ${MAX_LOCATIONS} other locations already, accepted: no more`;
+  return { kind: 'locations', error, location: locationOf(columns, row) };
 }

@@ -1,6 +1,7 @@
 import { Accumulator } from '../../aggregates/accumulator/index.ts';
 import { SeriesIds } from '../../aggregates/accumulator/series-ids.ts';
 import type { GranularityPlan } from '../../aggregates/metrics-plan.ts';
+import { elementAt } from '../../core/element-at.ts';
 import type { ResultColumns } from '../../messages/result-columns.ts';
 import type { StreamRecord } from '../../streaming/driver.ts';
 import type { IsolatedRange } from '../assignments.ts';
@@ -132,7 +133,7 @@ export class AssignedPartition {
   }
 
   isSurplus(row: number): boolean {
-    return this.progress.isSurplus(this.#series[row]);
+    return this.progress.isSurplus(this.#series[row] as number);
   }
 
   /**
@@ -149,7 +150,8 @@ export class AssignedPartition {
     const to = end.slots > 0 ? end.row + 1 : end.row;
     if (end.slots > 0 && from.slots === 0) this.#keepWhole(decoded, end.row);
     if (end.slots > 0) cutRange(columns, end.row, end.row === from.row ? from.slots : 0, end.slots);
-    if (from.slots > 0 && end.row > from.row) cutRange(columns, from.row, from.slots, columns.slots[from.row]);
+    if (from.slots > 0 && end.row > from.row)
+      cutRange(columns, from.row, from.slots, columns.slots[from.row] as number);
     this.progress.count(columns, this.#series, this.#counted, this.#counters, {
       from: from.row,
       to,
@@ -166,7 +168,7 @@ export class AssignedPartition {
       this.#deadLetters.push(letter);
       this.#deadBytes += letter.bytes.length;
     }
-    const last = records[records.length - 1];
+    const last = elementAt(records, records.length - 1);
     this.next = last.offset + 1;
     this.newestMs = last.timestamp;
     this.#records += records.length;
@@ -184,12 +186,14 @@ export class AssignedPartition {
   #partEnd({ length, slot, slots, periodMs }: ResultColumns, from: Place): Place {
     let left = this.#partRows;
     for (let row = from.row; row < length; row++) {
-      if (slots[row] <= 1) continue;
+      const size = slots[row] as number;
+      if (size <= 1) continue;
+      const period = periodMs[row] as number;
       const done = row === from.row ? from.slots : 0;
-      const first = slot[row] - (slots[row] - 1 - done) * periodMs[row];
-      const { slots: fitting, rows } = this.#metrics.fitting(left, first, slots[row] - done, periodMs[row]);
+      const first = (slot[row] as number) - (size - 1 - done) * period;
+      const { slots: fitting, rows } = this.#metrics.fitting(left, first, size - done, period);
       // Whole, if it can be. A line that is cut is alone in its part: the state of its series before it decides.
-      if (done + fitting < slots[row]) return { row, slots: row > from.row ? 0 : done + fitting };
+      if (done + fitting < size) return { row, slots: row > from.row ? 0 : done + fitting };
       left = Math.max(1, left - rows);
     }
     return { row: length, slots: 0 };
@@ -200,28 +204,33 @@ export class AssignedPartition {
    * parts the rest of it is added again, or all of it when its first parts counted nothing: the flush leaves one.
    */
   #keepWhole({ columns, records, ends }: Decoded, row: number): void {
-    this.#counted[row] = this.progress.fresh(columns, row, this.#series[row]);
-    const record = records[ends.findIndex((end) => row < end)];
+    this.#counted[row] = this.progress.fresh(columns, row, this.#series[row] as number);
+    const record = elementAt(
+      records,
+      ends.findIndex((end) => row < end),
+    );
     this.#raw.add(columns, this.#counted, row, row + 1, record);
   }
 
   /** Adds rows [from, to) to the metrics, and from `rawFrom` on to the raw results, as far as they count. */
   #keep({ columns, records, ends }: Decoded, from: number, to: number, rawFrom: number): void {
     let start = 0;
-    for (let index = 0; index < records.length; index++) {
-      this.#raw.add(columns, this.#counted, Math.max(start, rawFrom), Math.min(ends[index], to), records[index]);
-      start = ends[index];
+    for (const [index, record] of records.entries()) {
+      const end = elementAt(ends, index);
+      this.#raw.add(columns, this.#counted, Math.max(start, rawFrom), Math.min(end, to), record);
+      start = end;
     }
     // Raw results say what it was.
     for (const row of this.progress.unnamed) columns.status[row] = columns.statusIndex(OTHER_STATUS);
     for (let row = from; row < to; row++) {
-      const counted = this.#counted[row];
+      const counted = this.#counted[row] as number;
       if (counted === 0) continue;
       if (columns.slots[row] === 1) {
-        this.#metrics.add(columns, row, this.#series[row]);
+        this.#metrics.add(columns, row, this.#series[row] as number);
       } else {
-        const periodMs = columns.periodMs[row];
-        this.#metrics.addRange(columns, row, columns.slot[row] - (counted - 1) * periodMs, counted, periodMs);
+        const periodMs = columns.periodMs[row] as number;
+        const first = (columns.slot[row] as number) - (counted - 1) * periodMs;
+        this.#metrics.addRange(columns, row, first, counted, periodMs);
       }
     }
   }
@@ -275,6 +284,6 @@ const MAX_TEXTS = 10_000;
 
 /** Makes a range the part of it from slot number `first` up to and without `end`. */
 function cutRange({ slot, slots, periodMs }: ResultColumns, row: number, first: number, end: number): void {
-  slot[row] -= (slots[row] - end) * periodMs[row];
+  slot[row] = (slot[row] as number) - ((slots[row] as number) - end) * (periodMs[row] as number);
   slots[row] = end - first;
 }

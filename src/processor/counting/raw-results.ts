@@ -1,6 +1,5 @@
-import { OUTCOMES, REASONS } from '../../messages/check-result.ts';
 import { parseResult } from '../../messages/decode.ts';
-import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
+import { locationOf, outcomeOf, type ResultColumns, reasonOf, statusOf } from '../../messages/result-columns.ts';
 import { CopyBuffer } from '../../postgres/copy-buffer.ts';
 import type { StreamRecord } from '../../streaming/driver.ts';
 import { type PartRow, RESULT_FIELDS } from '../tables/results.ts';
@@ -56,9 +55,10 @@ export class RawResults {
   add(columns: ResultColumns, counted: Int32Array, from: number, to: number, record: StreamRecord): void {
     if (this.#store === 'none') return;
     for (let row = from; row < to; row++) {
-      if (counted[row] === 0) continue;
+      const slots = counted[row] as number;
+      if (slots === 0) continue;
       if (this.#store === 'failures' && columns.outcome[row] === UP) continue;
-      this.#append(columns, row, counted[row], record);
+      this.#append(columns, row, slots, record);
     }
   }
 
@@ -77,8 +77,8 @@ export class RawResults {
   }
 
   #append(columns: ResultColumns, row: number, slots: number, record: StreamRecord): void {
-    const slot = columns.slot[row];
-    const at = slot < 0 ? columns.ts[row] : slot;
+    const slot = columns.slot[row] as number;
+    const at = slot < 0 ? (columns.ts[row] as number) : slot;
     if (at < this.keptFromMs) return;
     this.#rows ??= new CopyBuffer();
     const rows = this.#rows;
@@ -86,29 +86,31 @@ export class RawResults {
     if (slice !== this.#lastSlice) this.#slices.add(slice);
     this.#lastSlice = slice;
     this.#count++;
-    if (slots < columns.slots[row]) this.#notePart(columns, row, record.offset);
+    if (slots < (columns.slots[row] as number)) this.#notePart(columns, row, record.offset);
     const full = rows.row(RESULT_FIELDS);
     if (full) this.#chunks.push(full);
-    rows.int4(columns.jobId[row]);
-    rows.bytes(this.#textOf(columns.locations[columns.location[row]]));
+    rows.int4(columns.jobId[row] as number);
+    rows.bytes(this.#textOf(locationOf(columns, row)));
     rows.timestamp(at);
-    int8OrNull(rows, columns.epoch[row]);
+    int8OrNull(rows, columns.epoch[row] as number);
     int8OrNull(rows, slot);
     rows.int4(slots);
-    int8OrNull(rows, columns.periodMs[row] > 0 ? columns.periodMs[row] : -1);
-    rows.int8(columns.ts[row]);
-    rows.bytes(this.#textOf(OUTCOMES[columns.outcome[row]]));
-    const reason = columns.reason[row];
-    if (reason === NO_REASON) rows.null();
-    else rows.bytes(this.#textOf(REASONS[reason]));
-    const status = columns.status[row];
-    if (status === NO_STATUS) rows.null();
-    else rows.bytes(this.#textOf(columns.statuses[status]));
-    int8OrNull(rows, columns.rtMicros[row]);
-    const { timings, attempt, detail } = restOf(record.value.subarray(columns.lineStart[row], columns.lineEnd[row]));
+    const periodMs = columns.periodMs[row] as number;
+    int8OrNull(rows, periodMs > 0 ? periodMs : -1);
+    rows.int8(columns.ts[row] as number);
+    rows.bytes(this.#textOf(outcomeOf(columns, row)));
+    const reason = reasonOf(columns, row);
+    if (reason === null) rows.null();
+    else rows.bytes(this.#textOf(reason));
+    const status = statusOf(columns, row);
+    if (status === null) rows.null();
+    else rows.bytes(this.#textOf(status));
+    int8OrNull(rows, columns.rtMicros[row] as number);
+    const start = columns.lineStart[row] as number;
+    const { timings, attempt, detail } = restOf(record.value.subarray(start, columns.lineEnd[row] as number));
     if (timings === null) rows.null();
     else rows.bytes(Buffer.from(`\u0001${timings}`)); // JSONB begins with its version.
-    int8OrNull(rows, columns.bytes[row]);
+    int8OrNull(rows, columns.bytes[row] as number);
     if (attempt === null) {
       rows.null();
     } else {
@@ -120,16 +122,16 @@ export class RawResults {
     rows.bytes(this.#topic);
     rows.int4(this.#partition);
     rows.int8(record.offset);
-    rows.int4(columns.lineStart[row]);
+    rows.int4(start);
   }
 
   #notePart(columns: ResultColumns, row: number, offset: number): void {
     this.#parts.push({
-      jobId: columns.jobId[row],
-      location: columns.locations[columns.location[row]],
-      atMs: columns.slot[row],
+      jobId: columns.jobId[row] as number,
+      location: locationOf(columns, row),
+      atMs: columns.slot[row] as number,
       offset,
-      position: columns.lineStart[row],
+      position: columns.lineStart[row] as number,
     });
   }
 

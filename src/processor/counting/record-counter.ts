@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
+import { elementAt } from '../../core/element-at.ts';
 import { retry } from '../../core/retry.ts';
 import { type BadLine, ResultDecoder } from '../../messages/decode.ts';
 import type { Database } from '../../postgres/database.ts';
@@ -39,7 +40,7 @@ export class RecordCounter {
     makeRoom: () => Promise<void>,
   ): Promise<void> {
     const { bounds } = this.#options;
-    owned.begun = records[records.length - 1].offset + 1;
+    owned.begun = elementAt(records, records.length - 1).offset + 1;
     let isRead = false;
     // Decided once, so that a later part is counted by the same clock.
     let refused: ReadonlyMap<number, Refusal> | undefined;
@@ -79,18 +80,20 @@ export class RecordCounter {
     let left = 0;
     let row = 0;
     for (const [index, { offset, value }] of records.entries()) {
+      const end = elementAt(ends, index);
       let lines: Map<number, number> | undefined;
-      for (; row < ends[index]; row++) {
+      for (; row < end; row++) {
         const refusal = refused.get(row);
         if (!refusal) continue;
         left++;
         lines ??= new Map(splitLines(value).map(({ line, start }) => [start, line]));
-        const bytes = Buffer.from(value.subarray(columns.lineStart[row], columns.lineEnd[row]));
-        const line = lines.get(columns.lineStart[row]) ?? 0;
+        const start = columns.lineStart[row] as number;
+        const bytes = Buffer.from(value.subarray(start, columns.lineEnd[row] as number));
+        const line = lines.get(start) ?? 0;
         const { kind, error } = refusal;
         letters.push({ kind, topic, partition, offset, line, bytes, error });
       }
-      newEnds.push(ends[index] - left);
+      newEnds.push(end - left);
     }
     this.#decoder.leaveOut(new Set(refused.keys()));
     return { columns, records, ends: newEnds, deadLetters: letters };

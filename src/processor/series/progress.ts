@@ -1,5 +1,6 @@
 import type { SeriesIds } from '../../aggregates/accumulator/series-ids.ts';
 import { doubled } from '../../aggregates/accumulator/series-index.ts';
+import { elementAt } from '../../core/element-at.ts';
 import { OUTCOMES, REASONS } from '../../messages/check-result.ts';
 import { Interner } from '../../messages/interner.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
@@ -91,7 +92,11 @@ export class SeriesProgress {
     for (let row = 0; row < length; row++) {
       const index = this.#ids.idOf(columns, row);
       series[row] = index;
-      if (slot[row] > latestMs || ts[row] > latestMs || (index < loaded && epoch[row] > rows[index * STRIDE + EPOCH]))
+      if (
+        (slot[row] as number) > latestMs ||
+        (ts[row] as number) > latestMs ||
+        (index < loaded && (epoch[row] as number) > (rows[index * STRIDE + EPOCH] as number))
+      )
         doubts.push(row);
       else if (hasSurplus && this.#surplus.has(index)) doubts.push(row);
     }
@@ -141,7 +146,7 @@ export class SeriesProgress {
     }
     this.#reach(this.#ids.size);
     for (let index = this.#loaded; index < this.#size; index++) {
-      const jobId = this.#ids.jobIds[index];
+      const jobId = this.#ids.jobIds[index] as number;
       if (!isKnown.has(index) && !this.#locations.add(jobId, stored.get(jobId) ?? 0)) this.#surplus.add(index);
     }
     this.#loaded = this.#size;
@@ -163,18 +168,18 @@ export class SeriesProgress {
     this.#named.unnamed = [];
     let results = 0;
     for (let row = from; row < to; row++) {
-      const at = series[row] * STRIDE;
-      const slot = slots[row];
-      if (epoch[row] === rows[at + EPOCH] && slot > rows[at + SLOT] && ranges[row] === 1) {
+      const at = (series[row] as number) * STRIDE;
+      const slot = slots[row] as number;
+      if (epoch[row] === rows[at + EPOCH] && slot > (rows[at + SLOT] as number) && ranges[row] === 1) {
         // Nearly every result: the next one of its series.
         rows[at + SLOT] = slot;
         counted[row] = 1;
         results++;
-        if (rows[at + FLAGS] < TOUCHED) this.#touch(series[row]);
+        if ((rows[at + FLAGS] as number) < TOUCHED) this.#touch(series[row] as number);
         this.#note(columns, row, at, slot);
       } else {
         const wanted = slot >= 0 || foreign;
-        counted[row] = wanted ? this.#countOther(columns, row, series[row], counters) : 0;
+        counted[row] = wanted ? this.#countOther(columns, row, series[row] as number, counters) : 0;
       }
     }
     counters.results += results;
@@ -183,17 +188,19 @@ export class SeriesProgress {
   /** How many slots of a row of this series would count now; they are the last ones of it. */
   fresh({ epoch, slot, slots, periodMs }: ResultColumns, row: number, series: number): number {
     const at = series * STRIDE;
-    const stored = this.#rows[at + SLOT];
-    if (epoch[row] < this.#rows[at + EPOCH] || slot[row] <= stored) return 0;
-    return slots[row] <= 1 ? slots[row] : Math.min(slots[row], Math.ceil((slot[row] - stored) / periodMs[row]));
+    const stored = this.#rows[at + SLOT] as number;
+    if ((epoch[row] as number) < (this.#rows[at + EPOCH] as number) || (slot[row] as number) <= stored) return 0;
+    const size = slots[row] as number;
+    if (size <= 1) return size;
+    return Math.min(size, Math.ceil(((slot[row] as number) - stored) / (periodMs[row] as number)));
   }
 
   /** Counts the foreign lines among all rows, and no others. */
   countForeign(columns: ResultColumns, series: Int32Array, counted: Int32Array, counters: SlotCounters): void {
     this.#named.unnamed = [];
     for (let row = 0; row < columns.length; row++) {
-      const isForeign = columns.slot[row] < 0;
-      counted[row] = isForeign ? this.#countOther(columns, row, series[row], counters) : 0;
+      const isForeign = (columns.slot[row] as number) < 0;
+      counted[row] = isForeign ? this.#countOther(columns, row, series[row] as number, counters) : 0;
     }
   }
 
@@ -201,16 +208,16 @@ export class SeriesProgress {
   takeMoves(): SeriesMoves {
     const order = this.#touched.sort((a, b) => this.#compare(a, b));
     const rows = this.#rows;
-    const column = (offset: number) => order.map((index) => rows[index * STRIDE + offset]);
+    const column = (offset: number) => order.map((index) => rows[index * STRIDE + offset] as number);
     const nullable = (offset: number) => column(offset).map((value) => (value < 0 ? null : value));
     const kinds = column(LAST_KIND);
     const moves: SeriesMoves = {
       length: order.length,
-      jobId: order.map((index) => this.#ids.jobIds[index]),
-      location: order.map((index) => this.#ids.names[this.#ids.locations[index]]),
+      jobId: order.map((index) => this.#ids.jobIds[index] as number),
+      location: order.map((index) => elementAt(this.#ids.names, this.#ids.locations[index] as number)),
       isNew: column(FLAGS).map((state) => (state & IS_NEW) !== 0),
-      oldEpoch: order.map((index) => this.#baseEpoch[index]),
-      oldSlot: order.map((index) => this.#baseSlot[index]),
+      oldEpoch: order.map((index) => this.#baseEpoch[index] as number),
+      oldSlot: order.map((index) => this.#baseSlot[index] as number),
       epoch: column(EPOCH),
       slot: column(SLOT),
       lastTs: nullable(LAST_TS),
@@ -219,15 +226,15 @@ export class SeriesProgress {
       lastStatus: kinds.map((kind) => this.#statuses.names[(kind >> STATUS_SHIFT) - 1] ?? null),
       lastRt: nullable(LAST_RT),
       sinceSlot: nullable(SINCE),
-      oldCount: order.map((index) => this.#counts[index]),
-      oldStatusCounts: order.map((index) => this.#statusCounts[index]),
+      oldCount: order.map((index) => this.#counts[index] as number),
+      oldStatusCounts: order.map((index) => elementAt(this.#statusCounts, index)),
       isExact: order.map((index) => this.#named.changed.has(index)),
     };
     this.#named.changed.clear();
     for (const index of order) {
       const at = index * STRIDE;
-      this.#baseEpoch[index] = rows[at + EPOCH];
-      this.#baseSlot[index] = rows[at + SLOT];
+      this.#baseEpoch[index] = rows[at + EPOCH] as number;
+      this.#baseSlot[index] = rows[at + SLOT] as number;
       rows[at + FLAGS] = IS_STORED;
     }
     this.#touched = [];
@@ -238,8 +245,9 @@ export class SeriesProgress {
   /** Takes the totals that the series taken last have with their change. */
   setTotals({ oldCount, newStatusCounts, up, degraded, down, missed }: SeriesDelta): void {
     for (const [at, index] of this.#taken.entries()) {
-      this.#counts[index] = oldCount[at] + up[at] + degraded[at] + down[at] + missed[at];
-      this.#statusCounts[index] = newStatusCounts[at];
+      const added = elementAt(up, at) + elementAt(degraded, at) + elementAt(down, at) + elementAt(missed, at);
+      this.#counts[index] = elementAt(oldCount, at) + added;
+      this.#statusCounts[index] = elementAt(newStatusCounts, at);
     }
   }
 
@@ -251,8 +259,8 @@ export class SeriesProgress {
     const kept = this.#taken.map((index, row) => ({
       ...rowOf(KEY, keep, row),
       ...rowOf(STATE, keep, row),
-      count: this.#counts[index],
-      statusCounts: this.#statusCounts[index],
+      count: this.#counts[index] as number,
+      statusCounts: elementAt(this.#statusCounts, index),
     }));
     this.#ids.clear();
     this.#statuses = new Interner();
@@ -274,27 +282,27 @@ export class SeriesProgress {
   #countOther(columns: ResultColumns, row: number, index: number, counters: SlotCounters): number {
     const rows = this.#rows;
     const at = index * STRIDE;
-    const slot = columns.slot[row];
+    const slot = columns.slot[row] as number;
     if (slot < 0) {
       counters.foreign++;
       this.#touch(index);
       // Foreign lines come in any order: an old one does not become the last result.
-      const ts = columns.ts[row];
-      if (ts >= rows[at + LAST_TS]) this.#note(columns, row, at, ts);
+      const ts = columns.ts[row] as number;
+      if (ts >= (rows[at + LAST_TS] as number)) this.#note(columns, row, at, ts);
       else this.#name(columns, row, at);
       return 1;
     }
-    const size = columns.slots[row];
-    const epoch = columns.epoch[row];
-    if (epoch < rows[at + EPOCH]) {
+    const size = columns.slots[row] as number;
+    const epoch = columns.epoch[row] as number;
+    if (epoch < (rows[at + EPOCH] as number)) {
       counters.fenced += size;
       return 0;
     }
-    if (epoch > rows[at + EPOCH]) {
+    if (epoch > (rows[at + EPOCH] as number)) {
       rows[at + EPOCH] = epoch;
       this.#touch(index);
     }
-    const stored = rows[at + SLOT];
+    const stored = rows[at + SLOT] as number;
     if (slot <= stored) {
       counters.duplicates += size;
       return 0;
@@ -305,17 +313,17 @@ export class SeriesProgress {
     if (size === 0) return 0;
     counters.results += fresh;
     counters.duplicates += size - fresh;
-    this.#note(columns, row, at, slot - (fresh - 1) * columns.periodMs[row]);
+    this.#note(columns, row, at, slot - (fresh - 1) * (columns.periodMs[row] as number));
     return fresh;
   }
 
   /** The last result of the series at `at` is this row, which began at `sinceMs`. */
   #note(columns: ResultColumns, row: number, at: number, sinceMs: number): void {
     const rows = this.#rows;
-    const outcome = columns.outcome[row];
-    if ((rows[at + LAST_KIND] & OUTCOME_MASK) !== outcome + 1) rows[at + SINCE] = sinceMs;
-    const reason = columns.reason[row];
-    const status = columns.status[row];
+    const outcome = columns.outcome[row] as number;
+    if (((rows[at + LAST_KIND] as number) & OUTCOME_MASK) !== outcome + 1) rows[at + SINCE] = sinceMs;
+    const reason = columns.reason[row] as number;
+    const status = columns.status[row] as number;
     const statusId = status === NO_STATUS ? -1 : this.#statuses.translate(columns.statuses, status);
     if (statusId >= 0 && statusId + 1 !== rows[at + NAMED]) this.#name(columns, row, at);
     rows[at + LAST_KIND] =
@@ -323,23 +331,23 @@ export class SeriesProgress {
       1 + // pack(), written out: this is done for every result.
       (reason === NO_REASON ? 0 : (reason + 1) << REASON_SHIFT) +
       ((statusId + 1) << STATUS_SHIFT);
-    rows[at + LAST_TS] = columns.ts[row];
-    rows[at + LAST_RT] = columns.rtMicros[row];
+    rows[at + LAST_TS] = columns.ts[row] as number;
+    rows[at + LAST_RT] = columns.rtMicros[row] as number;
   }
 
   /** Sees to it that the status of a row is named for its series, or that the row counts as another one. */
   #name(columns: ResultColumns, row: number, at: number): void {
-    const status = columns.status[row];
+    const status = columns.status[row] as number;
     if (status === NO_STATUS) return;
     const index = at / STRIDE;
-    if (this.#named.name(row, index, columns.statuses[status], this.#statusCounts[index]))
+    if (this.#named.name(row, index, elementAt(columns.statuses, status), elementAt(this.#statusCounts, index)))
       this.#rows[at + NAMED] = this.#statuses.translate(columns.statuses, status) + 1;
   }
 
   #touch(index: number): void {
     const at = index * STRIDE + FLAGS;
-    if (this.#rows[at] >= TOUCHED) return;
-    this.#rows[at] += TOUCHED;
+    if ((this.#rows[at] as number) >= TOUCHED) return;
+    this.#rows[at] = (this.#rows[at] as number) + TOUCHED;
     this.#touched.push(index);
   }
 
@@ -365,12 +373,12 @@ export class SeriesProgress {
 
   #keyOf(index: number): SeriesKey {
     const { jobIds, locations, names } = this.#ids;
-    return { jobId: jobIds[index], location: names[locations[index]] };
+    return { jobId: jobIds[index] as number, location: elementAt(names, locations[index] as number) };
   }
 
   #compare(a: number, b: number): number {
     const { jobIds, locations } = this.#ids;
-    return jobIds[a] - jobIds[b] || locations[a] - locations[b];
+    return (jobIds[a] as number) - (jobIds[b] as number) || (locations[a] as number) - (locations[b] as number);
   }
 }
 

@@ -1,5 +1,5 @@
 import { ResultDecoder } from '../../messages/decode.ts';
-import type { ResultColumns } from '../../messages/result-columns.ts';
+import { locationOf, type ResultColumns } from '../../messages/result-columns.ts';
 import type { Queryable } from '../../postgres/database.ts';
 import type { StreamDriver, StreamRecord } from '../../streaming/driver.ts';
 import { groupLines, splitLines } from '../counting/lines.ts';
@@ -112,12 +112,15 @@ function* mistakes(
 ): Generator<DeadLetter> {
   const { topic } = series;
   for (let row = 0; row < columns.length; row++) {
-    if (columns.jobId[row] !== series.jobId || columns.locations[columns.location[row]] !== series.location) continue;
-    const [slot, ts, epoch, start] = [columns.slot[row], columns.ts[row], columns.epoch[row], columns.lineStart[row]];
+    if (columns.jobId[row] !== series.jobId || locationOf(columns, row) !== series.location) continue;
+    const slot = columns.slot[row] as number;
+    const ts = columns.ts[row] as number;
+    const epoch = columns.epoch[row] as number;
+    const start = columns.lineStart[row] as number;
     const isAhead = Math.max(slot, ts) > Math.min(latestMs, timestamp + AHEAD_MS);
     if (!isAhead && epoch <= highestEpoch) continue;
     const line = splitLines(value).findIndex((at) => at.start === start);
-    const bytes = Buffer.from(value.subarray(start, columns.lineEnd[row]));
+    const bytes = Buffer.from(value.subarray(start, columns.lineEnd[row] as number));
     const error = isAhead
       ? `counted by mistake: slot ${slot} and ts ${ts}, in the stream since ${timestamp}`
       : `counted by mistake: epoch ${epoch}, the lease of the job's shard has ${highestEpoch}`;
@@ -146,9 +149,10 @@ class StoredRows implements ResultsExpected {
   }
 
   expect({ partition, record, columns, row }: RecordLine, slots: number): void {
-    const [slot, ts] = [columns.slot[row], columns.ts[row]];
+    const slot = columns.slot[row] as number;
+    const ts = columns.ts[row] as number;
     const place = { partition, offset: record.offset, slot: slot < 0 ? null : slot, ts, slots };
-    this.rows.set(columns.lineStart[row], place);
+    this.rows.set(columns.lineStart[row] as number, place);
   }
 }
 
@@ -167,7 +171,7 @@ class MissingRows implements ResultsExpected {
   }
 
   expect({ topic, partition, record, columns, row }: RecordLine, slots: number): void {
-    const start = columns.lineStart[row];
+    const start = columns.lineStart[row] as number;
     if (this.#stored.rows.get(start)?.slots === slots) {
       this.#stored.rows.delete(start);
       return;

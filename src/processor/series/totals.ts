@@ -1,6 +1,7 @@
 import type { MetricDeltas } from '../../aggregates/accumulator/deltas.ts';
 import { OUTCOME, STATUS_CODE, STRIDE } from '../../aggregates/accumulator/layout.ts';
-import { OUTCOMES } from '../../messages/check-result.ts';
+import { elementAt } from '../../core/element-at.ts';
+import { OUTCOMES, type Outcome } from '../../messages/check-result.ts';
 import type { SeriesDelta, SeriesMoves } from '../tables/series.ts';
 
 /**
@@ -11,32 +12,34 @@ export function withTotals(moves: SeriesMoves, { arrays }: MetricDeltas): Series
   const { length } = moves;
   const { plans, level, jobId, location, locations, values, cellStart, cellEnd, cellCode, cellCount, statuses } =
     arrays;
-  const outcomes = OUTCOMES.map(() => new Array<number>(length).fill(0));
+  const zeros = () => new Array<number>(length).fill(0);
+  const totals: Record<Outcome, number[]> = { up: zeros(), degraded: zeros(), down: zeros(), missed: zeros() };
   const counts: Array<Map<number, number> | undefined> = new Array(length);
   const positions = positionsOf(moves, locations);
   const longest = plans.length - 1;
   for (let row = 0; row < arrays.length; row++) {
     if (level[row] !== longest) continue;
-    const position = positions.get(keyOf(jobId[row], location[row]));
+    const position = positions.get(keyOf(jobId[row] as number, location[row] as number));
     if (position === undefined) throw new Error('A metric of a series that has not changed');
-    for (let outcome = 0; outcome < 4; outcome++)
-      outcomes[outcome][position] += values[row * STRIDE + OUTCOME + outcome];
-    for (let cell = cellStart[row]; cell < cellEnd[row]; cell++) {
-      if (cellCode[cell] < STATUS_CODE) continue;
+    for (const [index, outcome] of OUTCOMES.entries()) {
+      const added = values[row * STRIDE + OUTCOME + index] as number;
+      totals[outcome][position] = elementAt(totals[outcome], position) + added;
+    }
+    for (let cell = cellStart[row] as number; cell < (cellEnd[row] as number); cell++) {
+      const status = (cellCode[cell] as number) - STATUS_CODE;
+      if (status < 0) continue;
       const ofSeries = counts[position] ?? new Map<number, number>();
       counts[position] = ofSeries;
-      const status = cellCode[cell] - STATUS_CODE;
-      ofSeries.set(status, (ofSeries.get(status) ?? 0) + cellCount[cell]);
+      ofSeries.set(status, (ofSeries.get(status) ?? 0) + (cellCount[cell] as number));
     }
   }
   const names = statuses.map((status) => JSON.stringify(status));
-  const [up, degraded, down, missed] = outcomes;
   return {
     ...moves,
-    ...{ up, degraded, down, missed },
+    ...totals,
     statusCounts: Array.from(counts, (added) => toJson(added, names)),
     newStatusCounts: Array.from(counts, (added, position) =>
-      addCounts(moves.oldStatusCounts[position], added, statuses),
+      addCounts(elementAt(moves.oldStatusCounts, position), added, statuses),
     ),
   };
 }
@@ -44,9 +47,9 @@ export function withTotals(moves: SeriesMoves, { arrays }: MetricDeltas): Series
 function positionsOf(moves: SeriesMoves, locations: readonly string[]): Map<number, number> {
   const ids = new Map(locations.map((name, id) => [name, id]));
   const positions = new Map<number, number>();
-  for (let position = 0; position < moves.length; position++) {
-    const id = ids.get(moves.location[position]);
-    if (id !== undefined) positions.set(keyOf(moves.jobId[position], id), position);
+  for (const [position, jobId] of moves.jobId.entries()) {
+    const id = ids.get(elementAt(moves.location, position));
+    if (id !== undefined) positions.set(keyOf(jobId, id), position);
   }
   return positions;
 }
@@ -67,6 +70,9 @@ function toJson(counts: Map<number, number> | undefined, names: readonly string[
 function addCounts(old: string, counts: Map<number, number> | undefined, statuses: readonly string[]): string {
   if (counts === undefined) return old;
   const sums = new Map(Object.entries(JSON.parse(old) as Record<string, number>));
-  for (const [status, count] of counts) sums.set(statuses[status], (sums.get(statuses[status]) ?? 0) + count);
+  for (const [id, count] of counts) {
+    const status = elementAt(statuses, id);
+    sums.set(status, (sums.get(status) ?? 0) + count);
+  }
   return JSON.stringify(Object.fromEntries(sums));
 }

@@ -1,3 +1,4 @@
+import { elementAt } from '../../core/element-at.ts';
 import type { Database } from '../../postgres/database.ts';
 import { ensureMetricPartitions, ensureResultPartitions, metricPartitionStart } from '../../postgres/partitions.ts';
 import { RESULTS_SLICE_MS } from '../counting/raw-results.ts';
@@ -27,11 +28,12 @@ export class TablePartitions {
       const { plans, length, level, bucketMs } = metrics.arrays;
       const last = plans.map(() => -1);
       for (let row = 0; row < length; row++) {
-        const at = level[row];
-        if (bucketMs[row] === last[at]) continue;
-        last[at] = bucketMs[row];
-        const { name, durationMs } = plans[at];
-        const startMs = metricPartitionStart(durationMs, bucketMs[row]);
+        const at = level[row] as number;
+        const bucket = bucketMs[row] as number;
+        if (bucket === last[at]) continue;
+        last[at] = bucket;
+        const { name, durationMs } = elementAt(plans, at);
+        const startMs = metricPartitionStart(durationMs, bucket);
         const key = `${name} ${startMs}`;
         if (this.#known.has(key)) continue;
         // Exactly one: a line must not make tables of times it says nothing about.

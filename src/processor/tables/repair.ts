@@ -1,3 +1,4 @@
+import { firstOf } from '../../core/first-of.ts';
 import type { Queryable, Transaction } from '../../postgres/database.ts';
 import { type DeadLetter, insertDeadLetters } from './dead-letters.ts';
 import type { PartitionCounters } from './offsets.ts';
@@ -41,7 +42,7 @@ export async function readLastSlot(
        -1)::bigint AS slot`,
     [jobId, location, topic, latestMs],
   );
-  return rows[0].slot ?? -1;
+  return firstOf(rows).slot ?? -1;
 }
 
 /**

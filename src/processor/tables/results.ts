@@ -1,3 +1,4 @@
+import { elementAt } from '../../core/element-at.ts';
 import { joinCopies } from '../../postgres/copy-buffer.ts';
 import type { Transaction } from '../../postgres/database.ts';
 
@@ -78,7 +79,7 @@ export async function deleteRepeatedParts(
   );
   // One at most after a crash: that which was cut.
   for (const { index } of rows) {
-    const { jobId, location, atMs, offset, position } = parts[index];
+    const { jobId, location, atMs, offset, position } = elementAt(parts, index);
     await tx.query(
       `WITH line AS MATERIALIZED (
          SELECT tableoid AS tab, ctid AS row, slots FROM results

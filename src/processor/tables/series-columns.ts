@@ -89,6 +89,6 @@ export function selectionOf(columns: Columns, table: string): string {
 
 /** Row `row` of lists as an object with the properties of `columns`. */
 export function rowOf<C extends Columns>(columns: C, lists: SeriesLists<C>, row: number): SeriesRow<C> {
-  const entries = Object.keys(columns).map((key) => [key, (lists as Record<string, readonly unknown[]>)[key][row]]);
+  const entries = Object.keys(columns).map((key) => [key, lists[key]?.[row]]);
   return Object.fromEntries(entries) as SeriesRow<C>;
 }

@@ -45,7 +45,8 @@ export interface SeriesDelta extends SeriesMoves, SeriesLists<typeof ADDED> {}
 
 /** The series of several deltas as one. */
 export function concatSeries(parts: readonly SeriesDelta[]): SeriesDelta {
-  if (parts.length === 1) return parts[0];
+  const [only, ...others] = parts;
+  if (only && others.length === 0) return only;
   const keys = Object.keys(DELTA) as Array<keyof typeof DELTA>;
   const lists = keys.map((key) => [key, parts.flatMap((part) => part[key] as readonly unknown[])] as const);
   const length = parts.reduce((sum, part) => sum + part.length, 0);

@@ -1,3 +1,4 @@
+import { firstOf } from '../../core/first-of.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Queryable } from '../../postgres/database.ts';
 import { isRetryable } from '../../postgres/retryable.ts';
@@ -8,7 +9,7 @@ import { isRetryable } from '../../postgres/retryable.ts';
  */
 export async function ensureTopicView(database: Queryable, topic: string): Promise<string | null> {
   const { rows } = await database.query<{ problem: string | null }>('SELECT ensure_topic_view($1) AS problem', [topic]);
-  return rows[0].problem;
+  return firstOf(rows).problem;
 }
 
 /** Makes the view if it can be made. It is for people who read: results are counted without it. */

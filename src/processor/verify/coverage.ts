@@ -1,3 +1,4 @@
+import { firstOf } from '../../core/first-of.ts';
 import type { CountedSeries } from '../tables/series.ts';
 import type { VerifiedSpan } from './stored-rows.ts';
 
@@ -52,7 +53,7 @@ export function checkCoverage(input: CoverageInput): CoverageReport {
   const report: CoverageReport = { series: 0, due: 0, counted: 0, overdue: 0, pending: 0, gaps: [], unknown: [] };
   const lastSlots = new Map(input.progress.map((row) => [`${row.jobId} ${row.location} ${row.topic}`, row.slot]));
   for (const [key, spans] of bySeries(input.spans)) {
-    const { jobId, location } = spans[0];
+    const { jobId, location } = firstOf(spans);
     report.series++;
     const why = input.foreign.has(key) ? 'it has results of a foreign producer' : whyUnknown(spans, input);
     if (why !== null) {

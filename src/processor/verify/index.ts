@@ -1,5 +1,6 @@
 import { bucketStart } from '../../aggregates/granularity.ts';
 import { type GranularityPlan, planMetrics } from '../../aggregates/metrics-plan.ts';
+import { firstOf } from '../../core/first-of.ts';
 import { readDatabaseClock } from '../../postgres/clock.ts';
 import type { Database, Transaction } from '../../postgres/database.ts';
 import type { StreamDriver } from '../../streaming/driver.ts';
@@ -181,7 +182,7 @@ class Verification {
         for (const record of records) shadow.add(topic, partition, record);
         this.#readRecords += records.length;
         const marks = times.get(partition) ?? [];
-        const { offset, timestamp } = records[0];
+        const { offset, timestamp } = firstOf(records);
         marks.push({ offset, timestamp });
         times.set(partition, marks);
         this.#options.onProgress?.({ records: this.#readRecords, total: this.#totalRecords });
@@ -211,7 +212,7 @@ class Verification {
   ): Promise<void> {
     const ambiguous = this.#ambiguous(shadow, retained);
     const judge = (mismatch: Mismatch) => {
-      const [{ dtMs, jobId, location }] = mismatch.differences;
+      const { dtMs, jobId, location } = firstOf(mismatch.differences);
       if (dtMs < retained.fromMs(jobId)) return;
       const isProvable = dtMs > (ambiguous.get(`${jobId} ${location}`) ?? Number.NEGATIVE_INFINITY);
       for (const difference of mismatch.differences) this.#list(difference, isProvable);

@@ -1,3 +1,4 @@
+import { firstOf } from '../../core/first-of.ts';
 import type { Database } from '../../postgres/database.ts';
 import { ensureMetricPartitions } from '../../postgres/partitions.ts';
 import { replaceMetricRows } from '../tables/metrics/rebuild.ts';
@@ -29,7 +30,7 @@ export async function planRebuild(options: RebuildOptions): Promise<RebuildPlan>
   const report = await verify({
     ...options,
     onMismatch: (mismatch, isProvable) => {
-      if (jobs && !jobs.has(mismatch.differences[0].jobId)) return;
+      if (jobs && !jobs.has(firstOf(mismatch.differences).jobId)) return;
       if (!isProvable) unprovable++;
       else if (++count <= MAX_CHANGES) changes.push(mismatch);
     },

@@ -1,4 +1,5 @@
 import { COLUMNS } from '../../aggregates/columns.ts';
+import { firstOf } from '../../core/first-of.ts';
 import type { Queryable, Transaction } from '../../postgres/database.ts';
 import type { ResultRow } from '../../stats/queries/results.ts';
 import type { ScheduleSpan } from '../../stats/queries/spans.ts';
@@ -56,7 +57,7 @@ export async function countMetricRows(tx: Queryable, range: MetricRange): Promis
     'SELECT count(*) AS rows FROM metrics WHERE granularity = $1 AND dt >= $2 AND dt < $3',
     [range.granularity, new Date(range.fromMs), new Date(range.toMs)],
   );
-  return rows[0].rows;
+  return firstOf(rows).rows;
 }
 
 /** The rows of the range whose job_id modulo `parts` is `part`, a page at a time. */

@@ -1,3 +1,5 @@
+import { firstOf } from '../../core/first-of.ts';
+
 /**
  * Finds which of `items` are refused, by trying halves. Items that are refused only together are all found. Returns each
  * with its error.
@@ -17,7 +19,7 @@ export async function findRefused<Item>(
     const error = await refused(part);
     if (!error) return;
     if (part.length === 1) {
-      found.set(part[0], error);
+      found.set(firstOf(part), error);
       return;
     }
     const middle = part.length >> 1;

@@ -19,9 +19,9 @@ export class CellSum {
       this.#counts = doubled(this.#counts);
       this.#marks = doubled(this.#marks);
     }
-    this.#counts[code] += count;
+    this.#counts[code] = (this.#counts[code] as number) + count;
     const word = code >> 5;
-    this.#marks[word] |= 1 << (code & 31);
+    this.#marks[word] = (this.#marks[word] as number) | (1 << (code & 31));
     if (word < this.#firstWord) this.#firstWord = word;
     if (word >= this.#endWord) this.#endWord = word + 1;
   }
@@ -37,11 +37,11 @@ export class CellSum {
     let last = from;
     let at = 0;
     for (let word = Math.max(this.#firstWord, from / 32); word < end; word++) {
-      for (let bits = this.#marks[word]; bits !== 0; bits &= bits - 1) {
+      for (let bits = this.#marks[word] as number; bits !== 0; bits &= bits - 1) {
         const code = (word << 5) + 31 - Math.clz32(bits & -bits);
         if (at + 2 * NUMBER_BYTES > this.#bytes.length) this.#grow();
         at = write(this.#bytes, at, code - last);
-        at = write(this.#bytes, at, this.#counts[code]);
+        at = write(this.#bytes, at, this.#counts[code] as number);
         this.#counts[code] = 0;
         last = code;
       }

@@ -55,10 +55,9 @@ export function* copyRows(rows: Iterable<CopiedRow>, codes: CounterCodes): Gener
     buffer.int4(jobId);
     buffer.bytes(textOf(location));
     buffer.timestamp(bucketMs);
-    const { numbers } = values;
-    for (let column = 0; column < numbers.length; column++) {
-      if (numbers[column] < 0) buffer.null();
-      else buffer.int8(numbers[column]);
+    for (const number of values.numbers) {
+      if (number < 0) buffer.null();
+      else buffer.int8(number);
     }
     for (const { field } of COUNTERS_COLUMNS) counters(buffer, values.counters, codes, field === 'status');
     for (const bins of values.bins) buffer.latin1(bins);

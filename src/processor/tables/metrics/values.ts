@@ -5,6 +5,7 @@ import { COLUMNS, COUNTERS_COLUMNS, HISTOGRAM_COLUMNS, NUMBER_COLUMNS } from '..
 import { BINS } from '../../../aggregates/histogram.ts';
 import type { GranularityPlan } from '../../../aggregates/metrics-plan.ts';
 import { EMPTY } from '../../../aggregates/number-aggregate.ts';
+import { elementAt } from '../../../core/element-at.ts';
 import { REASONS } from '../../../messages/check-result.ts';
 import { OutOfRangeError } from '../../../postgres/database.ts';
 import { CellSum } from './cell-sum.ts';
@@ -38,7 +39,7 @@ export const SELECTED_COLUMNS = `writes, ${COLUMNS.map(({ name }) => name).join(
 export interface PreparedDeltas {
   readonly deltas: MetricDeltas;
   /** By status number of the deltas. */
-  readonly statusCodes: readonly number[];
+  readonly statusCodes: Int32Array;
   readonly extras: GranularityPlan['extras'];
   /** By level: which columns are kept. */
   readonly kept: readonly KeptColumns[];
@@ -60,7 +61,7 @@ export class MetricMerger {
   readonly codes = new CounterCodes();
   readonly #sum = new CellSum();
   readonly #firstVersion: () => number;
-  #reasonCodes: readonly number[] = [];
+  #reasonCodes = new Int32Array(0);
 
   /**
    * `firstVersion` gives the version of a new row. Versions begin at random, so that a row that was removed and made again
@@ -72,8 +73,8 @@ export class MetricMerger {
 
   prepare(deltas: MetricDeltas): PreparedDeltas {
     const { statuses, plans } = deltas.arrays;
-    const statusCodes = statuses.map((status) => this.codes.of(status, true));
-    this.#reasonCodes = REASONS.map((reason) => this.codes.of(reason, false));
+    const statusCodes = Int32Array.from(statuses, (status) => this.codes.of(status, true));
+    this.#reasonCodes = Int32Array.from(REASONS, (reason) => this.codes.of(reason, false));
     const kept = plans.map(({ columns }) => ({
       sums: offsetsOf('sum', columns),
       least: offsetsOf('least', columns),
@@ -92,7 +93,8 @@ export class MetricMerger {
       const writes = this.#firstVersion();
       return { writes, numbers: EMPTY_NUMBERS.slice(), bins: NO_BINS, counters: '', extra: '{}' };
     }
-    for (let index = 0; index < base.bins.length; index++) this.#sum.addPacked(base.bins[index], index * BINS);
+    for (let index = 0; index < base.bins.length; index++)
+      this.#sum.addPacked(elementAt(base.bins, index), index * BINS);
     this.#sum.addPacked(base.counters, FIRST_COUNTER);
     const { numbers, bins, counters, extra } = base;
     return { writes: base.writes + 1, numbers: numbers.slice(), bins, counters, extra };
@@ -100,35 +102,37 @@ export class MetricMerger {
 
   add(values: MetricValues, { deltas, statusCodes, extras, kept }: PreparedDeltas, row: number): void {
     const { plans, level, values: added, cellStart, cellEnd, cellCode, cellCount } = deltas.arrays;
-    const keeps = kept[level[row]];
+    const keeps = elementAt(kept, level[row] as number);
     const { numbers } = values;
     const at = row * STRIDE;
-    for (const offset of keeps.sums) numbers[offset] += added[at + offset];
+    for (const offset of keeps.sums) numbers[offset] = (numbers[offset] as number) + (added[at + offset] as number);
     for (const offset of keeps.least) {
-      const value = added[at + offset];
-      if (value >= 0 && (numbers[offset] < 0 || value < numbers[offset])) numbers[offset] = value;
+      const value = added[at + offset] as number;
+      const before = numbers[offset] as number;
+      if (value >= 0 && (before < 0 || value < before)) numbers[offset] = value;
     }
     for (const offset of keeps.greatest) {
-      if (added[at + offset] > numbers[offset]) numbers[offset] = added[at + offset];
+      const value = added[at + offset] as number;
+      if (value > (numbers[offset] as number)) numbers[offset] = value;
     }
-    for (let cell = cellStart[row]; cell < cellEnd[row]; cell++) {
-      const code = cellCode[cell];
+    for (let cell = cellStart[row] as number; cell < (cellEnd[row] as number); cell++) {
+      const code = cellCode[cell] as number;
       if (code < REASON_CODE) {
-        if (keeps.bins[(code / BINS) | 0]) this.#sum.add(code, cellCount[cell]);
+        if (keeps.bins[(code / BINS) | 0]) this.#sum.add(code, cellCount[cell] as number);
       } else if (code < STATUS_CODE) {
-        if (keeps.reasons) this.#sum.add(this.#reasonCodes[code - REASON_CODE], cellCount[cell]);
+        if (keeps.reasons) this.#sum.add(this.#reasonCodes[code - REASON_CODE] as number, cellCount[cell] as number);
       } else if (keeps.statuses) {
-        this.#sum.add(statusCodes[code - STATUS_CODE], cellCount[cell]);
+        this.#sum.add(statusCodes[code - STATUS_CODE] as number, cellCount[cell] as number);
       }
     }
-    const wanted = plans[level[row]].extras;
+    const wanted = elementAt(plans, level[row] as number).extras;
     if (wanted.length === 0) return;
     const extra = JSON.parse(values.extra) as Record<string, number | Record<string, number>>;
     for (const { key } of wanted) {
       const index = extras.findIndex((one) => one.key === key);
-      const { aggregate } = extras[index];
-      const stored = aggregate.fromStored(Object.hasOwn(extra, key) ? extra[key] : null);
-      const merged = aggregate.toStored(aggregate.merge(stored, deltas.arrays.extras[row][index]));
+      const { aggregate } = elementAt(extras, index);
+      const stored = aggregate.fromStored(Object.hasOwn(extra, key) ? (extra[key] ?? null) : null);
+      const merged = aggregate.toStored(aggregate.merge(stored, elementAt(deltas.arrays.extras, row)[index]));
       if (merged !== null) extra[key] = merged;
     }
     values.extra = JSON.stringify(extra);
@@ -142,8 +146,9 @@ export class MetricMerger {
     values.counters = this.#sum.take(FIRST_COUNTER, Number.POSITIVE_INFINITY);
     const { numbers } = values;
     for (let column = 0; column < numbers.length; column++) {
-      if (numbers[column] <= Number.MAX_SAFE_INTEGER) continue;
-      throw new OutOfRangeError(`${NUMBER_COLUMNS[column].name} ${numbers[column]} is out of range`);
+      const number = numbers[column] as number;
+      if (number <= Number.MAX_SAFE_INTEGER) continue;
+      throw new OutOfRangeError(`${elementAt(NUMBER_COLUMNS, column).name} ${number} is out of range`);
     }
   }
 
@@ -206,7 +211,7 @@ export class CounterCodes {
 
   /** As JSON text, quotes and colon included. */
   keyOf(code: number): Buffer {
-    return this.#keys[(code - FIRST_COUNTER) >> 1];
+    return elementAt(this.#keys, (code - FIRST_COUNTER) >> 1);
   }
 
   /** Forgets all codes; those given before are void. */

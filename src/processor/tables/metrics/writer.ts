@@ -1,4 +1,6 @@
 import type { MetricDeltas } from '../../../aggregates/accumulator/deltas.ts';
+import { elementAt } from '../../../core/element-at.ts';
+import { firstOf } from '../../../core/first-of.ts';
 import type { Queryable, Transaction } from '../../../postgres/database.ts';
 import { MetricMemory } from './memory.ts';
 import { orderRows, type RowList } from './order.ts';
@@ -89,25 +91,26 @@ export class MetricsWriter {
 
   #targets({ prepared, source, row, repeated }: Additions): Target[] {
     const targets: Target[] = [];
+    let last: Target | undefined;
     for (let at = 0; at < row.length; at++) {
-      if (repeated[at] > 0) {
-        targets[targets.length - 1].to++;
+      if (last && (repeated[at] as number) > 0) {
+        last.to++;
         continue;
       }
-      const { plans, level, jobId, location, locations, bucketMs } = prepared[source[at]].deltas.arrays;
-      const index = row[at];
-      const target: Target = {
-        granularity: plans[level[index]].name,
-        jobId: jobId[index],
-        location: locations[location[index]],
-        bucketMs: bucketMs[index],
+      const { arrays } = elementAt(prepared, source[at] as number).deltas;
+      const index = row[at] as number;
+      last = {
+        granularity: elementAt(arrays.plans, arrays.level[index] as number).name,
+        jobId: arrays.jobId[index] as number,
+        location: elementAt(arrays.locations, arrays.location[index] as number),
+        bucketMs: arrays.bucketMs[index] as number,
         from: at,
         to: at + 1,
         base: undefined,
         values: NONE,
       };
-      target.base = this.#memory.get(target);
-      targets.push(target);
+      last.base = this.#memory.get(last);
+      targets.push(last);
     }
     return targets;
   }
@@ -121,7 +124,7 @@ export class MetricsWriter {
         'binary',
       );
       const { rows } = await tx.query<{ written: number; gone: number }>(UPSERT);
-      const { written, gone } = rows[0];
+      const { written, gone } = firstOf(rows);
       if (gone > 0) throw new RowsGoneError(`${gone} rows of metrics are gone`);
       if (written === rest.length) return;
       rest = await this.#readOthers(tx, rest, rest.length - written);
@@ -131,7 +134,8 @@ export class MetricsWriter {
   *#merged(targets: readonly Target[], { prepared, source, row }: Additions): Generator<Target> {
     for (const target of targets) {
       target.values = this.#merger.begin(target.base);
-      for (let at = target.from; at < target.to; at++) this.#merger.add(target.values, prepared[source[at]], row[at]);
+      for (let at = target.from; at < target.to; at++)
+        this.#merger.add(target.values, elementAt(prepared, source[at] as number), row[at] as number);
       this.#merger.end(target.values);
       yield target;
     }
@@ -141,7 +145,7 @@ export class MetricsWriter {
   async #readOthers(tx: Queryable, targets: readonly Target[], expected: number): Promise<Target[]> {
     const { rows } = await tx.query<SelectedValues & { position: number }>(READ_OTHERS);
     const others = rows.map((row) => {
-      const target = targets[row.position];
+      const target = elementAt(targets, row.position);
       target.base = this.#merger.fromSelected(row);
       return target;
     });

@@ -1,6 +1,6 @@
 import { shardOf } from '../../../jobs/shard.ts';
 import { ResultDecoder } from '../../../messages/decode.ts';
-import { NO_STATUS, type ResultColumns } from '../../../messages/result-columns.ts';
+import { locationOf, type ResultColumns, statusOf } from '../../../messages/result-columns.ts';
 import type { StreamRecord } from '../../../streaming/driver.ts';
 import { splitLines } from '../../counting/lines.ts';
 import { OTHER_STATUS } from '../../counting/named-statuses.ts';
@@ -58,40 +58,42 @@ export class Shadow {
     const refused = this.#options.refused.get(`${topic} ${partition} ${record.offset}`);
     const left = refused && new Set(splitLines(record.value).flatMap((at) => (refused.has(at.line) ? [at.start] : [])));
     for (let row = 0; row < columns.length; row++) {
-      if (!this.#options.includes(columns.jobId[row])) continue;
-      if (left?.has(columns.lineStart[row])) counters.deadLetters++;
+      if (!this.#options.includes(columns.jobId[row] as number)) continue;
+      if (left?.has(columns.lineStart[row] as number)) counters.deadLetters++;
       else this.#addLine({ topic, partition, record, columns, row }, counters);
     }
   }
 
   #addLine(line: RecordLine, counters: PartitionCounters): void {
     const { topic, partition, columns, row } = line;
-    const series = this.#seriesOf(columns.jobId[row], columns.locations[columns.location[row]], topic);
+    const series = this.#seriesOf(columns.jobId[row] as number, locationOf(columns, row), topic);
     series.partitions.add(partition);
-    const last = columns.slot[row];
+    const last = columns.slot[row] as number;
     if (last === -1) {
+      const ts = columns.ts[row] as number;
       series.foreign++;
       counters.foreign++;
       this.#options.results?.expect(line, 1);
-      series.add(columns, row, 1, columns.ts[row]);
-      this.#count(series, columns, row, columns.ts[row]);
+      series.add(columns, row, 1, ts);
+      this.#count(series, columns, row, ts);
       return;
     }
-    const epoch = columns.epoch[row];
+    const epoch = columns.epoch[row] as number;
+    const size = columns.slots[row] as number;
     if (epoch < series.epoch) {
-      counters.fenced += columns.slots[row];
+      counters.fenced += size;
       return;
     }
     series.epoch = epoch;
     series.lastSlotOf.set(epoch, Math.max(last, series.lastSlotOf.get(epoch) ?? -1));
     const { rows } = this.#options;
-    const periodMs = columns.periodMs[row];
-    let slots = columns.slots[row];
+    const periodMs = columns.periodMs[row] as number;
+    let slots = size;
     if (slots > 0 && last - (slots - 1) * periodMs <= series.slot)
       slots = slots > 1 ? Math.max(0, Math.ceil((last - series.slot) / periodMs)) : 0;
     series.slot = Math.max(series.slot, last);
     counters.results += slots;
-    counters.duplicates += columns.slots[row] - slots;
+    counters.duplicates += size - slots;
     if (slots === 0) return;
     this.#options.results?.expect(line, slots);
     series.add(columns, row, slots, last - (slots - 1) * periodMs);
@@ -104,9 +106,8 @@ export class Shadow {
 
   #count(series: ShadowSeries, columns: ResultColumns, row: number, atMs: number): void {
     this.results++;
-    const status = columns.status[row];
-    if (status !== NO_STATUS && !series.isNamed(columns.statuses[status]))
-      columns.status[row] = columns.statusIndex(OTHER_STATUS);
+    const status = statusOf(columns, row);
+    if (status !== null && !series.isNamed(status)) columns.status[row] = columns.statusIndex(OTHER_STATUS);
     this.#options.rows.add(columns, row, atMs);
   }
 

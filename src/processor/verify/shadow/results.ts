@@ -1,5 +1,4 @@
-import { OUTCOMES, REASONS } from '../../../messages/check-result.ts';
-import { NO_REASON, NO_STATUS } from '../../../messages/result-columns.ts';
+import { locationOf, outcomeOf, reasonOf, statusOf } from '../../../messages/result-columns.ts';
 import { type ResultsStore, restOf } from '../../counting/raw-results.ts';
 import type { RecordLine } from '../../counting/record-line.ts';
 import type { StoredResult } from '../stored-rows.ts';
@@ -53,34 +52,37 @@ export class ShadowResults {
 
   /** A line that counts with `slots` slots. */
   expect({ topic, partition, record, columns, row }: RecordLine, slots: number): void {
-    const slot = columns.slot[row];
-    const atMs = slot < 0 ? columns.ts[row] : slot;
-    const outcome = OUTCOMES[columns.outcome[row]];
+    const slot = columns.slot[row] as number;
+    const atMs = slot < 0 ? (columns.ts[row] as number) : slot;
+    const outcome = outcomeOf(columns, row);
     if (atMs < this.fromMs || atMs >= this.toMs || (this.#store === 'failures' && outcome === 'up')) return;
-    const { timings, attempt, detail } = restOf(record.value.subarray(columns.lineStart[row], columns.lineEnd[row]));
-    const group = this.#groupOf(columns.jobId[row], atMs);
+    const start = columns.lineStart[row] as number;
+    const { timings, attempt, detail } = restOf(record.value.subarray(start, columns.lineEnd[row] as number));
+    const jobId = columns.jobId[row] as number;
+    const periodMs = columns.periodMs[row] as number;
+    const group = this.#groupOf(jobId, atMs);
     group.expected++;
     this.#add(group, 1, {
-      jobId: columns.jobId[row],
-      location: columns.locations[columns.location[row]],
+      jobId,
+      location: locationOf(columns, row),
       atMs,
-      epoch: orNull(columns.epoch[row]),
+      epoch: orNull(columns.epoch[row] as number),
       slot: orNull(slot),
       slots,
-      periodMs: columns.periodMs[row] > 0 ? columns.periodMs[row] : null,
-      ts: columns.ts[row],
+      periodMs: periodMs > 0 ? periodMs : null,
+      ts: columns.ts[row] as number,
       outcome,
-      reason: columns.reason[row] === NO_REASON ? null : REASONS[columns.reason[row]],
-      status: columns.status[row] === NO_STATUS ? null : columns.statuses[columns.status[row]],
-      rtMicros: orNull(columns.rtMicros[row]),
+      reason: reasonOf(columns, row),
+      status: statusOf(columns, row),
+      rtMicros: orNull(columns.rtMicros[row] as number),
       timings: timings === null ? null : JSON.parse(timings),
-      bytes: orNull(columns.bytes[row]),
+      bytes: orNull(columns.bytes[row] as number),
       attempt,
       detail,
       topic,
       partition,
       recordOffset: record.offset,
-      recordPosition: columns.lineStart[row],
+      recordPosition: start,
     });
   }
 

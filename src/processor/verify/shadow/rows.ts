@@ -5,7 +5,8 @@ import { binOf } from '../../../aggregates/histogram.ts';
 import { encodeBins } from '../../../aggregates/histogram-bytes.ts';
 import type { GranularityPlan } from '../../../aggregates/metrics-plan.ts';
 import { addAmount, amountOf, EMPTY } from '../../../aggregates/number-aggregate.ts';
-import type { ResultColumns } from '../../../messages/result-columns.ts';
+import { elementAt } from '../../../core/element-at.ts';
+import { locationOf, type ResultColumns } from '../../../messages/result-columns.ts';
 import type { StoredMetricRow } from '../stored-rows.ts';
 
 /** One granularity of the proof: the buckets in [fromMs, toMs), both of them bounds of buckets. */
@@ -105,8 +106,8 @@ export class ShadowRows {
   }
 
   #find(plan: GranularityPlan, columns: ResultColumns, row: number, atMs: number): ShadowRow {
-    const jobId = columns.jobId[row];
-    const location = columns.locations[columns.location[row]];
+    const jobId = columns.jobId[row] as number;
+    const location = locationOf(columns, row);
     const place = { granularity: plan.name, jobId, location, dtMs: atMs - (atMs % plan.durationMs) };
     const key = keyOf(place);
     let found = this.#rows.get(key);
@@ -125,7 +126,7 @@ export class ShadowRows {
   #addTo({ plan, values, states }: ShadowRow, columns: ResultColumns, row: number): void {
     for (const [index, column] of COLUMNS.entries()) {
       if (!plan.columns.has(column.name)) continue;
-      const value = values[index];
+      const value = elementAt(values, index);
       if (column.type === 'bigint') {
         values[index] = addAmount(
           column.merge,
@@ -157,7 +158,7 @@ function finished({ place, plan, values, states }: ShadowRow): StoredMetricRow {
     const value = aggregate.toStored(states[index]);
     if (value !== null) extra[key] = value;
   });
-  const columns = COLUMNS.map(({ name, type }, index) => [name, storedForm(type, values[index])] as const);
+  const columns = COLUMNS.map(({ name, type }, index) => [name, storedForm(type, elementAt(values, index))] as const);
   return { ...place, writes: 0, values: { ...Object.fromEntries(columns), extra } };
 }
 

@@ -1,5 +1,5 @@
-import { OUTCOMES, type Outcome, REASONS, type Reason } from '../../../messages/check-result.ts';
-import { NO_REASON, NO_STATUS, type ResultColumns } from '../../../messages/result-columns.ts';
+import { OUTCOMES, type Outcome, type Reason } from '../../../messages/check-result.ts';
+import { outcomeOf, type ResultColumns, reasonOf, statusOf } from '../../../messages/result-columns.ts';
 import { OTHER_STATUS } from '../../counting/named-statuses.ts';
 
 /** The last result of a series, as series_progress has it. Times in ms, the response time in microseconds. */
@@ -53,12 +53,13 @@ export class ShadowSeries {
 
   /** Adds `slots` slots of a row, the first of them at `sinceMs`. */
   add(columns: ResultColumns, row: number, slots: number, sinceMs: number): void {
-    const outcome = OUTCOMES[columns.outcome[row]];
+    const outcome = outcomeOf(columns, row);
     this.outcomes[outcome] += slots;
-    const status = columns.status[row] === NO_STATUS ? null : columns.statuses[columns.status[row]];
+    const status = statusOf(columns, row);
     const counted = status === null || this.isNamed(status) ? status : OTHER_STATUS;
     if (counted !== null) this.statusCounts[counted] = (this.statusCounts[counted] ?? 0) + slots;
-    const ts = columns.ts[row];
+    const ts = columns.ts[row] as number;
+    const rtMicros = columns.rtMicros[row] as number;
     // Foreign lines come in any order: an old one does not become the last result.
     if (columns.slot[row] === -1 && this.last && ts < this.last.lastTs) return;
     const isSame = this.last?.lastOutcome === outcome;
@@ -66,9 +67,9 @@ export class ShadowSeries {
     this.last = {
       lastTs: ts,
       lastOutcome: outcome,
-      lastReason: columns.reason[row] === NO_REASON ? null : REASONS[columns.reason[row]],
+      lastReason: reasonOf(columns, row),
       lastStatus: status,
-      lastRt: columns.rtMicros[row] < 0 ? null : columns.rtMicros[row],
+      lastRt: rtMicros < 0 ? null : rtMicros,
       sinceSlot: isSame && this.last ? this.last.sinceSlot : sinceMs,
     };
   }
