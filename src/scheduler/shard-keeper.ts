@@ -120,7 +120,8 @@ export class ShardKeeper {
         epoch: shard.epoch,
         progress: progressOf(shard, now),
       }));
-      for (const [index, shard] of held.entries()) shard.stored = Math.max(shard.stored, progress[index].progress ?? 0);
+      for (const [index, shard] of held.entries())
+        shard.stored = Math.max(shard.stored, progress[index]?.progress ?? 0);
       const renewed = await leases.renew(progress, leaseMs);
       this.#reachable();
       if (renewed.nowMs !== null) timeline.compare(renewed.nowMs, askedMono);

@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
+import { elementAt } from '../../core/element-at.ts';
 
 /** How late checks began, in ms after their slot. */
 export interface LatenessStats {
@@ -29,9 +30,9 @@ export class Lateness {
   }
 
   add(lateMs: number): void {
-    let bucket = 0;
-    while (bucket < BOUNDS_MS.length && lateMs > BOUNDS_MS[bucket]) bucket++;
-    this.#counts[bucket]++;
+    const within = BOUNDS_MS.findIndex((boundMs) => lateMs <= boundMs);
+    const bucket = within === -1 ? BOUNDS_MS.length : within;
+    this.#counts[bucket] = elementAt(this.#counts, bucket) + 1;
     this.#sumMs += lateMs;
     if (lateMs > this.#maxMs) this.#maxMs = lateMs;
     this.#turn();
@@ -60,12 +61,13 @@ class Window {
   #max = 0;
 
   add(lateMs: number): void {
-    this.#counts[Math.max(0, Math.min(FINE - 1, Math.ceil(Math.log2(lateMs) * 4)))]++;
+    const bucket = Math.max(0, Math.min(FINE - 1, Math.ceil(Math.log2(lateMs) * 4)));
+    this.#counts[bucket] = (this.#counts[bucket] as number) + 1;
     if (lateMs > this.#max) this.#max = lateMs;
   }
 
   merged(other: Window): { p50: number; p99: number; max: number } {
-    const counts = this.#counts.map((n, index) => n + other.#counts[index]);
+    const counts = this.#counts.map((n, index) => n + (other.#counts[index] as number));
     const total = counts.reduce((sum, n) => sum + n, 0);
     const max = Math.max(this.#max, other.#max);
     const quantile = (share: number) => {

@@ -117,7 +117,7 @@ class WaitingQueue<T> {
   shift(): Ticket<T> | undefined {
     while (this.#head < this.#tickets.length) {
       const ticket = this.#tickets[this.#head++];
-      if (ticket.valid) {
+      if (ticket?.valid) {
         if (this.#head > 1024 && this.#head * 2 > this.#tickets.length) this.#sweep();
         return ticket;
       }

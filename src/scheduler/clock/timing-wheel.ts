@@ -46,9 +46,9 @@ export class TimingWheel {
 
   clear(id: number): void {
     if (!this.isSet(id)) return;
-    const next = this.#next[id];
-    const previous = this.#previous[id];
-    if (previous === NONE) this.#heads[this.#ticks[id] & this.#mask] = next;
+    const next = this.#next[id] as number;
+    const previous = this.#previous[id] as number;
+    if (previous === NONE) this.#heads[(this.#ticks[id] as number) & this.#mask] = next;
     else this.#next[previous] = next;
     if (next !== NONE) this.#previous[next] = previous;
     this.#ticks[id] = NONE;
@@ -88,14 +88,14 @@ export class TimingWheel {
   #fire(tick: number, onDue: (id: number) => void, keepOn: () => boolean): boolean {
     const due = this.#due;
     due.length = 0;
-    for (let id = this.#heads[tick & this.#mask]; id !== NONE; id = this.#next[id]) {
-      if (this.#ticks[id] <= tick) due.push(id);
+    for (let id = this.#heads[tick & this.#mask] as number; id !== NONE; id = this.#next[id] as number) {
+      if ((this.#ticks[id] as number) <= tick) due.push(id);
     }
     this.#firing = 1;
     try {
       for (const id of due) {
         // An earlier timer of this tick may have unset or moved it.
-        if (this.#ticks[id] === NONE || this.#ticks[id] > tick) continue;
+        if (this.#ticks[id] === NONE || (this.#ticks[id] as number) > tick) continue;
         this.clear(id);
         onDue(id);
         if (!keepOn()) return false;
@@ -108,7 +108,7 @@ export class TimingWheel {
 
   #link(id: number, tick: number): void {
     const bucket = tick & this.#mask;
-    const head = this.#heads[bucket];
+    const head = this.#heads[bucket] as number;
     this.#next[id] = head;
     this.#previous[id] = NONE;
     if (head !== NONE) this.#previous[head] = id;
@@ -119,7 +119,7 @@ export class TimingWheel {
   /** Moves the cursor by more than a turn; timers that were due on the way are due at the first tick after. */
   #jump(cursor: number): void {
     for (let id = 0; id < this.#ticks.length; id++) {
-      const tick = this.#ticks[id];
+      const tick = this.#ticks[id] as number;
       if (tick === NONE || tick >= cursor) continue;
       this.clear(id);
       this.#link(id, cursor);

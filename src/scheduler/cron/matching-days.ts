@@ -69,7 +69,7 @@ export class MatchingDays {
       for (let month = 0; month < 12; month++) count += bits(this.#inMonth(year, month));
       this.#years[kind] = count;
     }
-    return this.#years[kind];
+    return this.#years[kind] as number;
   }
 
   /** `month` may lie outside of the year. */
@@ -84,7 +84,7 @@ export class MatchingDays {
       }
       this.#months[kind] = mask;
     }
-    return this.#months[kind];
+    return this.#months[kind] as number;
   }
 }
 

@@ -23,10 +23,10 @@ export class MatchingValues {
   }
 
   upTo(value: number): number {
-    return this.#ranks[value];
+    return this.#ranks[value] as number;
   }
 
   below(value: number): number {
-    return value === 0 ? 0 : this.#ranks[value - 1];
+    return value === 0 ? 0 : (this.#ranks[value - 1] as number);
   }
 }

@@ -1,4 +1,5 @@
 import { Cron } from 'croner';
+import { elementAt } from '../../core/element-at.ts';
 import { MatchingValues } from './matching-values.ts';
 
 /** The times of a day that the fields second, minute and hour of a cron expression match, as seconds since midnight. */
@@ -38,9 +39,9 @@ export class TimesOfDay {
   /** The one at `index`, counted from 0. */
   at(index: number): number {
     const perMinute = this.#seconds.size;
-    const hour = this.#hours.values[Math.floor(index / this.#perHour)];
-    const minute = this.#minutes.values[Math.floor((index % this.#perHour) / perMinute)];
-    return hour * 3600 + minute * 60 + this.#seconds.values[index % perMinute];
+    const hour = elementAt(this.#hours.values, Math.floor(index / this.#perHour));
+    const minute = elementAt(this.#minutes.values, Math.floor((index % this.#perHour) / perMinute));
+    return hour * 3600 + minute * 60 + elementAt(this.#seconds.values, index % perMinute);
   }
 
   #findLeast(): number {

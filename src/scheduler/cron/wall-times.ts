@@ -72,13 +72,13 @@ function placeOf(ms: number): Place {
 const toMs = (day: number, time: number): number => (day * DAY_SECONDS + time) * 1000;
 
 /** Second, minute, hour, day, month and weekday. */
-function fieldsOf(expression: string): string[] {
+function fieldsOf(expression: string): [string, string, string, string, string, string] {
   // The whole expression is parsed first: croner's message about it is better than one about a part.
   new Cron(expression, { paused: true, utcOffset: 0 });
   const fields = (NICKNAMES[expression.trim().toLowerCase()] ?? expression).trim().split(/\s+/);
   if (fields.length === 5) fields.unshift('0');
   if (fields.length !== 6) throw new Error('a cron expression has 5 or 6 fields');
-  return fields;
+  return fields as [string, string, string, string, string, string];
 }
 
 /** Dates are few, expressions that share them many. */

@@ -1,3 +1,5 @@
+import { elementAt } from '../../core/element-at.ts';
+
 /** A period with one offset of the zone from UTC; it ends where the next one begins. */
 interface OffsetPeriod {
   fromMs: number;
@@ -27,8 +29,8 @@ export class ZoneClock {
   offsetMs(instantMs: number): number {
     const periods = this.#periods(yearOf(instantMs));
     let i = periods.length - 1;
-    while (periods[i].fromMs > instantMs) i--;
-    return periods[i].offsetMs;
+    while (elementAt(periods, i).fromMs > instantMs) i--;
+    return elementAt(periods, i).offsetMs;
   }
 
   /** The first instant in (fromMs, toMs] with another offset than `fromMs` has; null when there is none. */
@@ -52,7 +54,7 @@ export class ZoneClock {
     for (let year = yearOf(toMs); year >= end - 1; year--) {
       const periods = this.#periods(year);
       for (let i = periods.length - 1; i >= 0; i--) {
-        const period = periods[i];
+        const period = elementAt(periods, i);
         if (period.fromMs > toMs) continue;
         if (period.offsetMs !== offset) return change;
         change = period.fromMs;
@@ -103,8 +105,9 @@ export class ZoneClock {
   }
 
   #offsetAt(instantMs: number): number {
-    const part: Record<string, number> = {};
-    for (const { type, value } of this.#format.formatToParts(instantMs)) part[type] = Number(value);
+    const part = { year: 0, month: 1, day: 1, hour: 0, minute: 0, second: 0 };
+    for (const { type, value } of this.#format.formatToParts(instantMs))
+      if (type in part) part[type as keyof typeof part] = Number(value);
     return Date.UTC(part.year, part.month - 1, part.day, part.hour, part.minute, part.second) - instantMs;
   }
 }

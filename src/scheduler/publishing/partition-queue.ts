@@ -1,3 +1,4 @@
+import { elementAt } from '../../core/element-at.ts';
 import type { OutgoingRecord } from '../../streaming/driver.ts';
 
 /** Is called when a result is in the log for good. */
@@ -40,13 +41,13 @@ export class Block {
   toRecords(topic: string, partition: number, headers: Record<string, string>, single: boolean): OutgoingRecord[] {
     if (!single) return [{ topic, partition, value: this.#buffer.subarray(0, this.bytes), headers }];
     return this.#ends.map((end, index) => {
-      const value = this.#buffer.subarray(index === 0 ? 0 : this.#ends[index - 1], end - 1);
+      const value = this.#buffer.subarray(this.#ends[index - 1] ?? 0, end - 1);
       return { topic, partition, key: String(this.#keys[index]), value, headers };
     });
   }
 
   acknowledge(): void {
-    for (let index = 0; index < this.lines; index++) this.#receipts[index]?.acknowledged(this.#slots[index]);
+    for (let index = 0; index < this.lines; index++) this.#receipts[index]?.acknowledged(elementAt(this.#slots, index));
   }
 }
 

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { type Clock, sleep } from '../../core/clock.ts';
+import { elementAt } from '../../core/element-at.ts';
 import type { Logger } from '../../core/logger.ts';
 import { retry } from '../../core/retry.ts';
 import { type CheckResult, RESULT_CONTENT_TYPE, RESULT_SCHEMA } from '../../messages/check-result.ts';
@@ -201,7 +202,7 @@ class StreamPublisher implements Publisher {
     const { maxBlockBytes } = this.#options;
     route.queues = Array.from({ length: partitions }, (_, index) => new PartitionQueue(topic, index, maxBlockBytes));
     for (const { line, byteLength, jobId, slot, receipt } of route.waiting.splice(0)) {
-      route.queues[partitionOf(jobId, partitions)].add(line, byteLength, jobId, slot, receipt);
+      elementAt(route.queues, partitionOf(jobId, partitions)).add(line, byteLength, jobId, slot, receipt);
     }
     this.#pump();
     this.#linger();
@@ -219,7 +220,7 @@ class StreamPublisher implements Publisher {
       route.waiting.push({ line, byteLength, jobId, slot, receipt });
       return;
     }
-    const queue = route.queues[partitionOf(jobId, route.queues.length)];
+    const queue = elementAt(route.queues, partitionOf(jobId, route.queues.length));
     if (queue.add(line, byteLength, jobId, slot, receipt) && queue.ready) this.#pump();
     this.#linger();
   }

@@ -1,3 +1,4 @@
+import { firstOf } from '../../core/first-of.ts';
 import { SHARDS, shardOf } from '../../jobs/shard.ts';
 import type { Database } from '../../postgres/database.ts';
 
@@ -66,7 +67,7 @@ export function createLeaseStore({ database, location, owner }: LeaseStoreOption
   const tell = () => database.notify(CHANNEL, `${location} ${owner}`);
   const readSharing = async () => {
     const { rows } = await database.query<Sharing & { shards: number }>(SHARING, [location, owner]);
-    return rows[0];
+    return firstOf(rows);
   };
   return {
     async join(lifeMs) {
