@@ -1,3 +1,4 @@
+import { firstOf } from '../core/first-of.ts';
 import type { Database } from '../postgres/database.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
 import { readCountedTopics } from '../streaming/topics.ts';
@@ -98,7 +99,7 @@ export async function readWaiting(
     const ranges = wanted.map(({ partition, next, end }) => ({ partition, from: next, to: end }));
     const missing = new Set(wanted.map(({ partition }) => partition));
     for await (const { partition, records } of driver.read(topic, ranges, signal)) {
-      if (missing.delete(partition)) waiting.set(`${topic} ${partition}`, records[0].timestamp);
+      if (missing.delete(partition)) waiting.set(`${topic} ${partition}`, firstOf(records).timestamp);
       if (missing.size === 0) break;
     }
   }

@@ -1,3 +1,4 @@
+import { firstOf } from '../core/first-of.ts';
 import type { Database, Transaction } from './database.ts';
 
 /**
@@ -11,7 +12,7 @@ export function ifAlone<T>(database: Database, name: string, work: (tx: Transact
         `SELECT pg_try_advisory_xact_lock(hashtextextended('vedette ' || $1 || ' ' || current_schema(), 0)) AS alone`,
         [name],
       );
-      return rows[0].alone ? work(tx) : null;
+      return firstOf(rows).alone ? work(tx) : null;
     },
     { statementTimeoutMs: 600_000 },
   );

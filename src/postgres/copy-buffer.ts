@@ -96,7 +96,7 @@ export class CopyBuffer {
   /** A key whose JSON text, quotes and colon included, is `key`, and its count. */
   counter(key: Buffer, count: number): void {
     this.#room(key.length + NUMBER_ROOM);
-    for (let byte = 0; byte < key.length; byte++) this.#bytes[this.#at++] = key[byte];
+    for (let byte = 0; byte < key.length; byte++) this.#bytes[this.#at++] = key[byte] as number;
     this.#digits(count);
     this.#bytes[this.#at++] = COMMA;
   }

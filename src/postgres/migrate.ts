@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { firstOf } from '../core/first-of.ts';
 import type { Logger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
 import { root } from '../root.ts';
@@ -70,7 +71,7 @@ export async function explained<T>(database: Database, work: () => Promise<T>): 
     if (code !== undefined && FORBIDDEN.has(code)) {
       const { rows } = await database.query<{ user: string }>('SELECT current_user AS user');
       const text =
-        `The tables in ${place}, are missing or old, and user ${rows[0].user} may not make them (${message}): ` +
+        `The tables in ${place}, are missing or old, and user ${firstOf(rows).user} may not make them (${message}): ` +
         'run `vedette db migrate` as the user who owns the schema; `vedette db grants` prints the rights of all users';
       throw new VedetteError('VED_DATABASE_FORBIDDEN', text, { cause: error });
     }

@@ -1,3 +1,4 @@
+import { firstOf } from '../core/first-of.ts';
 import type { Queryable } from './database.ts';
 
 /**
@@ -28,13 +29,15 @@ export async function ensureMetricPartitions(
   toMs: number,
 ): Promise<number> {
   const sql = 'SELECT ensure_metric_partition($1, $2, $3) AS made';
-  return (await database.query<{ made: number }>(sql, [granularity, new Date(fromMs), new Date(toMs)])).rows[0].made;
+  const { rows } = await database.query<{ made: number }>(sql, [granularity, new Date(fromMs), new Date(toMs)]);
+  return firstOf(rows).made;
 }
 
 /** The same for raw results with `at` in [fromMs, toMs). */
 export async function ensureResultPartitions(database: Queryable, fromMs: number, toMs: number): Promise<number> {
   const sql = 'SELECT ensure_result_partition($1, $2) AS made';
-  return (await database.query<{ made: number }>(sql, [new Date(fromMs), new Date(toMs)])).rows[0].made;
+  const { rows } = await database.query<{ made: number }>(sql, [new Date(fromMs), new Date(toMs)]);
+  return firstOf(rows).made;
 }
 
 export type Expiry =
@@ -51,5 +54,5 @@ export async function dropExpiredPartitions(database: Queryable, expiry: Expiry)
     'SELECT drop_expired_partitions($1, $2, $3) AS dropped',
     [expiry.table, granularity, new Date(expiry.beforeMs)],
   );
-  return rows[0].dropped;
+  return firstOf(rows).dropped;
 }

@@ -1,3 +1,4 @@
+import { firstOf } from '../core/first-of.ts';
 import type { Database } from '../postgres/database.ts';
 import type { StreamDriver, TopicPartition } from './driver.ts';
 
@@ -22,7 +23,7 @@ export async function pinPartitions(
     'SELECT partitions FROM stream_topics WHERE topic = $1',
     [topic],
   );
-  return rows[0].partitions;
+  return firstOf(rows).partitions;
 }
 
 /** Every topic that is counted, `first` among them, in a stable order. Copies of failures are not. */

@@ -35,7 +35,7 @@ export async function findPostgresAccount(logger: Logger): Promise<Account | nul
 
 async function lookUp(): Promise<Account | null> {
   try {
-    const [uid, gid] = await Promise.all(['-u', '-g'].map((flag) => run('id', [flag, NAME])));
+    const [uid, gid] = await Promise.all([run('id', ['-u', NAME]), run('id', ['-g', NAME])]);
     return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
   } catch {
     return null; // `id` fails when there is no such user.

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { firstOf } from '../../core/first-of.ts';
 import type { Logger } from '../../core/logger.ts';
 import { VedetteError } from '../../errors.ts';
 import { type Account, findPostgresAccount } from './account.ts';
@@ -29,7 +30,7 @@ export interface Binaries {
 export async function findBinaries(logger: Logger, owner?: Account | null): Promise<Binaries> {
   const { folder, version } = await locatePackage();
   const account = owner ?? (await findPostgresAccount(logger));
-  return { bin: await makeUsable(folder, version, account), major: version.split('.')[0], account };
+  return { bin: await makeUsable(folder, version, account), major: firstOf(version.split('.')), account };
 }
 
 /** Returns the folder of programs that `account` can run: the package's own, or else that of a copy below `copies`. */

@@ -1,3 +1,4 @@
+import { firstOf } from '../../core/first-of.ts';
 import { VedetteError } from '../../errors.ts';
 import type { Database } from '../../postgres/database.ts';
 import { dropExpiredPartitions } from '../../postgres/partitions.ts';
@@ -194,7 +195,10 @@ export class EmbeddedLog {
   }
 
   async #append(parameters: readonly unknown[]): Promise<number> {
-    const append = async () => (await this.#database.query<{ appended: number }>(APPEND, parameters)).rows[0].appended;
+    const append = async () => {
+      const { rows } = await this.#database.query<{ appended: number }>(APPEND, parameters);
+      return firstOf(rows).appended;
+    };
     try {
       return await append();
     } catch (error) {
@@ -239,7 +243,7 @@ export class EmbeddedLog {
       "UPDATE stream_heads SET last_at = clock_timestamp() WHERE last_at > clock_timestamp() + interval '1 hour'",
     );
     const { rows } = await this.#database.query<{ now: Date }>('SELECT clock_timestamp() AS now');
-    const beforeMs = rows[0].now.getTime() - retentionMs;
+    const beforeMs = firstOf(rows).now.getTime() - retentionMs;
     return dropExpiredPartitions(this.#database, { table: 'stream_records', beforeMs });
   }
 }

@@ -23,8 +23,9 @@ export class KafkajsAdmin implements KafkaAdmin {
     return this.#ask('topics', async (admin) => {
       const known = await this.#partitions(admin, topics);
       const missing = topics.filter(({ topic }) => !known.has(topic));
-      if (missing.length === 0) return known;
-      if (!create) throw topicMissing(missing[0].topic, 'and may not be made (stream.create_topics is off)');
+      const [first] = missing;
+      if (!first) return known;
+      if (!create) throw topicMissing(first.topic, 'and may not be made (stream.create_topics is off)');
       for (const spec of missing) await this.#create(admin, spec);
       return this.#partitions(admin, topics);
     });

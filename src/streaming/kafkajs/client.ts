@@ -1,5 +1,6 @@
 import { rootCertificates } from 'node:tls';
 import type { Kafka, KafkaConfig, LogEntry, PartitionAssigner, SASLOptions } from 'kafkajs';
+import { elementAt } from '../../core/element-at.ts';
 import type { Logger } from '../../core/logger.ts';
 import { ASSIGNMENT_STRATEGY, type KafkaOptions } from '../kafka/options.ts';
 import { registerCodecs } from './codecs.ts';
@@ -80,10 +81,10 @@ export function createAssigner(kafkajs: KafkaJs): PartitionAssigner {
         await cluster.addMultipleTargetTopics([topic]).catch(() => undefined);
         const partitions = cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId);
         for (const partition of partitions.sort((a, b) => a - b)) {
-          while (!readers[turn % readers.length].topics.has(topic)) turn++;
-          const { assignment } = readers[turn++ % readers.length];
-          assignment[topic] ??= [];
-          assignment[topic].push(partition);
+          // At least one of the readers has the topic.
+          let reader = elementAt(readers, turn++ % readers.length);
+          while (!reader.topics.has(topic)) reader = elementAt(readers, turn++ % readers.length);
+          reader.assignment[topic] = [...(reader.assignment[topic] ?? []), partition];
         }
       }
       return readers.map(({ memberId, assignment }) => ({

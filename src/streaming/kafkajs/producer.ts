@@ -33,7 +33,8 @@ export class KafkajsProducer implements Startable<StreamProducer> {
 
   async send(records: readonly OutgoingRecord[]): Promise<void> {
     if (this.#isClosed) throw new VedetteError('VED_STREAM_UNAVAILABLE', 'The producer is closed');
-    if (records.length === 0) return;
+    const [first] = records;
+    if (!first) return;
     let producer: Promise<Producer> | undefined;
     try {
       producer = this.#connected();
@@ -42,7 +43,7 @@ export class KafkajsProducer implements Startable<StreamProducer> {
       assertAcknowledged(records, await withDeadline(sent, this.#options.deliveryTimeoutMs, 'not acknowledged'));
     } catch (error) {
       this.#discard(producer);
-      throw this.#translate(error, records[0].topic);
+      throw this.#translate(error, first.topic);
     }
   }
 

@@ -29,8 +29,9 @@ export class RdkafkaAdmin implements KafkaAdmin {
   async ensureTopics(topics: readonly TopicSpec[], { create }: { create: boolean }): Promise<Map<string, number>> {
     const known = await this.#partitions(topics);
     const missing = topics.filter(({ topic }) => !known.has(topic));
-    if (missing.length === 0) return known;
-    if (!create) throw topicMissing(missing[0].topic, 'and may not be made (stream.create_topics is off)');
+    const [first] = missing;
+    if (!first) return known;
+    if (!create) throw topicMissing(first.topic, 'and may not be made (stream.create_topics is off)');
     for (const spec of missing) await this.#create(spec);
     return this.#made(topics);
   }

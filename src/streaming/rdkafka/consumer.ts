@@ -1,4 +1,5 @@
 import { sleep, systemClock } from '../../core/clock.ts';
+import { firstOf } from '../../core/first-of.ts';
 import type { ConsumerOptions, StreamConsumer, TopicPartition } from '../driver.ts';
 import { streamUnavailable, topicMissing } from '../kafka/errors.ts';
 import type { KafkaAdmin, Startable } from '../kafka/index.ts';
@@ -64,7 +65,7 @@ export class RdkafkaConsumer implements Startable<StreamConsumer> {
     });
     this.#consumer = this.#create();
     await new Promise<void>((resolve, reject) => {
-      this.#consumer.connect({ timeout: CONNECT_MS, topic: this.#settings.topics[0] }, (error) => {
+      this.#consumer.connect({ timeout: CONNECT_MS, topic: firstOf(this.#settings.topics) }, (error) => {
         if (error) reject(streamUnavailable(this.#options, error.message, error));
         else resolve();
       });
@@ -209,7 +210,8 @@ export class RdkafkaConsumer implements Startable<StreamConsumer> {
 
   #take(messages: readonly RdMessage[]): void {
     for (const group of byPartition(messages)) {
-      const owned = this.#book.get(group[0].topic, group[0].partition);
+      const { topic, partition } = firstOf(group);
+      const owned = this.#book.get(topic, partition);
       const fetchState = owned && this.#fetchStates.get(owned);
       if (!fetchState || owned.state !== 'active') continue;
       fetchState.lastMs = performance.now();
@@ -281,5 +283,5 @@ export class RdkafkaConsumer implements Startable<StreamConsumer> {
 }
 
 function topicOf(message: string): string {
-  return message.split(' ')[1];
+  return message.split(' ')[1] ?? message;
 }

@@ -47,11 +47,12 @@ export class RdkafkaProducer implements Startable<StreamProducer> {
 
   async send(records: readonly OutgoingRecord[]): Promise<void> {
     if (this.#isClosed) throw new VedetteError('VED_STREAM_UNAVAILABLE', 'The producer is closed');
-    if (records.length === 0) return;
+    const [first] = records;
+    if (!first) return;
     const polled = await this.#connected();
     await new Promise<void>((resolve, reject) => {
       const ends = { resolve, reject, settled: () => undefined };
-      const pending: Pending = { polled, left: 1, error: undefined, topic: records[0].topic, ...ends };
+      const pending: Pending = { polled, left: 1, error: undefined, topic: first.topic, ...ends };
       this.#pending.add(pending);
       const timer = setTimeout(() => this.#expire(pending), this.#timeoutMs + EXPIRY_MARGIN_MS).unref();
       pending.settled = () => clearTimeout(timer);

@@ -1,3 +1,5 @@
+import { elementAt } from '../../core/element-at.ts';
+import { firstOf } from '../../core/first-of.ts';
 import type { RecordBatch } from '../driver.ts';
 import { streamUnavailable } from '../kafka/errors.ts';
 import type { OpenRange } from '../kafka/offset-ranges.ts';
@@ -32,7 +34,8 @@ export async function* readRanges(
       });
       if (messages.length > 0) lastMs = performance.now();
       for (const group of byPartition(messages)) {
-        const range = open.find(({ partition }) => partition === group[0].partition);
+        const { partition: read } = firstOf(group);
+        const range = open.find(({ partition }) => partition === read);
         const batch = range && toBatch(consumer, topic, range, group);
         if (batch && !signal.aborted) yield batch;
       }
@@ -76,7 +79,7 @@ function toBatch(
   messages: readonly RdMessage[],
 ): RecordBatch | undefined {
   const { partition, next, end } = range;
-  range.next = Math.max(next, messages[messages.length - 1].offset + 1);
+  range.next = Math.max(next, elementAt(messages, messages.length - 1).offset + 1);
   const records = messages.filter(({ offset }) => offset >= next && offset < end).map(toRecord);
   if (records.length === 0) return undefined;
   const { highOffset } = consumer.getWatermarkOffsets(topic, partition);
