@@ -119,11 +119,13 @@ export class Broker {
   }
 
   #format(settings: string): void {
-    const user: SaslUser | undefined = this.options.certificates ? this.options.sasl : undefined;
-    const scram = (user ? ['SCRAM-SHA-256', 'SCRAM-SHA-512'] : []).flatMap((mechanism) => [
-      '--add-scram',
-      `${mechanism}=[name=${user!.user},password=${user!.password}]`,
-    ]);
+    const users: SaslUser[] = this.options.certificates && this.options.sasl ? [this.options.sasl] : [];
+    const scram = users.flatMap(({ user, password }) =>
+      ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
+        '--add-scram',
+        `${mechanism}=[name=${user},password=${password}]`,
+      ]),
+    );
     this.tool('kafka.tools.StorageTool', ['format', '-t', CLUSTER_ID, '-c', settings, ...scram]);
   }
 
@@ -147,7 +149,8 @@ export class Broker {
     try {
       const child = spawn('java', args, { detached: true, stdio: ['ignore', log, log] });
       child.unref();
-      return child.pid!;
+      if (child.pid === undefined) throw new Error('java could not be started');
+      return child.pid;
     } finally {
       closeSync(log);
     }

@@ -15,7 +15,9 @@ export function whyNoKafka(): string | undefined {
 }
 
 export function kafkaVersion(): string {
-  return /<kafka\.version>(.*)<\/kafka\.version>/.exec(readFileSync(pom, 'utf8'))![1];
+  const version = /<kafka\.version>(.*)<\/kafka\.version>/.exec(readFileSync(pom, 'utf8'))?.[1];
+  if (version === undefined) throw new Error(`${pom} does not say kafka.version`);
+  return version;
 }
 
 /** The jars of Apache Kafka, fetched by Maven on first use; about 60 MB, shared by every checkout of this user. */

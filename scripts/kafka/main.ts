@@ -32,7 +32,7 @@ const { positionals, values } = parseArgs({
 });
 const folder = resolve(process.env.VEDETTE_KAFKA_DIR ?? join(process.env.VEDETTE_DATA_DIR ?? 'data', 'kafka'));
 const [command] = positionals;
-if (values.help || !['start', 'stop', 'status'].includes(command)) {
+if (values.help || !['start', 'stop', 'status'].includes(command ?? '')) {
   console.log(HELP);
   process.exit(values.help ? 0 : 2);
 }

@@ -7,9 +7,10 @@ const LEVELS: Readonly<Record<number, string>> = { 40: 'WARN ', 50: 'ERROR ', 60
 export function createLineWriter(output: NodeJS.WriteStream, width: number): (name: string, line: string) => void {
   const colours = new Map<string, (typeof COLOURS)[number]>();
   return (name, line) => {
-    if (!colours.has(name)) colours.set(name, COLOURS[colours.size % COLOURS.length]);
+    const colour = colours.get(name) ?? COLOURS[colours.size % COLOURS.length] ?? COLOURS[0];
+    colours.set(name, colour);
     const prefix = `${name.padEnd(width)} |`;
-    const shown = output.isTTY ? styleText(colours.get(name)!, prefix) : prefix;
+    const shown = output.isTTY ? styleText(colour, prefix) : prefix;
     output.write(`${shown} ${readable(line)}\n`);
   };
 }

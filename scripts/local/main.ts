@@ -153,13 +153,16 @@ async function untilReady(): Promise<void> {
 function summarize(database: string | null, kafka: string | null, noKafka: string | undefined, folder: string): void {
   const [{ options }] = roles as [Supervised];
   const page = `http://127.0.0.1:${options.port}`;
-  const rows = [
+  const rows: Array<[string, string]> = [
     ['page', `${page}/`],
     ['API docs', `${page}/docs`],
     ['database', database === null ? 'as the settings say' : `psql "${database}"`],
     ['stream', kafka === null ? `in PostgreSQL (${noKafka})` : `Kafka at ${kafka}`],
     ['state', relative(process.cwd(), folder) || '.'],
-    ...roles.map((role) => [role.options.name, `pid ${role.pid}, http://127.0.0.1:${role.options.port}/health/ready`]),
+    ...roles.map((role): [string, string] => [
+      role.options.name,
+      `pid ${role.pid}, http://127.0.0.1:${role.options.port}/health/ready`,
+    ]),
   ];
   say(styleText('bold', `Vedette runs as ${roles.length} processes. Ctrl-C ends all of it.`));
   for (const [name, text] of rows) say(`  ${name.padEnd(12)} ${text}`);

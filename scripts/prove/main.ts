@@ -49,7 +49,7 @@ if (runs.length === 0) fail(`no run is called ${values.only.join(' or ')}; --lis
 
 await prepare();
 const startedAt = new Date();
-const load = loadavg()[0];
+const [load = 0] = loadavg();
 const interrupt = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupt.abort());
 const outcomes: Outcome[] = [];

@@ -1,3 +1,4 @@
+import { elementAt } from '../../src/core/element-at.ts';
 import type { Database } from '../../src/postgres/database.ts';
 
 export interface RawResult {
@@ -150,15 +151,15 @@ function readBins(bytes: Buffer): Record<string, number> {
   for (let at = 0; at < bytes.length; at++) {
     let number = 0;
     let unit = 1;
-    for (; bytes[at] >= 128; at++, unit *= 128) number += (bytes[at] - 128) * unit;
-    numbers.push(number + bytes[at] * unit);
+    for (; bytes.readUInt8(at) >= 128; at++, unit *= 128) number += (bytes.readUInt8(at) - 128) * unit;
+    numbers.push(number + bytes.readUInt8(at) * unit);
   }
   const bins: Record<string, number> = {};
   for (let at = 0, bin = 0; at < numbers.length; at += 2) {
-    bin += numbers[at];
+    bin += elementAt(numbers, at);
     // Bins 64 to 127 of an octave are its values, halved as often as it takes.
     const octave = Math.max(0, Math.floor(bin / 64) - 1);
-    bins[(bin - octave * 64) * 2 ** octave] = numbers[at + 1];
+    bins[(bin - octave * 64) * 2 ** octave] = elementAt(numbers, at + 1);
   }
   return bins;
 }

@@ -1,3 +1,5 @@
+import { elementAt } from '../../src/core/element-at.ts';
+
 /** A small seeded generator (mulberry32), so that a run can be repeated from its printed seed. */
 export interface Random {
   /** Uniform in [0, 1). */
@@ -23,6 +25,6 @@ export function createRandom(seed: number): Random {
       const drawn = items.map((item) => ({ item, lot: next() }));
       return drawn.sort((a, b) => a.lot - b.lot).map(({ item }) => item);
     },
-    pick: (items) => items[Math.floor(next() * items.length)],
+    pick: (items) => elementAt(items, Math.floor(next() * items.length)),
   };
 }

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { freePort } from '../../scripts/free-port.ts';
+import { firstOf } from '../../src/core/first-of.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { Database } from '../../src/postgres/database.ts';
 import { type EmbeddedServer, startEmbeddedPostgres } from '../../src/postgres/embedded/server.ts';
@@ -100,7 +101,7 @@ export async function createScene(t: Test, options: SceneOptions): Promise<Scene
         const open = await database.query<{ n: number }>(
           'SELECT count(*) AS n FROM schedule_spans WHERE to_slot IS NULL',
         );
-        return open.rows[0].n === 0;
+        return firstOf(open.rows).n === 0;
       },
       90_000,
     );
@@ -198,7 +199,7 @@ export async function countedSlots(database: Database): Promise<number> {
   const { rows } = await database.query<{ n: number }>(
     'SELECT coalesce(sum(count), 0)::bigint AS n FROM series_progress',
   );
-  return rows[0].n;
+  return firstOf(rows).n;
 }
 
 async function changeJob(at: VedetteProcess, jobId: number, action: 'start' | 'stop'): Promise<boolean> {

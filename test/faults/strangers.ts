@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
 import type { Test } from 'tap';
+import { firstOf } from '../../src/core/first-of.ts';
 import { until } from '../helpers/until.ts';
 import { type Fault, fault } from './conductor.ts';
 import { readAll } from './log-records.ts';
@@ -89,7 +90,7 @@ export async function inviteStrangers(
 async function partitionsOf(client: Kafka, topic: string): Promise<number[]> {
   return withAdmin(client, async (admin) => {
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-    return topics[0].partitions.map(({ partitionId }) => partitionId);
+    return firstOf(topics).partitions.map(({ partitionId }) => partitionId);
   });
 }
 

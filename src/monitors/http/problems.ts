@@ -97,8 +97,8 @@ function headerProblems(field: 'headers' | 'expected_headers', headers: Record<s
 function statusProblems(expected: HttpOptions['expected_status']): Problem[] {
   if (expected === undefined) return [];
   return [expected].flat().flatMap((item, index) => {
-    const [low, high] = String(item).split('-').map(Number);
-    if (high === undefined || low! <= high) return [];
+    const [low = 0, high] = String(item).split('-').map(Number);
+    if (high === undefined || low <= high) return [];
     const path = Array.isArray(expected) ? `expected_status[${index}]` : 'expected_status';
     return [{ path, given: item, accepted: 'a range whose first status is not above its last' }];
   });
