@@ -9,6 +9,7 @@ const bin = (name) => path.join(root, 'node_modules/.bin', name);
 const steps = [
   ['lint', 'npm', ['run', '--silent', 'lint']],
   ['types', bin('tsc'), ['--noEmit']],
+  ['types of tests and benchmarks', bin('tsc'), ['--noEmit', '--project', 'test']],
   ['types of the page', bin('tsc'), ['--noEmit', '--project', 'src/web/browser']],
   ['tests', bin('tap'), process.argv.slice(2)],
 ];
