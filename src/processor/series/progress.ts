@@ -33,6 +33,7 @@ const OUTCOME_MASK = 7;
 const REASON_SHIFT = 3;
 const REASON_MASK = 63;
 const STATUS_SHIFT = 9;
+const STALLED = REASONS.indexOf('stalled');
 
 /**
  * How far each series of one partition has been counted: rule 4 of the design. A result counts when its epoch is not
@@ -319,10 +320,12 @@ export class SeriesProgress {
 
   /** The last result of the series at `at` is this row, which began at `sinceMs`. */
   #note(columns: ResultColumns, row: number, at: number, sinceMs: number): void {
+    const reason = columns.reason[row] as number;
+    // Says nothing about the site: the result before it stands, and so does the time since when.
+    if (reason === STALLED) return;
     const rows = this.#rows;
     const outcome = columns.outcome[row] as number;
     if (((rows[at + LAST_KIND] as number) & OUTCOME_MASK) !== outcome + 1) rows[at + SINCE] = sinceMs;
-    const reason = columns.reason[row] as number;
     const status = columns.status[row] as number;
     const statusId = status === NO_STATUS ? -1 : this.#statuses.translate(columns.statuses, status);
     if (statusId >= 0 && statusId + 1 !== rows[at + NAMED]) this.#name(columns, row, at);

@@ -75,7 +75,7 @@ export async function readJobStates(
          last_reason AS "lastReason", last_status AS "lastStatus", last_rt AS "lastRt", since_slot AS "sinceSlot",
          count, up, degraded, down, missed, codes, (
            SELECT r.detail FROM results AS r
-           WHERE series.slot >= 0 AND series.last_outcome <> 'up' AND r.job_id = series.job_id
+           WHERE series.slot >= 0 AND series.last_outcome <> 'up' AND r.outcome = series.last_outcome AND r.job_id = series.job_id
              AND r.at = to_timestamp(series.slot / 1e3::double precision) AND r.location = series.location
              AND r.slot = series.slot AND r.topic = series.topic LIMIT 1
          ) AS "lastDetail"

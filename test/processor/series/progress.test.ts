@@ -44,6 +44,21 @@ test('a slot counts once, in its order, and a lower epoch no more', async (t) =>
   });
 });
 
+test('a slot that a stall of our own left undecided counts, and is not the last result', async (t) => {
+  const progress = new SeriesProgress(new SeriesIds());
+  const stalled = { outcome: 'missed', reason: 'stalled' } as const;
+  const lines = [line({ slot: 1, ...stalled }), line({ slot: 2, outcome: 'down', reason: 'timeout' })];
+  lines.push(line({ slot: 3, ...stalled }), line({ slot: 4, outcome: 'down', reason: 'timeout' }));
+  t.strictSame(count(progress, ...lines).counted, [1, 1, 1, 1]);
+  const { lastOutcome, lastReason, sinceSlot } = progress.takeMoves();
+  t.strictSame(
+    { lastOutcome, lastReason, sinceSlot },
+    { lastOutcome: ['down'], lastReason: ['timeout'], sinceSlot: [START_MS + 2_000] },
+  );
+  count(progress, line({ slot: 5, ...stalled }));
+  t.match(progress.takeMoves(), { slot: [START_MS + 5_000], lastOutcome: ['down'], sinceSlot: [START_MS + 2_000] });
+});
+
 test('a range counts only the slots that are not counted yet', async (t) => {
   const progress = new SeriesProgress(new SeriesIds());
   t.strictSame(count(progress, line({ slot: 5, slots: 3 })).counted, [3]);

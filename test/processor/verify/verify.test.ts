@@ -22,6 +22,9 @@ async function fill(rig: Rig): Promise<void> {
     for (let jobId = 1; jobId <= 3; jobId++) {
       const lines = [0, 1, 2, 3, 4].map((step) => {
         const at = slot + step;
+        // The last result of job 3 is the one before.
+        if (jobId === 3 && at >= 598)
+          return line({ jobId, slot: at, outcome: 'missed', reason: 'stalled', status: null, responseTime: null });
         const outcome = at % 7 === 0 ? 'down' : 'up';
         return line({ jobId, slot: at, outcome, status: at % 7 === 0 ? '500' : '200', responseTime: (at % 97) / 1000 });
       });

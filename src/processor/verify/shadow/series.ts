@@ -58,6 +58,9 @@ export class ShadowSeries {
     const status = statusOf(columns, row);
     const counted = status === null || this.isNamed(status) ? status : OTHER_STATUS;
     if (counted !== null) this.statusCounts[counted] = (this.statusCounts[counted] ?? 0) + slots;
+    const reason = reasonOf(columns, row);
+    // Says nothing about the site: the result before it stands.
+    if (reason === 'stalled') return;
     const ts = columns.ts[row] as number;
     const rtMicros = columns.rtMicros[row] as number;
     // Foreign lines come in any order: an old one does not become the last result.
@@ -67,7 +70,7 @@ export class ShadowSeries {
     this.last = {
       lastTs: ts,
       lastOutcome: outcome,
-      lastReason: reasonOf(columns, row),
+      lastReason: reason,
       lastStatus: status,
       lastRt: rtMicros < 0 ? null : rtMicros,
       sinceSlot: isSame && this.last ? this.last.sinceSlot : sinceMs,
