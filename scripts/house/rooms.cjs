@@ -20,7 +20,7 @@ const ROOMS = {
 
   stats: ['aggregates', 'jobs', 'lag', 'messages', 'postgres', 'processor'],
   lag: ['installation', 'postgres', 'streaming'],
-  plan: ['aggregates'],
+  plan: ['aggregates', 'processor'],
   // It examines the work of others, and nothing but its command depends on it.
   doctor: ['installation', 'jobs', 'lag', 'postgres', 'root', 'settings', 'stats', 'streaming'],
 

@@ -16,6 +16,8 @@ export interface ProcessorLimits {
   catchUpResults: number;
   /** The flush interval while catching up. Default 5,000. */
   catchUpIntervalMs: number;
+  /** A result that changes the outcome of its series is written so soon after the flush before. Default 250. */
+  urgentIntervalMs: number;
   /** Series kept in memory per partition. Default 500,000. */
   series: number;
   /** How long `stop` tries to write what is counted. Default 5,000. */
@@ -30,6 +32,7 @@ export const DEFAULT_LIMITS: Omit<ProcessorLimits, 'rows'> = {
   catchUpRows: 200_000,
   catchUpResults: 1_000_000,
   catchUpIntervalMs: 5_000,
+  urgentIntervalMs: 250,
   series: 500_000,
   stopMs: 5_000,
 };

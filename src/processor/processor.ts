@@ -43,7 +43,7 @@ export interface ProcessorOptions {
   plans: readonly GranularityPlan[];
   /** Which raw results are kept. */
   resultsStore: ResultsStore;
-  /** How long a counted result may wait to be written, and how often it is done at most. */
+  /** How often many results are written; few wait longer (see writing/pace.ts). */
   flushIntervalMs: number;
   limits: Pick<ProcessorLimits, 'rows'> & Partial<ProcessorLimits>;
   /** Written as the owner of the partitions. */
@@ -266,6 +266,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
 
   async #flushAll(): Promise<void> {
     this.#flushQueued = false;
+    this.#pace.flushed();
     const deltas = this.#assignments
       .all()
       .filter((owned) => owned.dirty)
@@ -285,7 +286,6 @@ class CountingProcessor implements Processor, ConsumerHandler {
     const startedMs = this.#options.clock.monotonicMs();
     const { written, lost } = await this.#flusher.flush(deltas);
     this.#totals.flushed(written, this.#options.clock.monotonicMs() - startedMs, this.#options.clock.wallMs());
-    this.#pace.flushed();
     this.#refusals.add(written.flatMap(({ deadLetters }) => deadLetters));
     for (const delta of written) delta.owner.stored = delta.step.to;
     const positions = written.flatMap(({ step: { topic, partition, to } }) =>

@@ -21,8 +21,8 @@ const usual: Workload = {
   responseSeconds: 0.3,
   responseBytes: 10_240,
   afterMs: 365 * DAY_MS,
-  flushIntervalMs: 500,
-  lingerMs: 50,
+  flushIntervalMs: 1000,
+  lingerMs: 100,
 };
 const rowsOf = (workload: Workload, name: string) => plan(workload).tables.find((table) => table.name === name)?.rows;
 

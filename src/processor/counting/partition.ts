@@ -103,6 +103,11 @@ export class AssignedPartition {
     return this.#records > 0 || this.progress.touched > 0;
   }
 
+  /** Whether a result that the next takeDelta takes differs in its outcome from the one before in its series. */
+  get changesOutcome(): boolean {
+    return this.progress.changesOutcome;
+  }
+
   /** Results that the next takeDelta takes. */
   get results(): number {
     return this.#counters.results + this.#counters.foreign;

@@ -55,6 +55,8 @@ export class SeriesProgress {
   readonly #ids: SeriesIds;
   #statuses = new Interner();
   #touched: number[] = [];
+  /** Whether a series has got another outcome since takeMoves, or its first one. */
+  changesOutcome = false;
   /** Totals by series: results counted, and their statuses as JSON text. */
   #counts = new Float64Array(64);
   #statusCounts: string[] = [];
@@ -239,6 +241,7 @@ export class SeriesProgress {
       rows[at + FLAGS] = IS_STORED;
     }
     this.#touched = [];
+    this.changesOutcome = false;
     this.#taken = order;
     return moves;
   }
@@ -325,7 +328,10 @@ export class SeriesProgress {
     if (reason === STALLED) return;
     const rows = this.#rows;
     const outcome = columns.outcome[row] as number;
-    if (((rows[at + LAST_KIND] as number) & OUTCOME_MASK) !== outcome + 1) rows[at + SINCE] = sinceMs;
+    if (((rows[at + LAST_KIND] as number) & OUTCOME_MASK) !== outcome + 1) {
+      rows[at + SINCE] = sinceMs;
+      this.changesOutcome = true;
+    }
     const status = columns.status[row] as number;
     const statusId = status === NO_STATUS ? -1 : this.#statuses.translate(columns.statuses, status);
     if (statusId >= 0 && statusId + 1 !== rows[at + NAMED]) this.#name(columns, row, at);

@@ -1,0 +1,98 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Test, test } from 'tap';
+import type { Processor } from '../../src/processor/processor.ts';
+import { flushesPerSecond, quietMsOf } from '../../src/processor/writing/pace.ts';
+import { createFakeClock } from '../helpers/fake-clock.ts';
+import { until } from '../helpers/until.ts';
+import { createRig } from './rig.ts';
+import { line } from './streams.ts';
+
+/** A processor whose time stands still, and which has counted the first result of job 1. */
+async function setUp(t: Test) {
+  const clock = createFakeClock();
+  const rig = await createRig(t);
+  rig.driver.now = () => clock.wallMs();
+  rig.driver.batchRecords = 1_000;
+  const processor = await rig.start({ clock, flushIntervalMs: 1_000 });
+  let slots = 0;
+  const append = async (count: number, outcome: 'up' | 'down' = 'up') => {
+    rig.driver.append('checks', 0, ...Array.from({ length: count }, () => line({ slot: ++slots, outcome })));
+    await until('all is counted', async () => clock.pending > 0, 5_000);
+    await delay(50);
+  };
+  await append(1);
+  return { clock, processor, append };
+}
+
+/** Resolves when so many results are written, without time passing. */
+const written = (processor: Processor, results: number) =>
+  until(`${results} results are written`, async () => processor.stats().results === results, 5_000);
+
+/** Whether no more than so many results are written, now that all that is due had the time to be. */
+async function onlyWritten(processor: Processor, results: number): Promise<boolean> {
+  await delay(100);
+  return processor.stats().results === results;
+}
+
+test('the first result of a job, and one with another outcome, are written within 250 ms', async (t) => {
+  const { clock, processor, append } = await setUp(t);
+  await clock.advance(250);
+  await written(processor, 1);
+  for (let flush = 2; flush <= 5; flush++) {
+    await append(1, flush % 2 === 0 ? 'down' : 'up');
+    t.ok(await onlyWritten(processor, flush - 1), 'not without a pause');
+    await clock.advance(250);
+    await written(processor, flush);
+  }
+});
+
+test('a change of outcome among results that wait is written as soon', async (t) => {
+  const { clock, processor, append } = await setUp(t);
+  await clock.advance(250);
+  await written(processor, 1);
+  await append(1);
+  await clock.advance(2_000);
+  t.ok(await onlyWritten(processor, 1), 'nothing new');
+  await append(1, 'down');
+  await clock.advance(250);
+  await written(processor, 3);
+});
+
+test('few results wait for more, but no longer than five seconds', async (t) => {
+  const { clock, processor, append } = await setUp(t);
+  await clock.advance(250);
+  await written(processor, 1);
+  for (let second = 1; second <= 5; second++) {
+    await append(2);
+    t.ok(await onlyWritten(processor, 1), `after ${second - 1} s`);
+    await clock.advance(1_000);
+  }
+  await written(processor, 11);
+});
+
+test('many results are written every interval, also while a flush takes its time', async (t) => {
+  const { clock, processor, append } = await setUp(t);
+  await clock.advance(250);
+  await written(processor, 1);
+  for (let second = 1; second <= 3; second++) {
+    const before = processor.stats();
+    for (let part = 1; part <= 4; part++) {
+      await append(100);
+      await clock.advance(249);
+    }
+    await clock.advance(4);
+    await written(processor, before.results + 400);
+    t.equal(processor.stats().flushes, before.flushes + 1, 'one flush a second');
+  }
+});
+
+test('how long results wait, and how many flushes that makes', (t) => {
+  t.equal(quietMsOf(1_000), 5_000);
+  t.equal(quietMsOf(100), 500, 'in proportion');
+  t.equal(quietMsOf(5_000), 5_000, 'but never longer');
+  t.equal(flushesPerSecond(1, 1_000), 0.2);
+  t.equal(flushesPerSecond(50, 1_000), 0.5);
+  t.equal(flushesPerSecond(10_000, 1_000), 1);
+  t.equal(flushesPerSecond(0.01, 1_000), 0.01);
+  t.end();
+});
