@@ -134,6 +134,8 @@ export class EmbeddedConsumer implements StreamConsumer {
         if (signal.aborted) return;
         if (failing) logger.info('consumer group reached again');
         failing = false;
+        // What came while nothing was delivered waits; partitions that are assigned now are polled for by themselves.
+        if (clock.monotonicMs() >= this.#leasedUntil) this.poll();
         this.#leasedUntil = started + leaseMs;
         this.#follow(beat.owned);
         if (beat.excess.length > 0) await this.#giveUp(this.#ownedOf(beat.excess));
@@ -142,7 +144,6 @@ export class EmbeddedConsumer implements StreamConsumer {
           this.#options.handler.onError(new VedetteError('VED_TOPIC_MISSING', message));
         }
         missing = beat.missing.join();
-        this.poll();
       } catch (error) {
         if (!failing) logger.warn({ err: error }, 'the database of the stream cannot be reached');
         failing = true;
