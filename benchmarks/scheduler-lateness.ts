@@ -82,6 +82,7 @@ async function measureHere(kind: Kind, jobs: number, seconds: number): Promise<v
     tick(performance.now() + 5);
   } else if (kind === 'wheel') {
     const ticker = new Ticker({
+      isIdle: () => false,
       clock: systemClock,
       timeline,
       onDue: (id) => {

@@ -68,7 +68,7 @@ export class Engine {
     this.#probes = new Probes(options.prepare);
     this.#lateness = new Lateness(clock);
     this.#stallShare = new StallShare(clock);
-    this.ticker = new Ticker({ clock, timeline, onDue: (id) => this.#due(id) });
+    this.ticker = new Ticker({ clock, timeline, onDue: (id) => this.#due(id), isIdle: () => this.#unsettled === 0 });
     this.#limiter = new Limiter({
       limit: concurrency,
       perHost: concurrencyPerHost,
@@ -149,6 +149,7 @@ export class Engine {
 
   jumped(from: number, to: number): void {
     this.#jump = { from, to };
+    this.ticker.wake();
   }
 
   /** Checks that have not ended, those that were given up included. */

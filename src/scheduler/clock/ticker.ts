@@ -11,14 +11,16 @@ export interface StallStats {
 
 /**
  * Drives a timing wheel in the timeline's time with one timer of the clock, and measures on the way how long the event
- * loop was held up. It never sleeps longer than 50 ms, so that a stall is seen at once, and fires for at most 10 ms at
- * a time, so that a crowd of due timers is no stall itself.
+ * loop was held up. While there is something that a stall could falsify it never sleeps longer than 50 ms, so that a
+ * stall is seen at once, else up to a second. It fires for at most 10 ms at a time, so that a crowd of due timers is no
+ * stall itself.
  */
 export class Ticker {
   readonly #clock: Clock;
   readonly #timeline: Timeline;
   readonly #wheel: TimingWheel;
   readonly #onDue: (id: number) => void;
+  readonly #isIdle: () => boolean;
   readonly #stalls: StallStats = { count: 0, totalMs: 0, maxMs: 0 };
   #cancel: (() => void) | null = null;
   /** Monotonic time at which the clock's timer should fire. */
@@ -26,10 +28,12 @@ export class Ticker {
   #ticking = false;
   #running = false;
 
-  constructor(options: { clock: Clock; timeline: Timeline; onDue: (id: number) => void }) {
+  /** `isIdle` says whether no check is under way; one begins when a timer fires, or while others are under way. */
+  constructor(options: { clock: Clock; timeline: Timeline; onDue: (id: number) => void; isIdle: () => boolean }) {
     this.#clock = options.clock;
     this.#timeline = options.timeline;
     this.#onDue = options.onDue;
+    this.#isIdle = options.isIdle;
     this.#wheel = new TimingWheel(this.#timeline.now());
   }
 
@@ -60,6 +64,12 @@ export class Ticker {
   /** The timeline was put back to `nowMs`. */
   rewind(nowMs: number): void {
     this.#wheel.rewind(nowMs);
+    this.wake();
+  }
+
+  /** The timeline has jumped: what it sleeps until may be due. */
+  wake(): void {
+    if (this.#running && !this.#ticking) this.#sleep(0);
   }
 
   get timers(): number {
@@ -90,7 +100,13 @@ export class Ticker {
     const now = this.#timeline.now();
     const done = this.#wheel.advance(now, this.#onDue, () => this.#clock.monotonicMs() - startedMono < SLICE_MS);
     this.#ticking = false;
-    if (this.#running) this.#sleep(done ? this.#wheel.sleepMs(this.#timeline.now(), MAX_SLEEP_MS) : 0);
+    if (this.#running) this.#sleep(done ? this.#sleepMs() : 0);
+  }
+
+  #sleepMs(): number {
+    const sleepMs = this.#wheel.sleepMs(this.#timeline.now(), this.#isIdle() ? MAX_IDLE_SLEEP_MS : MAX_SLEEP_MS);
+    // The timeline may run a little faster than the clock.
+    return sleepMs > MAX_SLEEP_MS ? sleepMs * SLEEP_SHARE : sleepMs;
   }
 
   #measure(lateMs: number): void {
@@ -103,4 +119,6 @@ export class Ticker {
 
 const STALL_MS = 15;
 const MAX_SLEEP_MS = 50;
+const MAX_IDLE_SLEEP_MS = 1_000;
+const SLEEP_SHARE = 0.99;
 const SLICE_MS = 10;
