@@ -24,12 +24,15 @@ const OUTCOME_KEYS = ['up', 'degraded', 'down', 'missed'] as const;
  */
 export function createExposition(dependencies: ApiDependencies): Exposition {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  let isScraped = false;
   addProcessMetrics(registry, dependencies);
   const readDurable = cached(dependencies);
   return {
     contentType: registry.contentType,
     render: async () => {
+      // Its watch of the event loop wakes the process a hundred times a second: not for nobody.
+      if (!isScraped) collectDefaultMetrics({ register: registry });
+      isScraped = true;
       const [own, durable, lag] = await Promise.all([registry.metrics(), readDurable(), dependencies.lag.read()]);
       return `${own}\n${lagText(lag)}${durable}`;
     },
