@@ -22,6 +22,8 @@ export interface DatabaseOptions extends ConnectionOptions {
 
 /** Major version of PostgreSQL. */
 const OLDEST_VERSION = 14;
+/** A process of PostgreSQL takes 5 to 10 MB. */
+const IDLE_MS = 10_000;
 /** A server that does not answer must not hold up the end of a process. */
 const CLOSE_MS = 3_000;
 
@@ -63,7 +65,7 @@ class PooledDatabase implements Database {
     this.#pool = new pg.Pool({
       ...config,
       max: options.poolSize,
-      idleTimeoutMillis: 30_000,
+      idleTimeoutMillis: IDLE_MS,
       onConnect: async (client) => {
         const timer = setTimeout(() => discard(client), config.connectionTimeoutMillis);
         await client.query(session).finally(() => clearTimeout(timer));
