@@ -37,6 +37,7 @@ export class ShardKeeper {
   #failing = false;
   #sharingFailing = false;
   #cancelRenew: () => void = () => {};
+  #cancelAdjust: () => void = () => {};
   #cancelShare: () => void = () => {};
   #unwatch: Array<() => Promise<void>> = [];
 
@@ -46,6 +47,7 @@ export class ShardKeeper {
 
   /** Takes part in the sharing; resolves after the first attempt to get shards. */
   async start(): Promise<void> {
+    this.#adjust();
     void this.#renew();
     await this.#share();
     void this.#watch();
@@ -77,6 +79,7 @@ export class ShardKeeper {
   async release(): Promise<void> {
     this.#cancelRenew();
     this.#cancelRenew = () => {};
+    this.#cancelAdjust();
     const { leases, logger } = this.#options;
     const shards = [...this.#shards.values()];
     const releases = shards.map((shard) => this.#toRelease(shard));
@@ -103,10 +106,15 @@ export class ShardKeeper {
     }
   }
 
+  #adjust(): void {
+    const { clock, timeline } = this.#options;
+    this.#cancelAdjust = clock.after(ADJUST_MS, () => this.#adjust());
+    timeline.adjust();
+  }
+
   async #renew(): Promise<void> {
     const { clock, renewMs, leaseMs, leases, timeline } = this.#options;
     this.#cancelRenew = clock.after(renewMs, () => void this.#renew());
-    timeline.adjust();
     if (this.#renewing || this.#shards.size === 0) return;
     this.#renewing = true;
     const held = [...this.#shards.values()];
@@ -262,5 +270,7 @@ function marginMs(leaseMs: number): number {
   return leaseMs / 50;
 }
 
+/** How often the timeline follows the clock. */
+const ADJUST_MS = 1_000;
 /** Time after the expiry of another owner's lease at which it is read again. */
 const EXPIRED_MS = 20;

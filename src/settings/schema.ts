@@ -140,7 +140,7 @@ export const settingsSchema = group('Settings of Vedette', {
       maximum: HOUR,
     }),
     progress_interval: duration('Interval in which the progress of the shards is stored.', {
-      default: 1000,
+      default: 2000,
       minimum: 100,
       maximum: MINUTE,
     }),
