@@ -85,6 +85,9 @@ async function bundle(folder) {
     if (!first) throw error;
     const { file, line, column } = first.location ?? { file: 'src', line: 0, column: 0 };
     throw new Error(`${file}:${line}:${column + 1}: ${first.text}`, { cause: error });
+  } finally {
+    // Its process would stay, with more than 100 MB, as long as ours.
+    await esbuild.stop();
   }
 }
 
