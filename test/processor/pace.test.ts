@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Test, test } from 'tap';
 import type { Processor } from '../../src/processor/processor.ts';
+import type { ProcessorHooks } from '../../src/processor/writing/hooks.ts';
 import { flushesPerSecond, quietMsOf } from '../../src/processor/writing/pace.ts';
 import { createFakeClock } from '../helpers/fake-clock.ts';
 import { until } from '../helpers/until.ts';
@@ -8,12 +9,12 @@ import { createRig } from './rig.ts';
 import { line } from './streams.ts';
 
 /** A processor whose time stands still, and which has counted the first result of job 1. */
-async function setUp(t: Test) {
+async function setUp(t: Test, hooks: ProcessorHooks = { at: () => undefined }) {
   const clock = createFakeClock();
   const rig = await createRig(t);
   rig.driver.now = () => clock.wallMs();
   rig.driver.batchRecords = 1_000;
-  const processor = await rig.start({ clock, flushIntervalMs: 1_000 });
+  const processor = await rig.start({ clock, hooks, flushIntervalMs: 1_000 });
   let slots = 0;
   const append = async (count: number, outcome: 'up' | 'down' = 'up') => {
     rig.driver.append('checks', 0, ...Array.from({ length: count }, () => line({ slot: ++slots, outcome })));
@@ -70,7 +71,7 @@ test('few results wait for more, but no longer than five seconds', async (t) => 
   await written(processor, 11);
 });
 
-test('many results are written every interval, also while a flush takes its time', async (t) => {
+test('many results are written every interval', async (t) => {
   const { clock, processor, append } = await setUp(t);
   await clock.advance(250);
   await written(processor, 1);
@@ -84,6 +85,27 @@ test('many results are written every interval, also while a flush takes its time
     await written(processor, before.results + 400);
     t.equal(processor.stats().flushes, before.flushes + 1, 'one flush a second');
   }
+});
+
+test('results that come during a flush wait for the interval since it began', async (t) => {
+  let held: Promise<void> = Promise.resolve();
+  const { clock, processor, append } = await setUp(t, { at: (step) => (step === 'before-commit' ? held : undefined) });
+  await clock.advance(250);
+  await written(processor, 1);
+  await clock.advance(1_000);
+  let release = () => {};
+  held = new Promise((resolve) => {
+    release = resolve;
+  });
+  await append(100);
+  await clock.advance(50);
+  await append(100);
+  await clock.advance(300);
+  release();
+  await written(processor, 101);
+  t.ok(await onlyWritten(processor, 101), 'the flush does not bring the next one forward');
+  await clock.advance(1_000);
+  await written(processor, 201);
 });
 
 test('how long results wait, and how many flushes that makes', (t) => {
