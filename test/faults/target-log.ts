@@ -7,7 +7,7 @@ import { prioritize } from './priority.ts';
 /** Many loopback addresses, so that ephemeral ports of one pair do not run out. */
 export const TARGET_ADDRESSES = Array.from({ length: 8 }, (_, index) => `127.0.0.${index + 10}`);
 
-/** How long the target takes for an answer, in ms: every response time is at least that. */
+/** How long the target takes for an answer, in ms: every true response time is at least that. */
 export const servingMs = (status: number): number => status % 7;
 
 export interface Target {
