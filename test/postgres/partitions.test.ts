@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'tap';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { Database } from '../../src/postgres/database.ts';
@@ -103,12 +104,18 @@ test('many callers at a time, with writers and readers under way', async (t) => 
         for (let step = 0; step < 40; step++) {
           const at = NOON + (step % 12) * DAY;
           await ensureMetricPartitions(pool, 'minute', at, at);
-          await pool.transaction(async (tx) => {
-            await tx.query(
-              "INSERT INTO metrics (granularity, job_id, location, dt, count) VALUES ('minute', $1, 'default', $2, 1)",
-              [index * 1000 + step, new Date(at)],
-            );
-            await tx.query('SELECT count(*) FROM metrics');
+          const insert = () =>
+            pool.transaction(async (tx) => {
+              await tx.query(
+                "INSERT INTO metrics (granularity, job_id, location, dt, count) VALUES ('minute', $1, 'default', $2, 1)",
+                [index * 1000 + step, new Date(at)],
+              );
+              await tx.query('SELECT count(*) FROM metrics');
+            });
+          // PostgreSQL lets others see a partition a moment before it tells them to look: processors try again, too.
+          await insert().catch((error) => {
+            if (error.code !== '23514') throw error;
+            return delay(50).then(insert);
           });
           rows++;
         }

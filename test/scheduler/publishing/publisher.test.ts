@@ -36,6 +36,7 @@ function setUp({ manual = false, ...options }: Partial<PublisherOptions> & { man
   let closed = false;
   const publisher = createPublisher({
     ...publisherDefaults,
+    lingerMs: 50,
     clock,
     logger: silentLogger,
     partitionsOf: async () => PARTITIONS,
