@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import { elementAt } from '../../core/element-at.ts';
+import { LastMinutes } from './last-minutes.ts';
 
 /** How late checks began, in ms after their slot. */
 export interface LatenessStats {
@@ -16,17 +17,13 @@ export interface LatenessStats {
 
 /** Counts how late checks begin: since the start in a few buckets, and for the last minutes in fine ones. */
 export class Lateness {
-  readonly #clock: Clock;
   readonly #counts = new Array<number>(BOUNDS_MS.length + 1).fill(0);
   #sumMs = 0;
   #maxMs = 0;
-  #recent = new Window();
-  #before = new Window();
-  #turnedMono: number;
+  readonly #minutes: LastMinutes<Window>;
 
   constructor(clock: Clock) {
-    this.#clock = clock;
-    this.#turnedMono = clock.monotonicMs();
+    this.#minutes = new LastMinutes(clock, () => new Window());
   }
 
   add(lateMs: number): void {
@@ -35,24 +32,14 @@ export class Lateness {
     this.#counts[bucket] = elementAt(this.#counts, bucket) + 1;
     this.#sumMs += lateMs;
     if (lateMs > this.#maxMs) this.#maxMs = lateMs;
-    this.#turn();
-    this.#recent.add(lateMs);
+    this.#minutes.now().recent.add(lateMs);
   }
 
   stats(): LatenessStats {
-    this.#turn();
+    const { recent: lately, before } = this.#minutes.now();
     const count = this.#counts.reduce((sum, n) => sum + n, 0);
-    const recent = this.#recent.merged(this.#before);
+    const recent = lately.merged(before);
     return { boundsMs: BOUNDS_MS, counts: [...this.#counts], count, sumMs: this.#sumMs, maxMs: this.#maxMs, recent };
-  }
-
-  #turn(): void {
-    const mono = this.#clock.monotonicMs();
-    const passedMs = mono - this.#turnedMono;
-    if (passedMs < WINDOW_MS) return;
-    this.#before = passedMs < 2 * WINDOW_MS ? this.#recent : new Window();
-    this.#recent = new Window();
-    this.#turnedMono = mono;
   }
 }
 
@@ -83,6 +70,5 @@ class Window {
 }
 
 const BOUNDS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] as const;
-const WINDOW_MS = 60_000;
 /** Quarter octaves from 1 ms up to over an hour. */
 const FINE = 90;
