@@ -1,3 +1,5 @@
+import { overlapsSql } from './spans.ts';
+
 interface ScheduledSql {
   /** Condition on `job_id` of the spans. */
   jobs: string;
@@ -12,7 +14,7 @@ const millis = (timestamp: string) => `(extract(epoch FROM ${timestamp}::timesta
 export function isScheduledSql({ jobs, from, to }: ScheduledSql): string {
   return `(job_id, location) IN (
     SELECT job_id, location FROM schedule_spans
-    WHERE ${jobs} AND from_slot < ${millis(to)} AND (to_slot IS NULL OR to_slot >= ${millis(from)}))`;
+    WHERE ${jobs} AND ${overlapsSql(millis(from), millis(to))})`;
 }
 
 /** The sums of a `SlotTally` over rows with a column `is_scheduled`. */

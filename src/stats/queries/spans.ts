@@ -21,6 +21,10 @@ export interface ScheduleSpan {
 /** How many slots a cron expression has in [fromMs, toMs], both included. */
 export type CronSlotCounter = (cron: string, timezone: string | null, fromMs: number, toMs: number) => number;
 
+/** Whether a span overlaps a range; both are placeholders or expressions of ms since the epoch. */
+export const overlapsSql = (fromMs: string, toMs: string): string =>
+  `from_slot < ${toMs} AND (to_slot IS NULL OR to_slot >= ${fromMs})`;
+
 const SPANS = `
   SELECT job_id AS "jobId", location, version, period_ms AS "periodMs", phase_ms AS "phaseMs", cron,
     cron_timezone AS "cronTimezone", from_slot AS "fromSlot", to_slot AS "toSlot", slot_count AS "slotCount"
@@ -33,7 +37,7 @@ export async function readSpans(
 ): Promise<ScheduleSpan[]> {
   const { rows } = await database.query<ScheduleSpan>(
     `${SPANS}
-     WHERE job_id = $1 AND from_slot < $3 AND (to_slot IS NULL OR to_slot >= $2)
+     WHERE job_id = $1 AND ${overlapsSql('$2', '$3')}
        AND ($4::text IS NULL OR location = $4)
      ORDER BY from_slot, location, version`,
     [query.jobId, query.fromMs, query.toMs, query.location ?? null],
@@ -47,7 +51,7 @@ export async function readSpansOf(
   { jobIds, fromMs, toMs }: TimeRange & { jobIds: readonly number[] },
 ): Promise<ScheduleSpan[]> {
   const { rows } = await database.query<ScheduleSpan>(
-    `${SPANS} WHERE job_id = ANY($1::integer[]) AND from_slot < $3 AND (to_slot IS NULL OR to_slot >= $2)`,
+    `${SPANS} WHERE job_id = ANY($1::integer[]) AND ${overlapsSql('$2', '$3')}`,
     [jobIds, fromMs, toMs],
   );
   return rows;
