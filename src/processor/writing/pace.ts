@@ -67,7 +67,7 @@ export class Pace {
     this.#waitingSinceMs = null;
   }
 
-  /** What is held is the past: nobody waits for it. */
+  /** The results that are held are of the past: nobody waits for them. */
   #isOld(): boolean {
     const { clock, limits, held } = this.#options;
     const oldMs = clock.wallMs() - limits.catchUpAfterMs;

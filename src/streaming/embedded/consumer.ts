@@ -134,7 +134,7 @@ export class EmbeddedConsumer implements StreamConsumer {
         if (signal.aborted) return;
         if (failing) logger.info('consumer group reached again');
         failing = false;
-        // What came while nothing was delivered waits; partitions that are assigned now are polled for by themselves.
+        // Records that came while nothing was delivered wait; partitions that are assigned now are polled for by themselves.
         if (clock.monotonicMs() >= this.#leasedUntil) this.poll();
         this.#leasedUntil = started + leaseMs;
         this.#follow(beat.owned);

@@ -132,7 +132,7 @@ export class GroupMembership {
     return { owned, excess, missing };
   }
 
-  /** What this member lacks of its share, and what it has beyond it. */
+  /** Returns the free partitions that this member lacks of its share, and those that it has beyond it. */
   #divide(members: readonly Member[], partitions: readonly Partition[], owned: readonly TopicPartition[]) {
     const wanted: TopicPartition[] = [];
     const excess: TopicPartition[] = [];
