@@ -27,14 +27,21 @@ export function copyFiles(names: readonly string[], folder: string): void {
   }
 }
 
+/** An installation that compiles something takes minutes; a registry that does not answer would take for ever. */
+const COMMAND_MS = 240_000;
+/** How this machine reaches a registry. */
+const NETWORK = /^(https?_proxy|no_proxy|node_extra_ca_certs|ssl_cert_(file|dir)|npm_config_(registry|cafile))$/i;
+
 /** Runs a command to its end, as a build machine does: nothing of this test run is in its environment. */
 export function runIn(folder: string, command: string, args: readonly string[], env: Record<string, string> = {}) {
+  const network = Object.entries(process.env).filter(([name]) => NETWORK.test(name));
   const { PATH = '', HOME = '' } = process.env;
   return execFileSync(command, args, {
     cwd: folder,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH, HOME, npm_config_prefer_offline: 'true', ...env },
+    timeout: COMMAND_MS,
+    env: { PATH, HOME, npm_config_prefer_offline: 'true', ...Object.fromEntries(network), ...env },
   });
 }
 

@@ -131,7 +131,7 @@ export class RecordCounter {
     return retry(work, {
       clock,
       signal,
-      onTransition: (state) => (state.failing ? outage.failed(state.error) : outage.ended()),
+      onTransition: (state) => (state.failing ? outage.failed(work, state.error) : outage.ended(work)),
     });
   }
 }

@@ -94,7 +94,7 @@ export class Flusher {
         }
       }
     }
-    this.#options.outage.ended();
+    this.#options.outage.ended(this);
     return { written: rest, lost };
   }
 
@@ -170,7 +170,7 @@ export class Flusher {
 
   /** Whether the COMMIT whose answer got lost has happened. */
   async #settle(deltas: readonly Delta[], cause: CommitUnknownError): Promise<boolean> {
-    this.#options.outage.failed(cause);
+    this.#options.outage.failed(this, cause);
     for (let failures = 0; ; ) {
       try {
         const steps = deltas.map((delta) => delta.step);
@@ -186,7 +186,7 @@ export class Flusher {
   async #wait(error: unknown, failures: number): Promise<void> {
     const { clock, signal } = this.#options;
     if (signal.aborted) throw error;
-    this.#options.outage.failed(error);
+    this.#options.outage.failed(this, error);
     await sleep(clock, Math.min(5_000, 100 * 2 ** Math.min(failures, 10)) * (0.75 + Math.random() / 2), signal);
     if (signal.aborted) throw error;
   }
