@@ -3,9 +3,9 @@
 import './check-node.mjs';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { build } from './build.mjs';
-import { ensureInstalled, root } from './ensure-install.mjs';
+import { ensureInstalled } from './ensure-install.mjs';
+import { runTap } from './tap.mjs';
 
 ensureInstalled();
 await build();
@@ -17,9 +17,4 @@ if (tools.length > 0 && process.getuid?.() === 0 && existsSync('/usr/bin/apt-get
   const install = ['install', '-y', '--no-install-recommends', ...tools];
   if (!apt(...install) && apt('update')) apt(...install);
 }
-const { status } = spawnSync(path.join(root, 'node_modules/.bin/tap'), process.argv.slice(2), {
-  cwd: root,
-  stdio: 'inherit',
-  env: { ...process.env, TAP_RCFILE: '.taprc-deploy.yaml' },
-});
-process.exit(status ?? 1);
+process.exit(runTap(process.argv.slice(2), { TAP_RCFILE: '.taprc-deploy.yaml' }));

@@ -1,10 +1,10 @@
 // `npm run test:slow`: the tests of whole processes that take long (`*.slow.test.ts`), and the random tests of `npm test` again,
 // with many more cases. Arguments go to tap instead of the names of these files.
 import './check-node.mjs';
-import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { ensureInstalled, root } from './ensure-install.mjs';
+import { runTap } from './tap.mjs';
 
 ensureInstalled();
 const listed = process.argv.slice(2);
@@ -16,13 +16,5 @@ const files = [
   'test/jobs/forms.test.ts',
   'test/scheduler/exactly-once.test.ts',
 ];
-const { status } = spawnSync(
-  path.join(root, 'node_modules/.bin/tap'),
-  ['--timeout=900', ...(listed.length > 0 ? listed : files)],
-  {
-    cwd: root,
-    stdio: 'inherit',
-    env: { VEDETTE_FUZZ_REQUESTS: '10000', FUZZ_RUNS: '10000', FORMS_RUNS: '600', CHAOS_RUNS: '24', ...process.env },
-  },
-);
-process.exit(status ?? 1);
+const many = { VEDETTE_FUZZ_REQUESTS: '10000', FUZZ_RUNS: '10000', FORMS_RUNS: '600', CHAOS_RUNS: '24' };
+process.exit(runTap(['--timeout=900', ...(listed.length > 0 ? listed : files)], { ...many, ...process.env }));

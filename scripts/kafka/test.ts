@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { whyNoRdkafka } from '../../src/streaming/rdkafka/index.ts';
+import { runTap } from '../tap.mjs';
 import { installKafka, kafkaVersion, whyNoKafka } from './installation.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -36,10 +37,6 @@ const say = () => {
   for (const fact of facts) console.log(`# ${fact}`);
 };
 say();
-const { status } = spawnSync(join(root, 'node_modules/.bin/tap'), process.argv.slice(2), {
-  cwd: root,
-  stdio: 'inherit',
-  env: { ...process.env, TAP_RCFILE: '.taprc-kafka.yaml' },
-});
+const status = runTap(process.argv.slice(2), { TAP_RCFILE: '.taprc-kafka.yaml' });
 say();
-process.exit(status ?? 1);
+process.exit(status);

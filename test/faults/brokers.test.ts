@@ -3,12 +3,13 @@ import { type Test, test } from 'tap';
 import { until } from '../helpers/until.ts';
 import { noKafkaFor, startKafka } from '../kafka/broker.ts';
 import { withAdmin } from '../kafka/topics.ts';
+import { sampleDrivers } from './sample.ts';
 import { countedSlots, createScene, isReady, openDatabase, reportAudit, startServer } from './scene.ts';
 
 const KILLS = Number(process.env.VEDETTE_FAULTS ?? 3);
 const JOBS = 60;
 
-for (const driver of ['kafkajs', 'rdkafka'] as const) {
+for (const driver of sampleDrivers(import.meta.filename)) {
   const name = `${driver}: three brokers, the leader killed ${KILLS} times: exact`;
   test(name, { skip: noKafkaFor(driver) }, (t) => loseLeaders(t, driver));
 }

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Test, test } from 'tap';
 import { until } from '../helpers/until.ts';
 import { noKafkaFor, startKafka } from '../kafka/broker.ts';
+import { sampleDrivers } from './sample.ts';
 import { countedSlots, createScene, isReady, openDatabase, reportAudit, startServer } from './scene.ts';
 
 const JOBS = 100;
@@ -12,10 +13,9 @@ const SIZE_MB = 400;
 
 const why = process.getuid?.() === 0 ? false : 'A FULL DISK IS NOT TESTED: only root may mount a small one';
 for (const [stream, rounds] of [
-  ['embedded', 2],
-  ['kafkajs', 1],
-  ['rdkafka', 1],
-] as const) {
+  ['embedded', 2] as const,
+  ...sampleDrivers(import.meta.filename).map((driver) => [driver, 1] as const),
+]) {
   const name = `${stream}: the disk of PostgreSQL is full, times: ${rounds}; exact`;
   test(name, { skip: why || (stream !== 'embedded' && noKafkaFor(stream)) }, (t) => fillDisk(t, stream, rounds));
 }

@@ -4,6 +4,7 @@ import { until } from '../helpers/until.ts';
 import { noKafkaFor, startKafka } from '../kafka/broker.ts';
 import type { VedetteProcess } from './fleet.ts';
 import { pauseServer } from './process-faults.ts';
+import { sampleDrivers } from './sample.ts';
 import { countedSlots, createScene, isReady, openDatabase, reportAudit, startServer } from './scene.ts';
 
 const JOBS = 30;
@@ -11,7 +12,7 @@ const JOBS = 30;
 const LIMIT_MS = 12_000;
 const AWAY_MS = 2_000;
 
-for (const driver of ['kafkajs', 'rdkafka'] as const) {
+for (const driver of sampleDrivers(import.meta.filename)) {
   const name = `${driver}: SIGTERM ends processes in time while a broker or PostgreSQL is away: exact`;
   test(name, { skip: noKafkaFor(driver) }, (t) => endWhileAway(t, driver));
 }

@@ -4,6 +4,7 @@ import { until } from '../helpers/until.ts';
 import { noKafkaFor, startKafka } from '../kafka/broker.ts';
 import { conduct } from './conductor.ts';
 import { commitFaults, networkFaults } from './network-faults.ts';
+import { sampleDrivers } from './sample.ts';
 import { countedSlots, createScene, isReady, openDatabase, reportAudit, type Scene, startServer } from './scene.ts';
 
 const FAULTS = Number(process.env.VEDETTE_FAULTS ?? 10);
@@ -14,7 +15,7 @@ test(`a bad network to PostgreSQL: exact through ${FAULTS} faults`, async (t) =>
   await sufferNetwork(t, scene, {});
 });
 
-for (const driver of ['kafkajs', 'rdkafka'] as const) {
+for (const driver of sampleDrivers(import.meta.filename)) {
   const name = `${driver}: a bad network to Kafka and PostgreSQL: exact through ${FAULTS} faults`;
   test(name, { skip: noKafkaFor(driver) }, async (t) => {
     const scene = await createScene(t, { jobs: JOBS });

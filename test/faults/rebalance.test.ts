@@ -4,12 +4,13 @@ import { noKafkaFor, startKafka } from '../kafka/broker.ts';
 import { conduct } from './conductor.ts';
 import type { VedetteProcess } from './fleet.ts';
 import { departures, processFaults } from './process-faults.ts';
+import { sampleDrivers } from './sample.ts';
 import { countedSlots, createScene, isReady, openDatabase, reportAudit, startServer } from './scene.ts';
 
 const CHANGES = Number(process.env.VEDETTE_FAULTS ?? 14);
 const JOBS = 80;
 
-for (const driver of ['kafkajs', 'rdkafka'] as const) {
+for (const driver of sampleDrivers(import.meta.filename)) {
   const name = `${driver}: processors come and go, die and freeze ${CHANGES} times in quick succession: exact`;
   test(name, { skip: noKafkaFor(driver) }, (t) => storm(t, driver));
 }

@@ -4,12 +4,13 @@ import { until } from '../helpers/until.ts';
 import { noKafkaFor, startKafka } from '../kafka/broker.ts';
 import { deleteTopic, withAdmin } from '../kafka/topics.ts';
 import type { VedetteProcess } from './fleet.ts';
+import { sampleDrivers } from './sample.ts';
 import { countedSlots, createScene, isReady, openDatabase, startServer } from './scene.ts';
 
 const JOBS = 60;
 const PARTITIONS = 3;
 
-for (const driver of ['kafkajs', 'rdkafka'] as const) {
+for (const driver of sampleDrivers(import.meta.filename)) {
   const name = `${driver}: the topic is deleted and made again: counting stops and says so, and there is a way on`;
   test(name, { skip: noKafkaFor(driver) }, (t) => replaceTopic(t, driver));
 }
