@@ -1,4 +1,5 @@
 import { elementAt } from '../../core/element-at.ts';
+import { OUTCOMES } from '../../messages/check-result.ts';
 import { Interner } from '../../messages/interner.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
 import type { Merge } from '../aggregate.ts';
@@ -171,6 +172,7 @@ export class Accumulator {
       if (count > 0) cells.add(STATUS_CODE + (rows.status[row] as number) - 1, count);
     });
     for (const links of this.#links) this.#rollUp(links, cells);
+    addTotals(rows.values, rows.length);
     const taken = new MetricDeltas({
       plans: this.#plans,
       length: rows.length,
@@ -242,7 +244,6 @@ export class Accumulator {
     const at = target * STRIDE;
     const outcome = at + OUTCOME + (columns.outcome[row] as number);
     values[outcome] = (values[outcome] as number) + times;
-    values[at + TOTAL] = (values[at + TOTAL] as number) + times;
     const micros = columns.rtMicros[row] as number;
     if (micros >= 0) {
       addMeasured(values, at, RESPONSE_TIME, micros, times);
@@ -353,6 +354,15 @@ function addMeasured(
     if (before < 0 || value < before) values[at + least] = value;
   }
   if (greatest >= 0 && value > (values[at + greatest] as number)) values[at + greatest] = value;
+}
+
+/** Every result has one outcome. Summed up per row: a number that every result changes would cost each of them. */
+function addTotals(values: Float64Array, rows: number): void {
+  for (let at = 0; at < rows * STRIDE; at += STRIDE) {
+    let total = 0;
+    for (let outcome = 0; outcome < OUTCOMES.length; outcome++) total += values[at + OUTCOME + outcome] as number;
+    values[at + TOTAL] = total;
+  }
 }
 
 function addOthers(values: Float64Array, at: number, columns: ResultColumns, row: number, times: number): void {
