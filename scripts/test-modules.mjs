@@ -13,7 +13,7 @@ if (isMainThread) register(import.meta.url);
 const places = {
   name: 'places',
   setup: ({ onLoad }) =>
-    onLoad({ filter: /\.(ts|mjs)$/ }, async ({ path: file }) => {
+    onLoad({ filter: /\/(src|test|scripts|benchmarks)\/.*\.(ts|mjs)$/ }, async ({ path: file }) => {
       const text = await readFile(file, 'utf8');
       const contents = text
         .replaceAll('import.meta.url', JSON.stringify(pathToFileURL(file).href))
@@ -22,6 +22,9 @@ const places = {
     }),
 };
 
+/** A package of hundreds of modules is part of the one module, too. */
+const alias = { typebox: path.resolve(import.meta.dirname, '../node_modules/typebox/build/index.mjs') };
+
 export async function load(url, context, next) {
   if (!url.endsWith('.ts') || url.includes('/node_modules/')) return next(url, context);
   const file = fileURLToPath(url);
@@ -29,7 +32,7 @@ export async function load(url, context, next) {
     // Never written: traces name the sources relative to it.
     ...{ entryPoints: [file], outfile: `${file}.js`, bundle: true, packages: 'external', write: false },
     ...{ platform: 'node', format: 'esm', target: 'node20', sourcemap: 'inline', sourcesContent: false },
-    ...{ plugins: [places], logLevel: 'silent' },
+    ...{ alias, plugins: [places], logLevel: 'silent' },
   });
   return { format: 'module', source: outputFiles[0].text, shortCircuit: true };
 }

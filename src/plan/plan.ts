@@ -1,4 +1,3 @@
-import { flushesPerSecond } from '../processor/writing/pace.ts';
 import { COSTS, type Curve } from './costs.ts';
 import { GRANULARITIES, type Granularity, type Workload } from './workload.ts';
 
@@ -140,7 +139,7 @@ function held({ retention, afterMs }: Workload, what: keyof typeof PARTITION_MS)
 function planPostgres(workload: Workload, checksPerSecond: number): Plan['postgres'] {
   const { groups, stream, flushIntervalMs, lingerMs, store, failureShare } = workload;
   const writesRaw = { all: 1, failures: failureShare, none: 0 }[store];
-  const flushes = flushesPerSecond(checksPerSecond, flushIntervalMs);
+  const flushes = Math.min(checksPerSecond, SECOND_MS / flushIntervalMs);
   const sends = stream === 'embedded' ? Math.min(checksPerSecond, SECOND_MS / lingerMs) : 0;
   const { postgresFlush, postgresResult, embeddedSend, walFlush, walResult } = COSTS;
   const micros = flushes * postgresFlush.value + checksPerSecond * postgresResult.value + sends * embeddedSend.value;
@@ -169,7 +168,7 @@ function planProcesses(workload: Workload, jobs: number, checksPerSecond: number
   const { stream } = workload;
   const { schedulerBase, schedulerCheck, processorFlush, processorResult } = COSTS;
   const { schedulerMemory, schedulerJobMemory, processMemory, processorSeriesMemory } = COSTS;
-  const flushes = flushesPerSecond(checksPerSecond, workload.flushIntervalMs);
+  const flushes = Math.min(checksPerSecond, SECOND_MS / workload.flushIntervalMs);
   const checking = schedulerBase.value + (checksPerSecond * schedulerCheck.value) / 1e6;
   const counting = (flushes * processorFlush.value + checksPerSecond * processorResult.value) / 1e6;
   if (stream === 'embedded' && checking + counting <= TARGET_CORES && postgresCores <= TARGET_CORES) {

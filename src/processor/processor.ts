@@ -43,7 +43,7 @@ export interface ProcessorOptions {
   plans: readonly GranularityPlan[];
   /** Which raw results are kept. */
   resultsStore: ResultsStore;
-  /** How often many results are written; few wait longer (see writing/pace.ts). */
+  /** How often results are written, unless one changes an outcome (see writing/pace.ts). */
   flushIntervalMs: number;
   limits: Pick<ProcessorLimits, 'rows'> & Partial<ProcessorLimits>;
   /** Written as the owner of the partitions. */

@@ -7,7 +7,11 @@ const TOPIC = '^[A-Za-z0-9._-]{1,249}$';
 const topicAccepted = 'letters, digits, dots, dashes and underscores, at most 249';
 
 export const publisher = group('From checks to the stream', {
-  linger: duration('Time to collect results into one block.', { default: 100, minimum: 0, maximum: 10_000 }),
+  linger: duration('Time to collect results into one block; at most 50 ms when one changes the outcome of its job.', {
+    default: 250,
+    minimum: 0,
+    maximum: 10_000,
+  }),
   block_size: bytes('Largest block.', { default: 512 * 1024, minimum: 4096, maximum: 900 * 1024 }),
   queue_size: bytes('Limit of the results that wait for the stream; slots beyond it become missed (overload).', {
     default: 64 * 2 ** 20,

@@ -148,8 +148,8 @@ export const settingsSchema = group('Settings of Vedette', {
   publisher,
   processor: group('Counting', {
     flush_interval: duration(
-      'Interval in which counted results are written to PostgreSQL while many come. Few wait up to five times as long, but no longer than 5 s, and one that changes the outcome of its job no longer than 250 ms.',
-      { default: 1000, minimum: 20, maximum: MINUTE },
+      'Interval in which counted results are written to PostgreSQL. One that changes the outcome of its job waits no longer than 250 ms, and the others with it.',
+      { default: 5000, minimum: 20, maximum: MINUTE },
     ),
     flush_rows: integer('Rows of numbers after which they are written at once.', {
       default: 20_000,

@@ -2,7 +2,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Test, test } from 'tap';
 import type { Processor } from '../../src/processor/processor.ts';
 import type { ProcessorHooks } from '../../src/processor/writing/hooks.ts';
-import { flushesPerSecond, quietMsOf } from '../../src/processor/writing/pace.ts';
 import { createFakeClock } from '../helpers/fake-clock.ts';
 import { until } from '../helpers/until.ts';
 import { createRig } from './rig.ts';
@@ -52,38 +51,34 @@ test('a change of outcome among results that wait is written as soon', async (t)
   await clock.advance(250);
   await written(processor, 1);
   await append(1);
-  await clock.advance(2_000);
+  await clock.advance(600);
   t.ok(await onlyWritten(processor, 1), 'nothing new');
   await append(1, 'down');
   await clock.advance(250);
   await written(processor, 3);
 });
 
-test('few results wait for more, but no longer than five seconds', async (t) => {
-  const { clock, processor, append } = await setUp(t);
-  await clock.advance(250);
-  await written(processor, 1);
-  for (let second = 1; second <= 5; second++) {
-    await append(2);
-    t.ok(await onlyWritten(processor, 1), `after ${second - 1} s`);
-    await clock.advance(1_000);
-  }
-  await written(processor, 11);
-});
-
-test('many results are written every interval', async (t) => {
-  const { clock, processor, append } = await setUp(t);
-  await clock.advance(250);
-  await written(processor, 1);
-  for (let second = 1; second <= 3; second++) {
-    const before = processor.stats();
-    for (let part = 1; part <= 4; part++) {
-      await append(100);
-      await clock.advance(249);
+test('results that change no outcome are written every interval, few as many', async (t) => {
+  for (const each of [1, 100]) {
+    const { clock, processor, append } = await setUp(t);
+    await clock.advance(250);
+    await written(processor, 1);
+    await clock.advance(750);
+    for (let round = 1; round <= 3; round++) {
+      const before = processor.stats();
+      await append(each);
+      await clock.advance(50);
+      await written(processor, before.results + each);
+      for (let part = 1; part <= 3; part++) {
+        await append(each);
+        await clock.advance(300);
+      }
+      t.ok(await onlyWritten(processor, before.results + each), 'not before the interval is over');
+      await clock.advance(100);
+      await written(processor, before.results + 4 * each);
+      t.equal(processor.stats().flushes, before.flushes + 2);
+      await clock.advance(1_000);
     }
-    await clock.advance(4);
-    await written(processor, before.results + 400);
-    t.equal(processor.stats().flushes, before.flushes + 1, 'one flush a second');
   }
 });
 
@@ -106,15 +101,4 @@ test('results that come during a flush wait for the interval since it began', as
   t.ok(await onlyWritten(processor, 101), 'the flush does not bring the next one forward');
   await clock.advance(1_000);
   await written(processor, 201);
-});
-
-test('how long results wait, and how many flushes that makes', (t) => {
-  t.equal(quietMsOf(1_000), 5_000);
-  t.equal(quietMsOf(100), 500, 'in proportion');
-  t.equal(quietMsOf(5_000), 5_000, 'but never longer');
-  t.equal(flushesPerSecond(1, 1_000), 0.2);
-  t.equal(flushesPerSecond(50, 1_000), 0.5);
-  t.equal(flushesPerSecond(10_000, 1_000), 1);
-  t.equal(flushesPerSecond(0.01, 1_000), 0.01);
-  t.end();
 });

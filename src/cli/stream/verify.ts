@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import { Lifecycle } from '../../core/lifecycle.ts';
 import type { Difference, RowDifference, VerifyReport } from '../../processor/verify/index.ts';
-import { quietMsOf } from '../../processor/writing/pace.ts';
 import type { Settings } from '../../settings.ts';
 import { formatCount, formatCounted, formatInstant } from '../../stats/index.ts';
 import { type Cli, EXIT, examples, settingsFor } from '../context.ts';
@@ -83,9 +82,7 @@ const MARGIN_MS = 15_000;
 
 /** How long after its slot a check may begin, also after a takeover, and its result be published and counted. */
 function permittedDelay({ scheduler, publisher, processor }: Settings): number {
-  return (
-    scheduler.lateLimitMs + scheduler.leaseMs + publisher.lingerMs + quietMsOf(processor.flushIntervalMs) + MARGIN_MS
-  );
+  return scheduler.lateLimitMs + scheduler.leaseMs + publisher.lingerMs + processor.flushIntervalMs + MARGIN_MS;
 }
 
 function show({ stdout }: Cli, report: VerifyReport): void {

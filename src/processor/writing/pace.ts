@@ -5,22 +5,20 @@ import type { ProcessorLimits } from '../limits.ts';
 export interface PaceOptions {
   clock: Clock;
   limits: ProcessorLimits;
-  /** How often many results are written, unless a backlog is being caught up with; few wait up to `quietMsOf` of it. */
+  /** How often results are written, unless one changes an outcome or a backlog is being caught up with. */
   intervalMs: number;
   /** Partitions with counted results that are not written yet. */
   held: () => readonly AssignedPartition[];
 }
 
 /**
- * How much is held and how often it is written: seldom while few results come, since a write costs nearly the same for one
- * as for a hundred, but soon when one of them changes the outcome of its series; much and seldom while catching up.
+ * How much is held and how often it is written: seldom, since most of a flush is the rows it touches, whether one result or
+ * many changed them; but soon when a result changes the outcome of its series; much at a time while catching up.
  */
 export class Pace {
   readonly #options: PaceOptions;
   /** Monotonic time at which the last flush began. */
   #flushedMs = Number.NEGATIVE_INFINITY;
-  /** Monotonic time since which counted results wait for the next flush; null: none do. */
-  #waitingSinceMs: number | null = null;
 
   constructor(options: PaceOptions) {
     this.#options = options;
@@ -49,22 +47,22 @@ export class Pace {
 
   /** Time until what is held is to be written. To be asked whenever something was counted. */
   delayMs(): number {
-    const { clock, limits, intervalMs, held } = this.#options;
-    const nowMs = clock.monotonicMs();
-    this.#waitingSinceMs ??= nowMs;
-    const untilMs = (dueMs: number) => Math.max(dueMs - nowMs, Math.min(intervalMs, GATHER_MS));
-    const urgentMs = this.#flushedMs + Math.min(intervalMs, limits.urgentIntervalMs);
-    if (held().some((owned) => owned.changesOutcome) && !this.#isOld()) return untilMs(urgentMs);
-    if (this.catchingUp) return limits.catchUpIntervalMs;
-    const results = held().reduce((total, owned) => total + owned.results, 0);
-    if (results < MANY_RESULTS) return untilMs(this.#waitingSinceMs + quietMsOf(intervalMs));
-    return untilMs(this.#flushedMs + intervalMs);
+    const { limits, intervalMs, held } = this.#options;
+    if (held().some((owned) => owned.changesOutcome) && !this.#isOld()) {
+      return this.#untilMs(Math.min(intervalMs, limits.urgentIntervalMs));
+    }
+    return this.catchingUp ? limits.catchUpIntervalMs : this.#untilMs(intervalMs);
   }
 
   /** A flush has taken everything that was held. */
   flushed(): void {
     this.#flushedMs = this.#options.clock.monotonicMs();
-    this.#waitingSinceMs = null;
+  }
+
+  /** Time until `intervalMs` have passed since the last flush began, at least a moment. */
+  #untilMs(intervalMs: number): number {
+    const { clock } = this.#options;
+    return Math.max(this.#flushedMs + intervalMs - clock.monotonicMs(), Math.min(intervalMs, GATHER_MS));
   }
 
   /** The results that are held are of the past: nobody waits for them. */
@@ -75,20 +73,5 @@ export class Pace {
   }
 }
 
-/** How long few results wait at most, when many are written every `intervalMs`. */
-export function quietMsOf(intervalMs: number): number {
-  return Math.max(intervalMs, Math.min(MAX_QUIET_MS, QUIET_INTERVALS * intervalMs));
-}
-
-/** How many flushes a second there are when no outcome changes. */
-export function flushesPerSecond(resultsPerSecond: number, intervalMs: number): number {
-  const many = Math.min(1_000 / intervalMs, resultsPerSecond / MANY_RESULTS);
-  return Math.min(resultsPerSecond, Math.max(many, 1_000 / quietMsOf(intervalMs)));
-}
-
-/** A flush of so many costs clearly more than one of a single result. */
-const MANY_RESULTS = 100;
-const QUIET_INTERVALS = 5;
-const MAX_QUIET_MS = 5_000;
 /** Results that come together are written together, also after a quiet time. */
 const GATHER_MS = 50;

@@ -7,6 +7,7 @@ import { type CheckResult, RESULT_CONTENT_TYPE, RESULT_SCHEMA } from '../../mess
 import { encodeResult } from '../../messages/encode.ts';
 import { partitionOf } from '../../messages/partition.ts';
 import type { OutgoingRecord, StreamDriver, StreamProducer } from '../../streaming/driver.ts';
+import { OutcomeChanges } from './outcome-changes.ts';
 import { type Block, PartitionQueue, type Receipt } from './partition-queue.ts';
 
 export interface PublisherOptions {
@@ -15,7 +16,7 @@ export interface PublisherOptions {
   logger: Logger;
   /** `block`: many lines in a record; `record`: one line in each, with the job's id as key. */
   format: 'block' | 'record';
-  /** How long lines are collected before they are sent. */
+  /** How long lines are collected before they are sent, unless one says that the outcome of its job has changed. */
   lingerMs: number;
   maxBlockBytes: number;
   /** Bound of what waits for the log, in bytes of lines. No topic alone can use it up. */
@@ -80,7 +81,10 @@ class StreamPublisher implements Publisher {
   readonly #roomCallbacks: Array<() => void> = [];
   readonly #idleCallbacks = new Set<() => void>();
   #producer: Promise<StreamProducer> | undefined;
-  #lingering = false;
+  readonly #changes = new OutcomeChanges();
+  #cancelLinger: (() => void) | undefined;
+  /** Monotonic time at which the linger ends. */
+  #ripeMs = 0;
   #closed: Promise<void> | undefined;
   /** Topics for which there was no room. */
   readonly #refused = new Set<Route>();
@@ -114,6 +118,7 @@ class StreamPublisher implements Publisher {
     this.#queuedBytes += byteLength + 1;
     this.#queuedResults++;
     this.#add(route, line, byteLength, result, receipt);
+    if (this.#changes.isChange(result)) this.#linger(URGENT_LINGER_MS);
     const { successTopic, failuresTopic } = this.#options;
     const copyTopic = result.outcome === 'up' ? successTopic : failuresTopic;
     if (copyTopic !== null && result.slots !== 0) this.#copy(copyTopic, line, byteLength, result);
@@ -225,11 +230,15 @@ class StreamPublisher implements Publisher {
     this.#linger();
   }
 
-  #linger(): void {
-    if (this.#lingering) return;
-    this.#lingering = true;
-    this.#options.clock.after(this.#options.lingerMs, () => {
-      this.#lingering = false;
+  /** Sends what waits after this time, or sooner where that is planned already. */
+  #linger(ms = this.#options.lingerMs): void {
+    const { clock } = this.#options;
+    const ripeMs = clock.monotonicMs() + ms;
+    if (this.#cancelLinger && ripeMs >= this.#ripeMs) return;
+    this.#cancelLinger?.();
+    this.#ripeMs = ripeMs;
+    this.#cancelLinger = clock.after(ms, () => {
+      this.#cancelLinger = undefined;
       this.#ripen();
     });
   }
@@ -366,3 +375,5 @@ const SHARE_OF_FREE = 3;
 /** How empty a topic's share must be before those who were refused are called again. */
 const ROOM = 0.9;
 const COPY_PAUSE_MS = 1000;
+/** Changes of outcome that come together are sent together. */
+const URGENT_LINGER_MS = 50;

@@ -89,6 +89,33 @@ test('results linger, then go as one block a partition, and are acknowledged in 
   t.match(publisher.stats(), { published: 24, queuedResults: 0, queuedBytes: 0, failingSince: null });
 });
 
+test('a change of outcome does not linger, and takes what waits with it', async (t) => {
+  const { clock, publisher, lines } = setUp({ lingerMs: 1_000 });
+  const publish = (slot: number, outcome: 'up' | 'down' | 'degraded' | 'missed') =>
+    publisher.publish(result(1, slot, { outcome }), 'checks');
+  const sent = async (ms: number) => {
+    await clock.advance(ms);
+    return lines().map((line) => JSON.parse(line).slot as number);
+  };
+  publish(1, 'up');
+  t.strictSame(await sent(60), [], 'a job that is up is no news');
+  publish(2, 'down');
+  t.strictSame(await sent(49), []);
+  t.strictSame(await sent(1), [1, 2]);
+  publish(3, 'down');
+  t.strictSame(await sent(900), [1, 2], 'still down');
+  publish(4, 'missed');
+  t.strictSame(await sent(99), [1, 2], 'a missed slot says nothing');
+  t.strictSame(await sent(1), [1, 2, 3, 4]);
+  publish(5, 'degraded');
+  t.strictSame(await sent(50), [1, 2, 3, 4, 5]);
+  publish(6, 'up');
+  t.strictSame(await sent(50), [1, 2, 3, 4, 5, 6]);
+  publish(7, 'up');
+  t.strictSame(await sent(999), [1, 2, 3, 4, 5, 6]);
+  t.strictSame(await sent(1), [1, 2, 3, 4, 5, 6, 7]);
+});
+
 test('format record: one line in each, keyed by the job', async (t) => {
   const { clock, publisher, sends, acks, receipt } = setUp({ format: 'record' });
   publisher.publish(result(7, 1, { detail: 'grün' }), 'checks', receipt(7));
