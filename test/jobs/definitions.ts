@@ -96,6 +96,8 @@ const definition: fc.Arbitrary<JobDefinition> = fc
       method: fc.constantFrom('GET', 'get', 'POST'),
       headers: fc.dictionary(headerName, text(40)),
       expected_headers: fc.dictionary(headerName, fc.constantFrom('', '^a', '"', '5')),
+      forbidden_headers: fc.dictionary(headerName, fc.constantFrom('', '^a', ',')),
+      forbidden_pattern: fc.constantFrom('Fatal error', '"', ' '),
       body: text(200),
       expected_status: fc.oneof(status, fc.uniqueArray(status, { minLength: 1, maxLength: 3 })),
       pattern: fc.constantFrom(
@@ -116,7 +118,16 @@ const definition: fc.Arbitrary<JobDefinition> = fc
       max_body_bytes: fc.nat(16_777_216),
       keep_alive: fc.boolean(),
       redirects: fc.record({ follow: fc.boolean(), max: fc.nat(20) }, { requiredKeys: [] }),
-      tls: fc.record({ verify: fc.boolean(), expiry_warning_days: fc.nat(90) }, { requiredKeys: [] }),
+      tls: fc.record(
+        {
+          verify: fc.boolean(),
+          expiry_warning_days: fc.nat(90),
+          pins: fc.uniqueArray(fc.constantFrom(`sha256/${'A'.repeat(43)}=`, `sha256/${'b+/9'.repeat(10)}xyz=`), {
+            minLength: 1,
+          }),
+        },
+        { requiredKeys: [] },
+      ),
       auth: fc.oneof(
         fc.record({ type: fc.constant('basic'), username: text(20), password: text(20) }),
         fc.record({ type: fc.constant('bearer'), token: fc.constantFrom('s3cret', '"t"', '007') }),

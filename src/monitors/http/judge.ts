@@ -38,10 +38,13 @@ export async function judge(plan: HttpPlan, response: HttpResponse, context: Jud
       return down('header', `header ${name} is ${values.join(' and ')}`);
     }
   }
-  if (plan.pattern) {
-    const failed = await judgeBody(plan.pattern, plan.request.maxBodyBytes, response, limit);
-    if (failed) return failed;
+  for (const { name, pattern } of plan.forbiddenHeaders) {
+    const values = headerValues(response.headers, name);
+    const isFound = pattern ? await isInAny(pattern, readingsOf(response.headers, name), limit) : values.length > 0;
+    if (isFound) return down('header', `header ${name} is ${values.join(' and ')}, which is forbidden`);
   }
+  const failed = await judgeBody(plan, response, limit);
+  if (failed) return failed;
   if (plan.slowSeconds !== null && isUndecided(responseTime - plan.slowSeconds, limit)) {
     const text = `answered after ${responseTime} s, give or take ${Math.ceil(limit.doubtMs)} ms for which we did not look`;
     throw new ProbeFailure('stalled', text);
@@ -70,16 +73,21 @@ async function isInAny(pattern: Pattern, texts: readonly string[], limit: TimeLi
 }
 
 async function judgeBody(
-  pattern: Pattern,
-  maxBytes: number,
+  { pattern, forbiddenPattern, request: { maxBodyBytes } }: HttpPlan,
   response: HttpResponse,
   limit: TimeLimit,
 ): Promise<Judgement | null> {
-  const read = await limit.race(readText(response, maxBytes));
+  if (!pattern && !forbiddenPattern) return null;
+  const read = await limit.race(readText(response, maxBodyBytes));
   if ('failure' in read) return down(read.failure.reason, read.failure.message);
-  if (await pattern.isIn(read.text, limit)) return null;
-  if (read.isCut) return down('too_large', `pattern not found in the first ${maxBytes} bytes of the body`);
-  return down('body', 'pattern not found in the body');
+  if (forbiddenPattern && (await forbiddenPattern.isIn(read.text, limit))) {
+    return down('body', 'forbidden pattern found in the body');
+  }
+  const isFound = pattern === null || (await pattern.isIn(read.text, limit));
+  if (isFound && !(forbiddenPattern && read.isCut)) return null;
+  if (!read.isCut) return down('body', 'pattern not found in the body');
+  const missing = isFound ? 'forbidden pattern' : 'pattern';
+  return down('too_large', `${missing} not found in the first ${maxBodyBytes} bytes of the body`);
 }
 
 function down(reason: ProbeFailure['reason'], detail: string): Judgement {

@@ -7,6 +7,10 @@ const strict = { additionalProperties: false } as const;
 const STATUS = '^([1-9][0-9]{2}(-[1-9][0-9]{2})?|[1-9][xX]{2})$';
 const statusText = 'a status such as 200, a range such as "200-299", or a class such as "2xx"';
 
+/** As in RFC 7469 and curl: SHA-256 of the SubjectPublicKeyInfo. */
+const PIN = '^sha256/[A-Za-z0-9+/]{43}=$';
+const pinText = 'sha256/ and the SHA-256 of a public key in base64';
+
 const statusItem = Type.Unsafe<number | string>({
   type: ['integer', 'string'],
   minimum: 100,
@@ -76,6 +80,17 @@ export const httpOptions = Type.Object({
       examples: [{ 'content-type': '^text/html' }],
     }),
   ),
+  forbidden_pattern: Type.Optional(expression('A regular expression that the body must not contain')),
+  forbidden_headers: Type.Optional(
+    Type.Unsafe<Record<string, string>>({
+      type: 'object',
+      additionalProperties: { type: 'string', maxLength: 1_000 },
+      maxProperties: 50,
+      description:
+        'Headers that the response must not have, name to a regular expression that no value may contain; "" forbids any value.',
+      examples: [{ server: 'Apache/2\\.2' }],
+    }),
+  ),
   max_response_time_seconds: Type.Optional(
     Type.Number({ exclusiveMinimum: 0, maximum: 3_600, description: 'A response slower than this is degraded.' }),
   ),
@@ -139,6 +154,15 @@ export const httpOptions = Type.Object({
           Type.String({
             pattern: '^[A-Za-z0-9_]([A-Za-z0-9._-]{0,252})$',
             description: 'a host name, sent as SNI and expected in the certificate instead of the one in the uri',
+          }),
+        ),
+        pins: Type.Optional(
+          Type.Array(Type.String({ pattern: PIN, description: pinText }), {
+            minItems: 1,
+            maxItems: 20,
+            description:
+              'The only accepted public keys of the certificate. Another origin, after a redirect, may have any.',
+            examples: [['sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=']],
           }),
         ),
         expiry_warning_days: Type.Optional(

@@ -15,9 +15,17 @@ export interface HttpPlan {
   tls: TlsChoice;
   isExpected: StatusTest;
   pattern: Pattern | null;
-  expectedHeaders: ReadonlyArray<{ name: string; pattern: Pattern | null }>;
+  forbiddenPattern: Pattern | null;
+  expectedHeaders: readonly HeaderPattern[];
+  forbiddenHeaders: readonly HeaderPattern[];
   slowSeconds: number | null;
   expiryWarningDays: number | null;
+}
+
+interface HeaderPattern {
+  name: string;
+  /** null: any value. */
+  pattern: Pattern | null;
 }
 
 interface RedirectRules {
@@ -29,7 +37,7 @@ interface RedirectRules {
 const MAX_BODY_BYTES = 1_048_576;
 const VERIFY: TlsChoice = Object.freeze({ verify: true });
 const FOLLOW: RedirectRules = Object.freeze({ follow: true, max: 10, allowDowngrade: false });
-const NO_HEADERS: HttpPlan['expectedHeaders'] = Object.freeze([]);
+const NO_HEADERS: readonly HeaderPattern[] = Object.freeze([]);
 
 /** The options must be valid. */
 export function createHttpPlan(options: HttpOptions, userAgent: string): HttpPlan {
@@ -39,7 +47,6 @@ export function createHttpPlan(options: HttpOptions, userAgent: string): HttpPla
   const keepAlive = options.keep_alive ?? false;
   const tls = options.tls === undefined ? VERIFY : tlsChoice(options.tls);
   const expiryWarningDays = options.tls?.expiry_warning_days ?? null;
-  const { expected_headers: expectedHeaders } = options;
   return {
     request: {
       ...addressOf(url, tls, options.ip_version),
@@ -47,7 +54,7 @@ export function createHttpPlan(options: HttpOptions, userAgent: string): HttpPla
       headers,
       body: options.body ?? null,
       maxBodyBytes: options.max_body_bytes ?? MAX_BODY_BYTES,
-      keepBody: options.pattern !== undefined,
+      keepBody: options.pattern !== undefined || options.forbidden_pattern !== undefined,
       skipRedirectBody: redirects.follow && !keepAlive,
       wantsCertificate: expiryWarningDays !== null,
     },
@@ -56,8 +63,10 @@ export function createHttpPlan(options: HttpOptions, userAgent: string): HttpPla
     redirects,
     tls,
     isExpected: createStatusTest(options.expected_status),
-    pattern: options.pattern === undefined ? null : createPattern(options.pattern),
-    expectedHeaders: expectedHeaders === undefined ? NO_HEADERS : Object.entries(expectedHeaders).map(toExpectedHeader),
+    pattern: patternOf(options.pattern),
+    forbiddenPattern: patternOf(options.forbidden_pattern),
+    expectedHeaders: headerPatterns(options.expected_headers),
+    forbiddenHeaders: headerPatterns(options.forbidden_headers),
     slowSeconds: options.max_response_time_seconds ?? null,
     expiryWarningDays,
   };
@@ -89,8 +98,14 @@ function redirectRules({ redirects, expected_status: expectedStatus }: HttpOptio
   return { follow, max: redirects?.max ?? FOLLOW.max, allowDowngrade: redirects?.allow_downgrade ?? false };
 }
 
-function toExpectedHeader([name, source]: [string, string]): HttpPlan['expectedHeaders'][number] {
-  return { name: name.toLowerCase(), pattern: source === '' ? null : createPattern(source) };
+/** "" is no pattern. */
+function patternOf(source: string | undefined): Pattern | null {
+  return source ? createPattern(source) : null;
+}
+
+function headerPatterns(headers: Record<string, string> | undefined): readonly HeaderPattern[] {
+  if (headers === undefined) return NO_HEADERS;
+  return Object.entries(headers).map(([name, source]) => ({ name: name.toLowerCase(), pattern: patternOf(source) }));
 }
 
 function tlsChoice({
@@ -99,6 +114,7 @@ function tlsChoice({
   ca,
   cert,
   key,
+  pins,
 }: NonNullable<HttpOptions['tls']>): TlsChoice {
   return {
     verify,
@@ -106,6 +122,7 @@ function tlsChoice({
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
+    ...(pins === undefined ? {} : { pins }),
   };
 }
 

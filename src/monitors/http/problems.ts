@@ -9,6 +9,7 @@ import type { HttpOptions } from './options.ts';
 /** The problems below that JSON Schema can express: schemas that no options may fit. */
 export const httpExcludes: readonly object[] = [
   { properties: { method: { enum: ['HEAD', 'head'] } }, required: ['method', 'pattern'] },
+  { properties: { method: { enum: ['HEAD', 'head'] } }, required: ['method', 'forbidden_pattern'] },
   { properties: { tls: { required: ['cert'], not: { required: ['key'] } } }, required: ['tls'] },
   { properties: { tls: { required: ['key'], not: { required: ['cert'] } } }, required: ['tls'] },
 ];
@@ -22,6 +23,7 @@ export function httpProblems(options: Partial<HttpOptions>): Problem[] {
     ...statusProblems(options.expected_status),
     ...bodyProblems(options),
     ...headerProblems('expected_headers', options.expected_headers),
+    ...headerProblems('forbidden_headers', options.forbidden_headers),
     ...patternsProblems(options),
     ...tlsProblems(options.tls),
     ...authProblems(options.auth, options),
@@ -76,7 +78,10 @@ const OWN_HEADERS = new Set([
   'vedette-slot',
 ]);
 
-function headerProblems(field: 'headers' | 'expected_headers', headers: Record<string, string> | undefined): Problem[] {
+function headerProblems(
+  field: 'headers' | 'expected_headers' | 'forbidden_headers',
+  headers: Record<string, string> | undefined,
+): Problem[] {
   const problems: Problem[] = [];
   const seen = new Set<string>();
   for (const [name, value] of Object.entries(headers ?? {})) {
@@ -105,16 +110,22 @@ function statusProblems(expected: HttpOptions['expected_status']): Problem[] {
 }
 
 /** Patterns that are too large together are not compiled one by one. */
-function patternsProblems({ pattern, expected_headers: headers = {} }: Partial<HttpOptions>): Problem[] {
-  const sources = [pattern ?? '', ...Object.values(headers)];
-  const path = Object.keys(headers).length > 0 ? 'expected_headers' : 'pattern';
-  const fault = sources.length > 1 ? expressionsFault(sources) : null;
-  if (fault !== null) return [{ path, given: `${sources.length} patterns`, accepted: `patterns of ${fault}` }];
-  return [
-    ...patternProblems('pattern', pattern),
-    ...Object.entries(headers).flatMap(([name, source]) => patternProblems(`expected_headers.${name}`, source)),
-  ];
+function patternsProblems(options: Partial<HttpOptions>): Problem[] {
+  const patterns = BODY_PATTERNS.map((name) => [name, options[name]] as const);
+  const headers = HEADER_PATTERNS.flatMap((field) =>
+    Object.entries(options[field] ?? {}).map(([name, source]) => [`${field}.${name}`, source] as const),
+  );
+  const all = [...patterns, ...headers].filter(([, source]) => source !== undefined && source !== '');
+  const fault = all.length > 1 ? expressionsFault(all.map(([, source]) => source as string)) : null;
+  if (fault !== null) {
+    const path = HEADER_PATTERNS.find((field) => options[field] !== undefined) ?? 'pattern';
+    return [{ path, given: `${all.length} patterns`, accepted: `patterns of ${fault}` }];
+  }
+  return all.flatMap(([path, source]) => patternProblems(path, source));
 }
+
+const BODY_PATTERNS = ['pattern', 'forbidden_pattern'] as const;
+const HEADER_PATTERNS = ['expected_headers', 'forbidden_headers'] as const;
 
 function patternProblems(path: string, expression: string | undefined): Problem[] {
   if (!expression) return [];
@@ -122,9 +133,11 @@ function patternProblems(path: string, expression: string | undefined): Problem[
   return fault === null ? [] : [{ path, given: expression, accepted: `a regular expression of RE2: ${fault}` }];
 }
 
-function bodyProblems({ method, pattern }: Partial<HttpOptions>): Problem[] {
-  if (pattern === undefined || method?.toUpperCase() !== 'HEAD') return [];
-  return [{ path: 'pattern', given: pattern, accepted: 'nothing with the method HEAD, whose answers have no body' }];
+function bodyProblems(options: Partial<HttpOptions>): Problem[] {
+  if (options.method?.toUpperCase() !== 'HEAD') return [];
+  return BODY_PATTERNS.filter((name) => options[name] !== undefined).map((path) => {
+    return { path, given: options[path], accepted: 'nothing with the method HEAD, whose answers have no body' };
+  });
 }
 
 function tlsProblems(tls: HttpOptions['tls']): Problem[] {

@@ -1,8 +1,8 @@
 import type { X509Certificate } from 'node:crypto';
 import { isIP, type Socket, connect as tcpConnect } from 'node:net';
 import { checkServerIdentity, type TLSSocket, connect as tlsConnect } from 'node:tls';
-import { type ProbeFailure, toDefect, toFailure } from '../failure.ts';
-import { peerCertificate } from './certificate.ts';
+import { ProbeFailure, toDefect, toFailure } from '../failure.ts';
+import { peerCertificate, pinFault } from './certificate.ts';
 import type { ConnectTarget, TlsChoice } from './dial.ts';
 import { secureContextOf } from './tls-contexts.ts';
 import { total } from './total.ts';
@@ -62,7 +62,12 @@ export class Attempt {
     this.#events.onConnected(this);
   }, this.#fail);
 
-  readonly #onSecure = total(() => this.#events.onSecured(this), this.#fail);
+  readonly #onSecure = total(() => {
+    const pins = this.#target.tls?.pins;
+    const fault = pins === undefined ? null : pinFault(this.socket as TLSSocket, pins);
+    if (fault === null) this.#events.onSecured(this);
+    else this.#fail(new ProbeFailure('tls', fault));
+  }, this.#fail);
 
   readonly #onError = total((error: Error) => this.#fail(toFailure(error, this.#phase)), this.#fail);
 

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { rootCertificates, TLSSocket } from 'node:tls';
 import { shorten } from '../failure.ts';
@@ -56,6 +56,17 @@ export function certificateFacts(socket: Socket, nowMs: number, ca?: string): Ce
     trusted: socket.authorized,
     protocol: socket.getProtocol() ?? '',
   };
+}
+
+/**
+ * Returns why the peer's public key is not one of `pins`, for people; null if it is. A pin is `sha256/` and the SHA-256 of the
+ * SubjectPublicKeyInfo in base64 (RFC 7469 2.4). Other certificates of the chain do not count: anyone can send them along.
+ */
+export function pinFault(socket: TLSSocket, pins: readonly string[]): string | null {
+  const key = read(() => peerCertificate(socket)?.publicKey.export({ type: 'spki', format: 'der' }));
+  if (key === undefined) return 'the public key cannot be read, and only pinned ones are accepted';
+  const pin = `sha256/${createHash('sha256').update(key).digest('base64')}`;
+  return pins.includes(pin) ? null : `the public key is ${pin}, which is not pinned`;
 }
 
 /** Compares two certificates; an unreadable date counts as the earliest. */

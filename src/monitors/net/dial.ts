@@ -21,6 +21,8 @@ export interface ConnectTarget {
 
 export interface TlsChoice extends TlsMaterial {
   verify: boolean;
+  /** `sha256/` and base64: the only public keys that are accepted. */
+  pins?: readonly string[];
   /** Sent as SNI and expected in the certificate, instead of the host. */
   serverName?: string;
 }

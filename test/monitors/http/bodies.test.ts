@@ -20,6 +20,20 @@ test('a body is read up to its limit, and the connection is closed there', async
     status: '200',
     detail: 'pattern not found in the first 1048576 bytes of the body',
   });
+  t.match(await check({ uri: site.uri, forbidden_pattern: 'aaa' }), {
+    outcome: 'down',
+    reason: 'body',
+    detail: 'forbidden pattern found in the body',
+  });
+  t.match(
+    await check({ uri: site.uri, pattern: 'aaa', forbidden_pattern: 'needle' }),
+    {
+      outcome: 'down',
+      reason: 'too_large',
+      detail: 'forbidden pattern not found in the first 1048576 bytes of the body',
+    },
+    'it may follow in the rest',
+  );
   t.match(await check({ uri: site.uri, max_body_bytes: 0 }), { outcome: 'up', bytes: 0 });
   await site.quiet();
 });

@@ -117,6 +117,24 @@ test('patterns and headers of the answer', async (t) => {
       { expected_headers: { 'x-none': '' } },
       { outcome: 'down', reason: 'header', detail: 'there is no header x-none' },
     ],
+    [{ forbidden_pattern: 'Fatal error' }, { outcome: 'up' }],
+    [
+      { pattern: 'number', forbidden_pattern: 'caf[é]' },
+      { outcome: 'down', reason: 'body', detail: 'forbidden pattern found in the body' },
+    ],
+    [
+      { pattern: 'letter', forbidden_pattern: 'Fatal error' },
+      { outcome: 'down', reason: 'body', detail: 'pattern not found in the body' },
+    ],
+    [{ forbidden_headers: { 'x-none': '', 'content-type': 'json', 'SET-COOKIE': '^c=' } }, { outcome: 'up' }],
+    [
+      { forbidden_headers: { 'set-cookie': '' } },
+      { outcome: 'down', reason: 'header', detail: 'header set-cookie is a=1 and b=2, which is forbidden' },
+    ],
+    [
+      { forbidden_headers: { 'Set-Cookie': '^b=' } },
+      { outcome: 'down', reason: 'header', detail: 'header set-cookie is a=1 and b=2, which is forbidden' },
+    ],
     [
       { expected_status: 404, pattern: 'x', expected_headers: { 'x-none': '' } },
       { outcome: 'down', reason: 'status', detail: 'status 200 is not expected' },

@@ -9,6 +9,31 @@ test('options that could only fail later are refused, each with what is accepted
       { path: 'pattern', accepted: /no body/ },
     ],
     [{ uri, method: 'head', pattern: 'x' }, { path: 'pattern' }],
+    [
+      { uri, method: 'HEAD', forbidden_pattern: 'x' },
+      { path: 'forbidden_pattern', accepted: /no body/ },
+    ],
+    [
+      { uri, forbidden_pattern: '(' },
+      { path: 'forbidden_pattern', accepted: /^a regular expression of RE2/ },
+    ],
+    [
+      { uri, forbidden_headers: { server: '[' } },
+      { path: 'forbidden_headers.server', given: '[' },
+    ],
+    [
+      { uri, forbidden_headers: { ' ': '' } },
+      { path: 'forbidden_headers. ', accepted: 'a header name' },
+    ],
+    [
+      {
+        uri,
+        pattern: '[^<]{0,1000}',
+        forbidden_pattern: '[^<]{0,1000}',
+        forbidden_headers: { a: '[^<]{0,1000}', b: 'x{1000}' },
+      },
+      { path: 'forbidden_headers', given: '4 patterns', accepted: /^patterns of at most 6000 instructions/ },
+    ],
     [{ uri: 'http://a%4:0b@host/' }, { path: 'uri', accepted: /% begins an escape/ }],
     [{ uri: 'http://a:%zz@host/' }, { path: 'uri' }],
     [

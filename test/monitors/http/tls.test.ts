@@ -1,3 +1,4 @@
+import { createHash, X509Certificate } from 'node:crypto';
 import { connect, type TLSSocket } from 'node:tls';
 import { test } from 'tap';
 import { createChain } from '../../helpers/certificates.ts';
@@ -73,6 +74,41 @@ test('names are matched as Node.js matches them: none is accepted or refused tha
     }
     await site.quiet();
   }
+});
+
+test('only pinned public keys are accepted, whatever the authority says, and after the handshake', async (t) => {
+  const site = await serveTls(t, served('server'), (_request, response) => response.end('ok'));
+  const pin = (name: string) => {
+    const key = new X509Certificate(pem(name)).publicKey.export({ type: 'spki', format: 'der' });
+    return `sha256/${createHash('sha256').update(key).digest('base64')}`;
+  };
+  const detail = `the public key is ${pin('server')}, which is not pinned`;
+  for (const [tls, expected] of [
+    [{ ca, pins: [pin('server')] }, { outcome: 'up' }],
+    [{ verify: false, pins: [pin('ca'), pin('server')] }, { outcome: 'up' }],
+    [
+      { ca, pins: [pin('self')] },
+      { outcome: 'down', reason: 'tls', timings: { connect: Number }, detail },
+    ],
+    [
+      { verify: false, pins: [pin('self')] },
+      { outcome: 'down', reason: 'tls', detail },
+    ],
+    [
+      { ca, pins: [pin('ca')] },
+      { outcome: 'down', reason: 'tls', detail },
+    ],
+    [{ pins: [pin('server')] }, { outcome: 'down', reason: 'tls', detail: /^UNABLE_TO_VERIFY_LEAF_SIGNATURE/ }],
+  ] as const) {
+    t.match(await check({ uri: site.uri, tls: { ...tls, pins: [...tls.pins] } }), expected, JSON.stringify(expected));
+    await site.quiet();
+  }
+  const requests = await serveTls(t, served('self'), (_request, response) => response.end('other'));
+  const first = await serveTls(t, served('server'), (_request, response) => {
+    response.writeHead(302, { location: requests.uri }).end();
+  });
+  const followed = { uri: first.uri, pattern: 'other', tls: { verify: false, pins: [pin('server')] } };
+  t.match(await check(followed), { outcome: 'up' }, 'another origin may have another key');
 });
 
 test('a certificate that expires soon is degraded', async (t) => {
