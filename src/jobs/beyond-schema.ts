@@ -15,7 +15,7 @@ const RULES: ReadonlyArray<readonly [what: string, words: readonly string[]]> = 
     ['a header name', 'each header once', 'it is set by Vedette', 'a header value: one line'],
   ],
   ['A range of statuses goes upwards', ['a range whose first status']],
-  ['Expressions compile, within a size', ['a regular expression of RE2', 'patterns of']],
+  ['Expressions compile, within a size', ['a regular expression of RE2', 'patterns of', 'a condition in CEL']],
   [
     'Certificates and keys can be read and belong together',
     [

@@ -97,6 +97,7 @@ const definition: fc.Arbitrary<JobDefinition> = fc
       headers: fc.dictionary(headerName, text(40)),
       expected_headers: fc.dictionary(headerName, fc.constantFrom('', '^a', '"', '5')),
       forbidden_headers: fc.dictionary(headerName, fc.constantFrom('', '^a', ',')),
+      json_condition: fc.constantFrom('json.a == "b, c"', 'has(json.x) || size(json) > 1', 'true'),
       forbidden_pattern: fc.constantFrom('Fatal error', '"', ' '),
       body: text(200),
       expected_status: fc.oneof(status, fc.uniqueArray(status, { minLength: 1, maxLength: 3 })),

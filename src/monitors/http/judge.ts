@@ -72,22 +72,27 @@ async function isInAny(pattern: Pattern, texts: readonly string[], limit: TimeLi
   return false;
 }
 
+/** Failures that what was read decides come first; then nothing may depend on what was not read. */
 async function judgeBody(
-  { pattern, forbiddenPattern, request: { maxBodyBytes } }: HttpPlan,
+  { pattern, forbiddenPattern, jsonCondition, request: { maxBodyBytes } }: HttpPlan,
   response: HttpResponse,
   limit: TimeLimit,
 ): Promise<Judgement | null> {
-  if (!pattern && !forbiddenPattern) return null;
+  if (!pattern && !forbiddenPattern && !jsonCondition) return null;
   const read = await limit.race(readText(response, maxBodyBytes));
   if ('failure' in read) return down(read.failure.reason, read.failure.message);
-  if (forbiddenPattern && (await forbiddenPattern.isIn(read.text, limit))) {
+  const { text, isCut } = read;
+  const beyond = (what: string) => down('too_large', `${what} in the first ${maxBodyBytes} bytes of the body`);
+  if (forbiddenPattern && (await forbiddenPattern.isIn(text, limit))) {
     return down('body', 'forbidden pattern found in the body');
   }
-  const isFound = pattern === null || (await pattern.isIn(read.text, limit));
-  if (isFound && !(forbiddenPattern && read.isCut)) return null;
-  if (!read.isCut) return down('body', 'pattern not found in the body');
-  const missing = isFound ? 'forbidden pattern' : 'pattern';
-  return down('too_large', `${missing} not found in the first ${maxBodyBytes} bytes of the body`);
+  if (pattern && !(await pattern.isIn(text, limit))) {
+    return isCut ? beyond('pattern not found') : down('body', 'pattern not found in the body');
+  }
+  if (isCut && forbiddenPattern) return beyond('forbidden pattern not found');
+  if (isCut && jsonCondition) return beyond('JSON does not end');
+  const fault = jsonCondition ? await jsonCondition.fault(text, limit) : null;
+  return fault === null ? null : down('body', fault);
 }
 
 function down(reason: ProbeFailure['reason'], detail: string): Judgement {

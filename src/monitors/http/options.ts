@@ -81,6 +81,15 @@ export const httpOptions = Type.Object({
     }),
   ),
   forbidden_pattern: Type.Optional(expression('A regular expression that the body must not contain')),
+  json_condition: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 1_000,
+      description:
+        'A condition in CEL (Common Expression Language) that the body, which must be JSON, has to meet as `json`',
+      examples: ['json.status == "ok" && json.queue < 100'],
+    }),
+  ),
   forbidden_headers: Type.Optional(
     Type.Unsafe<Record<string, string>>({
       type: 'object',

@@ -1,3 +1,4 @@
+import { type Condition, createCondition } from '../net/conditions/condition.ts';
 import type { TlsChoice } from '../net/dial.ts';
 import { createPattern, type Pattern } from '../net/patterns/pattern.ts';
 import type { HttpOptions } from './options.ts';
@@ -16,6 +17,7 @@ export interface HttpPlan {
   isExpected: StatusTest;
   pattern: Pattern | null;
   forbiddenPattern: Pattern | null;
+  jsonCondition: Condition | null;
   expectedHeaders: readonly HeaderPattern[];
   forbiddenHeaders: readonly HeaderPattern[];
   slowSeconds: number | null;
@@ -33,6 +35,9 @@ interface RedirectRules {
   max: number;
   allowDowngrade: boolean;
 }
+
+/** Options that are about the body. */
+export const BODY_CONDITIONS = ['pattern', 'forbidden_pattern', 'json_condition'] as const;
 
 const MAX_BODY_BYTES = 1_048_576;
 const VERIFY: TlsChoice = Object.freeze({ verify: true });
@@ -54,7 +59,7 @@ export function createHttpPlan(options: HttpOptions, userAgent: string): HttpPla
       headers,
       body: options.body ?? null,
       maxBodyBytes: options.max_body_bytes ?? MAX_BODY_BYTES,
-      keepBody: options.pattern !== undefined || options.forbidden_pattern !== undefined,
+      keepBody: BODY_CONDITIONS.some((name) => options[name] !== undefined),
       skipRedirectBody: redirects.follow && !keepAlive,
       wantsCertificate: expiryWarningDays !== null,
     },
@@ -65,6 +70,7 @@ export function createHttpPlan(options: HttpOptions, userAgent: string): HttpPla
     isExpected: createStatusTest(options.expected_status),
     pattern: patternOf(options.pattern),
     forbiddenPattern: patternOf(options.forbidden_pattern),
+    jsonCondition: options.json_condition === undefined ? null : createCondition(options.json_condition),
     expectedHeaders: headerPatterns(options.expected_headers),
     forbiddenHeaders: headerPatterns(options.forbidden_headers),
     slowSeconds: options.max_response_time_seconds ?? null,

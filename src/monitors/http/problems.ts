@@ -2,14 +2,18 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import type { Problem } from '../../core/validation.ts';
+import { conditionFault } from '../net/conditions/condition.ts';
 import { expressionFault, expressionsFault } from '../net/patterns/pattern.ts';
 import { selfProblems } from '../self.ts';
 import type { HttpOptions } from './options.ts';
+import { BODY_CONDITIONS } from './plan.ts';
 
 /** The problems below that JSON Schema can express: schemas that no options may fit. */
 export const httpExcludes: readonly object[] = [
-  { properties: { method: { enum: ['HEAD', 'head'] } }, required: ['method', 'pattern'] },
-  { properties: { method: { enum: ['HEAD', 'head'] } }, required: ['method', 'forbidden_pattern'] },
+  ...BODY_CONDITIONS.map((name) => ({
+    properties: { method: { enum: ['HEAD', 'head'] } },
+    required: ['method', name],
+  })),
   { properties: { tls: { required: ['cert'], not: { required: ['key'] } } }, required: ['tls'] },
   { properties: { tls: { required: ['key'], not: { required: ['cert'] } } }, required: ['tls'] },
 ];
@@ -25,6 +29,7 @@ export function httpProblems(options: Partial<HttpOptions>): Problem[] {
     ...headerProblems('expected_headers', options.expected_headers),
     ...headerProblems('forbidden_headers', options.forbidden_headers),
     ...patternsProblems(options),
+    ...conditionProblems(options.json_condition),
     ...tlsProblems(options.tls),
     ...authProblems(options.auth, options),
   ];
@@ -127,6 +132,14 @@ function patternsProblems(options: Partial<HttpOptions>): Problem[] {
 const BODY_PATTERNS = ['pattern', 'forbidden_pattern'] as const;
 const HEADER_PATTERNS = ['expected_headers', 'forbidden_headers'] as const;
 
+function conditionProblems(condition: string | undefined): Problem[] {
+  if (condition === undefined) return [];
+  const fault = conditionFault(condition);
+  return fault === null
+    ? []
+    : [{ path: 'json_condition', given: condition, accepted: `a condition in CEL about json: ${fault}` }];
+}
+
 function patternProblems(path: string, expression: string | undefined): Problem[] {
   if (!expression) return [];
   const fault = expressionFault(expression);
@@ -135,7 +148,7 @@ function patternProblems(path: string, expression: string | undefined): Problem[
 
 function bodyProblems(options: Partial<HttpOptions>): Problem[] {
   if (options.method?.toUpperCase() !== 'HEAD') return [];
-  return BODY_PATTERNS.filter((name) => options[name] !== undefined).map((path) => {
+  return BODY_CONDITIONS.filter((name) => options[name] !== undefined).map((path) => {
     return { path, given: options[path], accepted: 'nothing with the method HEAD, whose answers have no body' };
   });
 }

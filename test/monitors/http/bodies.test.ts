@@ -109,6 +109,26 @@ test('a small body that inflates to a large one costs no memory', async (t) => {
   t.ok(process.memoryUsage().rss - before < 100 * MIB);
 });
 
+test('no condition holds the process up, whatever it asks of the body', async (t) => {
+  const list = JSON.stringify(Array.from({ length: 2_000 }, (_, index) => index));
+  const site = await serve(t, (_request, response) => response.end(list));
+  let [ticks, longestMs, lastMs] = [0, 0, performance.now()];
+  const timer = setInterval(() => {
+    ticks++;
+    longestMs = Math.max(longestMs, performance.now() - lastMs);
+    lastMs = performance.now();
+  }, 10);
+  t.teardown(() => clearInterval(timer));
+  const endless = 'json.all(a, json.all(b, json.all(c, a + b + c >= 0.0)))';
+  const [never, after] = await Promise.all([
+    check({ uri: site.uri, json_condition: endless }, { timeoutMs: 20_000 }),
+    check({ uri: site.uri, json_condition: 'size(json) == 2000' }, { timeoutMs: 20_000 }),
+  ]);
+  t.match(never, { outcome: 'down', reason: 'body', detail: 'json_condition could not be decided within 2000 ms' });
+  t.match(after, { outcome: 'up' }, 'others are decided afterwards');
+  t.ok(ticks > 20 && longestMs < 1_000, `${ticks} ticks, the longest pause ${Math.round(longestMs)} ms`);
+});
+
 test('no pattern holds the process up, whatever the body', async (t) => {
   let seed = 1;
   const ab = Buffer.from(

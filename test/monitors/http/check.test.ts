@@ -144,6 +144,39 @@ test('patterns and headers of the answer', async (t) => {
   }
 });
 
+test('conditions on a JSON body, in CEL', async (t) => {
+  const state = { status: 'ok', queue: 7, load: 0.5, nodes: [{ up: true }, { up: true }], since: null };
+  const site = await serve(t, (request, response) => {
+    if (request.url === '/bom') response.end(`\ufeff${JSON.stringify(state)}`);
+    else response.end(request.url === '/page' ? '<html>' : JSON.stringify(state));
+  });
+  for (const [condition, detail] of [
+    ['json.status == "ok" && json.queue < 100 && json.load < 0.9', null],
+    ['size(json.nodes) == 2 && json.nodes.all(node, node.up)', null],
+    ['json.since == null && !has(json.error) && json.?none.orValue(1) == 1', null],
+    ['json.queue > 100', 'json_condition is false'],
+    ['json.queue', 'json_condition is neither true nor false'],
+    ['json.none == 1', 'json_condition cannot be decided: No such key: none'],
+    ['json.constructor == 1', 'json_condition cannot be decided: No such key: constructor'],
+    ['json.queue < "x"', /^json_condition cannot be decided: no such overload/],
+  ] as const) {
+    const expected = detail === null ? { outcome: 'up' } : { outcome: 'down', reason: 'body', status: '200', detail };
+    t.match(await check({ uri: site.uri, json_condition: condition }), expected, condition);
+  }
+  const json_condition = 'json.status == "ok"';
+  t.match(await check({ uri: `${site.uri}/bom`, json_condition }), { outcome: 'up' });
+  t.match(await check({ uri: `${site.uri}/page`, json_condition }), {
+    outcome: 'down',
+    reason: 'body',
+    detail: /^the body is not JSON: Unexpected token/,
+  });
+  t.match(await check({ uri: site.uri, json_condition, max_body_bytes: 10 }), {
+    outcome: 'down',
+    reason: 'too_large',
+    detail: 'JSON does not end in the first 10 bytes of the body',
+  });
+});
+
 test('a slow answer is degraded, and an answer too late is none', async (t) => {
   const site = await serve(t, (_request, response) => setTimeout(() => response.end('late'), 40));
   t.match(await check({ uri: site.uri, max_response_time_seconds: 0.01 }), {

@@ -11,6 +11,7 @@ const options = [
   { keep_alive: true, method: 'HEAD' },
   { strict: true },
   { expected_headers: { a: 'b' } },
+  { json_condition: 'json.needle == 1' },
   { forbidden_pattern: 'n[e]edle', forbidden_headers: { a: '' } },
 ];
 const counts: Record<string, number> = {};

@@ -10,6 +10,23 @@ test('options that could only fail later are refused, each with what is accepted
     ],
     [{ uri, method: 'head', pattern: 'x' }, { path: 'pattern' }],
     [
+      { uri, method: 'HEAD', json_condition: 'true' },
+      { path: 'json_condition', accepted: /no body/ },
+    ],
+    [
+      { uri, json_condition: 'json.a ==' },
+      { path: 'json_condition', accepted: /^a condition in CEL about json: Unexpected/ },
+    ],
+    [
+      { uri, json_condition: 'body.a == 1' },
+      { path: 'json_condition', accepted: /Unknown variable: body/ },
+    ],
+    [
+      { uri, json_condition: 'size(json)' },
+      { path: 'json_condition', accepted: /it must be true or false/ },
+    ],
+    [{ uri, json_condition: `${'('.repeat(200)}true${')'.repeat(200)}` }, { path: 'json_condition' }],
+    [
       { uri, method: 'HEAD', forbidden_pattern: 'x' },
       { path: 'forbidden_pattern', accepted: /no body/ },
     ],

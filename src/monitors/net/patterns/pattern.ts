@@ -1,7 +1,7 @@
+import { decideAside } from '../side-thread.ts';
 import type { TimeLimit } from '../time-limit.ts';
 import { PatternCache } from './cache.ts';
 import { MAX_PATTERN_SIZE, MAX_PATTERNS_SIZE, patternSize } from './size.ts';
-import { matchInWorker } from './threads.ts';
 
 /** A user's regular expression. */
 export interface Pattern {
@@ -27,7 +27,9 @@ export function createPattern(source: string): Pattern {
   if (PLAIN.test(source)) return { isIn: (text) => text.includes(source) };
   return {
     isIn(text, limit) {
-      if (patternSize(source) * text.length > MAX_STEPS_HERE) return matchInWorker(source, text, limit);
+      if (patternSize(source) * text.length > MAX_STEPS_HERE) {
+        return decideAside({ kind: 'pattern', source, text }, limit);
+      }
       const isFound = compiled.get(source).test(text);
       compiled.used(source, text.length);
       return isFound;
