@@ -9,6 +9,7 @@ import { FLUSH_STEPS, type FlushStep } from '../../src/processor/writing/hooks.t
 import { until } from '../helpers/until.ts';
 import { noKafkaFor, startKafka } from '../kafka/broker.ts';
 import type { VedetteProcess } from './fleet.ts';
+import { sampleDrivers } from './sample.ts';
 import { countedSlots, createScene, isReady, openDatabase, reportAudit, type Scene, startServer } from './scene.ts';
 
 const JOBS = 80;
@@ -21,7 +22,7 @@ const TAKEOVER_MS = 25_000;
 
 test('embedded: processes die and freeze at every step of a flush', (t) => stopEverywhere(t, 'embedded'));
 
-for (const driver of ['kafkajs', 'rdkafka'] as const) {
+for (const driver of sampleDrivers(import.meta.filename)) {
   const name = `${driver}: processors die and freeze at every step of a flush`;
   test(name, { skip: noKafkaFor(driver) }, (t) => stopEverywhere(t, driver));
 }
