@@ -11,8 +11,6 @@ const listed = process.argv.slice(2);
 const slow = readdirSync(path.join(root, 'test'), { recursive: true }).filter((name) => name.endsWith('.slow.test.ts'));
 const files = [
   ...slow.map((name) => path.join('test', name)).sort(),
-  'test/api/fuzz.test.ts',
-  'test/messages/decode.fuzz.test.ts',
   'test/jobs/forms.test.ts',
   'test/scheduler/exactly-once.test.ts',
 ];
