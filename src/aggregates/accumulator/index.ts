@@ -246,7 +246,7 @@ export class Accumulator {
     values[outcome] = (values[outcome] as number) + times;
     const micros = columns.rtMicros[row] as number;
     if (micros >= 0) {
-      // addMeasured, written out: with constants instead of a layout it costs a fifth less of the whole.
+      // addMeasured, written out: with constants instead of a layout a result costs 6 % less.
       if (RT_COUNT >= 0) values[at + RT_COUNT] = (values[at + RT_COUNT] as number) + times;
       if (RT_SUM >= 0) values[at + RT_SUM] = (values[at + RT_SUM] as number) + micros * times;
       if (RT_LEAST >= 0) {
