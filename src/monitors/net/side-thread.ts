@@ -17,11 +17,7 @@ interface Waiting {
   reject(failure: ProbeFailure): void;
 }
 
-const ENGINES = {
-  re2: createRequire(import.meta.url).resolve('re2js'),
-  cel: import.meta.resolve('@marcbachmann/cel-js'),
-  environment: ENVIRONMENT,
-};
+const require = createRequire(import.meta.url);
 /** The program of the thread, as text: it has to run from the sources and from the build. */
 const PROGRAM = `
   const { parentPort, workerData } = require('node:worker_threads');
@@ -32,7 +28,7 @@ const PROGRAM = `
     return require(workerData.re2).RE2JS.compile(source).test(text);
   }
 
-  async function whyNot(source, text) {
+  function whyNot(source, text) {
     let json;
     try {
       json = JSON.parse(text);
@@ -40,16 +36,15 @@ const PROGRAM = `
       return 'the body is not JSON: ' + error.message;
     }
     try {
-      const value = (await conditionOf(source))({ json });
+      const value = conditionOf(source)({ json });
       return value === true ? null : 'json_condition is ' + (value === false ? 'false' : 'neither true nor false');
     } catch (error) {
       return 'json_condition cannot be decided: ' + String(error.message).split('\\n')[0];
     }
   }
 
-  async function conditionOf(source) {
-    const { Environment } = await import(workerData.cel);
-    environment ??= new Environment(workerData.environment).registerVariable('json', 'dyn');
+  function conditionOf(source) {
+    environment ??= new (require(workerData.cel).Environment)(workerData.environment).registerVariable('json', 'dyn');
     if (!kept.has(source)) {
       if (kept.size >= 1_000) kept.clear();
       kept.set(source, environment.parse(source));
@@ -57,9 +52,8 @@ const PROGRAM = `
     return kept.get(source);
   }
 
-  parentPort.on('message', async ({ kind, source, text }) => {
-    const answer = kind === 'pattern' ? isMatch(source, text) : await whyNot(source, text);
-    parentPort.postMessage(answer);
+  parentPort.on('message', ({ kind, source, text }) => {
+    parentPort.postMessage(kind === 'pattern' ? isMatch(source, text) : whyNot(source, text));
   });
 `;
 /** Memory limit of the thread. */
@@ -121,7 +115,12 @@ function stop(): void {
 }
 
 function start(): Worker {
-  const started = new Worker(PROGRAM, { eval: true, workerData: ENGINES, resourceLimits: MEMORY });
+  const workerData = {
+    re2: require.resolve('re2js'),
+    cel: require.resolve('@marcbachmann/cel-js'),
+    environment: ENVIRONMENT,
+  };
+  const started = new Worker(PROGRAM, { eval: true, workerData, resourceLimits: MEMORY });
   started.on('message', (answer: unknown) => {
     if (worker !== started || !current) return;
     const { resolve } = current;
