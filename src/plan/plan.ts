@@ -139,8 +139,8 @@ function held({ retention, afterMs }: Workload, what: keyof typeof PARTITION_MS)
 function planPostgres(workload: Workload, checksPerSecond: number): Plan['postgres'] {
   const { groups, stream, flushIntervalMs, lingerMs, store, failureShare } = workload;
   const writesRaw = { all: 1, failures: failureShare, none: 0 }[store];
-  const flushes = Math.min(checksPerSecond, SECOND_MS / flushIntervalMs);
-  const sends = stream === 'embedded' ? Math.min(checksPerSecond, SECOND_MS / lingerMs) : 0;
+  const flushes = timesPerSecond(checksPerSecond, flushIntervalMs);
+  const sends = stream === 'embedded' ? timesPerSecond(checksPerSecond, lingerMs) : 0;
   const { postgresFlush, postgresResult, embeddedSend, walFlush, walResult } = COSTS;
   const micros = flushes * postgresFlush.value + checksPerSecond * postgresResult.value + sends * embeddedSend.value;
   const streamBytes = stream === 'embedded' ? checksPerSecond * recordBytes(workload, checksPerSecond) : 0;
@@ -153,6 +153,11 @@ function planPostgres(workload: Workload, checksPerSecond: number): Plan['postgr
     walBytesPerSecond,
     walBytesPerDay: (walBytesPerSecond * DAY_MS) / SECOND_MS,
   };
+}
+
+/** Returns how often a second something is done with what has come, at most once an interval. */
+function timesPerSecond(checksPerSecond: number, intervalMs: number): number {
+  return Math.min(checksPerSecond, SECOND_MS / intervalMs);
 }
 
 /** Whole pages of rows that change repeatedly: those of the current hour and day, and of the progress of jobs. */
@@ -168,7 +173,7 @@ function planProcesses(workload: Workload, jobs: number, checksPerSecond: number
   const { stream } = workload;
   const { schedulerBase, schedulerCheck, processorFlush, processorResult } = COSTS;
   const { schedulerMemory, schedulerJobMemory, processMemory, processorSeriesMemory } = COSTS;
-  const flushes = Math.min(checksPerSecond, SECOND_MS / workload.flushIntervalMs);
+  const flushes = timesPerSecond(checksPerSecond, workload.flushIntervalMs);
   const checking = schedulerBase.value + (checksPerSecond * schedulerCheck.value) / 1e6;
   const counting = (flushes * processorFlush.value + checksPerSecond * processorResult.value) / 1e6;
   if (stream === 'embedded' && checking + counting <= TARGET_CORES && postgresCores <= TARGET_CORES) {

@@ -30,6 +30,18 @@ const pem = (description: string, label: string) =>
 const expression = (description: string) =>
   Type.String({ minLength: 1, maxLength: 1_000, description: `${description} (RE2 syntax)` });
 
+const headerPatterns = (description: string, example: Record<string, string>) =>
+  Type.Unsafe<Record<string, string>>({
+    type: 'object',
+    additionalProperties: { type: 'string', maxLength: 1_000 },
+    maxProperties: 50,
+    description,
+    examples: [example],
+  });
+
+/** Fields that are about the body. */
+export const BODY_CONDITIONS = ['pattern', 'forbidden_pattern', 'json_condition'] as const;
+
 export const httpOptions = Type.Object({
   uri: Type.String({
     pattern: '^[hH][tT][tT][pP][sS]?://[^/?#\\\\\\s]',
@@ -71,14 +83,10 @@ export const httpOptions = Type.Object({
   ),
   pattern: Type.Optional(expression('A regular expression that the body must contain')),
   expected_headers: Type.Optional(
-    Type.Unsafe<Record<string, string>>({
-      type: 'object',
-      additionalProperties: { type: 'string', maxLength: 1_000 },
-      maxProperties: 50,
-      description:
-        'Headers that the response must have, name to a regular expression that the value must contain; "" takes any value.',
-      examples: [{ 'content-type': '^text/html' }],
-    }),
+    headerPatterns(
+      'Headers that the response must have, name to a regular expression that the value must contain; "" takes any value.',
+      { 'content-type': '^text/html' },
+    ),
   ),
   forbidden_pattern: Type.Optional(expression('A regular expression that the body must not contain')),
   json_condition: Type.Optional(
@@ -91,14 +99,10 @@ export const httpOptions = Type.Object({
     }),
   ),
   forbidden_headers: Type.Optional(
-    Type.Unsafe<Record<string, string>>({
-      type: 'object',
-      additionalProperties: { type: 'string', maxLength: 1_000 },
-      maxProperties: 50,
-      description:
-        'Headers that the response must not have, name to a regular expression that no value may contain; "" forbids any value.',
-      examples: [{ server: 'Apache/2\\.2' }],
-    }),
+    headerPatterns(
+      'Headers that the response must not have, name to a regular expression that no value may contain; "" forbids any value.',
+      { server: 'Apache/2\\.2' },
+    ),
   ),
   max_response_time_seconds: Type.Optional(
     Type.Number({ exclusiveMinimum: 0, maximum: 3_600, description: 'A response slower than this is degraded.' }),

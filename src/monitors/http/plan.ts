@@ -1,7 +1,7 @@
 import { type Condition, createCondition } from '../net/conditions/condition.ts';
 import type { TlsChoice } from '../net/dial.ts';
 import { createPattern, type Pattern } from '../net/patterns/pattern.ts';
-import type { HttpOptions } from './options.ts';
+import { BODY_CONDITIONS, type HttpOptions } from './options.ts';
 import { createStatusTest, namesStatus, type StatusTest } from './status-test.ts';
 import { type HttpRequest, isRedirect } from './transport/exchange.ts';
 
@@ -35,9 +35,6 @@ interface RedirectRules {
   max: number;
   allowDowngrade: boolean;
 }
-
-/** Options that are about the body. */
-export const BODY_CONDITIONS = ['pattern', 'forbidden_pattern', 'json_condition'] as const;
 
 const MAX_BODY_BYTES = 1_048_576;
 const VERIFY: TlsChoice = Object.freeze({ verify: true });

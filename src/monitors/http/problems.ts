@@ -5,8 +5,7 @@ import type { Problem } from '../../core/validation.ts';
 import { conditionFault } from '../net/conditions/condition.ts';
 import { expressionFault, expressionsFault } from '../net/patterns/pattern.ts';
 import { selfProblems } from '../self.ts';
-import type { HttpOptions } from './options.ts';
-import { BODY_CONDITIONS } from './plan.ts';
+import { BODY_CONDITIONS, type HttpOptions } from './options.ts';
 
 /** The problems below that JSON Schema can express: schemas that no options may fit. */
 export const httpExcludes: readonly object[] = [
