@@ -57,23 +57,27 @@ test('serve: from nothing to numbers, and the commands beside it', async (t) => 
 test('jobs that check this very server find it there from the first check to the last', async (t) => {
   const port = await freePort();
   const uri = `http://127.0.0.1:${port}/website_mock?status=200&delay_ms=300`;
-  const jobs = Array.from({ length: 40 }, (_, index) => ({ job_id: index + 1, check_period_seconds: 1, uri }));
+  const jobs = Array.from({ length: 40 }, (_, index) => ({
+    ...{ job_id: index + 1, uri },
+    // Longer than a busy machine holds a check up: only a server that is not there makes it fail.
+    ...{ check_period_seconds: 4, timeout_seconds: 3.5 },
+  }));
   const cwd = t.testdir({ 'jobs.json': JSON.stringify(jobs) });
   let before = jobs.map(() => 0);
   for (const round of [1, 2]) {
     const run = await serve(t, cwd, '--port', String(port));
     const stats = await until('a check of each job that has found it', async () => {
       const { stdout } = await vedette(t, ['stats', '--json'], { cwd });
-      const found = JSON.parse(stdout).jobs as Array<{ up: number; reasons: Record<string, number> }>;
+      const found = JSON.parse(stdout).jobs as Array<{ up: number; down: number }>;
       return found.length === jobs.length && found.every(({ up }, index) => up > (before[index] as number))
         ? found
         : null;
     });
     before = stats.map(({ up }) => up);
-    const reasons = new Set(stats.flatMap((job) => Object.keys(job.reasons)));
-    // A busy machine is late; a server that is not there refuses.
-    const refusals = [...reasons].filter((reason) => !/^(timeout|stalled|late|overload|scheduler_down)$/.test(reason));
-    t.strictSame(refusals, [], `round ${round}`);
+    t.ok(
+      stats.every(({ down }) => down === 0),
+      `round ${round}: ${JSON.stringify(stats)}`,
+    );
     run.child.kill('SIGTERM');
     await until('an end that is said', async () => (await fetch(`${run.url}/health/ready`)).status === 503, 5_000);
     t.equal((await run.finished).code, 0);

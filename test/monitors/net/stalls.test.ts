@@ -30,11 +30,9 @@ async function startSite(t: Test): Promise<{ site: string; lastDelayMs: () => nu
 }
 
 /** Holds up the event loop. */
-/** Returns how long it took, which is more on a busy machine. */
-function stall(ms: number): number {
-  const start = performance.now();
-  while (performance.now() - start < ms);
-  return performance.now() - start;
+function stall(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
 }
 
 /** Tries once; `graceMs` as a scheduler with a long period gives it. */
@@ -51,15 +49,19 @@ test('a stall while the answer comes: the response time is wrong by half of it a
   const { site, lastDelayMs } = await startSite(t);
   await tryOnce(`${site}/0`);
   for (const into of [10, 60, 110, 160]) {
-    const checking = tryOnce(`${site}/100`);
-    await delay(into);
-    const stalledMs = stall(80);
-    const { responseTime, outcome } = await checking;
-    t.equal(outcome, 'up');
-    await delay(20);
-    const errorMs = (responseTime as number) * 1000 - lastDelayMs();
-    const text = `${Math.round(errorMs)} ms of ${Math.round(stalledMs)} ms`;
-    t.ok(errorMs > -stalledMs / 2 - 2 && errorMs < stalledMs / 2 + 25, text);
+    const errors: number[] = [];
+    // The middle one of three: whatever else the machine does may hold one of them up.
+    for (let times = 0; times < 3; times++) {
+      const checking = tryOnce(`${site}/100`);
+      await delay(into);
+      stall(80);
+      const { responseTime, outcome } = await checking;
+      t.equal(outcome, 'up');
+      await delay(20);
+      errors.push((responseTime as number) * 1000 - lastDelayMs());
+    }
+    const [, error] = errors.sort((one, other) => one - other) as [number, number];
+    t.ok(error > -42 && error < 42 + 15, `after ${into} ms: ${errors.map((ms) => Math.round(ms))} ms`);
   }
 });
 
