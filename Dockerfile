@@ -27,7 +27,7 @@ RUN npm prune --omit=dev \
 
 FROM node:24-slim
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends ca-certificates libssl3 libstdc++6 libzstd1 zlib1g \
+  && apt-get install -y --no-install-recommends ca-certificates iputils-ping libssl3 libstdc++6 libzstd1 zlib1g \
   && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 VEDETTE_SERVER_PROBES=true

@@ -8,14 +8,17 @@ export default {
   // Programs that are started by name; those that package.json names are found there.
   entry: [
     'src/cli.ts!',
+    'src/scheduler/checks/threads/check-program.ts!',
     'src/web/browser/*.js!',
     isProduction ? 'scripts/**/*.{mjs,ts}!' : 'scripts/{ci,with-secrets,test-modules,local/main}.{mjs,ts}',
     'benchmarks/*.ts',
     'benchmarks/stage/{prober,target}.ts',
     'test/**/*.test.ts',
     'test/helpers/{start,stop,remove}-postgres.ts',
+    'test/access/dying-server.ts',
     'test/fixtures/embedded-parent.ts',
     'test/kafka/member.ts',
+    'test/scheduler/checks/threads/odd-program.ts',
   ],
   project: ['{bin,src,scripts}/**/*.{js,mjs,cjs,ts}!', '{test,benchmarks}/**/*.ts'],
   // Named in texts that tests compile.

@@ -122,7 +122,10 @@ async function driverAlone(
 }
 
 /** Topic to committed rows, exactly once, in a process of its own. */
-function throughProcessor(cluster: Cluster, ...what: [name: string, topic: string, results: number]): Speed {
+function throughProcessor(
+  cluster: Cluster,
+  ...what: [name: string, topic: string, results: number, store: 'all' | 'none']
+): Speed {
   const file = join(root, 'benchmarks/kafka-consume.ts');
   const parameters = [PROCESSOR, cluster.bootstrapServers.join(','), ...what.map(String)];
   const output = execFileSync(process.execPath, ['--import=tsx', file, ...parameters], {
@@ -133,7 +136,13 @@ function throughProcessor(cluster: Cluster, ...what: [name: string, topic: strin
 }
 
 /** The body of that process. */
-async function processOnly(servers: string, name: string, topic: string, results: number): Promise<object> {
+async function processOnly(
+  servers: string,
+  name: string,
+  topic: string,
+  results: number,
+  store: 'all' | 'none',
+): Promise<object> {
   const teardowns: Array<() => unknown> = [];
   const database = await createTestDatabase({ teardown: (undo: () => unknown) => void teardowns.unshift(undo) });
   const driver = await openDriver({ bootstrapServers: servers.split(',') }, name);
@@ -141,7 +150,8 @@ async function processOnly(servers: string, name: string, topic: string, results
   const processor = createProcessor({
     ...processorDefaults,
     ...base,
-    group: `counted-${topic}-${name}`,
+    resultsStore: store,
+    group: `counted-${topic}-${name}-${store}`,
     instanceId: name,
   });
   let rss = 0;
@@ -217,13 +227,16 @@ async function compare(): Promise<void> {
     for (const name of names) {
       const alone = await driverAlone(cluster, name, 'blocks', records, RESULTS);
       const aloneSingles = await driverAlone(cluster, name, 'singles', SINGLES, SINGLES);
-      const blocks = throughProcessor(cluster, name, 'blocks', RESULTS);
-      const singles = throughProcessor(cluster, name, 'singles', SINGLES);
+      const blocks = throughProcessor(cluster, name, 'blocks', RESULTS, 'none');
+      const singles = throughProcessor(cluster, name, 'singles', SINGLES, 'none');
+      const stored = throughProcessor(cluster, name, 'blocks', RESULTS, 'all');
       drivers[name] = {
         alone,
         single_records_alone: aloneSingles,
         blocks_to_committed_rows: blocks,
         single_records_to_committed_rows: singles,
+        // Each result is a row of its own then, and PostgreSQL the limit.
+        blocks_to_committed_rows_and_raw_results: stored,
         ratio_to_plain_consumer: {
           alone: ratio(alone),
           single_records_alone: ratio(aloneSingles),
@@ -248,9 +261,9 @@ async function compare(): Promise<void> {
   }
 }
 
-const [role, servers, name, topic, results] = process.argv.slice(2);
+const [role, servers, name, topic, results, store] = process.argv.slice(2);
 if (role === PROCESSOR) {
-  console.log(JSON.stringify(await processOnly(servers, name, topic, Number(results))));
+  console.log(JSON.stringify(await processOnly(servers, name, topic, Number(results), store as 'all' | 'none')));
   process.exit();
 }
 await compare();

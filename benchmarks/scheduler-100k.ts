@@ -129,7 +129,7 @@ async function schedule(connectionString: string, minutes: number, jobs: number)
     clock: systemClock,
     logger,
     database,
-    jobStore: createJobStore({ database, clock: systemClock, toJob: rules.toJob }),
+    jobStore: createJobStore({ database, clock: systemClock, toJob: rules.toJob, redact: rules.redact }),
     hostOf: ({ options }) => new URL(String(options.uri)).hostname,
     prepare: rules.prepare,
     publisher,

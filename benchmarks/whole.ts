@@ -113,10 +113,14 @@ async function measureRest(stage: Stage): Promise<object> {
   };
 }
 
-/** Node's resident memory, and that of PostgreSQL's processes: of what they share each counts its share. */
-function memoryOf({ pid, postgresPid }: Product): { node: number; postgres: number; total: number } {
+/**
+ * Node's resident memory, and that of PostgreSQL's processes: of what they share each counts its share. The one that this
+ * benchmark asks for numbers does not count.
+ */
+function memoryOf({ pid, postgresPid, watching }: Product): { node: number; postgres: number; total: number } {
   const node = rssMbOf(pid);
-  const processes = [postgresPid, ...childrenOf(postgresPid).map((child) => child.pid)];
+  const children = childrenOf(postgresPid).map((child) => child.pid);
+  const processes = [postgresPid, ...children.filter((child) => !watching.has(child))];
   const postgres = processes.reduce((all, each) => all + shareMbOf(each), 0);
   return { node: round(node), postgres: round(postgres), total: round(node + postgres) };
 }

@@ -9,8 +9,13 @@ const STAMP = 'dist/.build.json';
 const CONFIG = ['tsconfig.json', 'package-lock.json'];
 /** Packages of so many small files that loading them one by one takes longer than anything else at a start. */
 const BUNDLED = ['typebox'];
-/** Files that a page loads are served as they are. */
-const ASSETS = /^src\/.*\/browser\/[^/]+\.(js|css|svg)$/;
+/** What Node.js is started with: the command line, and the threads of checks. */
+const PROGRAMS = [
+  { in: 'src/cli.ts', out: 'cli' },
+  { in: 'src/scheduler/checks/threads/check-program.ts', out: 'check-program' },
+];
+/** Files that a page loads are served as they are, and lists are read. */
+const ASSETS = /^src\/.*\/(browser\/[^/]+\.(js|css|svg)|[^/]+\.txt)$/;
 /** A process that runs may still load parts of the build that it was started from. */
 const KEPT_MS = 24 * 3_600_000;
 
@@ -65,7 +70,7 @@ async function bundle(folder) {
   try {
     const { outputFiles } = await esbuild.build({
       absWorkingDir: folder,
-      entryPoints: ['src/cli.ts'],
+      entryPoints: PROGRAMS,
       outdir: 'dist',
       // All in one folder: what a file finds relative to its own place does not depend on the bundle it is in.
       chunkNames: '[name]-[hash]',

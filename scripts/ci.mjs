@@ -1,18 +1,23 @@
 // Runs the stages of .ci/run one after the other, adds up the totals that tap prints, names what failed, and ends with
 // one line of the totals.
 import { spawn } from 'node:child_process';
+import { installDebianTools } from './debian-tools.mjs';
 import { TapReader } from './tap-reader.mjs';
 
 // It should take less than 60 minutes; a busy machine may need more, and is not a failure.
 const LIMIT_MS = 80 * 60_000;
 const stages = [
   { name: 'npm test', command: ['npm', 'test'] },
+  { name: 'newest Node.js', command: ['npm', 'run', 'test:newest'] },
   { name: 'slow tests', command: ['npm', 'run', 'test:slow'] },
   { name: 'contract of the API', command: ['npm', 'run', 'test:contract'] },
   { name: 'real Kafka', command: ['npm', 'run', 'test:kafka'] },
   { name: 'deployments', command: ['npm', 'run', 'test:deploy'] },
   { name: 'faults', command: ['npm', 'run', 'test:faults'] },
 ];
+
+// What tests of monitor types and of pages meet, where it can be had.
+installDebianTools('chromium', 'redis-server', 'ping');
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const summary = [];

@@ -16,6 +16,8 @@ export interface StartInfo {
   /** Name of the stream driver. */
   stream: string;
   roles: readonly string[];
+  /** The server is public, and there is neither a key nor a person yet: nobody can do anything. */
+  isLocked: boolean;
 }
 
 /** One process of Vedette, with the roles of its settings. */
@@ -96,7 +98,13 @@ async function start(
     address = (await api?.listen()) ?? null;
   });
   const isApi = settings.roles.includes('api');
-  return { url: isApi ? address : null, database: place, stream: services.driver.name, roles: settings.roles };
+  return {
+    url: isApi ? address : null,
+    database: place,
+    stream: services.driver.name,
+    roles: settings.roles,
+    isLocked: isApi && (await api?.isLocked()) === true,
+  };
 }
 
 /** Before the first database is made, jobs that cannot be read are reported: then a failed start leaves nothing behind. */

@@ -10,6 +10,7 @@ import {
 import { resolveMetrics } from './settings/metrics.ts';
 import { type SettingProblem, SettingsError } from './settings/problems.ts';
 import { build, collect, type Given } from './settings/resolve.ts';
+import { secretVariables } from './settings/secret-variables.ts';
 import { readEnvFile, readSettingsFiles, type Source } from './settings/sources.ts';
 
 export { showSettings } from './settings/describe.ts';
@@ -36,6 +37,8 @@ export type Settings = Omit<SettingsTree, 'metrics'> & {
   readonly isPublic: boolean;
   /** Whether the job files were named explicitly, so that they must exist. */
   readonly isJobsFileNamed: boolean;
+  /** The variables of the environment and of .env that are secrets of jobs: those with `secrets.envPrefix`. */
+  readonly secretVariables: Readonly<Record<string, string>>;
   /** Returns a variable of the environment or of .env, for `${NAME}` in a job file. */
   readonly variable: (name: string) => string | undefined;
 };
@@ -100,10 +103,12 @@ export function examineSettings(options: LoadOptions = {}): ResolvedSettings & {
     allowedNetworks: [...tree.gate.allow, ...tree.monitors.allow],
     isPublic: !isLoopback(tree.server.host),
     isJobsFileNamed: given.has('jobs_file'),
+    secretVariables: secretVariables(tree, given, [envFile?.kind === 'env' ? envFile.variables : {}, env], together),
     variable: (name) => env[name] ?? (envFile?.kind === 'env' ? envFile.variables[name] : undefined),
   };
   checkTopics(tree, given, together);
   checkSites(given, together);
+  checkOidc(settings, given, together);
   return { settings: deepFreeze(settings), given, problems };
 }
 
@@ -129,6 +134,26 @@ function checkSites(given: ReadonlyMap<string, Given>, problems: SettingProblem[
   for (const path of ['site.seconds', 'site.pattern']) {
     const source = given.get(path)?.source;
     if (source && !url) problems.push({ path, given: 'a value', source, accepted: 'nothing without site.url' });
+  }
+}
+
+/** Sign-in by a provider needs a client, and an address that the provider sends browsers back to. */
+function checkOidc(
+  { server, isPublic }: Settings,
+  given: ReadonlyMap<string, Given>,
+  problems: SettingProblem[],
+): void {
+  const issuer = given.get('server.oidc.issuer');
+  const { source } = issuer ?? given.get('server.oidc.client_id') ?? {};
+  const refuse = (path: string, accepted: string) =>
+    problems.push({ path, given: 'nothing', ...(source ? { source } : {}), accepted });
+  if (source === undefined) return;
+  if (server.oidc.issuer === null) refuse('server.oidc.issuer', 'the address of the provider, beside client_id');
+  if (server.oidc.clientId === null) refuse('server.oidc.client_id', 'the client id, beside issuer');
+  if (!server.oidc.scopes.includes('openid')) refuse('server.oidc.scopes', 'openid among them');
+  const isExposed = isPublic || server.allowedHosts.length > 0 || server.trustProxy.length > 0;
+  if (isExposed && server.publicUrl === null) {
+    refuse('server.public_url', 'the address of the page, which the OpenID provider sends browsers back to');
   }
 }
 

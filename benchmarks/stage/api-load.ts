@@ -1,8 +1,14 @@
-// People who look on: the list of jobs and the page, each ten times a second.
+// People who look on: pages that are read again and again.
 import { round } from '../machine.ts';
 import type { Stage } from './stage.ts';
 
-const INTERVAL_MS = 100;
+export interface Reading {
+  path: string;
+  accept: string;
+}
+
+export const LIST: Reading = { path: '/job?limit=50', accept: 'application/json' };
+export const PAGE: Reading = { path: '/', accept: 'text/html' };
 
 export interface ApiLoad {
   requests: number;
@@ -11,11 +17,17 @@ export interface ApiLoad {
   p95_ms: number;
 }
 
-export function startApiLoad({ lifecycle }: Stage, url: string): { stop(): Promise<ApiLoad> } {
+/** Reads each of `readings` every `intervalMs`, at the same time. */
+export function startApiLoad(
+  { lifecycle }: Pick<Stage, 'lifecycle'>,
+  url: string,
+  readings: readonly Reading[] = [LIST, PAGE],
+  intervalMs = 100,
+): { stop(): Promise<ApiLoad> } {
   const tookMs: number[] = [];
   const underWay = new Set<Promise<void>>();
   let failed = 0;
-  const read = async (path: string, accept: string) => {
+  const read = async ({ path, accept }: Reading) => {
     const startedAt = performance.now();
     try {
       const response = await fetch(url + path, { headers: { accept } });
@@ -26,14 +38,13 @@ export function startApiLoad({ lifecycle }: Stage, url: string): { stop(): Promi
     }
     tookMs.push(performance.now() - startedAt);
   };
-  const start = (path: string, accept: string) => {
-    const request = read(path, accept).finally(() => underWay.delete(request));
+  const start = (reading: Reading) => {
+    const request = read(reading).finally(() => underWay.delete(request));
     underWay.add(request);
   };
   const timer = setInterval(() => {
-    start('/job?limit=50', 'application/json');
-    start('/', 'text/html');
-  }, INTERVAL_MS);
+    for (const reading of readings) start(reading);
+  }, intervalMs);
   lifecycle.defer(() => clearInterval(timer));
   return {
     async stop() {

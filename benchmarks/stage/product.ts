@@ -17,6 +17,9 @@ import type { Stage } from './stage.ts';
 const run = promisify(execFile);
 const program = fileURLToPath(new URL('../../bin/vedette.js', import.meta.url));
 
+/** A hundred thousand jobs take a while. */
+const PATIENCE_MS = 180_000;
+
 export interface Job {
   /** It also decides the slots (see scheduler/slots.ts). */
   id: number;
@@ -46,6 +49,9 @@ export interface Product {
   readonly url: string;
   readonly pid: number;
   readonly postgresPid: number;
+  readonly databaseUrl: string;
+  /** Processes of PostgreSQL that serve this benchmark alone. */
+  readonly watching: ReadonlySet<number>;
   /** Starts or stops all jobs, and returns when that is done. */
   setRunning(running: boolean): Promise<void>;
   /** CPU time and WAL since the start. */
@@ -59,10 +65,12 @@ export interface ProductOptions {
   ca: string | null;
   /** By default all. */
   roles?: string;
+  /** More variables of its environment. */
+  env?: Readonly<Record<string, string>>;
 }
 
 /** Starts it with its jobs stopped. It ends, and its data go, with the stage. */
-export async function startProduct(stage: Stage, { jobs, ca, roles }: ProductOptions): Promise<Product> {
+export async function startProduct(stage: Stage, { jobs, ca, roles, env }: ProductOptions): Promise<Product> {
   const { lifecycle, options } = stage;
   const folder = await createDataFolder({ teardown: (undo) => lifecycle.defer(undo as () => Promise<void>) });
   const [dataDir, jobsFile, logFile] = ['data', 'jobs.json', 'vedette.log'].map((name) => join(folder, name));
@@ -73,7 +81,7 @@ export async function startProduct(stage: Stage, { jobs, ca, roles }: ProductOpt
     name: 'vedette',
     command: [options.node, program, 'serve'],
     flags: ['--data-dir', dataDir, '--jobs', jobsFile, '--log-level', 'warn', ...(roles ? ['--roles', roles] : [])],
-    env: { PORT: String(port) },
+    env: { ...env, PORT: String(port) },
     logFile,
   });
   await vedette.start();
@@ -99,6 +107,8 @@ export async function startProduct(stage: Stage, { jobs, ca, roles }: ProductOpt
     url,
     pid: vedette.pid as number,
     postgresPid,
+    databaseUrl,
+    watching,
     async setRunning(running) {
       await writeJobs(running);
       const wanted = running ? jobs.length : 0;
@@ -134,13 +144,13 @@ export async function startProduct(stage: Stage, { jobs, ca, roles }: ProductOpt
       check_period_seconds: periodMs / 1_000,
       pattern: PATTERN,
       enabled,
-      ...(ca === null ? {} : { tls: { verify: true, ca } }),
+      ...(ca !== null && url.startsWith('https:') && { tls: { verify: true, ca } }),
     }));
     await writeFile(jobsFile, JSON.stringify(definitions));
   }
 
   async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-    const deadline = performance.now() + 60_000;
+    const deadline = performance.now() + PATIENCE_MS;
     while (!(await isSo().catch(() => false))) {
       if (!vedette.running || performance.now() > deadline) {
         const log = await readFile(logFile, 'utf8').catch(() => '');

@@ -11,4 +11,4 @@ fi
 ensure_env
 "${compose[@]}" up --build --detach
 port=$(sed -n 's/^VEDETTE_PORT=//p' .env)
-echo "The page is on http://127.0.0.1:${port:-8080}/ in a moment. Logs: make logs. End: ./cleanup.sh"
+echo "The page is on http://127.0.0.1:${port:-8080}/ in a moment; the API asks for the key of .env. Logs: make logs. End: ./cleanup.sh"

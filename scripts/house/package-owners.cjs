@@ -12,6 +12,7 @@ const PACKAGE_OWNERS = {
   'ajv-formats': ['core'],
   'close-with-grace': ['main.ts'],
   commander: ['cli'],
+  'dns-packet': ['monitors/dns'],
   // Expressions are checked where jobs are defined, and their slots are computed where they are due.
   croner: ['jobs', 'scheduler/cron'],
   'csv-parse': ['jobs/forms'],
@@ -23,17 +24,21 @@ const PACKAGE_OWNERS = {
   'lz4-napi': ['streaming/kafka'],
   'node-cron': ['processor'],
   'node-rdkafka': ['streaming/rdkafka'],
+  'openid-client': ['access/provider'],
   pg: ['postgres'],
   'pg-copy-streams': ['postgres'],
   pino: ['core'],
   'prom-client': ['api'],
   re2js: ['monitors/net/patterns'],
+  socks: ['monitors/http'],
   'tough-cookie': ['monitors/http'],
   // Schemas stand where their values are defined; validation is in core.
   typebox: ['api', 'core', 'jobs', 'monitors', 'settings', 'web'],
   undici: ['monitors'],
-  // Settings files and job files are both YAML.
-  yaml: ['jobs/forms', 'settings'],
+  uqr: ['web/account'],
+  ws: ['monitors/websocket'],
+  // Settings files, job files and the file of secrets are all YAML.
+  yaml: ['jobs/forms', 'secrets', 'settings'],
 };
 
 module.exports = { PACKAGE_OWNERS };

@@ -9,11 +9,15 @@ const ROOMS = {
 
   messages: [],
   monitors: ['messages'],
+  secrets: [],
   streaming: ['postgres'],
-  jobs: ['monitors', 'postgres', 'settings'],
-  installation: ['jobs', 'monitors', 'postgres', 'settings'],
+  access: ['postgres'],
+  // Reports of programs: whoever takes them and whoever reads them are wired in app/.
+  push: ['postgres'],
+  jobs: ['access', 'monitors', 'postgres', 'push', 'secrets', 'settings'],
+  installation: ['access', 'jobs', 'monitors', 'postgres', 'settings'],
 
-  scheduler: ['jobs', 'messages', 'monitors', 'postgres', 'streaming'],
+  scheduler: ['jobs', 'messages', 'monitors', 'postgres', 'secrets', 'streaming'],
 
   aggregates: ['messages'],
   processor: ['aggregates', 'installation', 'jobs', 'messages', 'postgres', 'stats', 'streaming'],
@@ -22,17 +26,30 @@ const ROOMS = {
   lag: ['installation', 'postgres', 'streaming'],
   plan: ['aggregates', 'processor'],
   // It examines the work of others, and nothing but its command depends on it.
-  doctor: ['installation', 'jobs', 'lag', 'postgres', 'root', 'settings', 'stats', 'streaming'],
+  doctor: ['access', 'installation', 'jobs', 'lag', 'postgres', 'root', 'settings', 'stats', 'streaming'],
 
-  api: ['aggregates', 'jobs', 'lag', 'messages', 'monitors', 'stats'],
-  web: ['api', 'jobs', 'messages', 'stats'],
+  api: ['access', 'aggregates', 'jobs', 'lag', 'messages', 'monitors', 'push', 'stats'],
+  web: ['access', 'api', 'jobs', 'messages', 'stats'],
 
   app: [
-    ...['aggregates', 'api', 'installation', 'jobs', 'lag', 'monitors', 'postgres', 'processor', 'scheduler'],
-    ...['settings', 'stats', 'streaming', 'web'],
+    ...['access', 'aggregates', 'api', 'installation', 'jobs', 'lag', 'monitors', 'postgres', 'processor', 'scheduler'],
+    ...['push', 'secrets', 'settings', 'stats', 'streaming', 'web'],
   ],
   cli: [
-    ...['aggregates', 'api', 'app', 'doctor', 'installation', 'jobs', 'lag', 'main', 'messages', 'monitors', 'plan'],
+    ...[
+      'access',
+      'aggregates',
+      'api',
+      'app',
+      'doctor',
+      'installation',
+      'jobs',
+      'lag',
+      'main',
+      'messages',
+      'monitors',
+      'plan',
+    ],
     ...['postgres', 'processor', 'root', 'scheduler', 'settings', 'stats', 'streaming'],
   ],
   main: ['app', 'settings'],

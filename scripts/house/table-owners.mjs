@@ -19,6 +19,14 @@ export const TABLE_OWNERS = {
   instances: 'src/installation/',
   installation: 'src/installation/',
   epoch_floors: 'src/installation/',
+  api_keys: 'src/access/',
+  users: 'src/access/',
+  sessions: 'src/access/',
+  sign_in_failures: 'src/access/',
+  audit: 'src/access/',
+  idempotency_keys: 'src/access/',
+  push_tokens: 'src/push/',
+  push_reports: 'src/push/',
   schema_migrations: 'src/postgres/',
   granted_roles: 'src/postgres/',
 };
@@ -30,6 +38,7 @@ export const READ_MODEL = 'src/stats/';
 export const FUNCTION_WRITES = {
   expire_job_versions: 'job_versions',
   expire_spans: 'schedule_spans',
+  take_report: 'push_reports',
 };
 
 /** Files that write tables of others; they may read them too. */
@@ -62,12 +71,17 @@ export const OTHER_READERS = {
     tables: ['installation', 'series_progress'],
     reason: 'gives no id again that had results or belonged to a job before a reset',
   },
+  'src/jobs/reach.ts': {
+    tables: ['series_progress', 'schedule_spans'],
+    reason: 'gives whoever is limited to tags no id under which others were counted',
+  },
   'src/lag/positions.ts': {
     tables: ['stream_offsets', 'instances'],
     reason: 'compares the stream with the counted offsets, for any process, with or without a processor',
   },
   'src/processor/tables/offsets.ts': { tables: ['epoch_floors'], reason: 'refuses results from before a reset' },
   'src/processor/tables/series.ts': { tables: ['epoch_floors'], reason: 'refuses results from before a reset' },
+  'src/push/tokens.ts': { tables: ['jobs'], reason: 'makes the tokens of the jobs that were changed' },
   'src/processor/verify/stored-rows.ts': {
     tables: ['metrics', 'stream_offsets', 'results', 'stream_topics', 'schedule_spans'],
     reason: 'compares everything that is stored with the stream, in one snapshot',

@@ -3,6 +3,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, write
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freeze } from '../freeze.ts';
 import { type PropertiesOptions, type SaslUser, serverProperties } from './server-properties.ts';
 
 export interface BrokerOptions extends Omit<PropertiesOptions, 'dataFolder'> {
@@ -86,9 +87,9 @@ export class Broker {
     if (this.pid !== undefined) process.kill(this.pid, 'SIGKILL');
   }
 
-  /** Stops the process in its tracks; its sockets stay open and silent. */
+  /** Stops the process in its tracks; its sockets stay open and silent. Returns when no thread of it runs any more. */
   pause(): void {
-    if (this.pid !== undefined) process.kill(this.pid, 'SIGSTOP');
+    if (this.pid !== undefined) freeze(this.pid);
   }
 
   resume(): void {

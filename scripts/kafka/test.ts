@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { whyNoRdkafka } from '../../src/streaming/rdkafka/index.ts';
 import { runTap } from '../tap.mjs';
 import { installKafka, kafkaVersion, whyNoKafka } from './installation.ts';
+import { confluentPython } from './python.ts';
 
 const root = join(import.meta.dirname, '../..');
 const facts: string[] = [];
@@ -20,7 +21,7 @@ if (noKafka === undefined) {
       : 'Kafka: ONLY half of the delivery suite runs, on the mock cluster of librdkafka (KAFKA_BOOTSTRAP_SERVERS is not set)',
   );
   facts.push(
-    'NOT RUN without a broker of our own: groups, topics, faults, failover, TLS and SASL, stock tools, commands, doctor',
+    'NOT RUN without a broker of our own: groups, topics, faults, failover, TLS and SASL, stock tools and clients, commands, doctor',
   );
 }
 const build = spawnSync(process.execPath, [join(root, 'scripts/build-rdkafka.mjs'), '--yes'], {
@@ -31,6 +32,12 @@ const noRdkafka =
   build.status === 0 ? whyNoRdkafka() : (build.stderr.trim().split('\n').at(-1) ?? 'it does not compile');
 facts.push(
   noRdkafka === undefined ? `rdkafka: ${build.stdout.trim().split('\n').at(-1)}` : `rdkafka: NOT TESTED, ${noRdkafka}`,
+);
+const { problem } = confluentPython();
+facts.push(
+  problem === null
+    ? 'confluent-kafka: in a Python of its own'
+    : `confluent-kafka: NOT TESTED, THERE IS NONE: ${problem}`,
 );
 
 const say = () => {

@@ -9,8 +9,8 @@ export type StoredValue = number | Record<string, number> | null;
 export interface Aggregate<State = unknown> {
   /** Name in the settings (`function: max`). */
   readonly name: string;
-  /** Fields it can be applied to (`field: response_time`). */
-  readonly fields: readonly AggregateField[];
+  /** Fields it can be applied to (`field: response_time`); `timings.*` and `values.*` are all of these. */
+  readonly fields: readonly FieldPattern[];
   /** Its columns of the table `metrics`. The values of its other fields are stored in `metrics.extra`. */
   readonly columns?: readonly Column[];
   /** The state of an empty bucket. */
@@ -22,13 +22,21 @@ export interface Aggregate<State = unknown> {
   /** The stored value: a number, a plain JSON object, or null when nothing was added that counts. */
   toStored(state: State): StoredValue;
   fromStored(value: StoredValue): State;
-  /** The value that people see, not necessarily an integer. Absent: the stored one. */
-  toShown?(state: State): StoredValue;
+  /**
+   * The value that people see, in the unit of the message (seconds), not necessarily an integer; of a distribution the values of
+   * `ranks`. Absent: the stored one.
+   */
+  toShown?(state: State, field: AggregateField, ranks: readonly number[]): ShownValue;
 }
 
-const AGGREGATE_FIELDS = ['response_time', 'bytes', 'status', 'outcome', 'reason', 'result'] as const;
-export type AggregateField = (typeof AGGREGATE_FIELDS)[number];
-/** Fields that are measured: whole numbers, microseconds or bytes. */
+export type ShownValue = StoredValue | Record<string, number | null>;
+
+const AGGREGATE_FIELDS = ['response_time', 'bytes', 'status', 'outcome', 'reason', 'maintenance', 'result'] as const;
+type PlainField = (typeof AGGREGATE_FIELDS)[number];
+/** Any of a family: the seconds of a phase, a value by its name. */
+export type AggregateField = PlainField | `timings.${string}` | `values.${string}`;
+export type FieldPattern = PlainField | 'timings.*' | 'values.*';
+/** Fields that have columns of numbers: whole ones, microseconds or bytes. */
 export type MeasuredField = 'response_time' | 'bytes';
 
 /** One configured metric of a granularity: which function of which field, and the key it is stored under. */

@@ -1,9 +1,9 @@
 import { numberAggregate } from './number-aggregate.ts';
 
-/** How many results there were (`field: result`), or how many of them had a response time or bytes. */
+/** How many results there were (`field: result`), or how many of them have the field. */
 export const count = numberAggregate({
   name: 'count',
-  fields: ['result', 'response_time', 'bytes'],
+  fields: ['result', 'response_time', 'timings.*', 'bytes', 'values.*'],
   merge: 'sum',
   amount: 'one',
   columns: [

@@ -1,19 +1,20 @@
 import type { ResultColumns } from '../messages/result-columns.ts';
-import type { Aggregate, AggregateField, Column } from './aggregate.ts';
+import type { Aggregate, AggregateField, Column, FieldPattern } from './aggregate.ts';
 
 /** How often each key occurred. */
 export type CounterMap = Map<string, number>;
 
 interface CounterAggregate {
   name: string;
-  fields: readonly AggregateField[];
+  fields: readonly FieldPattern[];
   /** The key that a result counts under; null: none. */
   key: (columns: ResultColumns, row: number, field: AggregateField) => string | null;
   columns: readonly Column[];
+  toShown?: Aggregate<CounterMap>['toShown'];
 }
 
 /** An aggregate that counts results by a key. */
-export function counterAggregate({ name, fields, key, columns }: CounterAggregate): Aggregate<CounterMap> {
+export function counterAggregate({ name, fields, key, columns, toShown }: CounterAggregate): Aggregate<CounterMap> {
   return {
     name,
     fields,
@@ -29,6 +30,7 @@ export function counterAggregate({ name, fields, key, columns }: CounterAggregat
     },
     toStored: (state) => (state.size === 0 ? null : Object.fromEntries(state)),
     fromStored: (value) => new Map(Object.entries((value as Record<string, number> | null) ?? {})),
+    ...(toShown && { toShown }),
   };
 }
 

@@ -1,19 +1,31 @@
 import { counterAggregate } from './counter-aggregate.ts';
-import { fieldValue } from './field-value.ts';
+import { fieldValue, scaleOf } from './field-value.ts';
 
 /**
  * Log-linear histogram of whole numbers (microseconds, bytes): 64 sub-buckets per octave, exact below 128, beyond that
- * the middle of a bin is at most 1/128 (0.78 %) off. Merges by addition, so any order gives the same bins.
+ * the middle of a bin is at most 1/128 (0.78 %) off. Merges by addition, so any order gives the same bins. A number below 0 has
+ * the bin of its opposite, with a minus. People see percentiles.
  */
 export const histogram = counterAggregate({
   name: 'histogram',
-  fields: ['response_time', 'bytes'],
+  fields: ['response_time', 'timings.*', 'bytes', 'values.*'],
   key: (columns, row, field) => {
     const value = fieldValue(columns, row, field);
-    return value < 0 ? null : String(binOf(value));
+    if (value === null) return null;
+    return String(value < 0 ? -binOf(-value) : binOf(value));
   },
   columns: [{ name: 'rt_hist', type: 'bytea', field: 'response_time' }],
+  toShown: (state, field, ranks) => {
+    const wanted = ranks.length === 0 ? SHOWN_RANKS : ranks;
+    const values = percentiles(Object.fromEntries(state), wanted);
+    return Object.fromEntries(
+      wanted.map((rank, at) => [String(rank), values[at] == null ? null : values[at] / scaleOf(field)]),
+    );
+  },
 });
+
+/** Where none are asked for. */
+const SHOWN_RANKS = [50, 95, 99];
 
 /** Bins of values below 2^53 are below this. */
 export const BINS = 48 * 64;
@@ -65,8 +77,9 @@ function valueOfRank(bins: ReadonlyArray<[number, number]>, rank: number): numbe
   for (const [bin, times] of bins) {
     below += times;
     if (below >= rank) {
-      const { least, greatest } = binRange(bin);
-      return Math.floor((least + greatest) / 2);
+      const { least, greatest } = binRange(Math.abs(bin));
+      const middle = Math.floor((least + greatest) / 2);
+      return bin < 0 ? -middle : middle;
     }
   }
   throw new Error('The rank lies beyond the histogram');

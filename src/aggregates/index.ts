@@ -4,6 +4,8 @@ import { avg } from './avg.ts';
 import { count } from './count.ts';
 import { counters } from './counters.ts';
 import { histogram } from './histogram.ts';
+import { last } from './last.ts';
+import { maintenance } from './maintenance.ts';
 import { max } from './max.ts';
 import { min } from './min.ts';
 import { outcomes } from './outcomes.ts';
@@ -17,8 +19,10 @@ export const aggregates = new Registry<Aggregate>('aggregate', [
   sum,
   count,
   outcomes,
+  maintenance,
   counters,
   reasons,
   histogram,
   avg,
+  last,
 ]);

@@ -1,9 +1,12 @@
 import type { Registry } from '../core/registry.ts';
 import type { Problem } from '../core/validation.ts';
-import type { Aggregate, AggregateField, Metric } from './aggregate.ts';
-import { COLUMNS, COLUMNS_BY_METRIC } from './columns.ts';
+import { PHASES } from '../messages/check-result.ts';
+import type { Aggregate, AggregateField, FieldPattern, Metric } from './aggregate.ts';
+import { COLUMNS, COLUMNS_BY_METRIC, metricKey } from './columns.ts';
+import { fitsField } from './field-value.ts';
 import { type Granularity, parseGranularity } from './granularity.ts';
 import { aggregates } from './index.ts';
+import { last } from './last.ts';
 
 /** One entry of the setting `metrics`. */
 export interface MetricSetting {
@@ -28,8 +31,9 @@ export interface GranularityPlan extends Granularity {
 /** Everything that has a column. */
 export const BUILT_IN_AGGREGATES: readonly Metric[] = aggregates
   .all()
-  .flatMap(({ name, fields }) => fields.map((field) => ({ function: name, field })))
-  .filter((metric) => COLUMNS_BY_METRIC.has(keyOf(metric)));
+  .flatMap(({ name, columns = [] }) =>
+    [...new Set(columns.map(({ field }) => field))].map((field) => ({ function: name, field })),
+  );
 
 export const BUILT_IN_METRICS: readonly MetricSetting[] = ['minute', 'hour', 'day'].map((granularity) => ({
   granularity,
@@ -61,8 +65,8 @@ export function checkMetrics(
         return;
       }
       const { fields } = registry.get(metric.function);
-      if (fields.some((field) => field === metric.field)) return;
-      problems.push({ path: `${path}.field`, given: metric.field, accepted: `one of ${fields.join(', ')}` });
+      if (fields.some((field) => fitsField(field, metric.field))) return;
+      problems.push({ path: `${path}.field`, given: metric.field, accepted: `one of ${acceptedFields(fields)}` });
     });
   });
   return problems;
@@ -80,7 +84,7 @@ export function planMetrics(
       const columns = new Set(COLUMNS.flatMap(({ name, isAlwaysKept }) => (isAlwaysKept ? [name] : [])));
       const extras: ExtraMetric[] = [];
       for (const metric of wanted) {
-        const key = keyOf(metric);
+        const key = metricKey(metric.function, metric.field);
         const found = COLUMNS_BY_METRIC.get(key);
         for (const { name } of found ?? []) columns.add(name);
         if (found || extras.some((extra) => extra.key === key)) continue;
@@ -89,6 +93,10 @@ export function planMetrics(
       return { ...parseGranularity(granularity), columns, extras };
     })
     .sort((a, b) => a.durationMs - b.durationMs);
+}
+
+function acceptedFields(fields: readonly FieldPattern[]): string {
+  return fields.map((field) => (field === 'timings.*' ? `timings.{${PHASES.join(',')}}` : field)).join(', ');
 }
 
 function nameOf(granularity: string): string | null {
@@ -100,7 +108,11 @@ function nameOf(granularity: string): string | null {
   }
 }
 
-/** The name of a metric in `metrics.extra`. */
-function keyOf(metric: { function: string; field: string }): string {
-  return `${metric.function}_${metric.field}`;
+/** What columns must keep for the metrics of plans, at a cost for each result. */
+export function columnsFor(plans: readonly GranularityPlan[]): { timings: boolean; offsets: boolean } {
+  const extras = plans.flatMap((plan) => plan.extras);
+  return {
+    timings: extras.some(({ field }) => field.startsWith('timings.')),
+    offsets: extras.some(({ aggregate }) => aggregate === last),
+  };
 }

@@ -1,6 +1,7 @@
 import type { ResultColumns } from '../messages/result-columns.ts';
-import type { Aggregate, AggregateField, Amount, Merge, NumberColumn } from './aggregate.ts';
-import { fieldValue } from './field-value.ts';
+import type { Aggregate, AggregateField, Amount, FieldPattern, Merge, NumberColumn } from './aggregate.ts';
+import { fieldValue, scaleOf } from './field-value.ts';
+import { addWide, fromStoredSum, type StoredSum, timesWide, toStoredSum, type WideSum } from './wide-sum.ts';
 
 /** Of a bucket without a value. Values are >= 0, so that -1 is below all of them. */
 export const EMPTY: Readonly<Record<Merge, number>> = { sum: 0, least: -1, greatest: -1 };
@@ -16,7 +17,8 @@ export function mergeNumbers(merge: Merge, a: number, b: number): number {
 export function amountOf(amount: Amount, columns: ResultColumns, row: number, field: AggregateField): number {
   if (typeof amount === 'function') return amount(columns, row);
   const value = fieldValue(columns, row, field);
-  return amount === 'one' && value >= 0 ? 1 : value;
+  if (value === null) return -1;
+  return amount === 'one' ? 1 : value;
 }
 
 /** A number with what `times` equal results contribute, `amount` each. */
@@ -27,22 +29,36 @@ export function addAmount(merge: Merge, state: number, amount: number, times: nu
 
 interface NumberAggregate {
   name: string;
-  fields: readonly AggregateField[];
+  fields: readonly FieldPattern[];
   merge: Merge;
-  amount: Amount;
+  amount: 'value' | 'one';
   columns: ReadonlyArray<Pick<NumberColumn, 'name' | 'field' | 'isAlwaysKept'>>;
 }
 
-/** An aggregate whose state is one number, and which may have columns. */
-export function numberAggregate({ name, fields, merge, amount, columns }: NumberAggregate): Aggregate<number> {
+/** An aggregate whose state is one number, which may be negative, or null; and which may have columns. */
+export function numberAggregate({ name, fields, merge, amount, columns }: NumberAggregate): Aggregate<WideSum | null> {
+  const both = (a: WideSum | null, b: WideSum | null): WideSum | null => {
+    if (a === null || b === null) return a ?? b;
+    if (merge === 'sum') return addWide(a, b);
+    return b > a === (merge === 'greatest') ? b : a;
+  };
   return {
     name,
     fields,
     columns: columns.map((column) => ({ ...column, type: 'bigint', merge, amount })),
-    create: () => EMPTY[merge],
-    add: (state, results, row, times, field) => addAmount(merge, state, amountOf(amount, results, row, field), times),
-    merge: (a, b) => mergeNumbers(merge, a, b),
-    toStored: (state) => (state < 0 ? null : state),
-    fromStored: (value) => (value as number | null) ?? EMPTY[merge],
+    create: () => (merge === 'sum' ? 0 : null),
+    add: (state, results, row, times, field) => {
+      const value = times === 0 ? null : fieldValue(results, row, field);
+      if (value === null) return state;
+      const one = amount === 'one' ? 1 : value;
+      return both(state, merge === 'sum' ? timesWide(one, times) : one);
+    },
+    merge: both,
+    toStored: (state) => (typeof state === 'bigint' ? { ...toStoredSum(state) } : state),
+    fromStored: (value) => {
+      if (value === null) return merge === 'sum' ? 0 : null;
+      return typeof value === 'number' ? value : fromStoredSum(value as unknown as StoredSum);
+    },
+    toShown: (state, field) => (state === null ? null : Number(state) / (amount === 'one' ? 1 : scaleOf(field))),
   };
 }

@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
+import { withDeadline } from '../core/deadline.ts';
 import type { LagStatus } from '../lag/lag-watch.ts';
 import type { FleetTotals, SeriesTotals } from '../stats/index.ts';
-import type { ApiDependencies, SchedulerPort } from './ports.ts';
+import type { ApiDependencies } from './ports.ts';
 
 export interface Exposition {
-  readonly contentType: string;
-  render(): Promise<string>;
+  render(): Promise<{ text: string; contentType: string }>;
 }
 
 interface Durable {
@@ -16,6 +16,9 @@ interface Durable {
   liveInstances: number;
 }
 
+/** Prometheus waits for 10 s by default; a database that takes longer than this is as good as away. */
+const PATIENCE_MS = 4_000;
+
 const OUTCOME_KEYS = ['up', 'degraded', 'down', 'missed'] as const;
 
 /**
@@ -23,18 +26,15 @@ const OUTCOME_KEYS = ['up', 'degraded', 'down', 'missed'] as const;
  * the same; they are read at most once in a while however many scrape. Numbers of this process come from its own roles.
  */
 export function createExposition(dependencies: ApiDependencies): Exposition {
-  const registry = new Registry();
-  let isScraped = false;
-  addProcessMetrics(registry, dependencies);
   const readDurable = cached(dependencies);
+  let loaded: Promise<Registry> | undefined;
   return {
-    contentType: registry.contentType,
-    render: async () => {
+    async render() {
       // Its watch of the event loop wakes the process a hundred times a second: not for nobody.
-      if (!isScraped) collectDefaultMetrics({ register: registry });
-      isScraped = true;
+      loaded ??= import('./process-metrics.ts').then(({ createProcessMetrics }) => createProcessMetrics(dependencies));
+      const registry = await loaded;
       const [own, durable, lag] = await Promise.all([registry.metrics(), readDurable(), dependencies.lag.read()]);
-      return `${own}\n${lagText(lag)}${durable}`;
+      return { text: `${own}\n${lagText(lag)}${durable}`, contentType: registry.contentType };
     },
   };
 }
@@ -47,7 +47,8 @@ function cached(dependencies: ApiDependencies): () => Promise<string> {
   return () => {
     const now = clock.monotonicMs();
     if (known && now - known.at < maxAgeMs) return known.text;
-    const numbers = readNumbers(dependencies).catch((error: unknown) => {
+    const reading = readNumbers(dependencies);
+    const numbers = withDeadline(reading, PATIENCE_MS, 'numbers for /metrics were not read').catch((error: unknown) => {
       logger.debug({ err: error }, 'numbers for /metrics could not be read');
       return null;
     });
@@ -61,100 +62,6 @@ async function readNumbers({ readModel, options, liveInstances }: ApiDependencie
   const [fleet, instances] = await Promise.all([readModel.fleetTotals(), liveInstances()]);
   const wanted = (options.perJobMetrics ?? true) && fleet.series <= limit;
   return { fleet, series: wanted ? await readModel.seriesTotals(limit) : null, liveInstances: instances.length };
-}
-
-function addProcessMetrics(registry: Registry, { scheduler, processor, version, roles }: ApiDependencies): void {
-  const registers = [registry];
-  new Gauge({
-    name: 'vedette_info',
-    help: 'Version and roles of this process.',
-    labelNames: ['version', 'roles'],
-    registers,
-  })
-    .labels(version, roles.join(','))
-    .set(1);
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  const counter = (name: string, help: string, read: () => number) =>
-    new Counter({
-      name,
-      help,
-      registers,
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    });
-  if (scheduler) addSchedulerMetrics(registry, scheduler, gauge, counter);
-  if (!processor) return;
-  const status = () => processor.status();
-  counter('vedette_processor_results_total', 'Results counted by this process.', () => status().consumed);
-  counter('vedette_processor_duplicates_total', 'Repetitions dropped.', () => status().duplicates);
-  counter('vedette_processor_fenced_total', 'Results of former owners dropped.', () => status().fenced);
-  counter(
-    'vedette_processor_dead_letters_total',
-    'Lines put aside, unreadable or refused.',
-    () => status().deadLetters,
-  );
-  new Counter({
-    name: 'vedette_processor_refused_lines_total',
-    help: 'Lines that were not counted, by why.',
-    labelNames: ['kind'],
-    registers,
-    collect() {
-      this.reset();
-      for (const [kind, lines] of Object.entries(status().refused)) this.labels(kind).inc(lines);
-    },
-  });
-  counter('vedette_processor_flushes_total', 'Transactions that wrote numbers.', () => status().flushes);
-  counter('vedette_processor_flush_seconds_total', 'Time spent in them.', () => status().flushSeconds);
-  gauge('vedette_processor_last_flush_seconds', 'How long the last one took.', () => status().lastFlushSeconds);
-}
-
-type AddMetric = (name: string, help: string, read: () => number) => unknown;
-
-function addSchedulerMetrics(registry: Registry, scheduler: SchedulerPort, gauge: AddMetric, counter: AddMetric): void {
-  const status = () => scheduler.status();
-  gauge('vedette_scheduler_running_jobs', 'Jobs that the scheduler of this process owns.', () => status().runningJobs);
-  gauge('vedette_scheduler_checks_in_flight', 'Checks under way.', () => status().inFlight);
-  gauge('vedette_scheduler_queued_bytes', 'Results that wait for the stream.', () => status().queuedBytes);
-  counter('vedette_scheduler_results_total', 'Results acknowledged by the stream.', () => status().produced);
-  gauge('vedette_scheduler_clock_ahead_seconds', "How far this machine's clock is ahead of PostgreSQL's.", () => {
-    const { clockAheadMs } = status();
-    return clockAheadMs === null ? Number.NaN : clockAheadMs / 1_000;
-  });
-  gauge('vedette_scheduler_clock_problem', 'Whether something is wrong with the clock that slots follow.', () =>
-    status().clockProblem === null ? 0 : 1,
-  );
-  new Gauge({
-    name: 'vedette_scheduler_lateness_seconds',
-    help: 'How late checks began of late.',
-    labelNames: ['quantile'],
-    registers: [registry],
-    collect() {
-      const { p50, p99, max } = status().latenessMs;
-      for (const [quantile, ms] of Object.entries({ '0.5': p50, '0.99': p99, '1': max })) {
-        this.labels(quantile).set(ms / 1_000);
-      }
-    },
-  });
-  new Counter({
-    name: 'vedette_scheduler_missed_total',
-    help: 'Slots given up, by reason.',
-    labelNames: ['reason'],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const [reason, slots] of Object.entries(status().missedByReason)) this.labels(reason).inc(slots);
-    },
-  });
 }
 
 /** Numbers of the stream and of PostgreSQL, the same from every process. */

@@ -1,20 +1,23 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
+import { SESSION_COOKIE } from './http/cookies.ts';
 
 const TAGS = [
   { name: 'status', description: 'Identity and state of this server.' },
   { name: 'jobs', description: 'Definitions of checks and their schedules.' },
   { name: 'numbers', description: 'Metrics and raw results.' },
+  { name: 'access', description: 'Keys, people, and what they did.' },
   { name: 'database', description: 'The tables.' },
+  { name: 'push', description: 'Reports of programs.' },
   { name: 'practice', description: 'A site to practise on.' },
 ];
 
 const DESCRIPTION = `A website monitor whose numbers can be trusted: every scheduled check is accounted for exactly once.
 
 Times in answers are ISO 8601 in UTC; response times are seconds, and where exactness matters also integer microseconds
-(names that end in \`_us\`). Lists are paged: the next page is in the \`Link\` header. Every refusal has the same shape
-and a stable \`code\`.`;
+(names that end in \`_us\`). Lists are paged: the next page is in the \`Link\` header. Every refusal is problem details
+(RFC 9457) with a stable \`code\`.`;
 
 /** The viewer styles some of its elements itself; nothing comes from elsewhere. */
 const DOCS_POLICY =
@@ -44,7 +47,15 @@ export async function installOpenApi(app: FastifyInstance, version: string): Pro
           apiKey: {
             type: 'http',
             scheme: 'bearer',
-            description: 'Needed for routes that change things when the server is reachable from other machines.',
+            description:
+              'A key with the scope that the route names, or one of the settings. On a server that only this machine reaches, and that has neither keys in its settings nor users, none is needed.',
+          },
+          session: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: SESSION_COOKIE,
+            description:
+              'The cookie of a sign-in, by the page /sign-in or POST /session; over TLS its name begins with __Host-. Changes must also show that a page of this server wants them: browsers do by Sec-Fetch-Site or Origin, others send the header X-CSRF-Token with the csrf_token of GET /session.',
           },
         },
       },
@@ -62,11 +73,16 @@ export async function installOpenApi(app: FastifyInstance, version: string): Pro
     uiConfig: { deepLinking: true, displayRequestDuration: true, docExpansion: 'list', tryItOutEnabled: true },
     theme: { title: 'Vedette API' },
   });
-  app.get('/openapi.json', { schema: { hide: true }, config: { rateLimit: false } }, async () => app.swagger());
-  app.get('/openapi.yaml', { schema: { hide: true }, config: { rateLimit: false } }, async (_request, reply) =>
-    reply
-      .type('application/yaml; charset=utf-8')
-      .serializer(String)
-      .send(app.swagger({ yaml: true })),
+  app.get('/openapi.json', { schema: { hide: true }, config: { rateLimit: false, scope: 'read' } }, async () =>
+    app.swagger(),
+  );
+  app.get(
+    '/openapi.yaml',
+    { schema: { hide: true }, config: { rateLimit: false, scope: 'read' } },
+    async (_request, reply) =>
+      reply
+        .type('application/yaml; charset=utf-8')
+        .serializer(String)
+        .send(app.swagger({ yaml: true })),
   );
 }

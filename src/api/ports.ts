@@ -1,10 +1,19 @@
+import type { Access } from '../access/access.ts';
+import type { AccessAdmin } from '../access/admin.ts';
+import type { Actor } from '../access/audit.ts';
+import type { Idempotency } from '../access/idempotency.ts';
+import type { People } from '../access/people/people.ts';
+import type { ProviderSignIn } from '../access/provider/index.ts';
+import type { SignIn } from '../access/sessions/sign-in.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { StoredJob } from '../jobs/definition.ts';
 import type { JobRules } from '../jobs/rules.ts';
 import type { JobStore } from '../jobs/store.ts';
 import type { LagStatus } from '../lag/lag-watch.ts';
+import type { DescribedStream } from '../messages/asyncapi.ts';
 import type { ProbeResult } from '../monitors/monitor.ts';
+import type { PushReports } from '../push/reports.ts';
 import type { LiveInstance, ReadModel } from '../stats/index.ts';
 
 export type { InstanceStats, LiveInstance } from '../stats/index.ts';
@@ -20,8 +29,19 @@ export interface ApiDependencies {
   /** The one way to numbers: handlers never see the database itself. */
   readModel: ReadModel;
   databaseAdmin: DatabaseAdmin;
+  access: Access;
+  accessAdmin: AccessAdmin;
+  idempotency: Idempotency;
+  people: People;
+  signIn: SignIn;
+  /** Sign-in by an OpenID provider; null: the settings name none. */
+  provider: ProviderSignIn | null;
   jobStore: JobStore;
-  jobRules: Pick<JobRules, 'schema' | 'facts' | 'validate' | 'toDefinition' | 'targetOf' | 'redact' | 'restoreSecrets'>;
+  jobRules: Pick<
+    JobRules,
+    'schema' | 'facts' | 'validate' | 'toDefinition' | 'targetOf' | 'graceOf' | 'redact' | 'restoreSecrets'
+  >;
+  push: PushPort;
   checks: CheckRunner;
   /** null when the role runs in another process, or nowhere. */
   scheduler: SchedulerPort | null;
@@ -43,11 +63,12 @@ export interface ApiOptions {
   loopback: boolean;
   /** Names besides localhost and loopback addresses that a Host header may carry then. */
   allowedHosts: readonly string[];
-  /**
-   * Keys of requests that change things: plain, or `sha256:` and the hash of one in hex. Without any, nobody may change
-   * anything, except on loopback, where everybody may.
-   */
-  apiKeys: readonly string[];
+  /** Whether others than the user of this machine can reach the server: then nothing is answered without a principal. */
+  exposed: boolean;
+  /** Address of the page as people see it, without a slash at its end; null: as the browser asked. */
+  publicUrl?: string | null;
+  /** What a request without a principal may do where one is needed. */
+  anonymous: 'none' | 'read';
   /** Only probes and /metrics: the process does not have the role `api`. */
   probesOnly?: boolean;
   /** Requests a minute and client; 0 turns the limit off. */
@@ -66,6 +87,12 @@ export interface ApiOptions {
   allowReset: boolean;
   /** Proxies whose X-Forwarded-For is believed: addresses or CIDR ranges. */
   trustProxy: readonly string[] | boolean;
+}
+
+/** Reports of programs, and where they report. */
+interface PushPort extends Pick<PushReports, 'take'> {
+  /** Returns the token of a push job; null when it has none (any more). */
+  tokenOf(jobId: number): Promise<string | null>;
 }
 
 /** Checks a job once, retries left out. It never rejects for what the target does. */
@@ -102,6 +129,10 @@ interface SchedulerStatus {
   clockProblem: string | null;
   /** Why too many checks have no verdict; null when few are. */
   stallProblem: string | null;
+  /** The threads that run checks; none: the main thread does. */
+  threads: ReadonlyArray<{ underWay: number; restarts: number; busyMs: number }>;
+  /** The threads that end again and again, for people; null when there are none. */
+  threadProblem: string | null;
 }
 
 export interface ProcessorPort {
@@ -134,6 +165,8 @@ interface StreamInfo {
   /** `embedded`, `kafkajs`, `rdkafka`. */
   driver: string;
   topic: string;
+  /** As the AsyncAPI document tells it. */
+  described: DescribedStream;
 }
 
 export interface ReadinessCheck {
@@ -145,7 +178,7 @@ export interface ReadinessCheck {
 
 interface DatabaseAdmin {
   /** Brings the tables to the newest version; returns the migrations applied now, by name. */
-  migrate(): Promise<string[]>;
+  migrate(actor: Actor): Promise<string[]>;
   /** Drops everything of Vedette's and recreates it; returns the same as `migrate`. */
-  reset(): Promise<string[]>;
+  reset(actor: Actor): Promise<string[]>;
 }

@@ -1,8 +1,9 @@
 import { type TSchema, Type } from 'typebox';
 import { TIME_FORMS, TIME_PATTERN } from '../core/instant.ts';
+import { formatProblem } from '../core/validation.ts';
 import { ERRORS, type ErrorCode, VedetteError } from '../errors.ts';
-import { OUTCOMES, REASONS } from '../messages/check-result.ts';
-import { toErrorBody } from './http/response-error.ts';
+import { MAX_VALUE, MAX_VALUES, OUTCOMES, REASONS, VALUE_NAME } from '../messages/check-result.ts';
+import { errorTypeOf, MAX_PROBLEMS, PROBLEM_JSON, toProblemDetails } from './http/problem-details.ts';
 
 /** A schema shared by name; in the OpenAPI document it is a component. */
 export const ref = <T extends TSchema>(schema: T): TSchema =>
@@ -29,12 +30,21 @@ export const TimingsSchema = Type.Object(
   {
     dns: Type.Optional(Type.Number({ minimum: 0 })),
     connect: Type.Optional(Type.Number({ minimum: 0 })),
-    tls: Type.Optional(Type.Number({ minimum: 0 })),
+    tls: Type.Optional(Type.Number({ minimum: 0, description: 'Of full handshakes.' })),
+    tls_resumed: Type.Optional(
+      Type.Number({ minimum: 0, description: 'Of handshakes that resumed an earlier TLS session.' }),
+    ),
     ttfb: Type.Optional(Type.Number({ minimum: 0 })),
     transfer: Type.Optional(Type.Number({ minimum: 0 })),
   },
   { $id: 'Timings', ...strict, description: 'Seconds spent in each phase; one that did not happen is absent.' },
 );
+
+export const ValuesSchema = Type.Unsafe<Record<string, number>>({
+  ...{ $id: 'Values', type: 'object', maxProperties: MAX_VALUES, propertyNames: { pattern: VALUE_NAME.source } },
+  additionalProperties: { type: 'number', minimum: -MAX_VALUE, maximum: MAX_VALUE },
+  description: 'Further numbers that the check measured, by name; which there are differs by type of job.',
+});
 
 export const CountsSchema = Type.Object(
   {
@@ -47,18 +57,57 @@ export const CountsSchema = Type.Object(
   { $id: 'Counts', ...strict, description: 'Counted results by outcome.' },
 );
 
-export const ErrorSchema = Type.Object(
+export const FieldProblemSchema = Type.Object(
   {
-    statusCode: Type.Integer({ description: 'The HTTP status again.' }),
-    code: Type.String({ description: 'For programs; stable.', enum: Object.keys(ERRORS) }),
-    error: Type.String({ description: 'The name of the status.' }),
-    message: Type.String({ description: 'For people: what was given, what is accepted.' }),
+    pointer: Type.Optional(
+      Type.String({
+        description:
+          'The field of the body: a JSON pointer (RFC 6901) as a fragment, such as `#/headers/accept`; `#` is the whole.',
+      }),
+    ),
+    parameter: Type.Optional(Type.String({ description: 'The parameter of the query or the path.' })),
+    header: Type.Optional(Type.String({ description: 'The header, in lower case.' })),
+    detail: Type.String({ description: 'For people: what was given, secrets masked, and what is accepted.' }),
   },
-  { $id: 'Error', ...strict, description: 'The answer to every refused or failed request.' },
+  { $id: 'FieldProblem', ...strict, description: 'A field and its problem; it has one of the three names.' },
 );
 
+export const ErrorSchema = Type.Object(
+  {
+    type: Type.String({
+      format: 'uri-reference',
+      description: `What the code means: \`${errorTypeOf('VED_VALIDATION')}\` and so on, which can be read here.`,
+    }),
+    title: Type.String({ description: 'What the code means in general.' }),
+    status: Type.Integer({ description: 'The HTTP status again.' }),
+    detail: Type.String({ description: 'For people: what was given, what is accepted.' }),
+    instance: Type.Optional(
+      Type.String({ format: 'uri', description: 'Of a defect: names this occurrence, in the log too.' }),
+    ),
+    errors: Type.Optional(
+      Type.Array(ref(FieldProblemSchema), {
+        maxItems: MAX_PROBLEMS,
+        description: 'The same by field, so that a form can put each problem where it belongs.',
+      }),
+    ),
+    further_errors: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'How many there are beyond those in `errors`.' }),
+    ),
+    statusCode: Type.Integer({ description: 'The same as `status`.' }),
+    code: Type.String({ description: 'For programs; stable.', enum: Object.keys(ERRORS) }),
+    error: Type.String({ description: 'The name of the status.' }),
+    message: Type.String({ description: 'The same as `detail`.' }),
+  },
+  {
+    $id: 'Error',
+    ...strict,
+    description: 'The answer to every refused or failed request: problem details (RFC 9457).',
+  },
+);
+
+const SAMPLE_PROBLEM = { path: 'check_period_seconds', given: 'x', accepted: 'number' };
 const SAMPLE_MESSAGES: Partial<Record<ErrorCode, string>> = {
-  VED_VALIDATION: 'body: check_period_seconds: given "x", accepted: number',
+  VED_VALIDATION: `body: ${formatProblem(SAMPLE_PROBLEM)}`,
   VED_UNAUTHORIZED: 'An API key is needed: send the header Authorization: Bearer <API key>',
   VED_JOB_NOT_FOUND: 'There is no job 42',
   VED_JOB_EXISTS: 'There is a job 42 already',
@@ -70,17 +119,47 @@ export function errorAnswers(...codes: ErrorCode[]): Record<string, ErrorAnswer>
   const answers: Record<string, ErrorAnswer> = {};
   for (const code of codes) {
     const { statusCode, text } = ERRORS[code];
-    const value = toErrorBody(new VedetteError(code, SAMPLE_MESSAGES[code] ?? text));
+    const problems = code === 'VED_VALIDATION' ? [SAMPLE_PROBLEM] : [];
+    const value = toProblemDetails(new VedetteError(code, SAMPLE_MESSAGES[code] ?? text, { problems }));
     const answer = answers[statusCode];
     if (answer) {
       answer.description += ` ${text}`;
-      Object.assign(answer.content['application/json']?.examples ?? {}, { [code]: { value } });
-    } else {
-      const content = { 'application/json': { schema: ref(ErrorSchema), examples: { [code]: { value } } } };
-      answers[statusCode] = { description: text, content };
-    }
+      Object.assign(answer.content[PROBLEM_JSON]?.examples ?? {}, { [code]: { value } });
+    } else answers[statusCode] = { description: text, content: errorContent({ [code]: { value } }) };
   }
   return answers;
+}
+
+/** Both media types of an error have the same content, see `errorMediaType`. */
+function errorContent(examples: object): ErrorAnswer['content'] {
+  return { [PROBLEM_JSON]: { schema: ref(ErrorSchema), examples }, 'application/json': { schema: ref(ErrorSchema) } };
+}
+
+/** Both lists of answers; a status in both says both. */
+export function mergeAnswers(
+  answers: Record<string, object>,
+  others: Record<string, ErrorAnswer>,
+): Record<string, object> {
+  const merged = { ...answers };
+  for (const [status, other] of Object.entries(others)) {
+    const answer = merged[status] as ErrorAnswer | undefined;
+    if (answer === undefined) merged[status] = other;
+    else {
+      const examples = { ...answer.content[PROBLEM_JSON]?.examples, ...other.content[PROBLEM_JSON]?.examples };
+      const content = { ...errorContent(examples), ...without(answer.content, PROBLEM_JSON) };
+      const isSaid = answer.description.includes(other.description);
+      merged[status] = {
+        ...answer,
+        description: isSaid ? answer.description : `${answer.description} ${other.description}`,
+        content,
+      };
+    }
+  }
+  return merged;
+}
+
+function without<T>(members: Record<string, T>, name: string): Record<string, T> {
+  return Object.fromEntries(Object.entries(members).filter(([key]) => key !== name));
 }
 
 interface ErrorAnswer {
@@ -115,7 +194,7 @@ export const COMMON_ERRORS = ['VED_VALIDATION', 'VED_HOST_FORBIDDEN', 'VED_RATE_
 export const DATABASE_ERRORS = [...COMMON_ERRORS, 'VED_DATABASE_UNAVAILABLE'] as const;
 export const CHANGE_ERRORS = [
   ...DATABASE_ERRORS,
-  ...(['VED_UNAUTHORIZED', 'VED_BODY_TOO_LARGE', 'VED_UNSUPPORTED_MEDIA_TYPE'] as const),
+  ...(['VED_BODY_TOO_LARGE', 'VED_UNSUPPORTED_MEDIA_TYPE'] as const),
 ] as const;
 
 export const JobParams = Type.Object(

@@ -8,18 +8,21 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify';
-import { maskAddress } from '../core/masking.ts';
 import { ACCEPT_CONSTRAINT } from './http/accept.ts';
+import { createAuthorization } from './http/authorization.ts';
 import { answerClientError, handleError, KnownPaths, refuseUnknown } from './http/error-handler.ts';
+import { declareIdempotent } from './http/idempotency.ts';
 import { acceptJsonOnly } from './http/json-body.ts';
 import { ResponseError } from './http/response-error.ts';
-import { createBrowserGuard, createKeyGuard } from './http/security.ts';
+import { declareAccess, type RouteAccess } from './http/route-access.ts';
+import { createBrowserGuard } from './http/security.ts';
+import { shownUrl } from './http/shown-url.ts';
 import { installStopping } from './http/stopping.ts';
 import { createRequestValidator } from './http/validation.ts';
 import { installOpenApi } from './openapi.ts';
 import type { ApiDependencies } from './ports.ts';
 import { addProbeRoutes, addRoutes } from './routes/index.ts';
-import { ErrorSchema } from './schemas.ts';
+import { ErrorSchema, FieldProblemSchema } from './schemas.ts';
 
 const MAX_HEADER_BYTES = 16_384;
 
@@ -50,8 +53,8 @@ export async function createServer(
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: Math.min(10_000, requestTimeout),
       keepAliveTimeout: 65_000,
-      // By default Node looks only every 30 seconds whether a request has outlived its limits.
-      connectionsCheckingInterval: 500,
+      // By default Node looks only every 30 seconds whether a request has outlived its limits; it looks without any, too.
+      connectionsCheckingInterval: 2_000,
     },
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
@@ -76,25 +79,34 @@ async function install(
 ): Promise<void> {
   const { options } = dependencies;
   const paths = new KnownPaths();
-  app.addHook('onRoute', (route) => paths.add(route.url, route.method));
+  const routeAccess: RouteAccess[] = [];
+  app.decorate('routeAccess', routeAccess);
+  app.addHook('onRoute', (route) => {
+    routeAccess.push(...declareAccess(route));
+    declareIdempotent(route, dependencies.idempotency);
+    paths.add(route.url, route.method);
+  });
+  app.decorate('errorPage', null);
   app.setErrorHandler(handleError);
   await installHelmet(app);
   installStopping(app, dependencies.clock);
   const checkBrowser = createBrowserGuard(options);
-  const checkKey = createKeyGuard(options);
+  const { authorize, checkForm } = createAuthorization(dependencies);
+  app.decorateRequest('principal');
+  app.decorateRequest('idempotent', null);
+  app.decorateRequest('session');
   app.addHook('onRequest', (request, _reply, done) => attempt(() => checkBrowser(request), done));
   await installRateLimit(app, options.rateLimitPerMinute);
   // Before any body is read: a wrong method is refused regardless of the body.
-  app.addHook('onRequest', (request, reply, done) => {
-    if (!request.is404) return attempt(() => checkKey(request), done);
-    attempt(
-      () => refuseUnknown(paths, request, reply),
-      (error) => error && done(error),
-    );
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.is404) return refuseUnknown(paths, request, reply);
+    return authorize(request, reply);
   });
+  app.addHook('preValidation', (request, _reply, done) => attempt(() => checkForm(request), done));
   app.addHook('onResponse', (request, reply, done) => attempt(() => logRequest(request, reply), done));
   app.setNotFoundHandler((request, reply) => refuseUnknown(paths, request, reply));
 
+  app.addSchema(FieldProblemSchema);
   app.addSchema(ErrorSchema);
   if (options.probesOnly) return addProbeRoutes(app, dependencies);
   await installOpenApi(app, dependencies.version);
@@ -102,7 +114,7 @@ async function install(
   for (const add of further) add(app);
 }
 
-/** Runs a check of a hook; every request passes several, so none of them makes a promise. */
+/** Runs a check of a hook; every request passes several, so those that need not wait make no promise. */
 function attempt(check: () => unknown, done: (error?: Error) => void): void {
   try {
     check();
@@ -167,9 +179,9 @@ async function installRateLimit(app: FastifyInstance, perMinute: number): Promis
 }
 
 function logRequest(request: FastifyRequest, reply: FastifyReply): void {
-  const { method, url, ip } = request;
+  const { method, ip } = request;
   request.log.debug(
-    { method, url: maskAddress(url), ip, statusCode: reply.statusCode, ms: reply.elapsedTime },
+    { method, url: shownUrl(request), ip, statusCode: reply.statusCode, ms: reply.elapsedTime },
     'request answered',
   );
 }

@@ -1,6 +1,13 @@
 import type { AddressInfo } from 'node:net';
+import { createAccess } from '../access/access.ts';
+import { createAccessAdmin } from '../access/admin.ts';
+import { note } from '../access/audit.ts';
+import { createIdempotency } from '../access/idempotency.ts';
+import { createSignInWithPeople } from '../access/people/index.ts';
+import { createProviderSignIn } from '../access/provider/index.ts';
 import type { ApiDependencies, InstanceStats, ProcessorStatus, SchedulerPort } from '../api/ports.ts';
 import { createServer } from '../api/server.ts';
+import { isExposed } from '../installation/exposure.ts';
 import { readLiveInstances } from '../installation/instances.ts';
 import { createProducedTotal } from '../installation/produced-total.ts';
 import { reset } from '../installation/reset.ts';
@@ -8,6 +15,7 @@ import { listeningOn } from '../installation/self-address.ts';
 import { readinessChecks } from '../lag/readiness.ts';
 import { migrate } from '../postgres/migrate.ts';
 import type { Processor } from '../processor/processor.ts';
+import { readPushToken } from '../push/tokens.ts';
 import { createCheckRunner } from '../scheduler/checks/check-by-hand.ts';
 import { countCronSlots } from '../scheduler/slots.ts';
 import { createReadModel } from '../stats/index.ts';
@@ -18,6 +26,8 @@ import type { Roles, Scheduling, Services } from './services.ts';
 export interface Api {
   /** Returns the address. */
   listen(): Promise<string>;
+  /** Whether nobody can do anything: the server is public, without a key or a person. */
+  isLocked(): Promise<boolean>;
 }
 
 /** Begins to build the server of the role `api`, or without it that of the probes alone. */
@@ -28,8 +38,14 @@ export function createApi(services: Services, roles: Roles): Api {
   building.catch(() => undefined); // Thrown by listen().
   services.lifecycle.defer(async () => (await building.catch(() => null))?.close());
   return {
+    async isLocked() {
+      const { access, options } = dependencies;
+      return options.exposed && options.anonymous === 'none' && !(await access.hasAnybody());
+    },
     async listen() {
       const server = await building;
+      // From now on the answer is known, should the database go away before the first request.
+      await dependencies.access.hasUsers().catch(() => undefined);
       await server.listen({ host, port });
       const { address, family, port: actual } = server.server.address() as AddressInfo;
       if (services.settings.roles.includes('api')) services.jobs.self.listening = listeningOn(address, actual);
@@ -41,6 +57,11 @@ export function createApi(services: Services, roles: Roles): Api {
 function apiDependencies(services: Services, roles: Roles): ApiDependencies {
   const { settings, database, driver, logger, clock, jobs } = services;
   const { server } = settings;
+  const access = createAccess({
+    ...{ database, clock, settingsKeys: server.apiKeys },
+    sessionIdleMs: server.sessions.idleMs,
+  });
+  const { people, signIn } = createSignInWithPeople({ database, clock, access, sessions: server.sessions });
   const check = createCheckRunner(jobs.rules.prepare, clock);
   return {
     instanceId: services.instanceId,
@@ -50,7 +71,9 @@ function apiDependencies(services: Services, roles: Roles): ApiDependencies {
     options: {
       loopback: !settings.isPublic,
       probesOnly: !settings.roles.includes('api'),
-      apiKeys: server.apiKeys,
+      exposed: isExposed(settings),
+      publicUrl: server.publicUrl,
+      anonymous: server.anonymous,
       rateLimitPerMinute: server.rateLimitPerMinute,
       bodyLimitBytes: server.bodyLimitBytes,
       requestTimeoutMs: server.requestTimeoutMs,
@@ -60,20 +83,31 @@ function apiDependencies(services: Services, roles: Roles): ApiDependencies {
     },
     readModel: createReadModel({ database, cronSlots: countCronSlots }),
     databaseAdmin: {
-      migrate: () => migrate(database, { logger }),
-      async reset() {
-        const applied = await reset(database, { logger });
+      async migrate(actor) {
+        const applied = await migrate(database, { logger });
+        const entry = { action: 'database.migrate', subject: 'database', before: null, after: { applied } };
+        if (applied.length > 0) await note(database, actor, entry);
+        return applied;
+      },
+      async reset(actor) {
+        const applied = await reset(database, { logger, actor });
         await services.jobFile?.applyAgain();
         return applied;
       },
     },
+    access,
+    accessAdmin: createAccessAdmin(database),
+    idempotency: createIdempotency(database),
+    ...{ people, signIn },
+    provider: createProviderSignIn(server.oidc, { database, clock, logger, access, signIn }),
     jobStore: jobs.store,
     jobRules: jobs.rules,
+    push: { take: jobs.reports.take, tokenOf: (jobId) => readPushToken(database, jobId) },
     checks: (stored, signal) => check(stored.job, signal),
     scheduler: roles.scheduling ? schedulerPort(roles.scheduling) : null,
     processor: roles.processing ? { status: processorStatus(roles.processing) } : null,
     roles: settings.roles,
-    stream: { driver: driver.name, topic: settings.topics.results },
+    stream: { driver: driver.name, topic: settings.topics.results, described: describedStream(settings) },
     liveInstances: async () =>
       (await readLiveInstances(database)).map((instance) => ({ ...instance, stats: instance.stats as InstanceStats })),
     produced: createProducedTotal(
@@ -92,8 +126,13 @@ function apiDependencies(services: Services, roles: Roles): ApiDependencies {
   };
 }
 
+function describedStream({ topics, stream }: Services['settings']): ApiDependencies['stream']['described'] {
+  const { format, cloudeventsSource } = stream;
+  return { topics, format, cloudEventsSource: cloudeventsSource };
+}
+
 function schedulerPort(scheduling: Scheduling): SchedulerPort {
-  const { scheduler, publisher } = scheduling;
+  const { scheduler, publisher, threads } = scheduling;
   return {
     nextSlot: (jobId) => scheduler.nextSlot(jobId),
     status() {
@@ -110,6 +149,8 @@ function schedulerPort(scheduling: Scheduling): SchedulerPort {
         clockAheadMs,
         clockProblem,
         stallProblem,
+        threads: threads?.stats() ?? [],
+        threadProblem: threads?.problem() ?? null,
       };
     },
   };

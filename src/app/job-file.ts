@@ -16,7 +16,9 @@ export async function followJobFile(services: Services): Promise<void> {
     logger.info({ paths: settings.jobsFile, add }, 'no job file, jobs come from the API and the command line alone');
     return;
   }
-  const watcher = createJobFilesWatcher({ ...source, store: jobs.store, clock, logger, isRetryable });
+  const actor = { name: `file:${source.paths.join(',') || 'settings'}`, address: null };
+  const store = jobs.store.as({ actor, tags: null });
+  const watcher = createJobFilesWatcher({ ...source, store, clock, logger, isRetryable });
   lifecycle.defer(() => watcher.stop());
   services.jobFile = watcher;
   const applied = await watcher.start();

@@ -1,3 +1,4 @@
+import { systemClock } from '../core/clock.ts';
 import { isExposed } from '../installation/exposure.ts';
 import { createSelfAddress, type SelfAddress } from '../installation/self-address.ts';
 import { createJobStore } from '../jobs/postgres-store.ts';
@@ -6,7 +7,9 @@ import type { JobStore } from '../jobs/store.ts';
 import { monitors } from '../monitors/index.ts';
 import { createGate } from '../monitors/net/gate.ts';
 import type { FindSelf } from '../monitors/self.ts';
+import { createPushReports, type PushReports } from '../push/reports.ts';
 import { cronProblem } from '../scheduler/cron/problem.ts';
+import { createSecretStore, type SecretPlaces } from '../secrets/store.ts';
 import type { Settings } from '../settings.ts';
 import type { Services } from './services.ts';
 
@@ -14,6 +17,7 @@ export interface Jobs {
   rules: JobRules;
   store: JobStore;
   self: SelfAddress;
+  reports: PushReports;
 }
 
 /** The rules of job definitions; no database is needed for them. Without one, this process is the only one. */
@@ -23,8 +27,13 @@ export function createRules(settings: Settings, self: FindSelf, isPublic = () =>
     monitors,
     context: { gate: createGate({ mode: gate, isPublic, allow: settings.allowedNetworks }), userAgent, self },
     cronProblem,
+    secrets: createSecretStore(secretPlaces(settings), systemClock),
     copyTopics: settings.copyTopics,
   });
+}
+
+export function secretPlaces({ secrets, secretVariables: variables }: Settings): SecretPlaces {
+  return { ...secrets, variables };
 }
 
 export function openJobs({
@@ -35,5 +44,10 @@ export function openJobs({
 }: Pick<Services, 'settings' | 'clock' | 'database' | 'exposure'>): Jobs {
   const self = createSelfAddress({ database, clock });
   const rules = createRules(settings, self.find, () => exposure.isPublic);
-  return { rules, self, store: createJobStore({ database, clock, toJob: rules.toJob }) };
+  return {
+    rules,
+    self,
+    store: createJobStore({ database, clock, toJob: rules.toJob, redact: rules.redact }),
+    reports: createPushReports({ database, clock }),
+  };
 }

@@ -1,7 +1,9 @@
+import { expireAccess, expireAudit } from '../access/expiry.ts';
 import { planMetrics } from '../aggregates/metrics-plan.ts';
 import { createHousekeeping } from '../processor/housekeeping.ts';
 import { keptFor } from '../processor/kept-for.ts';
 import { createProcessor, type Processor } from '../processor/processor.ts';
+import { expirePushReports } from '../push/reports.ts';
 import { readLeaseEpochs } from '../scheduler/tables/leases.ts';
 import { untilStreamReachable } from '../streaming/open.ts';
 import { TopicFollower } from '../streaming/topic-follower.ts';
@@ -51,6 +53,11 @@ export function startHousekeeping({ settings, logger, clock, lifecycle, database
     logger,
     clock,
     retention: { ...keptFor(planMetrics(settings.metrics), retention), deadLetters: retention.deadLettersMs },
+    further: {
+      audit: (tx) => expireAudit(tx, retention.auditMs, clock.wallMs()),
+      access: expireAccess,
+      'push reports': expirePushReports,
+    },
     lowOffsets: async () => readLowOffsets(driver, await readCountedTopics(database, settings.topics.results)),
   });
   housekeeping.start();

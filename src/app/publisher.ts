@@ -1,5 +1,5 @@
 import type { Logger } from '../core/logger.ts';
-import type { PublisherOptions } from '../scheduler/publishing/publisher.ts';
+import type { PublisherOptions } from '../scheduler/publishing/publisher-options.ts';
 import type { Settings } from '../settings.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
 import type { TopicRouter } from '../streaming/topic-router.ts';
@@ -14,6 +14,7 @@ export function publisherOptions(
     logger,
     partitionsOf,
     format: stream.format,
+    cloudEventsSource: stream.cloudeventsSource,
     lingerMs: publisher.lingerMs,
     maxBlockBytes: publisher.blockSizeBytes,
     maxQueueBytes: publisher.queueSizeBytes,

@@ -1,4 +1,5 @@
 import { Exposure } from '../installation/exposure.ts';
+import { OlderProcessors } from '../installation/older-processors.ts';
 import { watchResets } from '../installation/resets.ts';
 import { LagWatch } from '../lag/lag-watch.ts';
 import { migrate, pendingMigrations } from '../postgres/migrate.ts';
@@ -17,9 +18,10 @@ export async function createRoles(context: ProcessContext): Promise<{ services: 
   const driver = await openStream(settings, context);
   const partitionsOf = routeTopics(settings, { database, driver, logger });
   const exposure = new Exposure(settings);
+  const older = new OlderProcessors(logger);
   const jobs = openJobs({ settings, clock, database, exposure });
   const lag = new LagWatch({ database, driver, clock, logger, resultsTopic: settings.topics.results });
-  const services: Services = { ...context, driver, partitionsOf, jobs, exposure, lag, jobFile: null };
+  const services: Services = { ...context, driver, partitionsOf, jobs, exposure, older, lag, jobFile: null };
   const roles = {
     processing: settings.roles.includes('processor') ? createProcessing(services) : null,
     scheduling: settings.roles.includes('scheduler') ? createScheduling(services) : null,

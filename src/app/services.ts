@@ -2,11 +2,13 @@ import type { Clock } from '../core/clock.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Exposure } from '../installation/exposure.ts';
+import type { OlderProcessors } from '../installation/older-processors.ts';
 import type { JobFilesWatcher } from '../jobs/files/watcher.ts';
 import type { LagWatch } from '../lag/lag-watch.ts';
 import type { Database } from '../postgres/database.ts';
 import type { Processor } from '../processor/processor.ts';
 import type { ProcessorHooks } from '../processor/writing/hooks.ts';
+import type { CheckThreads } from '../scheduler/checks/threads/check-threads.ts';
 import type { Publisher } from '../scheduler/publishing/publisher.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import type { Settings } from '../settings.ts';
@@ -37,6 +39,8 @@ export interface Services extends ProcessContext {
   partitionsOf: TopicRouter;
   jobs: Jobs;
   exposure: Exposure;
+  /** Whether processors of an older version are alive. */
+  older: OlderProcessors;
   /** Applies the jobs of the settings; null where they have none, or another process does. */
   jobFile: Pick<JobFilesWatcher, 'applyAgain'> | null;
   /** Whether the results in the stream are counted, by any process. */
@@ -46,6 +50,8 @@ export interface Services extends ProcessContext {
 export interface Scheduling {
   scheduler: Scheduler;
   publisher: Publisher;
+  /** null: checks run on the main thread. */
+  threads: CheckThreads | null;
   /** ms since the epoch; when it was made, until it is started. */
   startedAt: number;
 }

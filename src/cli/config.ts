@@ -19,10 +19,12 @@ export function configCommand(cli: Cli): Command {
     )
     .action(async (_options, command: Command) => {
       const { settings, given } = resolveFor(cli, command);
-      const { loadJobRules, loadJobFile } = await import('./jobs/rules.ts');
-      const jobs = await loadJobFile(settings, await loadJobRules(settings));
+      const { loadJobRules, loadJobFile, sayLackingSecrets } = await import('./jobs/rules.ts');
+      const rules = await loadJobRules(settings);
+      const jobs = await loadJobFile(settings, rules);
       cli.stdout.line(`${counted(given.size, 'setting')} given, ${allRight(given.size)}`);
       cli.stdout.line(jobs ? `${counted(jobs.length, 'job')}, ${allRight(jobs.length)}` : 'no job file');
+      await sayLackingSecrets(cli, rules, jobs ?? []);
     });
 
   config

@@ -44,6 +44,11 @@ export function dbCommand(cli: Cli): Command {
       await withDatabase(settingsFor(cli, command), { tables: 'anything' }, async ({ database }) => {
         const names = options.dryRun ? await pendingMigrations(database) : await migrate(database);
         for (const name of names) cli.stdout.line(`${options.dryRun ? 'pending' : 'applied'} ${name}`);
+        if (!options.dryRun && names.length > 0) {
+          const { note, systemActor } = await import('../access/audit.ts');
+          const after = { applied: names };
+          await note(database, systemActor(), { action: 'database.migrate', subject: 'database', before: null, after });
+        }
         if (names.length === 0) cli.stdout.line('the tables are up to date');
       });
     });
@@ -84,7 +89,16 @@ export function dbCommand(cli: Cli): Command {
           const { pendingMigrations } = await import('../postgres/migrate.ts');
           await database.transaction((tx) => tx.query(sql));
           cli.stdout.line(`${migrator}, ${writer} and ${reader} have their rights in schema ${database.schema}`);
-          if ((await pendingMigrations(database)).length > 0) {
+          const pending = await pendingMigrations(database);
+          if (pending.length === 0) {
+            const { note, systemActor } = await import('../access/audit.ts');
+            await note(database, systemActor(), {
+              action: 'database.grants',
+              subject: 'database',
+              before: null,
+              after: names,
+            });
+          } else {
             cli.stdout.line(
               withGivenOptions(cli.command, `Now make the tables: run \`vedette db migrate\` as ${migrator}`),
             );

@@ -3,7 +3,7 @@ import { withDeadline } from '../core/deadline.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
 import { plainText } from '../core/plain-text.ts';
 import { counted } from '../core/plural.ts';
-import type { Finding, Severity } from '../doctor/index.ts';
+import type { ContextOptions, Finding, Severity } from '../doctor/index.ts';
 import { examineSettings } from '../settings.ts';
 import { type Cli, EXIT, examples, loadOptionsFor, settingOption } from './context.ts';
 import { withGivenOptions } from './hints.ts';
@@ -46,9 +46,12 @@ async function examine(cli: Cli, command: Command): Promise<Finding[]> {
   const { createExaminationContext, diagnose, examinations } = await import('../doctor/index.ts');
   const { settings, problems } = examineSettings(loadOptionsFor(cli, command));
   const lifecycle = new Lifecycle();
-  const loadJobs = async () => loadJobFile(settings, await loadJobRules(settings));
+  const rules = () => loadJobRules(settings);
+  const loadJobs = async () => loadJobFile(settings, await rules());
+  const lackingSecrets: ContextOptions['lackingSecrets'] = async (jobs) => (await rules()).lackingSecrets(jobs);
   try {
-    const context = createExaminationContext({ settings, settingsProblems: problems, loadJobs, lifecycle });
+    const given = { settings, settingsProblems: problems, loadJobs, lackingSecrets, lifecycle };
+    const context = createExaminationContext(given);
     return await diagnose(context, examinations);
   } finally {
     await withDeadline(lifecycle.close(), CLOSE_MS, 'not closed').catch(() => undefined);

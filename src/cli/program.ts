@@ -1,4 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
+import { keysCommand } from './access/keys.ts';
+import { usersCommand } from './access/users.ts';
 import { checkCommand } from './checks/check.ts';
 import { onceCommand } from './checks/once.ts';
 import { configCommand } from './config.ts';
@@ -30,6 +32,8 @@ const COMMANDS: ReadonlyArray<(cli: Cli) => Command> = [
   verifyCommand,
   replayCommand,
   seriesCommand,
+  keysCommand,
+  usersCommand,
   dbCommand,
   configCommand,
   doctorCommand,

@@ -1,12 +1,14 @@
 import { Command, Option } from 'commander';
 import type { StartInfo } from '../app.ts';
-import type { Logger } from '../core/logger.ts';
 import { VedetteError } from '../errors.ts';
+import { isExposed } from '../installation/exposure.ts';
 import type { Settings } from '../settings.ts';
 import { type Cli, examples, settingOption, settingsFor } from './context.ts';
 import { withGivenOptions } from './hints.ts';
 import { addJobSourceOptions } from './options/job-source.ts';
 import { version } from './version.ts';
+
+const MAKE_KEY = 'vedette keys add NAME --scope read';
 
 /** The roles of `--mode`. */
 const MODES: Readonly<Record<string, string>> = { producer: 'scheduler', consumer: 'processor' };
@@ -73,7 +75,10 @@ async function runMain(cli: Cli, settings: Settings): Promise<void> {
     signal: cli.signal,
     isTerminal: cli.stdout.isTerminal,
     announce: async (info, logger) => {
-      warnOfOpenDoors(settings, logger);
+      const why = info.url === null ? null : whyClosed(settings);
+      if (why !== null) logger.info(`${why}: reading without a key has ended; server.anonymous: read brings it back`);
+      if (info.isLocked)
+        logger.warn({ make: MAKE_KEY }, 'this server is public, and there is neither a key nor a user');
       if (cli.stdout.isTerminal) await announce(cli, settings, info);
       else logger.info({ ...info, docs: info.url && `${info.url}/docs` }, 'ready');
     },
@@ -81,6 +86,13 @@ async function runMain(cli: Cli, settings: Settings): Promise<void> {
   await running.catch((error: unknown) => {
     throw portProblem(settings, error) ?? error;
   });
+}
+
+/** Why requests without a key are refused that were answered by earlier versions; null: they are not. */
+function whyClosed(settings: Settings): string | null {
+  if (settings.server.anonymous === 'read') return null;
+  if (isExposed(settings)) return 'this server is public';
+  return settings.server.apiKeys.length > 0 ? 'the settings have keys' : null;
 }
 
 /** Why the address cannot be listened on, in the terms of the settings; null for another error. */
@@ -100,7 +112,7 @@ function portProblem({ server: { host, port } }: Settings, error: unknown): Vede
 async function announce(
   { stdout, command }: Cli,
   settings: Settings,
-  { url, database, stream, roles }: StartInfo,
+  { url, database, stream, roles, isLocked }: StartInfo,
 ): Promise<void> {
   const { hasJobSource } = await import('../jobs/files/source.ts');
   const { style } = stdout;
@@ -111,18 +123,14 @@ async function announce(
   }
   const connect = withGivenOptions(command, '  (psql "$(`vedette db url`)")').replaceAll('`', '');
   stdout.line(`  database  ${database}${settings.databaseServer ? '' : style.dim(connect)}`);
+  if (isLocked) {
+    const make = withGivenOptions(command, `\`${MAKE_KEY}\``).replaceAll('`', '');
+    stdout.line(`  access    ${style.yellow('nobody can read anything yet')}: ${make}`);
+  }
   if (stream !== 'embedded') stdout.line(`  stream    ${stream}`);
   if (!hasJobSource(settings)) {
     const add = withGivenOptions(command, '`vedette jobs add https://example.com`').replaceAll('`', '');
     stdout.line(`  jobs      ${add}  ${style.dim(`(or list them in ${settings.jobsFile.join(', ')})`)}`);
   }
   stdout.line(style.dim('Ctrl-C ends it.'));
-}
-
-function warnOfOpenDoors({ isPublic, roles, server }: Settings, logger: Logger): void {
-  if (!isPublic || !roles.includes('api') || server.apiKeys.length > 0) return;
-  logger.warn(
-    { make: 'openssl rand -hex 24', set: 'VEDETTE_SERVER_API_KEYS' },
-    'the API is public and has no key: routes that change things answer 401 until one is set',
-  );
 }

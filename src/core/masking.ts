@@ -1,3 +1,5 @@
+import { isReference } from './secret-reference.ts';
+
 /** Shown instead of a secret; sent back, it means the stored one. */
 export const MASK = '********';
 
@@ -36,7 +38,8 @@ export function mapAddressSecrets(
 
 /** A user name with a password is not a secret; without one it may be a token. */
 function mapUser(user: string, map: (value: string, name: null) => string): string {
-  const colon = user.indexOf(':');
+  // The colon of a reference to a secret separates nothing.
+  const colon = user.replaceAll('${secret:', '${secret;').indexOf(':');
   if (colon === -1) return user === '' ? '' : map(user, null);
   const [name, password] = [user.slice(0, colon), user.slice(colon + 1)];
   if (password !== '') return `${name}:${map(password, null)}`;
@@ -60,10 +63,12 @@ function mapParameters(text: string, names: readonly string[], map: (value: stri
   );
 }
 
-/** `https://user:secret@host/?token=x` -> `https://user:********@host/?token=********` */
+/** `https://user:secret@host/?token=x` -> `https://user:********@host/?token=********`; references to secrets stay. */
 export function maskAddress(address: string, names: readonly string[] = []): string {
-  return mapAddressSecrets(address, names, () => MASK);
+  return mapAddressSecrets(address, names, maskUnlessReference);
 }
+
+const maskUnlessReference = (value: string): string => (isReference(value) ? value : MASK);
 
 /** Masks within each address of a text. */
 export function maskText(text: string, names: readonly string[] = []): string {

@@ -1,12 +1,14 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import ajvFormats from 'ajv-formats';
+import { MASK } from './masking.ts';
 import { nearest } from './nearest.ts';
 
 /** One thing wrong with an input: where, what was given, and what is accepted there. */
 export interface Problem {
   /** Dotted path from the root of the input, `[n]` for list items; empty for the root. */
   path: string;
-  given: unknown;
+  /** Absent or undefined: nothing. */
+  given?: unknown;
   accepted: string;
 }
 
@@ -41,12 +43,19 @@ export function createValidator<T>(
 
 /** `settings.yaml: port: given "x", accepted: integer >= 0`, one line a problem. */
 export function formatProblem(problem: Problem): string {
-  const given = problem.given === undefined ? 'nothing' : shorten(JSON.stringify(problem.given));
-  return `${problem.path || '(root)'}: given ${given}, accepted: ${problem.accepted}`;
+  return `${shorten(problem.path, MAX_PATH_LENGTH) || '(root)'}: ${describeProblem(problem)}`;
 }
 
-function shorten(text: string): string {
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+/** `given "x", accepted: integer >= 0` */
+export function describeProblem({ given, accepted }: Problem): string {
+  const text = given === undefined ? 'nothing' : shorten(JSON.stringify(given), 80);
+  return `given ${text}, accepted: ${accepted}`;
+}
+
+const MAX_PATH_LENGTH = 200;
+
+function shorten(text: string, maxLength: number): string {
+  return text.length > maxLength ? `${text.slice(0, maxLength - 3)}...` : text;
 }
 
 function toProblems(errors: ErrorObject[]): Problem[] {
@@ -70,6 +79,9 @@ function hasDeeper(errors: ErrorObject[], choice: ErrorObject): boolean {
 function toProblem(error: ErrorObject): Problem {
   const path = toPath(error.instancePath);
   const { keyword, params } = error;
+  const { description, writeOnly } = (error.parentSchema ?? {}) as { description?: string; writeOnly?: boolean };
+  // A schema marks passwords so; they are repeated nowhere.
+  const data = writeOnly === true ? MASK : error.data;
   switch (keyword) {
     case 'additionalProperties':
     case 'unevaluatedProperties': {
@@ -83,26 +95,24 @@ function toProblem(error: ErrorObject): Problem {
     case 'required':
       return { path: join(path, params.missingProperty), given: undefined, accepted: 'a value, it is required' };
     case 'type':
-      return { path, given: error.data, accepted: [params.type].flat().join(' or ') };
+      return { path, given: data, accepted: [params.type].flat().join(' or ') };
     case 'enum':
-      return { path, given: error.data, accepted: `one of ${(params.allowedValues as unknown[]).join(', ')}` };
+      return { path, given: data, accepted: `one of ${(params.allowedValues as unknown[]).join(', ')}` };
     case 'const':
-      return { path, given: error.data, accepted: JSON.stringify(params.allowedValue) };
+      return { path, given: data, accepted: JSON.stringify(params.allowedValue) };
     case 'minimum':
     case 'maximum':
     case 'exclusiveMinimum':
     case 'exclusiveMaximum':
-      return { path, given: error.data, accepted: `a number ${params.comparison} ${params.limit}` };
-    case 'pattern': {
-      const { description } = (error.parentSchema ?? {}) as { description?: string };
-      return { path, given: error.data, accepted: description ?? `text that matches ${params.pattern}` };
-    }
+      return { path, given: data, accepted: `a number ${params.comparison} ${params.limit}` };
+    case 'pattern':
+      return { path, given: data, accepted: description ?? `text that matches ${params.pattern}` };
     case 'format':
-      return { path, given: error.data, accepted: `a valid ${params.format}` };
+      return { path, given: data, accepted: `a valid ${params.format}` };
     case 'discriminator':
       return { path: join(path, params.tag), given: params.tagValue, accepted: 'a known kind' };
     default:
-      return { path, given: error.data, accepted: error.message ?? keyword };
+      return { path, given: data, accepted: error.message ?? keyword };
   }
 }
 

@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import { silentLogger } from '../core/logger.ts';
 import type { Job } from '../jobs/definition.ts';
+import type { LackingSecret, Referring } from '../jobs/lacking-secrets.ts';
 import type { Database } from '../postgres/database.ts';
 import type { SettingProblem, Settings } from '../settings.ts';
 import type { StreamDriver } from '../streaming/driver.ts';
@@ -34,6 +35,8 @@ export interface ExaminationContext {
   readonly machine: Machine;
   /** Returns the jobs of the job file; null if there is none. Throws VED_JOBS_FILE_INVALID. */
   loadJobs(): Promise<readonly Job[] | null>;
+  /** Returns the secrets that jobs lack on this machine. */
+  lackingSecrets(jobs: Iterable<Referring>): Promise<LackingSecret[]>;
   /** Null: the embedded server is not running. Throws VED_DATABASE_UNAVAILABLE. */
   database(): Promise<Database | null>;
   /** As `database`; null also if tables are missing or old. */
@@ -48,6 +51,7 @@ export interface ContextOptions {
   settings: Settings;
   settingsProblems: readonly SettingProblem[];
   loadJobs(): Promise<readonly Job[] | null>;
+  lackingSecrets(jobs: Iterable<Referring>): Promise<LackingSecret[]>;
   /** Closes what was opened. */
   lifecycle: Lifecycle;
   machine?: Machine;
@@ -60,7 +64,15 @@ const CONNECT_MS = 4_000;
 const STATEMENT_MS = 5_000;
 
 export function createExaminationContext(options: ContextOptions): ExaminationContext {
-  const { settings, settingsProblems, loadJobs, lifecycle, machine = thisMachine, oldestPostgres } = options;
+  const {
+    settings,
+    settingsProblems,
+    loadJobs,
+    lackingSecrets,
+    lifecycle,
+    machine = thisMachine,
+    oldestPostgres,
+  } = options;
   const database = once(async () => {
     const { openRunningDatabase } = await import('../postgres/open.ts');
     return openRunningDatabase(settings, {
@@ -84,6 +96,7 @@ export function createExaminationContext(options: ContextOptions): ExaminationCo
     settingsProblems,
     machine,
     loadJobs: once(loadJobs),
+    lackingSecrets,
     database,
     tables,
     stream: once(async () => {

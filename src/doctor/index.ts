@@ -1,4 +1,4 @@
-export { createExaminationContext } from './context.ts';
+export { type ContextOptions, createExaminationContext } from './context.ts';
 export { diagnose } from './diagnose.ts';
 export type { Finding, Severity } from './examination.ts';
 export { examinations } from './examinations/index.ts';

@@ -1,7 +1,8 @@
-import type { Clock } from '../core/clock.ts';
+import { type Clock, inStep } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Database, Queryable } from '../postgres/database.ts';
-import { deleteInstances, PUBLIC_MS } from './instances.ts';
+import { deleteInstances, INSTANCE_TIMEOUT_MS, PUBLIC_MS } from './instances.ts';
+import { READ_FIELDS } from './older-processors.ts';
 
 export interface HeartbeatOptions {
   database: Database;
@@ -17,6 +18,8 @@ export interface HeartbeatOptions {
   isPublic: boolean;
   /** Called at every beat: whether any process is public, or was within the last ten minutes, this one included. */
   onSeen?: (isAnyPublic: boolean) => void;
+  /** Called at every beat with the other live processors that do not read all of READ_FIELDS, by name. */
+  onOlderProcessors?: (instanceIds: string[]) => void;
   /** Default 2,000. */
   intervalMs?: number;
 }
@@ -46,7 +49,7 @@ export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
       if (!failing) logger.warn({ err: error, instanceId }, 'heartbeat cannot be written');
       failing = true;
     }
-    if (!stopped) cancel = clock.after(intervalMs, tick);
+    if (!stopped) cancel = clock.after(inStep(clock, intervalMs), tick);
   };
   const tick = () => {
     running = next();
@@ -72,10 +75,13 @@ export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
 }
 
 async function writeInstance(database: Queryable, options: HeartbeatOptions): Promise<void> {
-  const { instanceId, roles, location, version, isPublic, onSeen, stats } = options;
-  const { rows } = await database.query<{ isAnyPublic: boolean }>(
-    `INSERT INTO instances (instance_id, roles, location, version, started_at, seen_at, stats, is_public)
-     VALUES ($1, $2, $3, $4, now(), now(), $5, $6)
+  const { instanceId, roles, location, version, isPublic, onSeen, onOlderProcessors, stats } = options;
+  const { rows } = await database.query<{ isAnyPublic: boolean; older: string[] }>(
+    `WITH unhurried AS MATERIALIZED (
+       SELECT set_config('synchronous_commit', 'off', true)
+     )
+     INSERT INTO instances (instance_id, roles, location, version, started_at, seen_at, stats, is_public)
+     SELECT $1, $2, $3, $4, now(), now(), $5, $6 FROM unhurried
      ON CONFLICT (instance_id) DO UPDATE SET roles = excluded.roles, location = excluded.location,
        version = excluded.version, seen_at = excluded.seen_at, stats = excluded.stats, is_public = excluded.is_public
      RETURNING is_public OR EXISTS (
@@ -83,8 +89,18 @@ async function writeInstance(database: Queryable, options: HeartbeatOptions): Pr
        WHERE is_public AND instance_id <> $1 AND seen_at > now() - make_interval(secs => $7::double precision / 1000)
      ) OR EXISTS (
        SELECT FROM installation WHERE public_seen_at > now() - make_interval(secs => $7::double precision / 1000)
-     ) AS "isAnyPublic"`,
-    [instanceId, roles, location, version, JSON.stringify(stats()), isPublic, PUBLIC_MS],
+     ) AS "isAnyPublic", ARRAY (
+       SELECT instance_id FROM instances
+       WHERE 'processor' = ANY (roles) AND instance_id <> $1 AND NOT coalesce(stats -> 'reads', '[]') @> $8
+         AND seen_at > now() - make_interval(secs => $9::double precision / 1000)
+       ORDER BY instance_id
+     ) AS older`,
+    [
+      ...[instanceId, roles, location, version, JSON.stringify(stats()), isPublic, PUBLIC_MS],
+      ...[JSON.stringify(READ_FIELDS), INSTANCE_TIMEOUT_MS],
+    ],
+    { prepared: true },
   );
   onSeen?.(rows[0]?.isAnyPublic ?? true);
+  onOlderProcessors?.(rows[0]?.older ?? []);
 }

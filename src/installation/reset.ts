@@ -1,3 +1,4 @@
+import { type Actor, systemActor, writeAudit } from '../access/audit.ts';
 import type { Logger } from '../core/logger.ts';
 import { retry } from '../core/retry.ts';
 import { FIRST_DERIVED_ID } from '../jobs/derived-id.ts';
@@ -19,6 +20,9 @@ const KEPT: Readonly<Record<string, readonly string[]>> = {
   instances: ['instance_id', 'roles', 'location', 'version', 'started_at', 'seen_at', 'stats', 'is_public'],
 };
 
+/** Tables that are not dropped at all: who may do what, and what was done. Their migrations may be repeated. */
+const UNTOUCHED = ['api_keys', 'users', 'sessions', 'sign_in_failures', 'audit', 'idempotency_keys'];
+
 const LOCK_MS = 700;
 /** Lock not available, deadlock detected: others use the tables at this moment. */
 const BUSY = new Set(['55P03', '40P01']);
@@ -32,9 +36,11 @@ interface KeptRows {
 
 /**
  * Drops everything that migrations made and makes it again, in one transaction: users of the tables wait for a moment and
- * go on. All data is lost; objects of others in the same schema stay. Returns the names of all migrations.
+ * go on. All data is lost; keys, users, their sessions and the audit stay, and so do objects of others in the same schema.
+ * Returns the names of all migrations.
  */
-export function reset(database: Database, options: { logger?: Logger } = {}): Promise<string[]> {
+export function reset(database: Database, options: { logger?: Logger; actor?: Actor } = {}): Promise<string[]> {
+  const { actor = systemActor() } = options;
   return explained(database, async () => {
     const migrations = await loadMigrations();
     const work = () =>
@@ -48,6 +54,7 @@ export function reset(database: Database, options: { logger?: Logger } = {}): Pr
         const names = await applyPending(tx, migrations, database.schema);
         for (const rows of kept) await restore(tx, rows);
         await divide(tx, lastJobId);
+        await writeAudit(tx, actor, [{ action: 'database.reset', subject: 'database', before: null, after: null }]);
         await database.notify(RESET_CHANNEL, '', tx);
         return names;
       });
@@ -60,7 +67,10 @@ export function reset(database: Database, options: { logger?: Logger } = {}): Pr
 
 async function dropAll(tx: Transaction): Promise<void> {
   const { rows } = await tx.query<{ objects: string[] }>('SELECT objects FROM schema_migrations ORDER BY number DESC');
-  for (const object of rows.flatMap(({ objects }) => objects)) await tx.query(`DROP ${object} CASCADE`);
+  const untouched = new Set(UNTOUCHED.map((table) => `TABLE IF EXISTS ${table}`));
+  for (const object of rows.flatMap(({ objects }) => objects)) {
+    if (!untouched.has(object)) await tx.query(`DROP ${object} CASCADE`);
+  }
   await tx.query('DROP TABLE schema_migrations');
 }
 

@@ -8,11 +8,27 @@ const RULES: ReadonlyArray<readonly [what: string, words: readonly string[]]> = 
     'A check ends before its next slot, with its pauses',
     ['to the next slot', 'for one whole try before the next slot'],
   ],
-  ['Addresses can be read, and lead somewhere', ['an http:// or https:// address', 'perhaps with a query', '% begins']],
+  [
+    'Addresses can be read, and lead somewhere',
+    [
+      ...[
+        'an http:// or https:// address',
+        'perhaps with a query',
+        '% begins',
+        'of a host',
+        'a dns:// or dns+tls:// address',
+      ],
+      ...['without a port', 'without a path', 'without a query', 'without a user name', 'a port 1 to 65535'],
+    ],
+  ],
+  ['TLS is set where there is TLS', ['nothing without TLS', 'which begins with TLS']],
   ['The version of an address is the one that is meant', ['or auto, the uri has']],
   [
     'Headers can be sent, and are set once',
-    ['a header name', 'each header once', 'it is set by Vedette', 'a header value: one line'],
+    [
+      ...['a header name', 'each header once', 'it is set by Vedette', 'a header value: one line'],
+      'no such header with HTTP/2',
+    ],
   ],
   ['A range of statuses goes upwards', ['a range whose first status']],
   ['Expressions compile, within a size', ['a regular expression of RE2', 'patterns of', 'a condition in CEL']],
@@ -32,7 +48,17 @@ const RULES: ReadonlyArray<readonly [what: string, words: readonly string[]]> = 
       ...['printable ASCII without spaces', 'is for basic', 'either auth or'],
     ],
   ],
+  [
+    'Proxies can be read, and told who asks',
+    ['of a proxy with its port', 'that the proxy can be told', 'nothing with vedette.self'],
+  ],
+  [
+    'References to secrets can be read, and stand where they may',
+    ['with a NAME of letters', 'no reference to a secret here', 'references to at most'],
+  ],
   ['A masked secret is sent back only where it is stored', ['the secret itself, none is stored', 'has the stored']],
+  ['A rule about records needs records', ['nothing without expected']],
+  ['A datagram is given once', ['a text, or send_hex', 'nothing beside send']],
   ['Texts can be stored, keys can be copied', ['without NUL', 'a definition of at most', 'any other key']],
   ['Results are not sent to a topic of copies', ['a topic that is not one of copies']],
 ];
@@ -43,9 +69,11 @@ const MERGED: ReadonlyArray<readonly [what: string, words: readonly string[]]> =
     'The whole fits the schema, too',
     [
       ...['a value, it is required', 'nothing beside check_period_seconds'],
-      ...['nothing without check_cron', 'nothing with the method HEAD'],
+      ...['nothing without check_cron', 'nothing with the method HEAD', 'nothing without tls.resume'],
+      ...['or http_version 1.1', 'nothing with a proxy', '1.1 or auto, or an https'],
     ],
   ],
+  ['Fields are those of the type of the job', ['only the keys']],
   ['What the server adds says what is stored', ['or nothing: ', 'as in the path, or nothing']],
 ];
 

@@ -1,6 +1,7 @@
 import { VedetteError } from '../errors.ts';
 import type { Queryable } from '../postgres/database.ts';
 import { MAX_TAGS } from './fields.ts';
+import { refuseOutside } from './reach.ts';
 import type { BulkChange, JobDefinition } from './store.ts';
 
 interface BulkRow {
@@ -17,12 +18,21 @@ export interface BulkPlan {
   write(revision: number): Promise<void>;
 }
 
-/** Locks the jobs until the transaction ends. Throws as JobStore.changeAll does. */
-export async function planBulk(tx: Queryable, jobIds: readonly number[], change: BulkChange): Promise<BulkPlan> {
+/**
+ * Locks the jobs until the transaction ends. `within`: only jobs with one of these tags are there. Throws as
+ * JobStore.changeAll does.
+ */
+export async function planBulk(
+  tx: Queryable,
+  jobIds: readonly number[],
+  change: BulkChange,
+  within: readonly string[] | null = null,
+): Promise<BulkPlan> {
   const { rows } = await tx.query<BulkRow>(
     `SELECT job_id, definition, running, source FROM jobs
-     WHERE job_id = ANY($1) AND deleted_at IS NULL ORDER BY job_id FOR UPDATE`,
-    [jobIds],
+     WHERE job_id = ANY($1) AND deleted_at IS NULL AND ($2::text[] IS NULL OR definition -> 'tags' ?| $2)
+     ORDER BY job_id FOR UPDATE`,
+    [jobIds, within],
   );
   refuseMissing(jobIds, rows);
   if (change.action !== 'start' && change.action !== 'stop') refuseFileJobs(rows);
@@ -44,6 +54,7 @@ export async function planBulk(tx: Queryable, jobIds: readonly number[], change:
     case 'tag':
     case 'untag': {
       const edits = rows.flatMap((row) => retagged(row, change));
+      for (const { definition } of edits) refuseOutside(definition, within);
       const sql = `UPDATE jobs SET definition = given.definition::jsonb, version = version + 1, updated_at = now(), revision = $3
         FROM unnest($1::int[], $2::text[]) AS given (job_id, definition) WHERE jobs.job_id = given.job_id`;
       const changed = edits.map(({ jobId }) => jobId);
@@ -73,7 +84,8 @@ function retagged({ job_id: jobId, definition }: BulkRow, { action, tags }: Bulk
   const after = action === 'tag' ? [...new Set([...before, ...tags])] : before.filter((tag) => !tags.includes(tag));
   if (after.length > MAX_TAGS) {
     const text = `Job ${jobId} would have ${after.length} tags, accepted: at most ${MAX_TAGS}; nothing was changed`;
-    throw new VedetteError('VED_VALIDATION', text);
+    const problem = { path: 'tags', given: tags, accepted: `tags that leave job ${jobId} at most ${MAX_TAGS}` };
+    throw new VedetteError('VED_VALIDATION', text, { problems: [problem] });
   }
   return after.length === before.length ? [] : [{ jobId, definition: { ...definition, tags: after } }];
 }

@@ -13,9 +13,9 @@ const KEYS = {
   updated_at: { column: "date_trunc('milliseconds', updated_at)", type: 'timestamptz' },
 } as const;
 
-/** Returns the SELECT of a page of jobs: keyset pagination, all values bound. */
-export function listStatement(columns: string, filter: JobFilter): Statement {
-  const { where, parameters, bind } = conditionsOf(filter);
+/** Returns the SELECT of a page of jobs: keyset pagination, all values bound. `within`: only jobs with one of these tags. */
+export function listStatement(columns: string, filter: JobFilter, within: readonly string[] | null = null): Statement {
+  const { where, parameters, bind } = conditionsOf(filter, within);
   const { sort = 'job_id', after } = filter;
   const { column, type, isDescending } = keyOf(sort);
   if (after) {
@@ -30,8 +30,8 @@ export function listStatement(columns: string, filter: JobFilter): Statement {
 }
 
 /** Returns the SELECT that counts the jobs of all pages. */
-export function countStatement(filter: JobFilter): Statement {
-  const { where, parameters } = conditionsOf(filter);
+export function countStatement(filter: JobFilter, within: readonly string[] | null = null): Statement {
+  const { where, parameters } = conditionsOf(filter, within);
   return { sql: `SELECT count(*)::integer AS count FROM jobs WHERE ${where.join(' AND ')}`, parameters };
 }
 
@@ -41,7 +41,7 @@ function keyOf(sort: JobSort): { column: string; type: string; isDescending: boo
   return { ...KEYS[key], isDescending };
 }
 
-function conditionsOf({ q, running, tags, outcomes }: JobFilter) {
+function conditionsOf({ q, running, tags, outcomes }: JobFilter, within: readonly string[] | null) {
   const parameters: unknown[] = [];
   const where = ['deleted_at IS NULL'];
   const bind = (value: unknown) => `$${parameters.push(value)}`;
@@ -50,6 +50,7 @@ function conditionsOf({ q, running, tags, outcomes }: JobFilter) {
     where.push(`(shown_name ILIKE ${like} OR shown_address ILIKE ${like})`);
   }
   if (running !== undefined) where.push(`running = ${bind(running)}`);
+  if (within) where.push(`definition -> 'tags' ?| ${bind(within)}::text[]`);
   if (tags) where.push(`definition -> 'tags' ?& ${bind(tags)}::text[]`);
   if (outcomes) {
     where.push(`EXISTS (SELECT FROM series_progress AS series

@@ -24,9 +24,9 @@ export function periodMsOf({ check_period_seconds: seconds, check_cron: cron }: 
   return Math.round((seconds ?? DEFAULT_PERIOD_SECONDS) * 1000);
 }
 
-/** Maps a definition in wire names to a Job, once. Fields that are not common belong to the monitor type. */
-export function toJob(definition: JobDefinition, jobId: number): Job {
-  const fields = definition as CommonFields & { type?: string };
+/** Maps a definition of a monitor type in wire names to a Job, once. Fields that are not common belong to the type. */
+export function toJob(definition: JobDefinition, jobId: number, type = String(definition.type ?? DEFAULT_TYPE)): Job {
+  const fields = definition as CommonFields;
   const options: Record<string, unknown> = {};
   for (const key in definition) if (!(key in commonFields) && key !== 'type') options[key] = definition[key];
   const periodMs = periodMsOf(fields);
@@ -36,7 +36,7 @@ export function toJob(definition: JobDefinition, jobId: number): Job {
     jobId,
     name: shownName(definition) ?? `job ${jobId}`,
     description: fields.description ?? null,
-    type: fields.type ?? DEFAULT_TYPE,
+    type,
     periodMs,
     cron,
     cronTimezone: cron === null ? null : (fields.check_cron_timezone ?? null),

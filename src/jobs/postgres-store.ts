@@ -1,19 +1,37 @@
-import type { Clock } from '../core/clock.ts';
+import { systemActor } from '../access/audit.ts';
+import type { Within } from '../access/idempotency.ts';
+import { type Clock, inStep } from '../core/clock.ts';
 import { firstOf } from '../core/first-of.ts';
 import { VedetteError } from '../errors.ts';
 import type { Database, Queryable } from '../postgres/database.ts';
+import { keepPushTokens } from '../push/tokens.ts';
+import { auditJobs } from './audited.ts';
 import { planBulk } from './bulk.ts';
 import type { Job, StoredJob } from './definition.ts';
 import { FIRST_DERIVED_ID } from './derived-id.ts';
 import { boundVersions } from './expired-versions.ts';
 import { countStatement, listStatement } from './list.ts';
-import type { BulkChange, FileChanges, JobDefinition, JobFilter, JobImport, JobPage, JobStore } from './store.ts';
+import { alreadyExists, refuseInheritance, refuseOutside } from './reach.ts';
+import type {
+  BulkChange,
+  FileChanges,
+  JobAccess,
+  JobDefinition,
+  JobFilter,
+  JobImport,
+  JobPage,
+  JobStore,
+} from './store.ts';
 
 export interface JobStoreOptions {
   database: Database;
   clock: Clock;
   /** Maps a stored definition, which is valid, to its job. */
   toJob(definition: JobDefinition, jobId: number): Job;
+  /** Returns a copy with masked secrets, for the audit. */
+  redact(definition: JobDefinition): JobDefinition;
+  /** Default: the user of the operating system, and all jobs. */
+  access?: JobAccess;
   /** How often watchers are called back without a notification. Default 5,000. */
   pollMs?: number;
 }
@@ -42,30 +60,35 @@ export function createJobStore(options: JobStoreOptions): JobStore {
 class PostgresJobStore implements JobStore {
   readonly #options: JobStoreOptions;
   readonly #database: Database;
+  readonly #access: JobAccess;
 
   constructor(options: JobStoreOptions) {
     this.#options = options;
     this.#database = options.database;
+    this.#access = options.access ?? { actor: systemActor(), tags: null };
+  }
+
+  as(access: JobAccess): JobStore {
+    return new PostgresJobStore({ ...this.#options, access });
   }
 
   async get(jobId: number): Promise<StoredJob | null> {
-    const row = await findJob(this.#database, jobId);
-    return row && !row.deleted_at ? this.#toStored(row) : null;
+    const row = await this.#find(this.#database, jobId);
+    return row ? this.#toStored(row) : null;
   }
 
   async definitionOf(jobId: number): Promise<JobDefinition | null> {
-    const row = await findJob(this.#database, jobId);
-    return row && !row.deleted_at ? row.definition : null;
+    return (await this.#find(this.#database, jobId))?.definition ?? null;
   }
 
   async list(filter: JobFilter = {}): Promise<StoredJob[]> {
-    const { sql, parameters } = listStatement(COLUMNS, filter);
+    const { sql, parameters } = listStatement(COLUMNS, filter, this.#access.tags);
     const { rows } = await this.#database.query<JobRow>(sql, parameters);
     return rows.map((row) => this.#toStored(row));
   }
 
   async count(filter: JobFilter = {}): Promise<number> {
-    const { sql, parameters } = countStatement(filter);
+    const { sql, parameters } = countStatement(filter, this.#access.tags);
     const { rows } = await this.#database.query<{ count: number }>(sql, parameters);
     return firstOf(rows).count;
   }
@@ -79,9 +102,11 @@ class PostgresJobStore implements JobStore {
     return rows.map((row) => this.#toStored(row));
   }
 
-  create(definition: JobDefinition): Promise<StoredJob> {
+  create(definition: JobDefinition, { within }: { within?: Within<StoredJob> | undefined } = {}): Promise<StoredJob> {
     return this.#change(async (tx, revision) => {
+      refuseOutside(definition, this.#access.tags);
       const jobId = (definition.job_id as number | undefined) ?? (await nextJobId(tx));
+      await refuseInheritance(tx, jobId, this.#access.tags);
       const { rows } = await tx.query<JobRow>(
         `INSERT INTO jobs AS job (job_id, definition, version, running, source, revision)
          VALUES ($1, $2, 1, $3, 'api', $4)
@@ -93,13 +118,14 @@ class PostgresJobStore implements JobStore {
         [jobId, { ...definition, job_id: jobId }, isEnabled(definition), revision],
       );
       const [row] = rows;
-      if (row === undefined) throw new VedetteError('VED_JOB_EXISTS', `Job ${jobId} exists already`);
+      if (row === undefined) throw alreadyExists(jobId);
       return this.#toStored(row);
-    });
+    }, within);
   }
 
   async update(jobId: number, given: JobDefinition, { ifVersion }: { ifVersion?: number } = {}): Promise<StoredJob> {
     const definition = { ...given, job_id: jobId };
+    refuseOutside(definition, this.#access.tags);
     const known = await this.#editable(this.#database, jobId, ifVersion);
     // An unchanged definition makes no version and writes nothing.
     if (await isSame(this.#database, known, definition)) return this.#toStored(known);
@@ -126,11 +152,11 @@ class PostgresJobStore implements JobStore {
   }
 
   async setRunning(jobId: number, running: boolean): Promise<StoredJob> {
-    const known = await findJob(this.#database, jobId);
-    if (known && !known.deleted_at && known.running === running) return this.#toStored(known);
+    const known = await this.#find(this.#database, jobId);
+    if (known?.running === running) return this.#toStored(known);
     return this.#change(async (tx, revision) => {
-      const row = await findJob(tx, jobId);
-      if (!row || row.deleted_at) throw notFound(jobId);
+      const row = await this.#find(tx, jobId);
+      if (!row) throw notFound(jobId);
       if (row.running === running) return this.#toStored(row);
       const { rows } = await tx.query<JobRow>(
         `UPDATE jobs SET running = $2, revision = $3, updated_at = now() WHERE job_id = $1 RETURNING ${COLUMNS}`,
@@ -141,9 +167,10 @@ class PostgresJobStore implements JobStore {
   }
 
   changeAll(jobIds: readonly number[], change: BulkChange, { dryRun }: { dryRun?: boolean } = {}): Promise<number[]> {
-    if (dryRun) return this.#database.transaction(async (tx) => (await planBulk(tx, jobIds, change)).changed);
+    const { tags } = this.#access;
+    if (dryRun) return this.#database.transaction(async (tx) => (await planBulk(tx, jobIds, change, tags)).changed);
     return this.#change(async (tx, revision) => {
-      const { changed, write } = await planBulk(tx, jobIds, change);
+      const { changed, write } = await planBulk(tx, jobIds, change, tags);
       await write(revision);
       return changed;
     });
@@ -240,7 +267,7 @@ class PostgresJobStore implements JobStore {
     const { clock, pollMs = 5_000 } = this.#options;
     let cancelPoll = () => {};
     const poll = () => {
-      cancelPoll = clock.after(pollMs, () => {
+      cancelPoll = clock.after(inStep(clock, pollMs), () => {
         onChange();
         poll();
       });
@@ -256,25 +283,29 @@ class PostgresJobStore implements JobStore {
   /**
    * Runs `work` with the next revision, stores the definitions that it wrote as versions, and notifies the watchers.
    */
-  async #change<T>(work: (tx: Queryable, revision: number) => Promise<T>): Promise<T> {
-    return this.#database.transaction(async (tx) => {
+  #change<T>(work: (tx: Queryable, revision: number) => Promise<T>, within?: Within<T>): Promise<T> {
+    const change = async (tx: Queryable) => {
       const { rows } = await tx.query<{ value: number }>('UPDATE job_revision SET value = value + 1 RETURNING value');
       const revision = firstOf(rows).value;
       const answer = await work(tx, revision);
-      await tx.query(
+      const edited = await tx.query<{ job_id: number }>(
         `INSERT INTO job_versions (job_id, version, definition)
-         SELECT job_id, version, definition FROM jobs WHERE revision = $1 ON CONFLICT DO NOTHING`,
+         SELECT job_id, version, definition FROM jobs WHERE revision = $1 ON CONFLICT DO NOTHING RETURNING job_id`,
         [revision],
       );
+      const changes = { revision, edited: edited.rows.map((row) => row.job_id) };
+      await auditJobs(tx, this.#access.actor, changes, this.#options.redact);
+      await keepPushTokens(tx, revision);
       await boundVersions(tx, revision);
       await this.#database.notify(CHANNEL, String(revision), tx);
       return answer;
-    });
+    };
+    return this.#database.transaction((tx) => (within ? within(tx, () => change(tx)) : change(tx)));
   }
 
   async #editable(tx: Queryable, jobId: number, ifVersion: number | undefined): Promise<JobRow> {
-    const row = await findJob(tx, jobId);
-    if (!row || row.deleted_at) throw notFound(jobId);
+    const row = await this.#find(tx, jobId);
+    if (!row) throw notFound(jobId);
     if (row.source === 'file') {
       const text = `Job ${jobId} is managed by the job file: edit it there. The API may start and stop it.`;
       throw new VedetteError('VED_JOB_MANAGED_BY_FILE', text);
@@ -284,6 +315,15 @@ class PostgresJobStore implements JobStore {
       throw new VedetteError('VED_VERSION_CONFLICT', text);
     }
     return row;
+  }
+
+  async #find(database: Queryable, jobId: number): Promise<JobRow | null> {
+    const { rows } = await database.query<JobRow>(
+      `SELECT ${COLUMNS} FROM jobs
+       WHERE job_id = $1 AND deleted_at IS NULL AND ($2::text[] IS NULL OR definition -> 'tags' ?| $2)`,
+      [jobId, this.#access.tags],
+    );
+    return rows[0] ?? null;
   }
 
   #toStored(row: JobRow): StoredJob {
@@ -298,11 +338,6 @@ class PostgresJobStore implements JobStore {
       deleted: row.deleted_at !== null,
     };
   }
-}
-
-async function findJob(database: Queryable, jobId: number): Promise<JobRow | null> {
-  const { rows } = await database.query<JobRow>(`SELECT ${COLUMNS} FROM jobs WHERE job_id = $1`, [jobId]);
-  return rows[0] ?? null;
 }
 
 /** Whether the row's definition equals the given one as JSONB: order and notation are ignored. */

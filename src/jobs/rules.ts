@@ -1,14 +1,17 @@
-import { nearest } from '../core/nearest.ts';
 import type { Registry } from '../core/registry.ts';
-import { createValidator, formatProblem, type Problem, type Validation } from '../core/validation.ts';
-import { VedetteError } from '../errors.ts';
-import type { MonitorContext, MonitorType, Probe } from '../monitors/monitor.ts';
+import { createValidator, type Problem, type Validation } from '../core/validation.ts';
+import type { DeclaredValue, MonitorContext, MonitorType, Probe } from '../monitors/monitor.ts';
+import { NO_SECRETS, type SecretStore } from '../secrets/store.ts';
 import type { Job } from './definition.ts';
 import { type CommonFields, commonFields, DEFAULT_TYPE } from './fields.ts';
+import { createLackOfSecrets, type LackingSecret, type Referring } from './lacking-secrets.ts';
 import { toDefinition, toJob } from './mapping.ts';
+import { createPrepare, type ProbedJob, unknownType } from './prepare.ts';
 import { type CronCheck, MAX_DEFINITION_BYTES, scheduleProblems, sizeProblems, textProblems } from './problems.ts';
-import { maskProblem, maskReport, redactSecrets, restoreSecrets } from './secrets.ts';
+import { referenceProblems } from './secret-references.ts';
+import { maskProblem, redactSecrets, restoreSecrets } from './secrets.ts';
 import type { JobDefinition } from './store.ts';
+import { createAddressTypes } from './type-of.ts';
 
 /** The rules of job definitions, derived from the registry of monitor types. */
 export interface JobRules {
@@ -16,6 +19,8 @@ export interface JobRules {
   readonly schema: object;
   /** JSON schema of each fact of a check, by name, of all types together. */
   readonly facts: Readonly<Record<string, object>>;
+  /** Returns the values that the results of a job may have, by name. */
+  valuesOf(job: Pick<Job, 'type'>): Readonly<Record<string, DeclaredValue>>;
   /**
    * Reports every problem at once, secrets masked; the value is the definition as given, without defaults. The caller
    * decides whether a job_id is required.
@@ -26,21 +31,27 @@ export interface JobRules {
   /** Returns the wire form of a job, defaults of the common fields filled in. */
   toDefinition(job: Job): JobDefinition;
   /** Returns the probe of a job. Throws VED_VALIDATION if its type is unknown or its options are invalid. */
-  prepare(job: Job): Probe;
+  prepare(job: ProbedJob): Probe;
   /** Returns the host of a job's connections, whose number is limited per host. */
   hostOf(job: Job): string;
-  /** Returns the address of a job, or else the host of its connections, for people: without secrets. */
+  /** Returns how long after its slot a report of the job is in time, ms; null for a job that is checked. */
+  graceOf(job: Job): number | null;
+  /** Returns what a job checks, its address or what its type says, for people: without secrets. */
   targetOf(job: Job): string;
   /** Returns a copy with masked secrets, for responses and logs. */
   redact(definition: JobDefinition): JobDefinition;
   /** Replaces masks that were sent back by the stored secrets. Throws VED_VALIDATION if none is stored. */
   restoreSecrets(definition: JobDefinition, stored: JobDefinition): JobDefinition;
+  /** Returns the secrets that jobs refer to and that have no value in this process, by name. */
+  lackingSecrets(jobs: Iterable<Referring>): Promise<LackingSecret[]>;
 }
 
 export interface JobRulesOptions {
   monitors: Registry<MonitorType>;
   context: MonitorContext;
   cronProblem: CronCheck;
+  /** The secrets that jobs may refer to; by default there are none. */
+  secrets?: SecretStore;
   /** Topics of copies, which are never counted: jobs may not publish there. */
   copyTopics?: readonly string[];
 }
@@ -51,7 +62,14 @@ interface TypeRules {
   validate: (input: unknown) => Validation<JobDefinition>;
 }
 
-export function createJobRules({ monitors, context, cronProblem, copyTopics = [] }: JobRulesOptions): JobRules {
+export function createJobRules({
+  monitors,
+  context,
+  cronProblem,
+  secrets = NO_SECRETS,
+  copyTopics = [],
+}: JobRulesOptions): JobRules {
+  const addresses = createAddressTypes(monitors);
   const byType = new Map<string, TypeRules>();
   const rulesOf = (name: string): TypeRules => {
     let rules = byType.get(name);
@@ -61,8 +79,8 @@ export function createJobRules({ monitors, context, cronProblem, copyTopics = []
     }
     return rules;
   };
-  const secretsOf = (name: unknown) => {
-    const type = name === undefined ? DEFAULT_TYPE : String(name);
+  const secretsOf = (definition: JobDefinition) => {
+    const type = String(addresses.typeOf(definition));
     return monitors.has(type) ? monitors.get(type).secrets : [];
   };
 
@@ -70,11 +88,11 @@ export function createJobRules({ monitors, context, cronProblem, copyTopics = []
     if (typeof given !== 'object' || given === null || Array.isArray(given)) {
       return {
         ok: false,
-        problems: [maskProblem({ path: '', given, accepted: 'a job: an object with at least a uri' }, [])],
+        problems: [maskProblem({ path: '', given, accepted: 'a job: an object, such as one with a uri' }, [])],
       };
     }
     const definition = given as JobDefinition;
-    const { type: name = DEFAULT_TYPE } = definition;
+    const name = addresses.typeOf(definition);
     if (typeof name !== 'string' || !monitors.has(name)) {
       return { ok: false, problems: [maskProblem(unknownType(name, monitors.names()), [])] };
     }
@@ -82,35 +100,47 @@ export function createJobRules({ monitors, context, cronProblem, copyTopics = []
     if (copyTopics.includes(definition.topic as string)) {
       problems.push({ path: 'topic', given: definition.topic, accepted: 'a topic that is not one of copies' });
     }
-    return problems.length === 0 ? { ok: true, value: definition } : { ok: false, problems };
+    if (problems.length === 0) return { ok: true, value: definition };
+    const isForeign = definition.type === undefined && addresses.isForeign(definition.uri);
+    return { ok: false, problems: isForeign ? problems.map(withSchemes) : problems };
+  };
+
+  /** The type of an address is not known when its scheme is not. */
+  const withSchemes = (problem: Problem): Problem => {
+    if (problem.path !== 'uri') return problem;
+    return { ...problem, accepted: `${problem.accepted}; there are jobs for ${addresses.schemes}` };
   };
 
   const hostOf = ({ type, options }: Job) => (monitors.has(type) ? monitors.get(type).host(options) : '');
-  const redact = (definition: JobDefinition) => redactSecrets(definition, secretsOf(definition.type));
+  const redact = (definition: JobDefinition) => redactSecrets(definition, secretsOf(definition));
 
   return {
     schema: documentSchema(monitors, rulesOf),
     facts: Object.assign({}, ...monitors.all().map(({ facts }) => facts)),
+    valuesOf: ({ type }) => (monitors.has(type) ? (monitors.get(type).values ?? {}) : {}),
     validate,
-    toJob,
+    toJob: (definition, jobId) => toJob(definition, jobId, addresses.typeOf(definition) as string),
     toDefinition,
-    prepare(job) {
-      if (!monitors.has(job.type)) {
-        const text = formatProblem(unknownType(job.type, monitors.names()));
-        throw new VedetteError('VED_VALIDATION', `job ${job.jobId}: ${text}`);
-      }
-      const type = monitors.get(job.type);
-      return masked(type.prepare(job.options, context), job, type.secrets);
-    },
+    prepare: createPrepare(monitors, context, secrets),
     hostOf,
+    graceOf({ type, options, periodMs }) {
+      const rule = monitors.has(type) ? monitors.get(type).reported?.(options) : undefined;
+      return rule === undefined ? null : (rule.graceMs ?? periodMs ?? CRON_GRACE_MS);
+    },
     targetOf(job) {
-      const { uri } = redact(toDefinition(job));
-      return typeof uri === 'string' ? uri : hostOf(job);
+      const { job_id: _id, ...shown } = redact(toDefinition(job));
+      const type = monitors.has(job.type) ? monitors.get(job.type) : null;
+      if (type?.target) return type.target(shown);
+      return typeof shown.uri === 'string' ? shown.uri : hostOf(job);
     },
     redact,
-    restoreSecrets: (definition, stored) => restoreSecrets(definition, stored, secretsOf(definition.type)),
+    restoreSecrets: (definition, stored) => restoreSecrets(definition, stored, secretsOf(definition)),
+    lackingSecrets: createLackOfSecrets(monitors, secrets, addresses.typeOf),
   };
 }
+
+/** A program that begins by the same expression is done by then, as a rule. */
+const CRON_GRACE_MS = 3_600_000;
 
 function deriveRules(type: MonitorType): TypeRules {
   for (const key of Object.keys(type.options.properties)) {
@@ -132,31 +162,17 @@ function problemsOf(definition: JobDefinition, { type, validate }: TypeRules, cr
   const problems = [...(result.ok ? [] : result.problems), ...textProblems(definition)];
   const bad = new Set(problems.map(({ path }) => /^[^.[]*/.exec(path)?.[0] ?? ''));
   const good = bad.size === 0 ? definition : withoutKeys(definition, bad);
-  problems.push(...scheduleProblems(good, bad, cronProblem), ...(type.problems?.(good) ?? []));
+  problems.push(
+    ...scheduleProblems(good, bad, cronProblem),
+    ...(type.problems?.(good) ?? []),
+    ...referenceProblems(good, type),
+  );
   const names = bad.has('secrets') ? [] : (definition as CommonFields).secrets;
   return [...problems.map((problem) => maskProblem(problem, type.secrets, names)), ...sizeProblems(definition)];
 }
 
-/** A detail or fact may repeat a secret of the job, and is published and shown. */
-function masked(probe: Probe, { options, secrets: names }: Job, secrets: readonly string[]): Probe {
-  const mask = <T>(value: T): T => maskReport(value, { definition: { ...options, secrets: names }, secrets });
-  const check: Probe = async (request) => {
-    const result = await probe(request);
-    if (result.detail !== undefined) result.detail = mask(result.detail);
-    if (result.facts !== undefined) result.facts = mask(result.facts);
-    return result;
-  };
-  if (probe.close) check.close = () => probe.close?.();
-  return check;
-}
-
 function withoutKeys(definition: JobDefinition, keys: ReadonlySet<string>): JobDefinition {
   return Object.fromEntries(Object.entries(definition).filter(([key]) => !keys.has(key)));
-}
-
-function unknownType(given: unknown, names: readonly string[]): Problem {
-  const meant = typeof given === 'string' ? nearest(given, names) : undefined;
-  return { path: 'type', given, accepted: `one of ${names.join(', ')}${meant ? `; did you mean ${meant}?` : ''}` };
 }
 
 /** The schedule rules of `scheduleProblems`, as schemas. */
@@ -165,11 +181,13 @@ const SCHEDULE = {
   dependentRequired: { check_cron_timezone: ['check_cron'] },
 };
 
-/** Client generators map GET and get to one name: lower case is accepted, but not described. */
+/** Client generators map GET and get to one name: lower case is accepted, but not described, nor are numbers beside their texts. */
 function inOneCase(schema: object): object {
   const { enum: values } = schema as { enum?: readonly unknown[] };
   const isTwin = (value: unknown) =>
-    typeof value === 'string' && value !== value.toUpperCase() && values?.includes(value.toUpperCase());
+    typeof value === 'string'
+      ? value !== value.toUpperCase() && values?.includes(value.toUpperCase())
+      : values?.includes(String(value));
   return values === undefined ? schema : { ...schema, enum: values.filter((value) => !isTwin(value)) };
 }
 
@@ -201,7 +219,8 @@ function documentSchema(monitors: Registry<MonitorType>, rulesOf: (name: string)
       title: `${name} job`,
       description: `At most ${MAX_DEFINITION_BYTES} bytes of JSON.`,
       properties: { ...mapMembers(schema.properties, (member) => inOneType(inOneCase(member))), type },
-      required: isDefault ? schema.required : ['type', ...schema.required],
+      // The scheme of an address tells the type.
+      required: rulesOf(name).type.schemes === undefined ? ['type', ...schema.required] : schema.required,
       ...SCHEDULE,
       not: { anyOf: [...EXCLUDES, ...(rulesOf(name).type.excludes ?? [])] },
     };

@@ -1,5 +1,6 @@
 import { isSecretParameter, MASK, mapAddresses, mapAddressSecrets, maskAddress, maskText } from '../core/masking.ts';
-import type { Problem } from '../core/validation.ts';
+import { isReference, mapAroundReferences, mayRefer, secretNames } from '../core/secret-reference.ts';
+import { formatProblem, type Problem } from '../core/validation.ts';
 import { VedetteError } from '../errors.ts';
 import type { JobDefinition } from './store.ts';
 
@@ -29,7 +30,8 @@ export function restoreSecrets(
     const known = lookup(stored, path);
     if (known !== undefined && value === shownLeaf(path, known, secrets, listedNames(stored))) return known;
     if (isAddress(path)) return restoreAddress(value, known, names, path);
-    if (value === MASK && isSecret(path, secrets)) throw nothingStored(path);
+    const isMasked = value === MASK || secretNames(value).length > 0;
+    if (isMasked && isListed(path, secrets)) throw nothingStored(path);
     return value;
   });
   refuseUncovering(restored, stored);
@@ -60,10 +62,9 @@ function refuseUncovering(definition: JobDefinition, stored: JobDefinition): voi
   const { uri } = stored;
   if (typeof uri !== 'string' || definition.uri !== uri) return;
   mapAddressSecrets(uri, listedNames(stored), (value, name) => {
-    if (name === null || isSecretParameter(name, listed)) return value;
+    if (name === null || isSecretParameter(name, listed) || isReference(value)) return value;
     const accepted = `also ${JSON.stringify(name)}, as long as the address has the stored ${name}`;
-    const text = `secrets: given ${JSON.stringify(listed)}, accepted: ${accepted}`;
-    throw new VedetteError('VED_VALIDATION', text);
+    throw refusal({ path: 'secrets', given: listed, accepted });
   });
 }
 
@@ -88,16 +89,27 @@ export function shownName({ job_name: name, uri, secrets }: JobDefinition): stri
  * unknown name (perhaps a misspelt secret), or a text where another type is required.
  */
 export function maskProblem(problem: Problem, secrets: readonly string[], names: readonly string[] = []): Problem {
-  const { given, accepted } = problem;
+  const { given } = problem;
   const path = shownPath(problem.path);
   if (given === undefined) return { ...problem, path };
-  const isUnknown = /^(no such key|only the keys)/.test(accepted);
   const around = secrets.some((secret) => secret.startsWith(`${problem.path}.`));
-  if (isUnknown || around || isSecret(problem.path, secrets) || path !== problem.path || path === '') {
+  // The credentials of a malformed address may stand anywhere in it.
+  const isProxy = path === 'proxy' && typeof given === 'string' && given.includes('@');
+  if (
+    isUnknownName(problem) ||
+    isProxy ||
+    around ||
+    isListed(problem.path, secrets) ||
+    path !== problem.path ||
+    path === ''
+  ) {
     return { ...problem, path, given: maskAll(given) };
   }
   return { ...problem, given: typeof given === 'string' ? shownLeaf(path, given, secrets, names) : maskAll(given) };
 }
+
+/** Whether a problem is that a schema does not know the name, which may be a misspelt one of a secret. */
+export const isUnknownName = ({ accepted }: Problem): boolean => /^(no such key|only the keys)/.test(accepted);
 
 /** Masks the texts of a value of unknown meaning; its structure remains visible. */
 export function maskAll(value: unknown): unknown {
@@ -113,33 +125,15 @@ function shownPath(path: string): string {
 }
 
 /**
- * Removes the secrets of the job from details and facts, in case the site repeats them, and secrets within addresses.
+ * Returns the texts of a definition that are secret, in the forms in which a site may repeat them: those at secret paths
+ * and those within addresses.
  */
-export function maskReport<T>(value: T, { definition, secrets }: Covered): T {
+export function secretValues(definition: JobDefinition, secrets: readonly string[]): Set<string> {
   const names = listedNames(definition);
-  const known = secretValues(definition, secrets, names);
-  const mask = (text: string): string => {
-    let masked = text;
-    for (const secret of known) masked = masked.replaceAll(secret, MASK);
-    return maskText(masked, names);
-  };
-  return mapTexts(value, mask) as T;
-}
-
-interface Covered {
-  definition: JobDefinition;
-  secrets: readonly string[];
-}
-
-/** Replacing shorter secrets would mask half of every text. */
-const MIN_SECRET_LENGTH = 6;
-
-/** Returns every secret of a definition in the forms in which a site may repeat it, the longest first. */
-function secretValues(definition: JobDefinition, secrets: readonly string[], names: readonly string[]): string[] {
   const values = new Set<string>();
   mapTree(definition, (path, value) => {
     if (typeof value !== 'string') return value;
-    if (isSecret(path, secrets)) {
+    if (isListed(path, secrets)) {
       values.add(value);
       // `Bearer x`, `session=x; other=y`
       for (const part of value.split(/[\s;]+/).slice(/\s/.test(value) ? 1 : 0)) values.add(part.replace(/^[^=]+=/, ''));
@@ -153,7 +147,7 @@ function secretValues(definition: JobDefinition, secrets: readonly string[], nam
     else mapAddresses(value, (address) => mapAddressSecrets(address, names, add));
     return value;
   });
-  return [...values].filter((value) => value.length >= MIN_SECRET_LENGTH).sort((a, b) => b.length - a.length);
+  return values;
 }
 
 function decoded(text: string): string {
@@ -164,34 +158,43 @@ function decoded(text: string): string {
   }
 }
 
-function mapTexts(value: unknown, map: (text: string) => string): unknown {
-  if (typeof value === 'string') return map(value);
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map((item) => mapTexts(item, map));
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapTexts(item, map)]));
-}
-
 function shownLeaf(path: string, value: unknown, secrets: readonly string[], names: readonly string[]): unknown {
-  if (isSecret(path, secrets)) return value === '' ? value : MASK;
+  if (isListed(path, secrets)) return value === '' ? value : shownSecret(value);
   if (typeof value !== 'string') return value;
   return isAddress(path) ? maskAddress(value, names) : maskText(value, names);
 }
 
+/** References stay, with what usually stands before them. */
+function shownSecret(value: unknown): string {
+  if (typeof value !== 'string' || !mayRefer(value) || secretNames(value).length === 0) return MASK;
+  return mapAroundReferences(value, (literal, isLast) => {
+    return literal === '' || (!isLast && HARMLESS.test(literal)) ? literal : MASK;
+  });
+}
+
+/** The scheme of a header, or the name of a cookie. */
+const HARMLESS = /^((bearer|basic|token|digest|apikey|api-key) +|(; ?)?[a-z_-]{1,32}=)$/i;
+
 /** Fields that are addresses as a whole, even with spaces in them. */
-const isAddress = (path: string): boolean => /(^|[._])(uri|url)$/i.test(path);
+export const isAddress = (path: string): boolean => /(^|[._])(uri|url|proxy)$/i.test(path);
 
 /** The secret parameters that the job lists. */
-function listedNames({ secrets }: JobDefinition): string[] {
+export function listedNames({ secrets }: JobDefinition): string[] {
   return Array.isArray(secrets) ? secrets.filter((name) => typeof name === 'string') : [];
 }
 
 function nothingStored(path: string): VedetteError {
-  return new VedetteError('VED_VALIDATION', `${path}: given "${MASK}", accepted: the secret itself, none is stored`);
+  return refusal({ path, given: MASK, accepted: 'the secret itself, none is stored' });
+}
+
+function refusal(problem: Problem): VedetteError {
+  return new VedetteError('VED_VALIDATION', formatProblem(problem), { problems: [problem] });
 }
 
 const expressions = new Map<string, RegExp>();
 
-function isSecret(path: string, secrets: readonly string[]): boolean {
+/** Whether a path is one of `secrets`, in which `*` matches any characters; case is ignored. */
+export function isListed(path: string, secrets: readonly string[]): boolean {
   return secrets.some((secret) => {
     let expression = expressions.get(secret);
     if (!expression) {
@@ -204,7 +207,7 @@ function isSecret(path: string, secrets: readonly string[]): boolean {
 }
 
 /** Maps every scalar value; items of lists have paths such as `[0]`. */
-function mapTree(definition: JobDefinition, map: LeafMap): JobDefinition {
+export function mapTree(definition: JobDefinition, map: LeafMap): JobDefinition {
   const walk = (value: unknown, path: string): unknown => {
     if (typeof value !== 'object' || value === null) return map(path, value);
     if (Array.isArray(value)) return value.map((item, index) => walk(item, `${path}[${index}]`));

@@ -1,13 +1,25 @@
+import type { Actor } from '../access/audit.ts';
+import type { Within } from '../access/idempotency.ts';
 import type { StoredJob } from './definition.ts';
 
 /** A job's definition as people write it: wire names, defaults not filled in. */
 export type JobDefinition = Readonly<Record<string, unknown>>;
 
+/** On whose behalf jobs are read and changed. */
+export interface JobAccess {
+  /** As the audit names it. */
+  actor: Actor;
+  /** Only jobs with one of these tags are there, and none may leave them; null: all jobs. */
+  tags: readonly string[] | null;
+}
+
 /**
  * The jobs in PostgreSQL. Every change is one transaction that takes the next revision, stores the definition in
- * job_versions and notifies the watchers. Definitions passed to it are valid (see rules.ts).
+ * job_versions, notes the change in the audit and notifies the watchers. Definitions passed to it are valid (see rules.ts).
  */
 export interface JobStore {
+  /** The same jobs on behalf of somebody else. */
+  as(access: JobAccess): JobStore;
   get(jobId: number): Promise<StoredJob | null>;
   /** Returns the definition as it was given, without defaults; null if there is no such job. */
   definitionOf(jobId: number): Promise<JobDefinition | null>;
@@ -17,7 +29,7 @@ export interface JobStore {
   /** Returns all jobs changed after `revision`, removed ones included (`deleted`), in order of revision. */
   changedSince(revision: number, page?: JobPage): Promise<StoredJob[]>;
   /** Creates a job of source `api`; takes the next free id if the definition has none. Throws VED_JOB_EXISTS. */
-  create(definition: JobDefinition): Promise<StoredJob>;
+  create(definition: JobDefinition, options?: { within?: Within<StoredJob> | undefined }): Promise<StoredJob>;
   /** Replaces the definition. Throws VED_JOB_NOT_FOUND, VED_JOB_MANAGED_BY_FILE, VED_VERSION_CONFLICT. */
   update(jobId: number, definition: JobDefinition, options?: { ifVersion?: number }): Promise<StoredJob>;
   remove(jobId: number, options?: { ifVersion?: number }): Promise<void>;

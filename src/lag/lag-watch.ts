@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import { type Clock, inStep } from '../core/clock.ts';
 import { withDeadline } from '../core/deadline.ts';
 import type { Logger } from '../core/logger.ts';
 import {
@@ -94,7 +94,8 @@ export class LagWatch {
       await this.sample();
       this.#say();
       if (this.#stopping.signal.aborted) return;
-      this.#cancel = this.#options.clock.after(this.#options.intervalMs ?? 5_000, next);
+      const { clock, intervalMs = 5_000 } = this.#options;
+      this.#cancel = clock.after(inStep(clock, intervalMs), next);
     };
     void next();
   }

@@ -17,7 +17,7 @@ import {
 import { MAX_JOB_ID, MAX_LOCATION_CHARS, MAX_TIME_MS } from './validity.ts';
 
 /** So many bytes from the start of a line must be there for a scan: nothing in here looks for the end. */
-export const SCAN_REACH = 1024;
+export const SCAN_REACH = 2048;
 
 /**
  * Reads lines in the canonical form of encode.ts as bytes, without an object: fixed keys in their order, compared eight
@@ -162,7 +162,7 @@ export class CanonicalScanner {
         if (at < 0) return start;
       }
       if (outcome === MISSED && (columns.status[row] !== NO_STATUS || columns.rtMicros[row] !== -1)) return start;
-      at = scanTail(view, at, columns.bytes, row);
+      at = scanTail(view, at, columns, row);
       if (at < 0 || at > end) return start;
       columns.lineStart[row] = start - origin;
       columns.lineEnd[row] = at - origin;

@@ -19,6 +19,7 @@ export const REASONS = [
   'redirect',
   'too_large',
   'forbidden_address',
+  'silent',
   'overload',
   'late',
   'stalled',
@@ -32,10 +33,18 @@ export type Reason = (typeof REASONS)[number];
 export interface Timings {
   dns?: number;
   connect?: number;
+  /** A full handshake. */
   tls?: number;
+  /** An abbreviated one, which resumed the session of an earlier connection. */
+  tls_resumed?: number;
   ttfb?: number;
   transfer?: number;
 }
+
+/** In the order of time, in which they are written. */
+export const PHASES = ['dns', 'connect', 'tls', 'tls_resumed', 'ttfb', 'transfer'] as const satisfies ReadonlyArray<
+  keyof Timings
+>;
 
 export interface CheckResult {
   jobId: number;
@@ -66,4 +75,15 @@ export interface CheckResult {
   attempt?: number;
   /** At most 200 characters, no NUL. */
   detail?: string;
+  /** Further numbers, by name: MAX_VALUES at most, each within MAX_VALUE of 0; kept to the millionth. Not in a `missed` one. */
+  values?: Readonly<Record<string, number>>;
+  /** Present when a window of maintenance held at the slot. */
+  maintenance?: true;
 }
+
+/** Of one result. */
+export const MAX_VALUES = 16;
+/** Names of values: lower snake_case, 40 characters at most. */
+export const VALUE_NAME = /^[a-z][a-z0-9_]{0,39}$/;
+/** Both ways. Its millionths are whole numbers below 2^53. */
+export const MAX_VALUE = 1e9;

@@ -1,5 +1,5 @@
 import { CanonicalScanner, SCAN_REACH } from './canonical.ts';
-import { ColumnBuffer } from './column-buffer.ts';
+import { ColumnBuffer, type KeptColumns } from './column-buffer.ts';
 import { parseResult } from './parse.ts';
 import type { ResultColumns } from './result-columns.ts';
 import { BadLineError } from './validity.ts';
@@ -22,8 +22,8 @@ export interface BadLine {
  * the canonical form are scanned as bytes; any other goes through JSON.parse. Both give the same rows.
  */
 export class ResultDecoder {
-  readonly #columns = new ColumnBuffer();
-  readonly #scanner = new CanonicalScanner(this.#columns);
+  readonly #columns: ColumnBuffer;
+  readonly #scanner: CanonicalScanner;
   /** Where the end of a record is scanned when there is too little behind it for the scanner's reach. */
   readonly #tail = new Uint8Array(2 * SCAN_REACH);
   readonly #tailView = new DataView(this.#tail.buffer);
@@ -32,6 +32,11 @@ export class ResultDecoder {
   #memoryView: DataView = this.#tailView;
 
   #line = 0;
+
+  constructor(options: KeptColumns = {}) {
+    this.#columns = new ColumnBuffer(options);
+    this.#scanner = new CanonicalScanner(this.#columns);
+  }
 
   /** All rows since the last reset. The object stays the same. */
   get columns(): ResultColumns {
@@ -50,8 +55,14 @@ export class ResultDecoder {
     this.#memoryView = this.#tailView;
   }
 
-  /** Appends the rows of one record. A line that cannot be read is reported and skipped. */
-  decodeRecord(value: Buffer, onBadLine: (bad: BadLine) => void): void {
+  /** Appends the rows of one record, which lies at `offset` of its partition. A line that cannot be read is reported and skipped. */
+  decodeRecord(value: Buffer, onBadLine: (bad: BadLine) => void, offset = -1): void {
+    const from = this.#columns.length;
+    this.#decodeValue(value, onBadLine);
+    this.#columns.offsets?.fill(offset, from, this.#columns.length);
+  }
+
+  #decodeValue(value: Buffer, onBadLine: (bad: BadLine) => void): void {
     const end = value.length;
     let at = 0;
     this.#line = 0;

@@ -25,6 +25,11 @@ export class Interner {
     return id;
   }
 
+  /** The id of a text; -1 when it has none. */
+  idOf(text: string): number {
+    return this.#ids.get(text) ?? -1;
+  }
+
   /** The id of the ASCII bytes from `start` to `end`. Nothing is allocated for one that is known. */
   fromBytes(view: DataView, start: number, end: number): number {
     let hash = 0;

@@ -34,7 +34,12 @@ export function partitionOf(jobId: number, partitions: number): number {
   if (!Number.isSafeInteger(partitions) || partitions < 1) throw new RangeError(`${partitions} partitions: at least 1`);
   const digits = String(jobId);
   for (let at = 0; at < digits.length; at++) key[at] = digits.charCodeAt(at);
-  return (murmur2(key, digits.length) & 0x7fffffff) % partitions;
+  return partitionOfKey(key, partitions, digits.length);
+}
+
+/** The partition that Kafka's default partitioner chooses for the first `length` bytes of a key. */
+export function partitionOfKey(bytes: Uint8Array, partitions: number, length = bytes.length): number {
+  return (murmur2(bytes, length) & 0x7fffffff) % partitions;
 }
 
 /** Reused, because every published result passes here. */

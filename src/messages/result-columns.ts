@@ -32,8 +32,20 @@ export interface ResultColumns {
   readonly rtMicros: Float64Array;
   /** -1 when absent. */
   readonly bytes: Float64Array;
+  /** Microseconds of each phase, in the order of PHASES, for each row in turn, -1 when absent; null unless the decoder keeps them. */
+  readonly timings: Float64Array | null;
+  /** The offset of the record that each row came in, as the reader was told; null unless the decoder keeps them. */
+  readonly offsets: Float64Array | null;
+  /** How many values a row has. */
+  readonly valueCount: Uint8Array;
+  /** 1 when the row is of a time of maintenance, else 0. */
+  readonly maintenance: Uint8Array;
   readonly lineStart: Int32Array;
   readonly lineEnd: Int32Array;
+  /** A value of a row in millionths, rounded half away from zero; null when it has none of this name. */
+  valueOf(row: number, name: string): number | null;
+  /** All values of a row in millionths, in the order of the line. */
+  valuesOf(row: number): ReadonlyArray<readonly [name: string, micros: number]>;
   /** The index of a text into `statuses`, where it is put if need be. */
   statusIndex(text: string): number;
 }

@@ -1,4 +1,4 @@
-import { OUTCOMES, REASONS, RESULT_SCHEMA } from './check-result.ts';
+import { MAX_VALUE, MAX_VALUES, OUTCOMES, PHASES, REASONS, RESULT_SCHEMA, VALUE_NAME } from './check-result.ts';
 import { MAX_DETAIL_CHARS, MAX_SECONDS, MAX_STATUS_CHARS } from './encode.ts';
 import { MAX_LINE_BYTES } from './parse.ts';
 import {
@@ -33,7 +33,16 @@ const status = orNull(
   'HTTP status or protocol code, best as text; null when there was no response.',
 );
 const responseTime = orNull(seconds, 'Seconds, kept to the microsecond; null when there was no response.');
-const phases = ['dns', 'connect', 'tls', 'ttfb', 'transfer'];
+
+const values = orNull(
+  {
+    type: 'object',
+    maxProperties: MAX_VALUES,
+    propertyNames: { pattern: VALUE_NAME.source },
+    additionalProperties: orNull({ type: 'number', minimum: -MAX_VALUE, maximum: MAX_VALUE }, ''),
+  },
+  'Further numbers, by name, kept to the millionth (rounded half away from zero).',
+);
 
 const own = {
   title: 'A result of a scheduler',
@@ -66,18 +75,20 @@ const own = {
     status,
     response_time: responseTime,
     timings: orNull(
-      { type: 'object', properties: Object.fromEntries(phases.map((phase) => [phase, orNull(seconds, 'Seconds.')])) },
-      'Seconds spent in each phase.',
+      { type: 'object', properties: Object.fromEntries(PHASES.map((phase) => [phase, orNull(seconds, 'Seconds.')])) },
+      'Seconds spent in each phase: `tls` in full handshakes, `tls_resumed` in those that resumed the TLS session of an earlier connection.',
     ),
     bytes: orNull(integer(0, Number.MAX_SAFE_INTEGER, ''), 'Length of the body as received.'),
     attempt: orNull(integer(1, MAX_ATTEMPT, ''), '1 for the first try.'),
     detail: orNull({ type: 'string' }, `Kept to ${MAX_DETAIL_CHARS} characters, without control characters.`),
+    values: { ...values, description: `${values.description} Not of a missed slot.` },
+    maintenance: orNull({ const: true }, 'Whether trouble was expected at the slot.'),
   },
   allOf: [
     {
       if: { properties: { outcome: { const: 'missed' } } },
       // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
-      then: { properties: { status: { type: 'null' }, response_time: { type: 'null' } } },
+      then: { properties: { status: { type: 'null' }, response_time: { type: 'null' }, values: { type: 'null' } } },
     },
     {
       if: { anyOf: [present('slots'), present('period')] },
@@ -105,6 +116,7 @@ const foreign = {
     ts,
     status,
     response_time: responseTime,
+    values,
   },
 };
 

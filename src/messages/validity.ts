@@ -1,5 +1,16 @@
-import { type CheckResult, OUTCOMES, type Outcome, REASONS, type Reason, type Timings } from './check-result.ts';
-import { cleanDetail, MAX_SECONDS, MAX_STATUS_CHARS } from './encode.ts';
+import {
+  type CheckResult,
+  MAX_VALUE,
+  MAX_VALUES,
+  OUTCOMES,
+  type Outcome,
+  PHASES,
+  REASONS,
+  type Reason,
+  type Timings,
+  VALUE_NAME,
+} from './check-result.ts';
+import { cleanDetail, MAX_SECONDS, MAX_STATUS_CHARS, millionths } from './encode.ts';
 
 /** A line of a foreign producer: it has no slot, so it is deduplicated by its offset only. */
 export interface ForeignResult {
@@ -19,6 +30,8 @@ export interface ForeignResult {
   bytes?: undefined;
   attempt?: undefined;
   detail?: undefined;
+  values?: Readonly<Record<string, number>>;
+  maintenance?: undefined;
 }
 
 export type AnyResult = CheckResult | ForeignResult;
@@ -45,7 +58,7 @@ export const MAX_ATTEMPT = 32_767;
 /**
  * The rules for lines of all producers. `value` is the parsed JSON. A line with any of `v`, `epoch` and
  * `slot` is that of a scheduler and must be whole; without them it is a foreign one: `job_id`, `ts`, `response_time`, `status`
- * and perhaps `location`. Unknown fields are ignored; null means absent in optional ones. A reason that is not in the
+ * and perhaps `location` and `values`. Unknown fields are ignored; null means absent in optional ones. A reason that is not in the
  * closed list comes from a newer writer: the result counts, without a reason. Throws BadLineError.
  */
 export function validResult(value: unknown): AnyResult {
@@ -80,6 +93,14 @@ function ownResult(line: Record<string, unknown>): CheckResult {
     if (typeof line.detail !== 'string') throw bad('detail', line.detail, 'text');
     result.detail = cleanDetail(line.detail);
   }
+  if (present(line.values)) {
+    if (result.outcome === 'missed') throw new BadLineError('values: a missed slot has none');
+    result.values = values(line.values);
+  }
+  if (present(line.maintenance)) {
+    if (line.maintenance !== true) throw bad('maintenance', line.maintenance, 'true');
+    result.maintenance = true;
+  }
   return result;
 }
 
@@ -89,11 +110,14 @@ function foreignResult(line: Record<string, unknown>): ForeignResult {
   const ts = whole(line, 'ts', MIN_TIME_MS, MAX_TIME_MS);
   const code = status(line);
   const measured = responseTime(line);
+  const more = present(line.values) ? { values: values(line.values) } : {};
   // Without a status there was no response; some producers still write a response time of 0 then.
-  if (code === null)
-    return { jobId, location, epoch: null, slot: null, ts, outcome: 'down', status: null, responseTime: null };
+  if (code === null) {
+    const nothing = { status: null, responseTime: null };
+    return { jobId, location, epoch: null, slot: null, ts, outcome: 'down', ...nothing, ...more };
+  }
   const up = !/^\d+$/.test(code) || (Number(code) >= 200 && Number(code) < 400);
-  const base = { jobId, location, epoch: null, slot: null, ts, status: code, responseTime: measured };
+  const base = { jobId, location, epoch: null, slot: null, ts, status: code, responseTime: measured, ...more };
   return up ? { ...base, outcome: 'up' } : { ...base, outcome: 'down', reason: 'status' };
 }
 
@@ -130,12 +154,26 @@ function timings(value: unknown): Timings {
   return result;
 }
 
-const PHASES = ['dns', 'connect', 'tls', 'ttfb', 'transfer'] as const;
-
 function seconds(fields: Record<string, unknown>, name: string, path: string): number {
   const value = fields[name];
   if (typeof value === 'number' && value >= 0 && value <= MAX_SECONDS) return Math.round(value * 1e6) / 1e6 + 0;
   throw bad(path + name, value, `seconds 0..${MAX_SECONDS}`);
+}
+
+/** The numbers are kept to the millionth. */
+function values(value: unknown): Record<string, number> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw bad('values', value, 'an object');
+  const entries = Object.entries(value);
+  if (entries.length > MAX_VALUES) throw bad('values', entries.length, `${MAX_VALUES} names at most`);
+  return Object.fromEntries(
+    entries.flatMap(([name, number]) => {
+      if (!VALUE_NAME.test(name)) throw bad('values', name, `names of the form ${VALUE_NAME.source}`);
+      if (!present(number)) return [];
+      if (typeof number !== 'number' || Math.abs(number) > MAX_VALUE)
+        throw bad(`values.${name}`, number, `a number ${-MAX_VALUE}..${MAX_VALUE}`);
+      return [[name, millionths(number) / 1e6]];
+    }),
+  );
 }
 
 function knownReason(line: Record<string, unknown>): Reason | undefined {

@@ -1,6 +1,26 @@
 import { Registry } from '../core/registry.ts';
+import { dns } from './dns/index.ts';
 import { http } from './http/index.ts';
 import type { MonitorType } from './monitor.ts';
+import { ping } from './ping/index.ts';
+import { postgres } from './postgres/index.ts';
+import { push } from './push.ts';
+import { redis } from './redis/index.ts';
+import { tcp } from './tcp/index.ts';
+import { tls } from './tls/index.ts';
+import { udp } from './udp/index.ts';
+import { websocket } from './websocket/index.ts';
 
 /** Every monitor type, one line each. */
-export const monitors = new Registry<MonitorType>('monitor type', [http]);
+export const monitors = new Registry<MonitorType>('monitor type', [
+  http,
+  tcp,
+  tls,
+  dns,
+  udp,
+  redis,
+  postgres,
+  ping,
+  websocket,
+  push,
+]);

@@ -10,6 +10,11 @@ export interface MonitorType<Options = unknown> {
   readonly name: string;
   /** One line for people: the subject of the check. */
   readonly description: string;
+  /**
+   * Schemes of the addresses (field `uri`) that it checks, in lower case: a job without `type` is of the type of its
+   * address's scheme. Absent for a type whose jobs have no address.
+   */
+  readonly schemes?: readonly string[];
   /** JSON schema (TypeBox) of the job fields that only this type has. Their names are wire names (snake_case). */
   readonly options: MonitorOptionsSchema;
   /**
@@ -17,8 +22,20 @@ export interface MonitorType<Options = unknown> {
    * name matches any characters (`headers.*token*`), case is ignored. Passwords in addresses are always secrets.
    */
   readonly secrets: readonly string[];
+  /**
+   * Fields whose texts may refer to secrets (`${secret:NAME}`), as paths like those of `secrets`. `problems` and `host` get
+   * the references as they are written, `prepare` gets their values, in addresses percent-encoded.
+   */
+  readonly references?: readonly string[];
+  /** Returns further texts that tell a secret of the options, such as encoded credentials. */
+  encodedSecrets?(options: Options): string[];
   /** JSON schema of each fact that its results may have, by name; every fact is optional. */
   readonly facts: Readonly<Record<string, object>>;
+  /**
+   * The numbers that its results may have, by name (VALUE_NAME), MAX_VALUES at most; each is optional in a result. A result
+   * with another one is a defect of the type.
+   */
+  readonly values?: Readonly<Record<string, DeclaredValue>>;
   /**
    * Returns problems that a schema cannot express (an invalid regular expression). Every field of `options` satisfies
    * the schema by itself; required ones may be absent.
@@ -26,8 +43,18 @@ export interface MonitorType<Options = unknown> {
   problems?(options: Partial<Options>): Problem[];
   /** Some of these problems as JSON schemas that no options may fit, for the document of the API. */
   excludes?: readonly object[];
-  /** Returns the host of its connections, whose number is limited per host. */
+  /**
+   * For a type whose jobs are not checked, because programs report to them: how long after its slot a report is in time, in
+   * ms; null leaves it to the schedule.
+   */
+  reported?(options: Options): { graceMs: number | null };
+  /** Returns the host of its connections, whose number is limited per host; "" if it makes none. */
   host(options: Options): string;
+  /**
+   * Returns what is checked, for people, from options whose secrets are masked: for a type whose jobs have no `uri`, which
+   * is shown otherwise.
+   */
+  target?(options: Options): string;
   /**
    * Called once per job definition, with options as they were written (defaults are not filled in) that satisfy the
    * schema and have no problems. It may be called for 100,000 jobs: expensive work is deferred to the first check.
@@ -35,10 +62,17 @@ export interface MonitorType<Options = unknown> {
   prepare(options: Options, context: MonitorContext): Probe;
 }
 
+/** What a value is, for people. */
+export interface DeclaredValue {
+  /** Such as `days`, `%` or `packets`; empty for a plain number. */
+  unit: string;
+  description: string;
+}
+
 interface MonitorOptionsSchema {
   type: 'object';
   properties: Record<string, object>;
-  required?: string[];
+  required?: string[] | undefined;
 }
 
 export interface MonitorContext {
@@ -94,9 +128,17 @@ export interface ProbeRequest {
    * matched. Absent for a check by hand.
    */
   slotTag?: string;
-  signal: AbortSignal;
+  signal: StopSignal;
 }
 
+/** The part of an AbortSignal that a probe needs; the scheduler's costs a check next to nothing. */
+export interface StopSignal {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+/** It may be made on another thread: apart from the facts it consists of plain values. */
 export interface ProbeResult {
   /**
    * `missed` says nothing about the target: with reason `internal` a defect of the probe, with `stalled` a stall of our own
@@ -113,6 +155,11 @@ export interface ProbeResult {
   heldMs?: number;
   /** Short text for people, at most 200 characters. */
   detail?: string;
+  /**
+   * Numbers that the type declares, published with the result, but not with outcome `missed`. One that is not finite or lies
+   * further than MAX_VALUE from 0 is left out.
+   */
+  values?: Readonly<Record<string, number>>;
   /** Facts that a check by hand shows and that are not published: certificate, redirects, remote address, reuse. */
   facts?: Record<string, unknown>;
 }

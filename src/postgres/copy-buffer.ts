@@ -166,7 +166,8 @@ export function joinCopies(copies: ReadonlyArray<readonly Buffer[]>): Buffer[] {
 
 /** Most flushes of a quiet system need no more. */
 const FIRST_CHUNK_BYTES = 16_384;
-const CHUNK_BYTES = 262_144;
+/** Building one must be short: what is sent has no other pauses. */
+const CHUNK_BYTES = 65_536;
 const ROW_ROOM = 1024;
 const NUMBER_ROOM = 24;
 const SIGNATURE = Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8)]);

@@ -21,7 +21,19 @@ export interface Database extends Queryable {
 }
 
 export interface Queryable {
-  query<Row = Record<string, unknown>>(sql: string, parameters?: readonly unknown[]): Promise<QueryResult<Row>>;
+  query<Row = Record<string, unknown>>(
+    sql: string,
+    parameters?: readonly unknown[],
+    options?: QueryOptions,
+  ): Promise<QueryResult<Row>>;
+}
+
+export interface QueryOptions {
+  /**
+   * Whether the connection keeps the statement parsed and planned for the next time: for the few that come again every
+   * second, where both take longer than running it. Their text must be constant.
+   */
+  prepared?: boolean;
 }
 
 export interface QueryResult<Row> {

@@ -42,7 +42,7 @@ export async function ensureResultPartitions(database: Queryable, fromMs: number
 
 export type Expiry =
   | { table: 'metrics'; granularity: string; beforeMs: number }
-  | { table: 'results' | 'stream_records'; beforeMs: number };
+  | { table: 'results' | 'stream_records' | 'audit'; beforeMs: number };
 
 /**
  * Drops the partitions that lie wholly before `beforeMs`. One that is being read for long stays for the next call.

@@ -4,11 +4,20 @@ import pg from 'pg';
 import { from as copyFromStdin } from 'pg-copy-streams';
 import { withDeadline } from '../core/deadline.ts';
 import type { Logger } from '../core/logger.ts';
+import { inSlices } from '../core/slices.ts';
 import { VedetteError } from '../errors.ts';
 import { type ConnectionOptions, toClientConfig } from './connection.ts';
-import { CommitUnknownError, type Database, type Queryable, type QueryResult, type Transaction } from './database.ts';
+import {
+  CommitUnknownError,
+  type Database,
+  type Queryable,
+  type QueryOptions,
+  type QueryResult,
+  type Transaction,
+} from './database.ts';
 import { Listener, qualifiedChannel } from './listener.ts';
 import { isConnectionLost } from './retryable.ts';
+import { Turns } from './turns.ts';
 
 export { isRetryable } from './retryable.ts';
 
@@ -24,6 +33,8 @@ export interface DatabaseOptions extends ConnectionOptions {
 const OLDEST_VERSION = 14;
 /** A process of PostgreSQL takes 5 to 10 MB. */
 const IDLE_MS = 10_000;
+/** A statement at rest takes a few milliseconds. */
+const PATIENCE_MS = 100;
 /** A server that does not answer must not hold up the end of a process. */
 const CLOSE_MS = 3_000;
 
@@ -52,6 +63,7 @@ class PooledDatabase implements Database {
   readonly #graceMs: number;
   readonly #place: string;
   readonly #oldestVersion: number;
+  readonly #turns: Turns;
   #closing: Promise<void> | undefined;
 
   constructor(options: DatabaseOptions) {
@@ -71,6 +83,7 @@ class PooledDatabase implements Database {
         await client.query(session).finally(() => clearTimeout(timer));
       },
     });
+    this.#turns = new Turns(PATIENCE_MS);
     // A reset of an idle connection is raised here; the pool has dropped that connection already.
     this.#pool.on('error', ({ message }) => options.logger.debug({ reason: message }, 'idle database connection lost'));
     this.#listener = new Listener({ config, session, schema, logger: options.logger });
@@ -97,10 +110,14 @@ class PooledDatabase implements Database {
     this.databaseName = row.name;
   }
 
-  async query<Row = Record<string, unknown>>(sql: string, parameters?: readonly unknown[]): Promise<QueryResult<Row>> {
+  async query<Row = Record<string, unknown>>(
+    sql: string,
+    parameters?: readonly unknown[],
+    options?: QueryOptions,
+  ): Promise<QueryResult<Row>> {
     const session = await this.#acquire(this.#statementTimeoutMs);
     try {
-      return await session.query<Row>(sql, parameters);
+      return await session.query<Row>(sql, parameters, options);
     } finally {
       session.release();
     }
@@ -129,8 +146,15 @@ class PooledDatabase implements Database {
   }
 
   async #acquire(timeoutMs: number): Promise<Session> {
-    // 0 is no limit at all, here as in PostgreSQL.
-    return new Session(await this.#pool.connect(), timeoutMs > 0 ? timeoutMs + this.#graceMs : 0);
+    await this.#turns.enter(this.#pool.totalCount);
+    try {
+      const client = await this.#pool.connect();
+      // 0 is no limit at all, here as in PostgreSQL.
+      return new Session(client, timeoutMs > 0 ? timeoutMs + this.#graceMs : 0, () => this.#turns.leave());
+    } catch (error) {
+      this.#turns.leave();
+      throw error;
+    }
   }
 
   listen(channel: string, onPayload: (payload: string | null) => void): Promise<() => Promise<void>> {
@@ -166,6 +190,7 @@ function begin(timeoutMs: number): string {
 class Session implements Transaction {
   readonly #client: pg.PoolClient;
   readonly #timeoutMs: number;
+  readonly #onRelease: () => void;
   /** The error that broke the connection, if any. */
   #broken: Error | undefined;
   /** Set when the server was given up because it did not answer. */
@@ -174,15 +199,23 @@ class Session implements Transaction {
     this.#broken ??= error;
   };
 
-  constructor(client: pg.PoolClient, timeoutMs: number) {
+  constructor(client: pg.PoolClient, timeoutMs: number, onRelease: () => void) {
     this.#client = client;
     this.#timeoutMs = timeoutMs;
+    this.#onRelease = onRelease;
     // The pool listens only while the connection is idle; without a listener an error between two queries would be fatal.
     client.on('error', this.#onError);
   }
 
-  async query<Row = Record<string, unknown>>(sql: string, parameters?: readonly unknown[]): Promise<QueryResult<Row>> {
-    const running = parameters === undefined ? this.#client.query(sql) : this.#client.query(sql, [...parameters]);
+  async query<Row = Record<string, unknown>>(
+    sql: string,
+    parameters?: readonly unknown[],
+    { prepared = false }: QueryOptions = {},
+  ): Promise<QueryResult<Row>> {
+    const running =
+      parameters === undefined
+        ? this.#client.query(sql)
+        : this.#client.query({ text: sql, values: [...parameters], ...(prepared && { name: nameOf(sql) }) });
     const answer: pg.QueryResult | pg.QueryResult[] = await this.#guard(running);
     // Several statements in one text give one result each; the last one is returned.
     const result = Array.isArray(answer) ? answer[answer.length - 1] : answer;
@@ -195,7 +228,8 @@ class Session implements Transaction {
     format: 'text' | 'csv' | 'binary' = 'text',
   ): Promise<void> {
     const sink = this.#client.query(copyFromStdin(`COPY ${target} FROM STDIN (FORMAT ${format})`));
-    await this.#guard(pipeline(Readable.from(chunks, { objectMode: false }), sink));
+    // A socket takes megabytes without a pause: the chunks would be built in one turn of the event loop.
+    await this.#guard(pipeline(Readable.from(inSlices(chunks), { objectMode: false }), sink));
   }
 
   async commit(): Promise<void> {
@@ -224,6 +258,7 @@ class Session implements Transaction {
     this.#client.off('error', this.#onError);
     if (this.#broken) this.#client.on('error', () => undefined); // Late errors of a discarded connection mean nothing.
     this.#client.release(this.#broken);
+    this.#onRelease();
   }
 
   /** Awaits an answer, but not for ever: a peer that swallows everything looks like a slow one to TCP. */
@@ -245,6 +280,18 @@ class Session implements Transaction {
     discard(this.#client);
   }
 }
+
+/** The name of a prepared statement, the same on all connections of this process. */
+function nameOf(sql: string): string {
+  let name = statementNames.get(sql);
+  if (name === undefined) {
+    name = `vedette_${statementNames.size + 1}`;
+    statementNames.set(sql, name);
+  }
+  return name;
+}
+
+const statementNames = new Map<string, string>();
 
 /** Ending a client with a query under way destroys its socket, which rejects that query. PoolClient's type omits end(). */
 function discard(client: pg.ClientBase): void {

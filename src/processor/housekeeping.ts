@@ -34,6 +34,8 @@ export interface HousekeepingOptions {
   trimStream?: () => Promise<number>;
   /** The first offsets that the stream still has. Absent: decisions about its lines are kept for ever. */
   lowOffsets?: () => Promise<LowOffset[]>;
+  /** Further parts by their names, each in a transaction of its own. */
+  further?: Readonly<Record<string, (tx: Transaction) => Promise<void>>>;
   /** When it runs, as a cron expression. Default every five minutes. */
   cron?: string;
 }
@@ -63,7 +65,7 @@ interface HousekeepingReport {
  * stream. Each part is a short transaction of its own under an advisory lock, so that processes take turns.
  */
 export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
-  const { database, logger, clock, trimStream, lowOffsets, cron = '*/5 * * * *' } = options;
+  const { database, logger, clock, trimStream, lowOffsets, further = {}, cron = '*/5 * * * *' } = options;
   const retention = { ...DEFAULT_RETENTION, ...options.retention };
   let task: ReturnType<typeof schedule> | undefined;
   let running: Promise<HousekeepingReport> | undefined;
@@ -107,6 +109,7 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
     await part('versions', async (tx) => {
       Object.assign(report, await expireVersions(tx, nowMs, longest([results, ...Object.values(retention.metrics)])));
     });
+    for (const [name, work] of Object.entries(further)) await part(name, work);
     if (trimStream) {
       await part('stream', async () => {
         report.stream = await trimStream();

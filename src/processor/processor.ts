@@ -2,6 +2,7 @@ import type { GranularityPlan } from '../aggregates/metrics-plan.ts';
 import type { Clock } from '../core/clock.ts';
 import { firstOf } from '../core/first-of.ts';
 import type { Logger } from '../core/logger.ts';
+import { Slices } from '../core/slices.ts';
 import type { Database } from '../postgres/database.ts';
 import type {
   ConsumerHandler,
@@ -49,6 +50,8 @@ export interface ProcessorOptions {
   /** Written as the owner of the partitions. */
   instanceId: string;
   hooks?: ProcessorHooks;
+  /** How long work is divided, so that others have their turn. */
+  slices?: () => Slices;
   /** No row is made that retention would drop at once. Default: everything is kept. */
   keptFor?: KeptFor;
   /** Which epochs schedulers were given. Absent: those of the stream are believed. */
@@ -74,6 +77,7 @@ export function createProcessor(options: ProcessorOptions): Processor {
 }
 
 class CountingProcessor implements Processor, ConsumerHandler {
+  readonly releasesRecords = true;
   readonly #options: ProcessorOptions;
   readonly #limits: ProcessorLimits;
   readonly #abort = new AbortController();
@@ -106,7 +110,9 @@ class CountingProcessor implements Processor, ConsumerHandler {
     this.#flusher = new Flusher({ database, clock, signal, outage: this.#outage, hooks });
     const { plans, keptFor = { metrics: {}, results: null }, leaseEpochs } = options;
     this.#bounds = new Bounds({ database, clock, plans, keptFor, leaseEpochs });
-    this.#counter = new RecordCounter({ database, clock, signal, outage: this.#outage, bounds: this.#bounds });
+    this.#counter = new RecordCounter({
+      ...{ database, clock, signal, plans, outage: this.#outage, bounds: this.#bounds },
+    });
     this.#assignments = new Assignments({
       database,
       logger,
@@ -207,7 +213,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
     for (let start = 0; start < records.length && this.#goesOn(owned); ) {
       const end = start + (owned.isolated?.step ?? groupSize(records, start));
       const group = records.slice(start, end);
-      if (owned.isolated) await this.#untilStopped(this.#writes.run(() => this.#countAlone(owned, group)));
+      if (owned.isolated) await this.#countIsolated(owned, group);
       else await this.#count(owned, group);
       start = end;
     }
@@ -226,6 +232,12 @@ class CountingProcessor implements Processor, ConsumerHandler {
       this.#queueFlush();
       await this.#roomChanged.wait();
     }
+  }
+
+  /** Copies the records: at the end of this processor they are no longer waited for, and others may have their memory. */
+  async #countIsolated(owned: AssignedPartition, records: readonly StreamRecord[]): Promise<void> {
+    const kept = records.map((record) => ({ ...record, value: Buffer.from(record.value) }));
+    await this.#untilStopped(this.#writes.run(() => this.#countAlone(owned, kept)));
   }
 
   /** Stops waiting for `work` once this processor ends. */
@@ -267,10 +279,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
   async #flushAll(): Promise<void> {
     this.#flushQueued = false;
     this.#pace.flushed();
-    const deltas = this.#assignments
-      .all()
-      .filter((owned) => owned.dirty)
-      .map((owned) => owned.takeDelta());
+    const deltas = await this.#takeDeltas();
     if (deltas.length === 0) return;
     this.#roomChanged.notify();
     try {
@@ -279,6 +288,17 @@ class CountingProcessor implements Processor, ConsumerHandler {
       if (!(error instanceof RefusedError)) throw error;
       for (const { owner, records } of deltas) this.#isolate(owner, owner.begun, Math.ceil(records / 8));
     }
+  }
+
+  /** What each partition has counted so far. It may count on as soon as its delta is taken. */
+  async #takeDeltas(): Promise<Delta[]> {
+    const slices = this.#options.slices?.() ?? new Slices();
+    const deltas: Delta[] = [];
+    for (const owned of this.#assignments.all()) {
+      if (slices.isOver) await slices.next();
+      if (owned.dirty && !owned.dropped) deltas.push(owned.takeDelta());
+    }
+    return deltas;
   }
 
   /** Writes the deltas; those of partitions that another owner counts are dropped and their partitions assigned again. */

@@ -3,15 +3,18 @@ import type { Logger } from '../core/logger.ts';
 import type { Job } from '../jobs/definition.ts';
 import type { CheckResult } from '../messages/check-result.ts';
 import type { Probe } from '../monitors/monitor.ts';
-import { CheckRun, type Lack, type SlotResult } from './checks/check-run.ts';
+import { CheckRun, type Lack, type SlotResult, Uncheckable } from './checks/check-run.ts';
 import { Lateness, type LatenessStats } from './checks/lateness.ts';
 import { Limiter } from './checks/limiter.ts';
 import { Probes } from './checks/probes.ts';
 import { StallShare } from './checks/stall-share.ts';
+import { ThreadLost } from './checks/threads/thread-lost.ts';
 import { Ticker } from './clock/ticker.ts';
 import type { Timeline } from './clock/timeline.ts';
 import { PendingMessages } from './publishing/pending-messages.ts';
 import type { Publisher } from './publishing/publisher.ts';
+import type { ReportPort } from './reports/report-port.ts';
+import { ReportedSlots } from './reports/reported-slots.ts';
 import { MISSED_REASONS, type MissedReason, type Series } from './series.ts';
 
 export interface EngineOptions {
@@ -25,6 +28,7 @@ export interface EngineOptions {
   concurrency: number;
   concurrencyPerHost: number;
   lateLimitMs: number;
+  reports: ReportPort;
   /** Whether the shard's lease allows a check to begin now. */
   mayCheck: (series: Series) => boolean;
   /** A held series is perhaps quiet now. */
@@ -56,9 +60,11 @@ export class Engine {
   readonly #byId: Array<Series | undefined> = [];
   readonly #freeIds: number[] = [];
   readonly #pending: PendingMessages;
+  readonly #reported: ReportedSlots;
   readonly #missed = Object.fromEntries(MISSED_REASONS.map((reason) => [reason, 0])) as Record<MissedReason, number>;
   #checks = 0;
   #unsettled = 0;
+  #running = 0;
   /** The timeline jumped over the slots in between. */
   #jump = { from: 0, to: 0 };
 
@@ -76,6 +82,16 @@ export class Engine {
     });
     const { publisher, location } = options;
     this.#pending = new PendingMessages({ clock, timeline, publisher, location });
+    this.#reported = new ReportedSlots({
+      port: options.reports,
+      clock,
+      logger: options.logger,
+      timeline,
+      mayClose: (series) => options.mayCheck(series) && !this.#pending.isFull(series),
+      publish: (series, result) => this.#publish(series, result),
+      miss: (series, until, detail) => this.miss(series, until, 'scheduler_down', detail),
+      setTimer: (series, atMs) => this.ticker.set(series.id, atMs),
+    });
   }
 
   /** A number for the timer of a new series. */
@@ -107,16 +123,19 @@ export class Engine {
   resume(series: Series): void {
     if (!series.held) return;
     series.held = false;
+    this.#running++;
     if (!series.run) this.ticker.set(series.id, series.next);
   }
 
   /** No further slot is begun; a check under way goes on. */
   hold(series: Series): void {
+    if (!series.held) this.#running--;
     series.held = true;
     if (series.waiting) {
       series.waiting = false;
       this.#limiter.cancel(series);
     }
+    this.#reported.drop(series);
     if (!series.run) this.ticker.clear(series.id);
   }
 
@@ -131,12 +150,12 @@ export class Engine {
   }
 
   /** The slots from `series.next` up to `until` are missed. Not to be called while one of them is being checked. */
-  miss(series: Series, until: number, reason: MissedReason): void {
+  miss(series: Series, until: number, reason: MissedReason, detail?: string): void {
     const last = series.schedule.last(series.next, until);
     if (last === null) return;
     const count = last === series.next ? 1 : series.schedule.count(series.next, last);
     this.#missed[reason] += count;
-    const missed = { first: series.next, last, count, reason };
+    const missed = { first: series.next, last, count, reason, detail };
     series.next = last;
     series.advance();
     this.#pending.miss(series, missed);
@@ -147,9 +166,19 @@ export class Engine {
     this.#pending.fence(series);
   }
 
+  /** Reports are not looked at any more. */
+  stopReports(): Promise<void> {
+    return this.#reported.stop();
+  }
+
   jumped(from: number, to: number): void {
     this.#jump = { from, to };
     this.ticker.wake();
+  }
+
+  /** Series of jobs that run: they take slots. */
+  get running(): number {
+    return this.#running;
   }
 
   /** Checks that have not ended, those that were given up included. */
@@ -188,6 +217,11 @@ export class Engine {
     if (series.held) return;
     const now = this.#options.timeline.now();
     const { id, schedule } = series;
+    if (series.reported) {
+      if (series.next <= now) this.#reported.look(series);
+      else this.ticker.set(id, series.next);
+      return;
+    }
     if (series.next <= now) {
       const last = schedule.last(series.next, now) as number;
       if (last > series.next) this.#missPassed(series, last - 1);
@@ -242,8 +276,9 @@ export class Engine {
     this.#lateness.add(Math.max(0, now - slot));
     this.#checks++;
     this.#unsettled++;
+    const probe = this.#probes.get(series);
     const run = new CheckRun({
-      probe: this.#probes.get(series),
+      probe,
       slotTag: `${jobId}/${slot}`,
       timeoutMs: job.timeoutMs,
       retries: job.retries,
@@ -252,9 +287,9 @@ export class Engine {
       clock,
       now: () => timeline.now(),
       stalledMs: () => this.ticker.stalledMs(),
-      onConcluded: (result) => this.#conclude(series, run, result),
+      onConcluded: (result, detail) => this.#conclude(series, run, result, detail),
       onDefect: (error) => this.#defect(series, error),
-      onSettled: () => this.#settled(series, host),
+      onSettled: () => this.#settled(series, host, probe),
     });
     series.run = run;
     // The probe ends by itself at the deadline; this is for one that does not.
@@ -262,33 +297,43 @@ export class Engine {
     run.begin();
   }
 
-  #conclude(series: Series, run: CheckRun, found: SlotResult | Lack): void {
+  #conclude(series: Series, run: CheckRun, found: SlotResult | Lack, detail: string | undefined): void {
     if (series.run !== run) return;
     series.run = null;
     series.stuck = true;
     this.#stallShare.add(found === 'stalled');
     if (typeof found === 'string') {
-      this.miss(series, series.next, found);
-    } else if (!this.#pending.publish(series, this.#toResult(series, found))) {
+      this.miss(series, series.next, found, detail);
+    } else if (!this.#publish(series, found)) {
       this.miss(series, series.next, 'overload');
-    } else {
-      series.advance();
     }
     if (!series.held) this.ticker.set(series.id, series.next);
     else this.ticker.clear(series.id);
   }
 
-  #settled(series: Series, host: string): void {
+  /** Publishes the result of the next slot; returns false when there is no room for it. */
+  #publish(series: Series, found: SlotResult): boolean {
+    if (!this.#pending.publish(series, this.#toResult(series, found))) return false;
+    series.advance();
+    return true;
+  }
+
+  #settled(series: Series, host: string, probe: Probe): void {
     this.#unsettled--;
+    this.#probes.settled(series, probe);
     series.stuck = false;
     this.#limiter.release(host);
     if (series.held) series.onQuiet?.(series);
   }
 
   #defect(series: Series, error: unknown): void {
-    if (series.defectLogged) return;
+    if (series.defectLogged || error instanceof ThreadLost) return;
     series.defectLogged = true;
-    this.#options.logger.error({ err: error, jobId: series.jobId, version: series.span.version }, 'monitor failed');
+    const { jobId, span } = series;
+    const details = { jobId, version: span.version };
+    if (error instanceof Uncheckable) {
+      this.#options.logger.error({ ...details, detail: error.message }, 'a job cannot be checked');
+    } else this.#options.logger.error({ ...details, err: error }, 'monitor failed');
   }
 
   #hostOf(series: Series): string {
@@ -319,6 +364,7 @@ export class Engine {
     if (found.reason !== undefined) result.reason = found.reason;
     if (found.bytes !== undefined) result.bytes = found.bytes;
     if (found.detail !== undefined) result.detail = found.detail;
+    if (found.values !== undefined) result.values = found.values;
     return result;
   }
 }

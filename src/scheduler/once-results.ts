@@ -4,7 +4,8 @@ import { VedetteError } from '../errors.ts';
 import { SHARDS, shardOf } from '../jobs/shard.ts';
 import type { CheckResult } from '../messages/check-result.ts';
 import type { Database } from '../postgres/database.ts';
-import { createPublisher, type PublisherOptions } from './publishing/publisher.ts';
+import { createPublisher } from './publishing/publisher.ts';
+import type { PublisherOptions } from './publishing/publisher-options.ts';
 import { type AcquiredLease, createLeaseStore, type LeaseStore } from './tables/leases.ts';
 
 /**

@@ -5,7 +5,7 @@ import type { Job, StoredJob } from '../jobs/definition.ts';
 import type { JobStore } from '../jobs/store.ts';
 import type { Timeline } from './clock/timeline.ts';
 import type { Engine } from './engine.ts';
-import { Series, type Shard } from './series.ts';
+import { type Reported, Series, type Shard } from './series.ts';
 import { type Schedule, scheduleOf, shardOf } from './slots.ts';
 import type { OpenSpan, SpanChange, SpanStore } from './tables/spans.ts';
 
@@ -18,6 +18,8 @@ export interface ReconcilerOptions {
   spans: SpanStore;
   location: string;
   defaultTopic: string;
+  /** How the slots of a job end that is not checked; null for one that is. */
+  reportedBy(job: Job): Reported | null;
   signal: AbortSignal;
 }
 
@@ -58,13 +60,6 @@ export class Reconciler {
       signal,
       onTransition: (state) => state.failing && logger.warn({ err: state.error }, 'jobs cannot be watched'),
     });
-  }
-
-  /** Series of jobs that run: their span is open and they take slots. */
-  get running(): number {
-    let running = 0;
-    for (const { held } of this.#series.values()) if (!held) running++;
-    return running;
   }
 
   get(jobId: number): Series | undefined {
@@ -131,13 +126,16 @@ export class Reconciler {
       return;
     }
     series.closeGap = true;
-    engine.miss(series, now, 'scheduler_down');
+    // Reports may have come all the same.
+    if (series.reported) series.gapUntil = now;
+    else engine.miss(series, now, 'scheduler_down');
     if (series.pending.length === 0 && series.firstUnacked > series.handled) engine.fence(series);
   }
 
   #add(span: OpenSpan, shard: Shard, schedule: Schedule, job: Job | null, doneUntil: number): Series {
     const { engine } = this.#options;
-    const series = new Series(engine.takeId(), shard, span, schedule, job, doneUntil);
+    const reported = job && this.#options.reportedBy(job);
+    const series = new Series(engine.takeId(), shard, span, schedule, { job, reported }, doneUntil);
     engine.add(series);
     shard.series.add(series);
     this.#series.set(series.jobId, series);
@@ -360,7 +358,10 @@ export class Reconciler {
     if (runs) this.#wanted.set(job.jobId, { job, version });
     else this.#wanted.delete(job.jobId);
     const series = this.#series.get(job.jobId);
-    if (series && series.job === null && runs && series.span.version === version) series.job = job;
+    if (series && series.job === null && runs && series.span.version === version) {
+      series.job = job;
+      series.reported = this.#options.reportedBy(job);
+    }
     this.#reconcile(job.jobId);
   }
 }

@@ -9,6 +9,8 @@ import { Timeline } from './clock/timeline.ts';
 import { Engine, type EngineStats } from './engine.ts';
 import type { Publisher } from './publishing/publisher.ts';
 import { Reconciler } from './reconciler.ts';
+import { NO_REPORTS, type ReportPort } from './reports/report-port.ts';
+import { reportedBy } from './reports/reported-slots.ts';
 import type { Shard } from './series.ts';
 import { ShardKeeper } from './shard-keeper.ts';
 import { createLeaseStore, type LeaseStore, type LeaseStoreOptions } from './tables/leases.ts';
@@ -36,6 +38,8 @@ interface CommonOptions extends SchedulerLimits {
   prepare(job: Job): Probe;
   /** The host that a job's connections go to: the bound of checks per host goes by it. */
   hostOf(job: Job): string;
+  /** The reports of jobs that are not checked; by default there are no such jobs. */
+  reports?: ReportPort;
   publisher: Publisher;
   location: string;
   /** Topic of jobs that name none. */
@@ -101,6 +105,7 @@ const SAID_MS = 1_000;
 class ShardedScheduler implements Scheduler {
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #publisher: Publisher;
   readonly #location: string;
   readonly #stopGraceMs: number;
   readonly #abort = new AbortController();
@@ -112,7 +117,8 @@ class ShardedScheduler implements Scheduler {
   #stopped: Promise<void> | undefined;
 
   constructor(options: CommonOptions & { leases: LeaseStore; spans: SpanStore; owner: string }) {
-    const { clock, logger, publisher, location, leases, owner, leaseMs, progressMs } = options;
+    const { clock, logger, publisher, location, leases, owner, leaseMs, progressMs, reports = NO_REPORTS } = options;
+    this.#publisher = publisher;
     const signal = this.#abort.signal;
     this.#clock = clock;
     this.#logger = logger;
@@ -144,6 +150,7 @@ class ShardedScheduler implements Scheduler {
       concurrency: options.concurrency,
       concurrencyPerHost: options.concurrencyPerHost,
       lateLimitMs: options.lateLimitMs,
+      reports,
       mayCheck: ({ shard }) => !this.#timeline.unsettled && this.#keeper.mayCheck(shard),
       onQuiet: (series) => this.#reconciler.onQuiet(series),
     });
@@ -156,6 +163,7 @@ class ShardedScheduler implements Scheduler {
       spans: options.spans,
       location,
       defaultTopic: options.topic,
+      reportedBy: (job) => reportedBy(reports.ruleOf(job), reports.waitMs),
       signal,
     });
     this.#keeper = new ShardKeeper({
@@ -191,7 +199,7 @@ class ShardedScheduler implements Scheduler {
   stats(): SchedulerStats {
     return {
       location: this.#location,
-      running: this.#reconciler.running,
+      running: this.#engine.running,
       shards: this.#keeper.shards.size,
       isolated: this.#keeper.isolated,
       stalls: this.#engine.ticker.stalls(),
@@ -230,6 +238,7 @@ class ShardedScheduler implements Scheduler {
     this.#abort.abort();
     await this.#within(this.#keeper.release(), STORE_GRACE_MS);
     this.#engine.ticker.stop();
+    await this.#within(this.#engine.stopReports(), STORE_GRACE_MS);
     await this.#within(watchEnds, STORE_GRACE_MS);
   }
 
@@ -246,7 +255,8 @@ class ShardedScheduler implements Scheduler {
       for (const series of shard.series) {
         this.#engine.hold(series);
         // While it is not known whether its span began or ended, nothing may be said about its slots.
-        if (!series.run && !series.changing) this.#engine.miss(series, now, 'stopped');
+        // The next owner goes on with the open slots of reported jobs.
+        if (!series.run && !series.changing && !series.reported) this.#engine.miss(series, now, 'stopped');
         // The next try would be cut off before it began.
         if ((series.run?.pausedUntil ?? now) > now + graceMs) this.#engine.abort(series);
       }
@@ -254,7 +264,11 @@ class ShardedScheduler implements Scheduler {
     const all = () => shards.filter(({ state }) => state !== 'gone').flatMap(({ series }) => [...series]);
     await this.#until(() => all().every(({ run }) => run === null), graceMs);
     for (const series of all()) this.#engine.abort(series);
+    // Nothing is worth waiting for any more.
+    const isQuiet = new AbortController();
+    void this.#publisher.flush(isQuiet.signal);
     await this.#until(() => all().every(({ quiet }) => quiet), FLUSH_GRACE_MS);
+    isQuiet.abort();
   }
 
   /** Probes that were aborted have closed what they opened. */

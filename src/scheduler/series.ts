@@ -28,12 +28,21 @@ export interface Shard {
   readonly series: Set<Series>;
 }
 
+/** Of a job that is not checked: its program reports. */
+export interface Reported {
+  graceMs: number;
+  /** Slots so far back may be open; the shard's progress does not wait for them, and its next owner looks at them again. */
+  lookBackMs: number;
+}
+
 /** Missed slots that are not published yet. */
 export interface MissedSlots {
   first: number;
   last: number;
   count: number;
   reason: MissedReason;
+  /** Short text for people. */
+  detail?: string | undefined;
 }
 
 export const MISSED_REASONS = ['overload', 'late', 'stalled', 'stopped', 'scheduler_down', 'internal'] as const;
@@ -79,16 +88,26 @@ export class Series implements Receipt {
   probe: Probe | null = null;
   host: string | null = null;
   defectLogged = false;
+  /** null: its slots are checked. */
+  reported: Reported | null;
 
-  /** `doneUntil`: every slot up to this instant is in the log. */
-  constructor(id: number, shard: Shard, span: OpenSpan, schedule: Schedule, job: Job | null, doneUntil: number) {
+  /** `doneUntil`: every slot up to this instant is in the log, except those that may be open of a job that is reported. */
+  constructor(
+    id: number,
+    shard: Shard,
+    span: OpenSpan,
+    schedule: Schedule,
+    { job, reported }: { job: Job | null; reported: Reported | null },
+    doneUntil: number,
+  ) {
     this.id = id;
     this.jobId = span.jobId;
     this.shard = shard;
     this.span = span;
     this.schedule = schedule;
     this.job = job;
-    this.handled = schedule.last(span.fromSlot, doneUntil) ?? span.fromSlot - 1;
+    this.reported = reported;
+    this.handled = schedule.last(span.fromSlot, doneUntil - (reported?.lookBackMs ?? 0)) ?? span.fromSlot - 1;
     this.next = schedule.next(this.handled);
     this.firstUnacked = this.next;
   }
@@ -125,6 +144,9 @@ export class Series implements Receipt {
 export function progressOf(shard: Shard, now: number): number | null {
   if (!shard.adopted) return shard.inherited;
   let progress = Math.floor(shard.frozenAt ?? now);
-  for (const { firstUnacked } of shard.series) if (firstUnacked <= progress) progress = firstUnacked - 1;
+  for (const { firstUnacked, reported } of shard.series) {
+    const done = firstUnacked - 1 + (reported?.lookBackMs ?? 0);
+    if (done < progress) progress = done;
+  }
   return progress;
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import { type Clock, inStep } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Timeline } from './clock/timeline.ts';
 import { progressOf, type Shard } from './series.ts';
@@ -108,13 +108,13 @@ export class ShardKeeper {
 
   #adjust(): void {
     const { clock, timeline } = this.#options;
-    this.#cancelAdjust = clock.after(ADJUST_MS, () => this.#adjust());
+    this.#cancelAdjust = clock.after(inStep(clock, ADJUST_MS), () => this.#adjust());
     timeline.adjust();
   }
 
   async #renew(): Promise<void> {
     const { clock, renewMs, leaseMs, leases, timeline } = this.#options;
-    this.#cancelRenew = clock.after(renewMs, () => void this.#renew());
+    this.#cancelRenew = clock.after(inStep(clock, renewMs), () => void this.#renew());
     if (this.#renewing || this.#shards.size === 0) return;
     this.#renewing = true;
     const held = [...this.#shards.values()];
@@ -164,7 +164,7 @@ export class ShardKeeper {
     while (this.#shareAgain && !this.#stopped) {
       this.#shareAgain = false;
       this.#cancelShare();
-      let waitMs = renewMs;
+      let waitMs = inStep(clock, renewMs);
       try {
         const askedMono = clock.monotonicMs();
         const sharing = await leases.join(leaseMs);

@@ -158,8 +158,12 @@ export function pem(description: string, options: { env?: readonly string[]; sec
 }
 
 /** A path, made absolute when the settings are loaded. */
-export function path<T extends string>(description: string, options: Common<T>): LeafOf<string, 'path'> {
-  return leaf(Type.String({ minLength: 1 }), { kind: 'path', description, accepted: 'a path', ...options });
+export function path<T extends string | null>(
+  description: string,
+  options: Common<T>,
+): LeafOf<null extends T ? string | null : string, 'path'> {
+  const schema = nullable(Type.String({ minLength: 1 }), options.default === null);
+  return leaf(schema, { kind: 'path', description, accepted: 'a path', ...options });
 }
 
 /** One path or several, made absolute when the settings are loaded; in text separated by commas. */

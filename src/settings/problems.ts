@@ -17,7 +17,7 @@ export function formatSettingProblem({ path, given, source, accepted }: SettingP
 
 /** Every problem at once, in the order of the schema. */
 export class SettingsError extends VedetteError {
-  readonly problems: readonly SettingProblem[];
+  override readonly problems: readonly SettingProblem[];
 
   constructor(problems: readonly SettingProblem[]) {
     const count = counted(problems.length, 'problem');

@@ -45,6 +45,7 @@ export function collect(sources: readonly Source[], cwd: string, problems: Setti
   const leaves = settingLeaves();
   const byPath = new Map(leaves.map((leaf) => [leaf.path, leaf]));
   const given = new Map<string, Given>();
+  const unknownVariables: Array<{ name: string; source: string; names: ReadonlySet<string> }> = [];
 
   const take = (leaf: SettingLeaf, raw: unknown, source: string, folder: string, variable?: string) => {
     const meta = metaOf(leaf.schema);
@@ -59,6 +60,11 @@ export function collect(sources: readonly Source[], cwd: string, problems: Setti
     if (source.kind === 'file') walk(settingsSchema, source.tree, '', source);
     else if (source.kind === 'env') takeEnvironment(source);
     else takeFlags(source.values);
+  }
+  // Which variables are secrets of jobs is known at the end.
+  const prefix = given.get(SECRET_PREFIX)?.value ?? settingMeta(SECRET_PREFIX).default;
+  for (const { name, source, names } of unknownVariables) {
+    if (!name.startsWith(prefix as string)) problems.push(unknownKey(name, name, names, '***', source));
   }
   return given;
 
@@ -104,7 +110,7 @@ export function collect(sources: readonly Source[], cwd: string, problems: Setti
     }
     for (const [name, value] of Object.entries(source.variables)) {
       if (!value || names.has(name) || !isOurs(name, source.isOwnFile)) continue;
-      problems.push(unknownKey(name, name, names, '***', source.name));
+      unknownVariables.push({ name, source: source.name, names });
     }
   }
 
@@ -175,6 +181,8 @@ function toTree(schema: TSchema, prefix: string, value: (leaf: SettingLeaf) => u
   ]);
   return Object.fromEntries(entries);
 }
+
+const SECRET_PREFIX = 'secrets.env_prefix';
 
 const showGiven = (meta: LeafMeta, raw: unknown): string => showValue(mask(meta, raw));
 

@@ -4,11 +4,13 @@ import { boolean, bytes, choice, duration, group, integer, list, pem, retention,
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const TOPIC = '^[A-Za-z0-9._-]{1,249}$';
+/** A URI reference without brackets, which only addresses of IPv6 need. */
+const URI = "^([A-Za-z0-9._~:/?#@!$&'()*+,;=-]|%[0-9A-Fa-f]{2}){1,200}$";
 const topicAccepted = 'letters, digits, dots, dashes and underscores, at most 249';
 
 export const publisher = group('From checks to the stream', {
   linger: duration('Time to collect results into one block; at most 50 ms when one changes the outcome of its job.', {
-    default: 250,
+    default: 500,
     minimum: 0,
     maximum: 10_000,
   }),
@@ -26,8 +28,15 @@ export const stream = group('The log between schedulers and processors', {
     ['auto', ...streamDrivers.names()],
     { default: 'auto' },
   ),
-  format: choice('`block`: many results in a record; `record`: one in each.', ['block', 'record'], {
-    default: 'block',
+  format: choice(
+    '`block`: many results in a record, for processors alone. `record`: one JSON document in each, keyed by the job, for other programs too.',
+    ['block', 'record'],
+    { default: 'block' },
+  ),
+  cloudevents_source: text('If set, every record is a CloudEvent of this source (Kafka, binary mode).', {
+    default: null,
+    pattern: URI,
+    accepted: 'a URI such as https://vedette.example.com, at most 200 characters',
   }),
   partitions: integer('Partitions of a topic that is created. Fixed once a topic was used.', {
     default: 12,
@@ -49,12 +58,12 @@ export const topics = group('Topics', {
     pattern: TOPIC,
     accepted: topicAccepted,
   }),
-  success: text('If set, gets a copy of every up result, for other consumers. Never counted.', {
+  success: text('If set, gets a copy of every up result, one a record, for other consumers. Never counted.', {
     default: null,
     pattern: TOPIC,
     accepted: topicAccepted,
   }),
-  failures: text('If set, gets a copy of every other result, for other consumers. Never counted.', {
+  failures: text('If set, gets a copy of every other result, one a record, for other consumers. Never counted.', {
     default: null,
     pattern: TOPIC,
     accepted: topicAccepted,
@@ -113,7 +122,9 @@ export const kafka = group('Apache Kafka', {
     minimum: 1_000,
     maximum: 60 * MINUTE,
   }),
-  compression: choice('`auto`: lz4 if the driver supports it, else none.', ['auto', 'none', 'gzip', 'lz4', 'zstd'], {
-    default: 'auto',
-  }),
+  compression: choice(
+    '`auto`: for blocks lz4 if the driver supports it, else none; for single results, which other programs read, gzip.',
+    ['auto', 'none', 'gzip', 'lz4', 'zstd'],
+    { default: 'auto' },
+  ),
 });

@@ -1,6 +1,7 @@
 import type { TSchema } from 'typebox';
 import { Type } from 'typebox';
 import { boolean, bytes, choice, data, duration, group, integer, list, path, paths, retention, text } from './leaf.ts';
+import { oidc, sessions } from './schema-access.ts';
 import { database } from './schema-database.ts';
 import { kafka, publisher, stream, topics } from './schema-stream.ts';
 
@@ -18,7 +19,11 @@ const metric = Type.Object(
     aggregates: Type.Optional(
       Type.Array(
         Type.Object(
-          { function: Type.String({ minLength: 1 }), field: Type.String({ minLength: 1 }) },
+          {
+            function: Type.Optional(Type.String({ minLength: 1 })),
+            aggregate_function: Type.Optional(Type.String({ minLength: 1, description: 'another name for function' })),
+            field: Type.String({ minLength: 1 }),
+          },
           { additionalProperties: false },
         ),
       ),
@@ -30,12 +35,15 @@ const metric = Type.Object(
 /** One schema: types, defaults, texts, names in the environment. The only place where a setting is declared. */
 export const settingsSchema = group('Settings of Vedette', {
   server: group('REST API and web page', {
-    host: text('Address to listen on. Anything but a loopback address makes the API public.', {
-      default: '127.0.0.1',
-      env: ['HOST'],
-      accepted: 'a host name or an IP address',
-      pattern: '^[A-Za-z0-9.:_-]+$',
-    }),
+    host: text(
+      'Address to listen on. Anything but a loopback address makes the server public: it then asks for keys.',
+      {
+        default: '127.0.0.1',
+        env: ['HOST'],
+        accepted: 'a host name or an IP address',
+        pattern: '^[A-Za-z0-9.:_-]+$',
+      },
+    ),
     port: integer('Port to listen on; 0 takes a free one.', {
       default: 8080,
       env: ['PORT'],
@@ -45,12 +53,27 @@ export const settingsSchema = group('Settings of Vedette', {
     probes: boolean('Whether a process without the role api serves probes and /metrics on this port.', {
       default: false,
     }),
-    api_keys: list('Keys that may change things when the API is public (`Authorization: Bearer <key>`).', {
-      default: [],
-      secret: true,
-      pattern: '^[\\x21-\\x7e]{16,}$',
-      accepted: 'keys of at least 16 characters, without spaces',
+    api_keys: list(
+      'Keys that may do everything (`Authorization: Bearer <key>`), to begin with; `vedette keys add` makes others.',
+      {
+        default: [],
+        secret: true,
+        pattern: '^[\\x21-\\x7e]{16,}$',
+        accepted: 'keys of at least 16 characters, without spaces',
+      },
+    ),
+    anonymous: choice(
+      'What a public server answers without a key or a sign-in: nothing but health and what is published, or all that a key with the scope `read` may read.',
+      ['none', 'read'],
+      { default: 'none' },
+    ),
+    public_url: text('Address of the page as people see it, for links and for sign-in by a provider.', {
+      default: null,
+      pattern: '^https?://[^/?#\\s@]+$',
+      accepted: 'an address such as https://status.example.com, without a path',
     }),
+    sessions,
+    oidc,
     allow_reset: boolean('Whether `POST /db/init` may drop all tables.', { default: false }),
     body_limit: bytes('Largest request body.', { default: 2 ** 20, minimum: 1024, maximum: 2 ** 28 }),
     rate_limit_per_minute: integer('Requests a client may make in a minute; 0 for no limit.', {
@@ -108,6 +131,7 @@ export const settingsSchema = group('Settings of Vedette', {
       minute: retention('Numbers per minute.', { default: 7 * DAY }),
       hour: retention('Numbers per hour.', { default: 90 * DAY }),
       day: retention('Numbers per day.', { default: null }),
+      audit: retention('Who changed what.', { default: 365 * DAY }),
       dead_letters: retention('Records that could not be read.', { default: 30 * DAY }),
     }),
   }),
@@ -129,6 +153,14 @@ export const settingsSchema = group('Settings of Vedette', {
       minimum: 1,
       maximum: 100_000,
     }),
+    threads: text(
+      'Threads that run checks, so that nothing else of the process delays them; 0: they run on the main thread. `auto`: 0 on one or two cores, else one less than there are, at most 4.',
+      {
+        default: 'auto',
+        pattern: '^(auto|[0-9]|[1-5][0-9]|6[0-4])$',
+        accepted: 'auto, or a whole number from 0 to 64',
+      },
+    ),
     lease: duration('A scheduler without a sign of life for this long loses its shards to another.', {
       default: 6000,
       minimum: 1000,
@@ -188,6 +220,26 @@ export const settingsSchema = group('Settings of Vedette', {
       pattern: '^[\\x20-\\x7e]{1,200}$',
     }),
   }),
+  secrets: group(
+    'Places of the secrets that jobs refer to (docs/jobs.md); the first that has one counts, in this order',
+    {
+      folder: path(
+        'Folder whose files are secrets: the name of the file, and its content without a line feed at the end.',
+        {
+          default: null,
+        },
+      ),
+      file: path('File of secrets: YAML or JSON, a mapping of names to texts.', { default: null }),
+      env_prefix: text(
+        'Beginning of the variables of the environment that are secrets; a name follows in upper case, with `_` for dots and dashes.',
+        {
+          default: 'VEDETTE_SECRET_',
+          pattern: '^[A-Z][A-Z0-9_]{0,61}_$',
+          accepted: 'upper-case letters, digits and underscores, an underscore at the end',
+        },
+      ),
+    },
+  ),
   logging: group('Logs', {
     level: choice(
       'Least severe log line that is written; `auto` is warn on a terminal and info elsewhere.',

@@ -1,4 +1,4 @@
-import type { StoredValue } from '../aggregates/aggregate.ts';
+import type { AggregateField, ShownValue, StoredValue } from '../aggregates/aggregate.ts';
 import { aggregates } from '../aggregates/index.ts';
 
 /**
@@ -6,7 +6,10 @@ import { aggregates } from '../aggregates/index.ts';
  * `<function>_<field>`; values of one row are shown as stored when this program does not know the function (any more),
  * and left out when they would have to be merged.
  */
-export function mergeExtras(rows: ReadonlyArray<Readonly<Record<string, unknown>>>): Record<string, unknown> {
+export function mergeExtras(
+  rows: ReadonlyArray<Readonly<Record<string, unknown>>>,
+  ranks: readonly number[] = [],
+): Record<string, unknown> {
   const values = new Map<string, StoredValue[]>();
   for (const row of rows) {
     for (const [key, value] of Object.entries(row)) {
@@ -15,13 +18,14 @@ export function mergeExtras(rows: ReadonlyArray<Readonly<Record<string, unknown>
       else values.set(key, [value as StoredValue]);
     }
   }
-  const merged = [...values].map(([key, stored]) => [key, shown(key, stored)] as const);
+  const merged = [...values].map(([key, stored]) => [key, shown(key, stored, ranks)] as const);
   return Object.fromEntries(merged.filter(([, value]) => value !== undefined));
 }
 
-function shown(key: string, stored: readonly StoredValue[]): StoredValue | undefined {
+function shown(key: string, stored: readonly StoredValue[], ranks: readonly number[]): ShownValue | undefined {
   const aggregate = aggregates.all().find(({ name }) => key.startsWith(`${name}_`));
   if (!aggregate) return stored.length === 1 ? stored[0] : undefined;
   const state = stored.map((value) => aggregate.fromStored(value)).reduce((a, b) => aggregate.merge(a, b));
-  return aggregate.toShown ? aggregate.toShown(state) : aggregate.toStored(state);
+  const field = key.slice(aggregate.name.length + 1) as AggregateField;
+  return aggregate.toShown ? aggregate.toShown(state, field, ranks) : aggregate.toStored(state);
 }

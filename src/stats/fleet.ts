@@ -20,6 +20,10 @@ export interface InstanceStats {
   clockProblem?: string;
   /** Why too many checks of a scheduler have no verdict; absent when few are. */
   stallProblem?: string;
+  /** How many threads run the checks of a scheduler; absent when its main thread does. */
+  threads?: number;
+  /** Threads of a scheduler that ended and have not run steadily since; absent when there are none. */
+  threadProblem?: string;
   produced?: number;
   consumed?: number;
   /** Partitions that its processor cannot count. */
@@ -33,7 +37,13 @@ export interface FleetSources {
   logger: Pick<Logger, 'debug'>;
   readModel: Pick<ReadModel, 'countRunningJobs'>;
   scheduler: {
-    status(): { startedAt: number; runningJobs: number; clockProblem: string | null; stallProblem: string | null };
+    status(): {
+      startedAt: number;
+      runningJobs: number;
+      clockProblem: string | null;
+      stallProblem: string | null;
+      threadProblem: string | null;
+    };
   } | null;
   processor: object | null;
   /** Live instances, this one included. May reject when the database is away. */
@@ -106,17 +116,16 @@ export async function readFleetStatus(sources: FleetSources): Promise<FleetStatu
   };
 }
 
-/** A wrong clock moves the slots of its scheduler, and one without verdicts watches less than it seems: both degrade the fleet. */
+/** A wrong clock moves the slots of its scheduler, and one without verdicts watches less than it seems: these degrade the fleet. */
 function schedulerProblems(others: readonly LiveInstance[], { scheduler, instanceId }: FleetSources): string[] {
-  const own = scheduler?.status();
-  const all = others.map(({ instanceId: id, stats: { clockProblem, stallProblem } }) => ({
-    id,
-    clockProblem,
-    stallProblem,
-  }));
-  return [...all, { id: instanceId, clockProblem: own?.clockProblem, stallProblem: own?.stallProblem }].flatMap(
-    ({ id, clockProblem, stallProblem }) =>
-      [clockProblem ?? [], stallProblem ?? []].flat().map((text) => `scheduler ${id}: ${text}`),
+  const all = [
+    ...others.map(({ instanceId: id, stats }) => ({ id, stats })),
+    { id: instanceId, stats: scheduler?.status() },
+  ];
+  return all.flatMap(({ id, stats }) =>
+    [stats?.clockProblem, stats?.stallProblem, stats?.threadProblem].flatMap((text) =>
+      text ? [`scheduler ${id}: ${text}`] : [],
+    ),
   );
 }
 

@@ -1,12 +1,23 @@
 import { percentiles } from '../aggregates/histogram.ts';
 import { mergeExtras } from './extras.ts';
-import { type Coverage, type OutcomeCounts, toCoverage, uptimeOf } from './outcomes.ts';
+import {
+  type Coverage,
+  type MaintenanceTally,
+  NO_MAINTENANCE,
+  type OutcomeCounts,
+  toCoverage,
+  uptimeOf,
+} from './outcomes.ts';
 import type { MetricsBucket } from './queries/metrics.ts';
 import type { NumberedJob } from './queries/series.ts';
 import type { TimeRange } from './time-range.ts';
 
 /** The numbers of a job over a range of time. Times are seconds unless a name says micros; null where there is nothing to say. */
-export interface Numbers extends TimeRange, OutcomeCounts, Pick<Coverage, 'due' | 'coverage' | 'known'> {
+export interface Numbers
+  extends TimeRange,
+    OutcomeCounts,
+    MaintenanceTally,
+    Pick<Coverage, 'due' | 'coverage' | 'known'> {
   uptime: number | null;
   /** Results with a response. */
   responses: number;
@@ -28,7 +39,7 @@ export interface Numbers extends TimeRange, OutcomeCounts, Pick<Coverage, 'due' 
 export interface JobNumbers extends NumberedJob, Numbers {}
 
 const EMPTY: Omit<MetricsBucket, 'fromMs'> = {
-  ...{ count: 0, up: 0, degraded: 0, down: 0, missed: 0, slotsKnown: 0, slotsMissed: 0 },
+  ...{ count: 0, up: 0, degraded: 0, down: 0, missed: 0, slotsKnown: 0, slotsMissed: 0, ...NO_MAINTENANCE },
   ...{ rtCount: 0, rtMin: null, rtMax: null, rtSum: 0 },
   ...{ data: {}, reasons: {}, histogram: {}, extras: [] },
 };
@@ -41,9 +52,11 @@ export function toNumbers(
 ): Numbers {
   const merged = bucket ?? EMPTY;
   const { count, up, degraded, down, missed, rtCount, rtMin, rtMax, rtSum, data, reasons, extras } = merged;
+  const { maintenanceUp, maintenanceDegraded, maintenanceDown } = merged;
   const { coverage, known } = toCoverage(due, merged);
   return {
     ...{ fromMs, toMs, count, up, degraded, down, missed },
+    ...{ maintenanceUp, maintenanceDegraded, maintenanceDown },
     ...{ uptime: uptimeOf(merged), due, coverage, known },
     responses: rtCount,
     min: toSeconds(rtMin),
@@ -53,7 +66,7 @@ export function toNumbers(
     ...{ minMicros: rtMin, maxMicros: rtMax, sumMicros: rtSum },
     codes: data,
     reasons,
-    extra: mergeExtras(extras),
+    extra: mergeExtras(extras, ranks),
   };
 }
 

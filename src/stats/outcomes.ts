@@ -8,6 +8,13 @@ export interface OutcomeTally {
   missed: number;
 }
 
+/** Of up, degraded and down, those that came in maintenance. */
+export interface MaintenanceTally {
+  maintenanceUp: number;
+  maintenanceDegraded: number;
+  maintenanceDown: number;
+}
+
 /** The same with their sum. */
 export interface OutcomeCounts extends OutcomeTally {
   count: number;
@@ -47,16 +54,37 @@ export function toCoverage(due: number, tally: OutcomeTally & SlotTally): Covera
   };
 }
 
-/** (up + degraded) / (up + degraded + down); null without any of them. Missed slots are no downtime. */
-export function uptimeOf(tally: OutcomeTally): number | null {
-  const known = countKnown(tally);
-  return known === 0 ? null : (tally.up + tally.degraded) / known;
+/**
+ * (up + degraded) / (up + degraded + down), all without those in maintenance; null without any of them. Missed slots are no
+ * downtime.
+ */
+export function uptimeOf(tally: OutcomeTally & Partial<MaintenanceTally>): number | null {
+  const { maintenanceUp = 0, maintenanceDegraded = 0, maintenanceDown = 0 } = tally;
+  const good = tally.up + tally.degraded - maintenanceUp - maintenanceDegraded;
+  const known = good + tally.down - maintenanceDown;
+  return known === 0 ? null : good / known;
 }
+
+/** The sums of a `MaintenanceTally` over rows of `metrics`. */
+export const maintenanceTallySql = `
+  coalesce(sum(maintenance_up), 0)::bigint AS "maintenanceUp",
+  coalesce(sum(maintenance_degraded), 0)::bigint AS "maintenanceDegraded",
+  coalesce(sum(maintenance_down), 0)::bigint AS "maintenanceDown"`;
 
 const TALLIED = [...OUTCOMES, 'slotsKnown', 'slotsMissed'] as const;
+const IN_MAINTENANCE = ['maintenanceUp', 'maintenanceDegraded', 'maintenanceDown'] as const;
 
-export function sumTallies(tallies: ReadonlyArray<OutcomeTally & SlotTally>): OutcomeTally & SlotTally {
-  const sum = { up: 0, degraded: 0, down: 0, missed: 0, slotsKnown: 0, slotsMissed: 0 };
-  for (const tally of tallies) for (const name of TALLIED) sum[name] += tally[name];
+export function sumTallies(
+  tallies: ReadonlyArray<OutcomeTally & SlotTally & Partial<MaintenanceTally>>,
+): OutcomeTally & SlotTally & MaintenanceTally {
+  const sum = { up: 0, degraded: 0, down: 0, missed: 0, slotsKnown: 0, slotsMissed: 0, ...NO_MAINTENANCE };
+  for (const tally of tallies) {
+    for (const name of TALLIED) sum[name] += tally[name];
+    for (const name of IN_MAINTENANCE) sum[name] += tally[name] ?? 0;
+  }
   return sum;
 }
+
+export const NO_MAINTENANCE: Readonly<MaintenanceTally> = {
+  ...{ maintenanceUp: 0, maintenanceDegraded: 0, maintenanceDown: 0 },
+};

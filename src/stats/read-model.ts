@@ -1,5 +1,6 @@
 import type { Database } from '../postgres/database.ts';
 import { gridOf, widen } from './buckets.ts';
+import { limitTo } from './limit-to.ts';
 import { type JobNumbers, meanSeconds, type Numbers, toNumbers } from './numbers.ts';
 import { type Coverage, sumTallies, toCoverage, uptimeOf } from './outcomes.ts';
 import { readCoverage, readCoverages, readTally } from './queries/coverage.ts';
@@ -26,6 +27,7 @@ import {
   readSeriesTotals,
   type SeriesTotals,
 } from './queries/states.ts';
+import { readJobsWithin } from './queries/within.ts';
 import type { TimeRange } from './time-range.ts';
 
 interface JobScope extends TimeRange {
@@ -57,6 +59,8 @@ interface BucketsPage {
 }
 
 interface NumbersQuery extends TimeRange {
+  /** All locations together when absent. */
+  location?: string | undefined;
   granularity: { name: string; durationMs: number };
   percentiles: readonly number[];
   nowMs: number;
@@ -82,6 +86,8 @@ export interface JobOverview {
  * written. Methods reject when the database is away or its tables are missing, see `whyUnavailable`.
  */
 export interface ReadModel {
+  /** The same numbers as far as they are of jobs with one of these tags; others are as if they were not there. */
+  within(tags: readonly string[]): ReadModel;
   readonly databaseName: string;
   readonly schema: string;
   /** Opens a connection, so that the first read need not. */
@@ -141,15 +147,16 @@ export function createReadModel({ database, cronSlots }: ReadModelOptions): Read
     };
   }
 
-  return {
+  const model: ReadModel = {
+    within: (tags) => limitTo(model, tags, (jobIds) => readJobsWithin(database, jobIds, tags)),
     databaseName: database.databaseName,
     schema: database.schema,
     connect: async () => void (await database.query('SELECT 1')),
     buckets,
-    async numbers(job, { granularity, percentiles, nowMs, ...given }) {
+    async numbers(job, { granularity, percentiles, nowMs, location, ...given }) {
       const range = widen(given, gridOf(granularity.durationMs));
       const whole = { bucketMs: null, bucketOffsetMs: 0, limit: 1, order: 'asc' } as const;
-      const scope = { ...range, jobId: job.jobId, granularity: granularity.name };
+      const scope = { ...range, jobId: job.jobId, location, granularity: granularity.name };
       const page = await buckets({ ...scope, ...whole, percentiles, nowMs });
       const { due } = page.coverage;
       return { ...job, ...(page.buckets[0] ?? toNumbers(undefined, range, { due, ranks: percentiles })) };
@@ -174,6 +181,7 @@ export function createReadModel({ database, cronSlots }: ReadModelOptions): Read
     databaseFacts: () => readDatabaseFacts(database),
     deadLetters: (query) => readDeadLetters(database, query),
   };
+  return model;
 }
 
 function toOverview(buckets: OverviewBucket[], known: number | null): JobOverview {

@@ -34,7 +34,7 @@ export interface StreamDriver {
    */
   offsetsAt?(topic: string, timestampMs: number): Promise<Map<number, number>>;
 
-  createProducer(): Promise<StreamProducer>;
+  createProducer(options?: ProducerOptions): Promise<StreamProducer>;
 
   /** Joins `group`. Delivery starts when the promise resolves. */
   createConsumer(options: ConsumerOptions): Promise<StreamConsumer>;
@@ -76,6 +76,14 @@ export interface OutgoingRecord {
   key?: string;
   value: Buffer;
   headers?: Record<string, string>;
+}
+
+export interface ProducerOptions {
+  /**
+   * The programs that read the records. `any`: where the settings leave the compression open, it is one that every client
+   * of the log can unpack. Default: `own`, drivers of this folder only.
+   */
+  readers?: 'own' | 'any' | undefined;
 }
 
 export interface StreamProducer {
@@ -120,6 +128,11 @@ export interface ConsumerOptions {
 
 /** The callbacks of a consumer. The driver never calls `onBatch` twice at a time for one partition. */
 export interface ConsumerHandler {
+  /**
+   * Whether the handler needs no key and no value of a record any more once `onBatch` resolves: their memory may be used
+   * for other records then. Default false.
+   */
+  readonly releasesRecords?: boolean;
   /**
    * The partitions are now this consumer's. Returns the offset to read each from (`null`: from the first retained one);
    * nothing of a partition is delivered before. If it rejects, the driver tries again, and may give the partitions up

@@ -2,6 +2,7 @@ import { type Clock, sleep, systemClock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { ConsumerHandler, RecordBatch, StreamRecord, TopicPartition } from './driver.ts';
 import { keyOf, type LogBounds, OffsetCheck, type ReadPosition } from './offset-check.ts';
+import { UnpackMemory } from './unpack-memory.ts';
 
 /**
  * `asking`: the handler is asked for the offset; `known`: the offset is known, reading has to begin there; `active`: being
@@ -9,11 +10,22 @@ import { keyOf, type LogBounds, OffsetCheck, type ReadPosition } from './offset-
  */
 type PartitionState = 'asking' | 'known' | 'active' | 'lost';
 
+/** Records that are only unpacked when they are handed over: until then they take a fraction of the memory. */
+export interface PackedRecords {
+  lastOffset: number;
+  /** As they wait. */
+  bytes: number;
+  /** The values may lie in `memory`. */
+  unpack(memory: UnpackMemory): StreamRecord[];
+}
+
 /** One ownership of a partition, from its assignment until it is revoked, reset or lost. */
 export interface OwnedPartition extends ReadPosition {
   state: PartitionState;
   /** Read and not handed over yet, with their size. */
   waiting: StreamRecord[];
+  /** Those behind `waiting`; only records from `from` on are wanted. */
+  packed: Array<{ records: PackedRecords; from: number }>;
   waitingBytes: number;
   highWatermark: number;
   /** Runs while records wait. */
@@ -38,6 +50,8 @@ export interface PartitionBookOptions {
 
 /** Of one partition, waiting for the handler: with more than that the driver pauses it. */
 export const MAX_WAITING_BYTES = 2 * 2 ** 20;
+/** Packed records that are handed over together; unpacked they are often five times as much. */
+const UNPACK_BYTES = 128 * 1024;
 /** Memory of a record beside its value. */
 const RECORD_BYTES = 128;
 const FIRST_PAUSE_MS = 250;
@@ -58,6 +72,8 @@ export class PartitionBook {
   /** Calls of onBatch under way, also of partitions that are gone meanwhile. */
   readonly #running = new Map<string, Promise<void>>();
   readonly #closing = new AbortController();
+  /** Not in use now. */
+  readonly #memories: UnpackMemory[] = [];
   #failures = 0;
 
   constructor(options: PartitionBookOptions) {
@@ -148,8 +164,24 @@ export class PartitionBook {
       partition.waiting.push(record);
       partition.waitingBytes += record.value.length + RECORD_BYTES;
     }
+    return this.#wake(partition, highWatermark);
+  }
+
+  /** Like `push`. A partition of which something cannot be unpacked is lost. */
+  pushPacked(partition: OwnedPartition, packed: readonly PackedRecords[], highWatermark: number): Promise<void> {
+    for (const records of packed) {
+      if (records.lastOffset < partition.next) continue;
+      partition.packed.push({ records, from: partition.next });
+      partition.next = records.lastOffset + 1;
+      partition.isFresh = false;
+      partition.waitingBytes += records.bytes + RECORD_BYTES;
+    }
+    return this.#wake(partition, highWatermark);
+  }
+
+  #wake(partition: OwnedPartition, highWatermark: number): Promise<void> {
     partition.highWatermark = Math.max(highWatermark, partition.next);
-    if (partition.waiting.length > 0) partition.delivery ??= this.#deliver(partition);
+    if (isWaiting(partition)) partition.delivery ??= this.#deliver(partition);
     return partition.delivery ?? Promise.resolve();
   }
 
@@ -178,18 +210,43 @@ export class PartitionBook {
     const key = keyOf(owned);
     // A batch of an earlier ownership may still be in the handler's hands.
     await this.#running.get(key);
-    while (owned.waiting.length > 0 && this.owns(owned) && !this.#closing.signal.aborted) {
-      const batch = { topic, partition, records: owned.waiting, highWatermark: owned.highWatermark };
-      owned.waiting = [];
-      owned.waitingBytes = 0;
-      this.#options.onDrained?.(owned);
+    while (isWaiting(owned) && this.owns(owned) && !this.#closing.signal.aborted) {
+      const memory = this.#memories.pop() ?? new UnpackMemory();
+      const records = this.#take(owned, memory);
+      if (!isWaiting(owned)) this.#options.onDrained?.(owned);
+      if (records.length === 0) continue;
+      const batch = { topic, partition, records, highWatermark: owned.highWatermark };
       const done = this.#handOver(owned, batch);
       this.#running.set(key, done);
       await done;
       if (this.#running.get(key) === done) this.#running.delete(key);
+      if (!this.#options.handler.releasesRecords) continue;
+      memory.clear();
+      this.#memories.push(memory);
     }
     // In the same turn as the last check of `waiting`, so that the next push finds either a delivery that goes on or none.
     owned.delivery = null;
+  }
+
+  /** All that waits, or of packed records as many as are unpacked at a time; none when those cannot be unpacked. */
+  #take(owned: OwnedPartition, memory: UnpackMemory): StreamRecord[] {
+    const taken = owned.waiting;
+    owned.waiting = [];
+    let bytes = 0;
+    try {
+      for (let next = owned.packed[0]; next && bytes < UNPACK_BYTES; next = owned.packed[0]) {
+        const { records, from } = next;
+        for (const record of records.unpack(memory)) if (record.offset >= from) taken.push(record);
+        owned.packed.shift();
+        bytes += records.bytes;
+        owned.waitingBytes -= records.bytes + RECORD_BYTES;
+      }
+      if (owned.packed.length === 0) owned.waitingBytes = 0;
+      return taken;
+    } catch (error) {
+      this.lose(owned, error);
+      return [];
+    }
   }
 
   async #handOver(owned: OwnedPartition, batch: RecordBatch): Promise<void> {
@@ -258,11 +315,15 @@ export class PartitionBook {
   }
 }
 
+function isWaiting({ waiting, packed }: OwnedPartition): boolean {
+  return waiting.length > 0 || packed.length > 0;
+}
+
 function isCode(error: unknown, code: string): boolean {
   return (error as { code?: unknown } | null)?.code === code;
 }
 
 function create({ topic, partition }: TopicPartition, state: PartitionState, next: number | null): OwnedPartition {
   const begin = { next: next ?? 0, isFresh: next === null, logEnd: null, highWatermark: next ?? 0 };
-  return { topic, partition, state, ...begin, waiting: [], waitingBytes: 0, delivery: null };
+  return { topic, partition, state, ...begin, waiting: [], packed: [], waitingBytes: 0, delivery: null };
 }

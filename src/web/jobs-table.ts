@@ -31,24 +31,32 @@ export interface JobsTable {
   /** Cursor of the next page. */
   next: string | null;
   nowMs: number;
+  /** The tags to which the list is limited; null: it is not. */
+  limit: readonly string[] | null;
+  /** Whether it has buttons to start and stop. */
+  mayOperate: boolean;
 }
 
 const STRIP_HOURS = 24;
 
-export function renderJobs({ rows, query, next, nowMs }: JobsTable): Html {
+export function renderJobs({ rows, query, next, nowMs, limit, mayOperate }: JobsTable): Html {
   if (rows === null) return html`<section id="jobs"><p class="table empty">The jobs cannot be read now.</p></section>`;
   if (rows.length === 0)
-    return html`<section id="jobs"><p class="table empty">${emptyText(query)}</p>${pages(query, next)}</section>`;
-  const body = rows.map((row) => renderRow(row, nowMs));
+    return html`<section id="jobs"><p class="table empty">${emptyText(query, limit)}</p>${pages(query, next)}</section>`;
+  const body = rows.map((row) => renderRow(row, nowMs, mayOperate));
   const isAll = query.afterJobId === undefined && next === null;
   const counted = `${rows.length} ${rows.length === 1 ? 'job' : 'jobs'}${isAll ? '' : ' on this page'}`;
   return html`<section id="jobs" aria-label="Jobs"><div class="table" tabindex="0" role="region" aria-label="Table of jobs"><table>
 <caption>${counted}. Times are UTC; the bars are the last 24 hours, by hour.</caption>
-<thead><tr><th scope="col">Job</th><th scope="col">State</th><th scope="col">Last check</th><th scope="col" class="num">Response</th><th scope="col">Last 24 h</th><th scope="col" class="num">Uptime 24 h</th><th scope="col" class="num">Mean 24 h</th><th scope="col" class="act"><span class="sr">Actions</span></th></tr></thead>
+<thead><tr><th scope="col">Job</th><th scope="col">State</th><th scope="col">Last check</th><th scope="col" class="num">Response</th><th scope="col">Last 24 h</th><th scope="col" class="num">Uptime 24 h</th><th scope="col" class="num">Mean 24 h</th>${mayOperate && html`<th scope="col" class="act"><span class="sr">Actions</span></th>`}</tr></thead>
 <tbody>${body}</tbody></table></div>${pages(query, next)}</section>`;
 }
 
-function renderRow({ stored, target, state, nextSlot, overview, stripEndMs }: JobRow, nowMs: number): Html {
+function renderRow(
+  { stored, target, state, nextSlot, overview, stripEndMs }: JobRow,
+  nowMs: number,
+  mayOperate: boolean,
+): Html {
   const { job, running } = stored;
   const { last } = state;
   const { uptime, known } = overview;
@@ -64,7 +72,7 @@ function renderRow({ stored, target, state, nextSlot, overview, stripEndMs }: Jo
 <td class="bare">${renderStrip(overview.buckets, stripEndMs, STRIP_HOURS)}</td>
 <td class="num" data-label="Uptime 24 h">${formatShare(uptime)}${known !== null && html`<small>${formatShare(known)} known</small>`}</td>
 <td class="num" data-label="Mean 24 h">${formatSeconds(overview.meanSeconds)}</td>
-<td class="act bare"><button type="button" data-action="${action}" data-job="${job.jobId}" data-focus="job-${job.jobId}" aria-label="${running ? 'Stop' : 'Start'} ${job.name}">${running ? 'Stop' : 'Start'}</button></td>
+${mayOperate && html`<td class="act bare"><button type="button" data-action="${action}" data-job="${job.jobId}" data-focus="job-${job.jobId}" aria-label="${running ? 'Stop' : 'Start'} ${job.name}">${running ? 'Stop' : 'Start'}</button></td>`}
 </tr>`;
 }
 
@@ -78,10 +86,11 @@ function upcoming(nextSlot: number | null, nowMs: number): string {
   return nextSlot === null ? '' : `next in ${formatElapsed(nextSlot - nowMs)}`;
 }
 
-function emptyText(query: DashboardQuery): Html {
+function emptyText(query: DashboardQuery, limit: JobsTable['limit']): Html {
   const { afterJobId, ...filter } = query;
   if (Object.keys(filter).length > 0) return html`No job is like that. <a href="/">Show all jobs</a>`;
   if (afterJobId !== undefined) return html`There are no further jobs. <a href="/">Back to the first</a>`;
+  if (limit !== null) return html`There are no jobs with the tags ${limit.join(', ')} yet.`;
   return html`There are no jobs yet: list them in <code>jobs.json</code>, or make one with <a href="/docs">POST /job</a>.`;
 }
 

@@ -1,50 +1,54 @@
-import { needsKey } from '../api/http/security.ts';
+import type { Principal } from '../access/principal.ts';
 import type { ApiDependencies } from '../api/ports.ts';
 import { OUTCOMES } from '../messages/check-result.ts';
 import { type FleetStatus, formatCount, formatElapsed } from '../stats/index.ts';
+import { renderDocument } from './document.ts';
 import { type Html, html } from './html.ts';
 import type { DashboardQuery } from './render.ts';
 
 interface Page {
-  fleet: FleetStatus;
+  /** null: not for this principal. */
+  fleet: FleetStatus | null;
+  problems: readonly string[];
   jobs: Html;
   query: DashboardQuery;
   nowMs: number;
   dependencies: ApiDependencies;
+  principal: Principal;
+  /** Of the session, for its forms; null: there is none. */
+  csrf: string | null;
 }
 
-export function renderPage({ fleet, jobs, query, nowMs, dependencies }: Page): Html {
-  const { version, options, stream } = dependencies;
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Vedette</title>
-<link rel="icon" href="/favicon.svg" type="image/svg+xml">
-<link rel="stylesheet" href="/dashboard.css">
-<script src="/dashboard.js" defer></script>
-</head>
-<body>
-<a class="skip" href="#jobs">Skip to the jobs</a>
-<header>
-<h1>Vedette<small>${version}</small></h1>
-<nav aria-label="More"><a href="/docs">API</a><a href="/metrics">Prometheus</a><a href="/health/ready">Health</a></nav>
-</header>
-<main>
-${renderSummary(fleet, nowMs)}
+export function renderPage({ fleet, problems, jobs, query, nowMs, dependencies, principal, csrf }: Page): Html {
+  const { version, stream } = dependencies;
+  return renderDocument({
+    title: 'Vedette',
+    skipTo: { id: 'jobs', text: 'Skip to the jobs' },
+    hasScript: true,
+    header: html`<h1>Vedette<small>${version}</small></h1>
+<nav aria-label="More"><a href="/docs">API</a>${principal.tags === null && html`<a href="/metrics">Prometheus</a>`}<a href="/health/ready">Health</a></nav>
+${renderPrincipal(principal, csrf)}`,
+    main: html`${renderSummary(fleet, problems, nowMs)}
 <p id="said" role="status"></p>
-${needsKey(options) && renderKeyForm()}
 ${renderFilter(query)}
-${jobs}
-</main>
-<footer>Stream ${stream.driver}, topic ${stream.topic}. Refreshed every 5 seconds while it is looked at.</footer>
-</body>
-</html>
-`;
+${jobs}`,
+    footer: html`${principal.tags === null && html`Stream ${stream.driver}, topic ${stream.topic}. `}Refreshed every 5 seconds while it is looked at.`,
+  });
 }
 
-function renderSummary(fleet: FleetStatus, nowMs: number): Html {
+/** Who is signed in, or the way to it. */
+function renderPrincipal({ kind, name }: Principal, csrf: string | null): Html {
+  if (kind === 'anonymous') return html`<p class="who"><a href="/sign-in">Sign in</a></p>`;
+  if (kind === 'local') return html`<p class="who"><a href="/sign-up">Set up sign-in</a></p>`;
+  const shown = name.replace(/^user:/, '').replace(/^key:/, 'key ');
+  // A key that a program sends with each request has nothing to sign out of.
+  if (csrf === null) return html`<p class="who">${shown}</p>`;
+  return html`<form class="who" method="post" action="/sign-out">${kind === 'user' ? html`<a href="/profile">${shown}</a>` : html`<span>${shown}</span>`}<input type="hidden" name="csrf" value="${csrf}"><button>Sign out</button></form>`;
+}
+
+function renderSummary(fleet: FleetStatus | null, problems: readonly string[], nowMs: number): Html {
+  const notices = problems.map((problem) => html`<p class="notice" role="alert">${sentence(problem)}</p>`);
+  if (fleet === null) return html`<section id="summary" aria-label="Summary">${notices}</section>`;
   const upTime = fleet.schedulerStartedAt === null ? 'not running' : formatElapsed(nowMs - fleet.schedulerStartedAt);
   const facts: ReadonlyArray<[string, string]> = [
     ['Jobs running', formatCount(fleet.runningJobs)],
@@ -53,18 +57,12 @@ function renderSummary(fleet: FleetStatus, nowMs: number): Html {
     ['Results counted', formatCount(fleet.consumed)],
     ['Waiting in the stream', fleet.lag === null ? 'unknown' : formatCount(fleet.lag)],
   ];
-  const problems = fleet.problems.map((problem) => html`<p class="notice" role="alert">${sentence(problem)}</p>`);
-  return html`<section id="summary" aria-label="Summary">${problems}
+  return html`<section id="summary" aria-label="Summary">${notices}
 <dl class="facts">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl></section>`;
 }
 
 function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
-}
-
-function renderKeyForm(): Html {
-  return html`<details class="key act"><summary id="key-state">Starting and stopping jobs needs an API key.</summary>
-<form id="key-form"><label>API key <input name="key" type="password" autocomplete="off" spellcheck="false"></label><button>Use it in this tab</button></form></details>`;
 }
 
 function renderFilter(query: DashboardQuery): Html {

@@ -1,8 +1,12 @@
+import type { FastifyRequest } from 'fastify';
+import { hasScope } from '../access/scopes.ts';
 import { decodeCursor, encodeCursor, isJobId } from '../api/http/cursor.ts';
+import { onBehalf } from '../api/http/on-behalf.ts';
+import { csrfOf } from '../api/http/visitor.ts';
 import type { ApiDependencies } from '../api/ports.ts';
 import type { JobFilter } from '../jobs/store.ts';
 import { OUTCOMES } from '../messages/check-result.ts';
-import { type FleetStatus, readFleetStatus, whyUnavailable } from '../stats/index.ts';
+import { readFleetStatus, whyUnavailable } from '../stats/index.ts';
 import { type JobRow, renderJobs } from './jobs-table.ts';
 import { renderPage } from './page.ts';
 
@@ -23,13 +27,16 @@ export interface DashboardQuery {
 
 /** The first page for people: the jobs, their state, and buttons to start and stop them. */
 export async function renderDashboard(
-  parameters: Record<string, unknown>,
-  dependencies: ApiDependencies,
+  request: FastifyRequest<{ Querystring: Record<string, unknown> }>,
+  everything: ApiDependencies,
 ): Promise<{ statusCode: number; html: string }> {
-  const query = readQuery(parameters);
-  const fleet = await readFleetStatus(dependencies);
+  const query = readQuery(request.query);
+  const dependencies = onBehalf(request, everything);
+  // The state of the whole installation is nothing for a principal that may see only some of its jobs.
+  const isWhole = request.principal.tags === null;
+  const fleet = isWhole ? await readFleetStatus(dependencies) : null;
   const nowMs = dependencies.clock.wallMs();
-  const problems = [...fleet.problems];
+  const problems = [...(fleet?.problems ?? [])];
   let rows: JobRow[] | null = null;
   let next: string | null = null;
   try {
@@ -41,8 +48,11 @@ export async function renderDashboard(
       problems.splice(0, problems.length, 'the tables are missing or too old: POST /db/init makes them');
     else if (problems.length === 0) problems.push('PostgreSQL cannot be reached now');
   }
-  const jobs = renderJobs({ rows, query, next, nowMs });
-  const page = renderPage({ fleet: { ...fleet, problems } satisfies FleetStatus, jobs, query, nowMs, dependencies });
+  const { principal } = request;
+  const mayOperate = hasScope(principal.scopes, 'operate');
+  const jobs = renderJobs({ rows, query, next, nowMs, limit: principal.tags, mayOperate });
+  const csrf = csrfOf(request);
+  const page = renderPage({ fleet, problems, jobs, query, nowMs, dependencies, principal, csrf });
   return { statusCode: rows === null ? 503 : 200, html: page.toString() };
 }
 

@@ -7,6 +7,7 @@ import { aggregates } from '../../src/aggregates/index.ts';
 import { BUILT_IN_AGGREGATES, planMetrics } from '../../src/aggregates/metrics-plan.ts';
 import { Registry } from '../../src/core/registry.ts';
 import type { CheckResult } from '../../src/messages/check-result.ts';
+import { NO_MAINTENANCE } from '../../src/stats/outcomes.ts';
 import { someResult } from './arbitraries.ts';
 import { rowOf, rowsOf } from './metric-row.ts';
 import { columnsOf, keyOf, mergeRows, plainRows } from './reference.ts';
@@ -43,6 +44,7 @@ test('one result makes one row a granularity', async (t) => {
     degraded: 0,
     down: 0,
     missed: 0,
+    ...NO_MAINTENANCE,
     rtCount: 1,
     rtMin: 100_000,
     rtMax: 100_000,
@@ -238,10 +240,10 @@ test('a mean is stored as sum and count, whole numbers, and shown as one', async
   const [row] = rowsOf(accumulator.take());
   t.strictSame(row.extra, { avg_response_time: { sum: 510_000, count: 3 } });
   const avg = aggregates.get('avg');
-  t.equal(avg.toShown?.(avg.fromStored(row.extra.avg_response_time)), 170_000);
+  t.equal(avg.toShown?.(avg.fromStored(row.extra.avg_response_time), 'response_time', []), 0.17);
   const [none] = rowsOf(accumulate([noResponse], accumulator).take());
   t.strictSame(none.extra, {});
-  t.equal(avg.toShown?.(avg.create()), null);
+  t.equal(avg.toShown?.(avg.create(), 'response_time', []), null);
 });
 
 test('a log of many results of few rows is summed up on the way', async (t) => {

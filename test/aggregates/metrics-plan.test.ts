@@ -37,7 +37,9 @@ test('the built-in set is everything with a column, for minute, hour and day', a
   );
   for (const plan of plans) {
     const optional = ['data', 'reasons', 'rt_count', 'rt_hist', 'rt_max', 'rt_min', 'rt_sum'];
-    t.strictSame([...plan.columns].sort(), ['count', 'up', 'degraded', 'down', 'missed', ...optional].sort());
+    const kept = ['count', 'up', 'degraded', 'down', 'missed'];
+    kept.push('maintenance_up', 'maintenance_degraded', 'maintenance_down');
+    t.strictSame([...plan.columns].sort(), [...kept, ...optional].sort());
     t.strictSame(plan.extras, []);
   }
   t.strictSame(checkMetrics(BUILT_IN_METRICS), []);
@@ -47,10 +49,12 @@ test('the built-in set is everything with a column, for minute, hour and day', a
     'sum',
     'count',
     'outcomes',
+    'maintenance',
     'counters',
     'reasons',
     'histogram',
     'avg',
+    'last',
   ]);
 });
 
@@ -69,6 +73,26 @@ test('every problem of the setting is reported with its path', async (t) => {
       ['[2].granularity', 'hour'],
     ],
   );
-  t.equal(problems[2].accepted, 'one of response_time, bytes');
+  t.equal(
+    problems[2].accepted,
+    `one of response_time, timings.{dns,connect,tls,tls_resumed,ttfb,transfer}, bytes, values.*`,
+  );
+  const fields = [
+    'timings.ttfb',
+    'timings.x',
+    'timings.',
+    'values.a_1',
+    'values.A',
+    'values.',
+    'values.*',
+    'timings.*',
+  ];
+  const refused = checkMetrics([
+    { granularity: 'hour', aggregates: fields.map((field) => ({ function: 'avg', field })) },
+  ]).map(({ given }) => given);
+  t.strictSame(
+    refused,
+    fields.filter((field) => field !== 'timings.ttfb' && field !== 'values.a_1'),
+  );
   t.throws(() => planMetrics([{ granularity: 'x', aggregates: [] }]), RangeError);
 });

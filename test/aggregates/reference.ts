@@ -4,6 +4,7 @@ import type { CheckResult } from '../../src/messages/check-result.ts';
 import { type AnyResult, ResultDecoder } from '../../src/messages/decode.ts';
 import { encodeResult } from '../../src/messages/encode.ts';
 import type { ResultColumns } from '../../src/messages/result-columns.ts';
+import { NO_MAINTENANCE } from '../../src/stats/outcomes.ts';
 import type { MetricRow } from './metric-row.ts';
 
 export function columnsOf(results: readonly CheckResult[], foreign: readonly object[] = []): ResultColumns {
@@ -41,6 +42,11 @@ function addPlainly(rows: Map<string, MetricRow>, result: AnyResult, granularity
   rows.set(keyOf(row), row);
   row.count++;
   row[result.outcome]++;
+  if (result.maintenance) {
+    if (result.outcome === 'up') row.maintenanceUp++;
+    if (result.outcome === 'degraded') row.maintenanceDegraded++;
+    if (result.outcome === 'down') row.maintenanceDown++;
+  }
   if (result.responseTime !== null) {
     const micros = Math.round(result.responseTime * 1e6);
     row.rtMin = Math.min(row.rtMin ?? micros, micros);
@@ -55,7 +61,7 @@ function addPlainly(rows: Map<string, MetricRow>, result: AnyResult, granularity
 
 function emptyValues(): Omit<MetricRow, 'granularity' | 'jobId' | 'location' | 'bucketMs'> {
   const counts = { count: 0, up: 0, degraded: 0, down: 0, missed: 0, rtCount: 0, rtSum: 0 };
-  return { ...counts, rtMin: null, rtMax: null, data: {}, reasons: {}, rtHist: {}, extra: {} };
+  return { ...counts, ...NO_MAINTENANCE, rtMin: null, rtMax: null, data: {}, reasons: {}, rtHist: {}, extra: {} };
 }
 
 /** Adds rows as PostgreSQL does on conflict. */
@@ -72,6 +78,7 @@ function merged(a: MetricRow, b: MetricRow): MetricRow {
   const row = { ...a };
   for (const key of ['count', 'up', 'degraded', 'down', 'missed', 'rtCount', 'rtSum'] as const)
     row[key] = a[key] + b[key];
+  for (const key of ['maintenanceUp', 'maintenanceDegraded', 'maintenanceDown'] as const) row[key] = a[key] + b[key];
   row.rtMin = a.rtMin === null || b.rtMin === null ? (a.rtMin ?? b.rtMin) : Math.min(a.rtMin, b.rtMin);
   row.rtMax = a.rtMax === null || b.rtMax === null ? (a.rtMax ?? b.rtMax) : Math.max(a.rtMax, b.rtMax);
   for (const key of ['data', 'reasons', 'rtHist'] as const) {

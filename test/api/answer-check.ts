@@ -36,7 +36,7 @@ export function createAnswerCheck(
     if (answer.body === '') return null;
     const media = described.content[type];
     if (media === undefined) return `${at}: ${type} is not in the document`;
-    if (type !== 'application/json') return null;
+    if (!/^application\/(problem\+)?json$/.test(type)) return null;
     const key = `${at} ${text}`;
     let validate = validators.get(key);
     if (!validate) {

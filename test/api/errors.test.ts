@@ -160,9 +160,17 @@ test('every refusal has one shape, and says what is accepted', async (t) => {
     const body = answer.json();
     t.equal(answer.statusCode, statusCode, `${name}: ${answer.body}`);
     t.match(body, { statusCode, code, error: String, message }, name);
-    t.same(Object.keys(body), ['statusCode', 'code', 'error', 'message'], name);
+    const { type, title, status, detail, errors: _errors, ...known } = body;
+    t.same(Object.keys(known), ['statusCode', 'code', 'error', 'message'], name);
+    const meant = {
+      type: `/error/${code}`,
+      title: ERRORS[code as 'VED_INTERNAL'].text,
+      status: statusCode,
+      detail: body.message,
+    };
+    t.same({ type, title, status, detail }, meant, name);
     t.ok(code in ERRORS);
-    t.match(answer.headers['content-type'], /^application\/json/);
+    t.match(answer.headers['content-type'], /^application\/problem\+json/);
     if (statusCode === 405) t.match(answer.headers.allow, /OPTIONS/);
   }
 });
@@ -202,7 +210,9 @@ test('a defect is 500 without a word about it, and is logged', async (t) => {
   t.equal(answer.statusCode, 500);
   t.equal(answer.json().code, 'VED_INTERNAL');
   t.notMatch(answer.body, /secret inside/);
-  t.match(logged, [[{ err: { message: 'secret inside' } }, 'request failed']]);
+  const { instance } = answer.json();
+  t.match(instance, /^urn:uuid:[\da-f-]{36}$/);
+  t.match(logged, [[{ err: { message: 'secret inside' }, instance }, 'request failed']]);
 });
 
 test('the rate limit answers 429 and lets probes and the practice site through', async (t) => {
@@ -239,7 +249,13 @@ test('what is not HTTP is answered on the socket in the same shape', async (t) =
   for (const [sent, statusCode, code] of cases) {
     const text = await exchange(port, sent);
     t.match(text, new RegExp(`^HTTP/1.1 ${statusCode} `));
-    t.match(JSON.parse(text.slice(text.indexOf('\r\n\r\n'))), { statusCode, code });
+    t.match(text, /\r\nContent-Type: application\/problem\+json/);
+    t.match(JSON.parse(text.slice(text.indexOf('\r\n\r\n'))), {
+      type: `/error/${code}`,
+      status: statusCode,
+      statusCode,
+      code,
+    });
   }
 });
 

@@ -1,14 +1,14 @@
-import { Agent, request as httpRequest } from 'node:http';
+import { Agent } from 'node:http';
 import { type Test, test } from 'tap';
 import { systemClock } from '../../src/core/clock.ts';
-import { createValidator, formatProblem, type Validation } from '../../src/core/validation.ts';
 import { createJobStore } from '../../src/jobs/postgres-store.ts';
 import type { Database } from '../../src/postgres/database.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { insertMetric, insertProgress, insertResult, insertSpan } from '../stats/rows.ts';
-import { inlineRefs, type OpenApiDocument } from './openapi-document.ts';
-import { type GeneratedRequest, RequestGenerator } from './request-generator.ts';
+import { Judge, send } from './fuzz-judge.ts';
+import type { OpenApiDocument } from './openapi-document.ts';
+import { RequestGenerator } from './request-generator.ts';
 import { testJobRules } from './test-job-rules.ts';
 import { createTestServer, upReport } from './test-server.ts';
 
@@ -16,12 +16,6 @@ import { createTestServer, upReport } from './test-server.ts';
 const REQUESTS = Number(process.env.VEDETTE_FUZZ_REQUESTS ?? 1_500);
 const SEED = Number(process.env.VEDETTE_FUZZ_SEED ?? 20_261_121);
 const AT_ONCE = 8;
-
-interface Answer {
-  statusCode: number;
-  type: string;
-  text: string;
-}
 
 test(`${REQUESTS} requests made from the document, seed ${SEED}: none answered 5xx, every answer as documented`, async (t) => {
   const { url, document } = await startServer(t);
@@ -55,7 +49,12 @@ test(`${REQUESTS} requests made from the document, seed ${SEED}: none answered 5
 
 async function startServer(t: Test): Promise<{ url: URL; document: OpenApiDocument }> {
   const database = await createTestDatabase(t);
-  const jobStore = createJobStore({ database, clock: systemClock, toJob: testJobRules.toJob });
+  const jobStore = createJobStore({
+    database,
+    clock: systemClock,
+    toJob: testJobRules.toJob,
+    redact: testJobRules.redact,
+  });
   await seed(database, jobStore);
   const app = await createTestServer(t, {
     ...{ database, jobStore, checks: async () => upReport(), options: { maxConcurrentChecks: 100 } },
@@ -99,73 +98,4 @@ async function seed(database: Database, jobStore: ReturnType<typeof createJobSto
   await database.query(
     `INSERT INTO dead_letters (topic, partition, record_offset, line, bytes, error) VALUES ('checks', 0, 1, 0, '\\xff00', 'x')`,
   );
-}
-
-function send(agent: Agent, base: URL, { method, url, headers, body }: GeneratedRequest): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const options = {
-      agent,
-      host: base.hostname,
-      port: base.port,
-      method,
-      path: url,
-      headers: { ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) },
-    };
-    const sent = httpRequest(options, (answer) => {
-      const chunks: Buffer[] = [];
-      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-      answer.on('error', reject);
-      answer.on('end', () => {
-        resolve({
-          statusCode: answer.statusCode ?? 0,
-          type: String(answer.headers['content-type'] ?? '').split(';', 1)[0] as string,
-          text: Buffer.concat(chunks).toString(),
-        });
-      });
-    });
-    sent.on('error', (error) => reject(new Error(`${method} ${url}`, { cause: error })));
-    sent.end(body);
-  });
-}
-
-/** Compares answers with the document. */
-class Judge {
-  readonly #document: OpenApiDocument;
-  readonly #validators = new Map<object, (input: unknown) => Validation<unknown>>();
-  readonly #errors: (input: unknown) => Validation<unknown>;
-
-  constructor(document: OpenApiDocument) {
-    this.#document = document;
-    this.#errors = this.#validator({ $ref: '#/components/schemas/Error' });
-  }
-
-  /** What is wrong with the answer; null when nothing is. */
-  problemOf({ operation, url, method }: GeneratedRequest, { statusCode, type, text }: Answer): string | null {
-    // The practice site answers 500 because it is asked to, in plain text; a failure of ours would be JSON.
-    const practice = /^\/website_mock\b/.test(url) && type === 'text/plain';
-    if (statusCode >= 500 && !practice) return 'answered 5xx';
-    if (text.includes('p4ss')) return 'tells a secret';
-    if (method === 'HEAD' || statusCode === 204 || practice) return null;
-    if (statusCode >= 400) return this.#compare(this.#errors, text);
-    if (!operation) return null;
-    const documented = operation.responses[statusCode];
-    if (!documented) return 'the status is not documented';
-    const media = documented.content?.[type];
-    if (!media) return `the type ${type} is not documented`;
-    return type === 'application/json' ? this.#compare(this.#validator(media.schema), text) : null;
-  }
-
-  #compare(validate: (input: unknown) => Validation<unknown>, text: string): string | null {
-    const result = validate(JSON.parse(text));
-    return result.ok ? null : `not as documented (${result.problems.slice(0, 5).map(formatProblem).join('; ')})`;
-  }
-
-  #validator(schema: object): (input: unknown) => Validation<unknown> {
-    let validate = this.#validators.get(schema);
-    if (!validate) {
-      validate = createValidator(inlineRefs(this.#document, schema));
-      this.#validators.set(schema, validate);
-    }
-    return validate;
-  }
 }

@@ -33,6 +33,7 @@ async function createScene(t: Test, options: TestServerOptions = {}): Promise<Sc
     database,
     clock: systemClock,
     toJob,
+    redact: (given) => given,
   });
   const app = await createTestServer(t, { database, jobStore, ...options });
   const send: Scene['send'] = async (method, url, payload, headers = {}) =>
@@ -370,7 +371,7 @@ test('a check by hand is answered in full; too many at once are refused', async 
     checks: async () => {
       underWay++;
       await held;
-      return { ...upReport(), facts: { remote_address: '127.0.0.1' } };
+      return { ...upReport(), values: { days_left: -1.5 }, facts: { remote_address: '127.0.0.1' } };
     },
   });
   await send('POST', '/job', definition);
@@ -383,7 +384,7 @@ test('a check by hand is answered in full; too many at once are refused', async 
   for (const answer of await Promise.all(first)) {
     t.same(answer.json(), {
       ...{ job_id: 1, started_at: '2026-11-21T08:00:00.000Z', outcome: 'up', reason: null, status: '200' },
-      ...{ response_time: 0.0123, timings: { connect: 0.001 }, bytes: null, detail: null },
+      ...{ response_time: 0.0123, timings: { connect: 0.001 }, bytes: null, detail: null, values: { days_left: -1.5 } },
       facts: { remote_address: '127.0.0.1' },
     });
   }

@@ -9,6 +9,10 @@ export class MemoryJobStore implements JobStore {
   readonly jobs = new Map<number, StoredJob>();
   #revision = 0;
 
+  as(): JobStore {
+    return this;
+  }
+
   async get(jobId: number): Promise<StoredJob | null> {
     return this.jobs.get(jobId) ?? null;
   }
@@ -32,13 +36,13 @@ export class MemoryJobStore implements JobStore {
     return [];
   }
 
-  async create(definition: JobDefinition, source: 'api' | 'file' = 'api'): Promise<StoredJob> {
+  async create(definition: JobDefinition): Promise<StoredJob> {
     const jobId = (definition.job_id as number | undefined) ?? Math.max(0, ...this.jobs.keys()) + 1;
     if (this.jobs.has(jobId)) throw new VedetteError('VED_JOB_EXISTS', `There is a job ${jobId} already`);
     const now = new Date();
     const stored: StoredJob = {
       job: toJob(definition, jobId),
-      ...{ version: 1, running: definition.enabled !== false, source, revision: ++this.#revision },
+      ...{ version: 1, running: definition.enabled !== false, source: 'api', revision: ++this.#revision },
       ...{ createdAt: now, updatedAt: now, deleted: false },
     };
     this.#definitions.set(jobId, { ...definition, job_id: jobId });

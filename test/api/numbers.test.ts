@@ -11,6 +11,26 @@ const MINUTE = 60_000;
 const NOW = Date.UTC(2026, 10, 21, 9, 0, 30);
 const HOUR_AGO = Date.UTC(2026, 10, 21, 8);
 
+test('metrics of any field are shown in the units of the message', async (t) => {
+  const database = await createTestDatabase(t);
+  const jobStore = new MemoryJobStore();
+  await jobStore.create({ job_name: 'a', check_period_seconds: 10, uri: 'http://127.0.0.1/' });
+  const app = await createTestServer(t, { database, jobStore, clock: createFakeClock({ wallMs: NOW }) });
+  const extras = [
+    { 'max_values.days_left': -2_500_000, 'avg_timings.ttfb': { sum: 300_000, count: 2 }, max_bytes: 5 },
+    { 'max_values.days_left': -3_500_000, 'histogram_values.loss': { '-5': 1, 100: 3 }, 'last_values.loss': null },
+  ];
+  for (const [minute, extra] of extras.entries())
+    await insertMetric(database, { at: HOUR_AGO + minute * MINUTE, up: 4, maintenance: [1, 0, 0], extra });
+  const query = 'from=2026-11-21T08:00:00Z&to=2026-11-21T09:00:00Z&bucket=total&percentiles=25,100';
+  const [bucket] = (await app.inject(`/job/1/metrics?${query}`)).json().metrics;
+  t.match(bucket, { up: 8, maintenance_up: 2, maintenance_down: 0, uptime: 1 });
+  t.same(bucket.extra, {
+    ...{ 'max_values.days_left': -2.5, 'avg_timings.ttfb': 0.15, max_bytes: 5, 'last_values.loss': null },
+    'histogram_values.loss': { 25: -0.000005, 100: 0.0001 },
+  });
+});
+
 test('metrics: buckets with seconds, exact integers, coverage and percentiles', async (t) => {
   const database = await createTestDatabase(t);
   const jobStore = new MemoryJobStore();
@@ -117,7 +137,7 @@ test('metrics and results: what is wrong with a request', async (t) => {
     ['metrics?percentiles=constructor', /percentiles: given "constructor"/],
     ['metrics?from=yesterday', /from: given "yesterday", accepted: ISO 8601 such as/],
     ['metrics?from=yesterday&to=tomorrow', /from: given "yesterday".*; to: given "tomorrow"/],
-    ['metrics?from=2026-11-21&to=2026-11-20', /from: given 2026-11-21T00:00:00.000Z, accepted: a time before to/],
+    ['metrics?from=2026-11-21&to=2026-11-20', /from: given "2026-11-21T00:00:00.000Z", accepted: a time before to/],
     ['metrics?from=2026-02-31', /from: given "2026-02-31"/],
     ['metrics?from=999999999999999', /from: given "999999999999999"/],
     ['metrics?limit=1001', /limit: given 1001, accepted: a number <= 1000/],
@@ -179,12 +199,14 @@ test('results page by cursor, newest first', async (t) => {
         status: '200',
         response_time: 0.012345,
         rt_us: 12_345,
-        timings: { ttfb: 0.01 },
+        timings: { tls_resumed: 0.002, ttfb: 0.01 },
       },
       ...{
         bytes: 2,
         attempt: 1,
         detail: null,
+        values: {},
+        maintenance: false,
         slots: 1,
         period_ms: null,
         epoch: 1,

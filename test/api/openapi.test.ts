@@ -40,9 +40,17 @@ test('the document is whole: every operation says what a client generator needs'
       t.ok(parameter.schema.type ?? parameter.schema.$ref, `${name} types ${parameter.name}`);
     }
     checkAnswers(t, name, operation);
-    if (method !== 'get') t.same(operation.security, [{ apiKey: [] }], `${name} says that it may need a key`);
+    t.ok(operation.security, `${name} says which scope it needs`);
+    if (method !== 'get') t.match(operation.security, securityOf(name), name);
   }
 });
+
+/** Whoever signs in is nobody yet, and one's own account is one's own whatever the scopes. */
+function securityOf(name: string): object[] {
+  if (name === 'post /session' || name.startsWith('post /push/')) return [];
+  const scope = /^\w+ \/(account|session)\b/.test(name) ? [] : [/^(operate|write|admin)$/];
+  return [{ apiKey: scope }, { session: scope }];
+}
 
 function checkAnswers(t: Pick<Test, 'ok'>, name: string, operation: Operation): void {
   const codes = Object.keys(operation.responses);
@@ -53,18 +61,21 @@ function checkAnswers(t: Pick<Test, 'ok'>, name: string, operation: Operation): 
   for (const [code, answer] of Object.entries(operation.responses)) {
     t.ok(answer.description && answer.description !== 'Default Response', `${name} describes ${code}`);
     if (code === '204') continue;
-    const schema = answer.content?.['application/json']?.schema;
     t.ok(
       Object.values(answer.content ?? {}).every((media) => media.schema),
       `${name} has a schema for ${code}`,
     );
-    const codesOf = Object.keys(answer.content?.['application/json']?.examples ?? {}).filter((key) => key in ERRORS);
+    const problem = answer.content?.['application/problem+json'];
+    const codesOf = Object.keys(problem?.examples ?? {}).filter((key) => key in ERRORS);
+    if (/^[45]/.test(code) && answer.content?.['application/json']?.schema.$ref === '#/components/schemas/Error')
+      t.ok(codesOf.length > 0, `${name} answers ${code} with problem details`);
     for (const errorCode of codesOf) {
       t.ok(
         ERRORS[errorCode as keyof typeof ERRORS].statusCode === Number(code),
         `${name}: ${errorCode} belongs to ${code}`,
       );
-      t.ok(schema?.$ref === '#/components/schemas/Error', `${name} answers ${code} with an error`);
+      for (const media of [problem, answer.content?.['application/json']])
+        t.ok(media?.schema.$ref === '#/components/schemas/Error', `${name} answers ${code} with an error`);
     }
   }
 }
@@ -125,7 +136,7 @@ test('the shapes that generators stumble over are not there', async (t) => {
     /"default":/,
   );
   t.notMatch(text, /"default":/, 'a default makes a field of a request one that must be given');
-  t.match(document.components.schemas.JobDefinition, {
+  t.match(document.components.schemas.HttpJobDefinition, {
     properties: { method: { enum: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] } },
   });
   t.strictSame(document.components.schemas.Reason, {

@@ -141,7 +141,7 @@ export class RequestGenerator {
   /** A definition that is right but for one field, which may be. */
   #soundJob(): Record<string, unknown> {
     const random = this.#random;
-    const { properties } = resolveRef(this.#document, '#/components/schemas/JobDefinition') as {
+    const { properties } = resolveRef(this.#document, '#/components/schemas/HttpJobDefinition') as {
       properties: Record<string, Schema>;
     };
     const [key, schema] = random.pick(Object.entries(properties));

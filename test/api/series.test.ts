@@ -11,7 +11,7 @@ const AT = Math.floor(Date.now() / 60_000) * 60_000 - 600_000;
 
 test('series: what Vedette schedules, what it did, and what only others publish', async (t) => {
   const database = await createTestDatabase(t);
-  const jobStore = createJobStore({ database, clock: systemClock, toJob });
+  const jobStore = createJobStore({ database, clock: systemClock, toJob, redact: (given) => given });
   const app = await createTestServer(t, { database, jobStore });
   await jobStore.create({ job_id: 1, job_name: 'A', uri: 'http://a.test/' });
   await jobStore.create({ job_id: 2, uri: 'http://user:s3cret@b.test/' });
@@ -61,7 +61,7 @@ test('series: what Vedette schedules, what it did, and what only others publish'
 
 test('metrics and results of a removed job, and of an id without one, in ranges with and without numbers', async (t) => {
   const database = await createTestDatabase(t);
-  const jobStore = createJobStore({ database, clock: systemClock, toJob });
+  const jobStore = createJobStore({ database, clock: systemClock, toJob, redact: (given) => given });
   const app = await createTestServer(t, { database, jobStore });
   for (const jobId of [1, 2]) await jobStore.create({ job_id: jobId, uri: 'http://a.test/' });
   await insertSpan(database, { jobId: 1, period: 60_000, from: AT, to: AT, slots: 1 });
@@ -87,14 +87,35 @@ test('metrics and results of a removed job, and of an id without one, in ranges 
   }
 });
 
-test('the schema of the result message is served as its file, and kept by caches', async (t) => {
-  const app = await createTestServer(t);
-  const url = '/schemas/check-result.v1.json';
-  const answer = await app.inject(url);
-  t.equal(answer.statusCode, 200);
-  t.match(answer.headers, { 'content-type': 'application/schema+json; charset=utf-8', 'cache-control': /max-age=\d+/ });
-  t.same(answer.json(), JSON.parse(readFileSync(new URL('../../docs/check-result.v1.json', import.meta.url), 'utf8')));
-  const again = await app.inject({ url, headers: { 'if-none-match': String(answer.headers.etag) } });
-  t.match({ status: again.statusCode, body: again.body }, { status: 304, body: '' });
-  t.match(again.headers, { etag: answer.headers.etag, 'cache-control': /max-age=\d+/ });
+for (const [name, type] of [
+  ['check-result.v1.json', 'application/schema+json; charset=utf-8'],
+  ['asyncapi.json', 'application/vnd.aai.asyncapi+json; charset=utf-8'],
+] as const) {
+  test(`${name} is served as its file, and kept by caches`, async (t) => {
+    const app = await createTestServer(t);
+    const url = `/schemas/${name}`;
+    const answer = await app.inject(url);
+    t.equal(answer.statusCode, 200);
+    t.match(answer.headers, { 'content-type': type, 'cache-control': /max-age=\d+/ });
+    t.same(answer.json(), JSON.parse(readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')));
+    const again = await app.inject({ url, headers: { 'if-none-match': String(answer.headers.etag) } });
+    t.match({ status: again.statusCode, body: again.body }, { status: 304, body: '' });
+    t.match(again.headers, { etag: answer.headers.etag, 'cache-control': /max-age=\d+/ });
+  });
+}
+
+test('the AsyncAPI document tells the topics and headers of the settings', async (t) => {
+  const described = {
+    ...{ topics: { results: 'results', success: 'good', failures: null }, format: 'record' as const },
+    cloudEventsSource: 'urn:example:vedette',
+  };
+  const app = await createTestServer(t, { stream: { driver: 'embedded', topic: 'results', described } });
+  const document = (await app.inject('/schemas/asyncapi.json')).json();
+  t.match(document, {
+    channels: { results: { address: 'results' }, success: { address: 'good' }, failures: { address: null } },
+    operations: { publishResults: { messages: [{ $ref: '#/channels/results/messages/result' }] } },
+  });
+  const { headers } = document.components.messages.result;
+  t.match(headers.required, ['content-type', 'schema', 'ce_specversion', 'ce_id', 'ce_source']);
+  t.equal(headers.properties.ce_source.const, 'urn:example:vedette');
 });

@@ -21,6 +21,8 @@ const scheduler: SchedulerPort = {
       clockAheadMs: 1_500,
       clockProblem: null,
       stallProblem: null,
+      threads: [],
+      threadProblem: null,
     },
   }),
   nextSlot: () => null,
@@ -45,25 +47,51 @@ test('a clock that is wrong and checks without verdicts are problems of all, and
   const own = 'the clock of this machine is 1800 s ahead of that of PostgreSQL, which is followed';
   const others = 'the clock jumped 3600 s ahead: checks wait until it is certain that it stays there';
   const stalled = '4 % of the checks of the last minutes are missed (stalled): this machine is too busy to judge them';
+  const lost = 'check thread 2 ended once (out of memory); it runs again';
+  const threads = [
+    { underWay: 7, restarts: 0, busyMs: 1_500 },
+    { underWay: 0, restarts: 1, busyMs: 250 },
+  ];
   const wrong: SchedulerPort = {
     ...scheduler,
-    status: () => ({ ...scheduler.status(), clockAheadMs: 1_800_000, clockProblem: own }),
+    status: () => ({
+      ...scheduler.status(),
+      ...{ clockAheadMs: 1_800_000, clockProblem: own, threads, threadProblem: lost },
+    }),
   };
   const app = await createTestServer(t, {
     ...{ scheduler: wrong, processor, roles: ['api', 'scheduler', 'processor'] },
     liveInstances: async () => [
       instance({}),
       instance({ instanceId: 'b', roles: ['scheduler'], stats: { runningJobs: 7, clockProblem: others } }),
-      instance({ instanceId: 'c', roles: ['scheduler'], stats: { stallProblem: stalled } }),
+      instance({
+        instanceId: 'c',
+        roles: ['scheduler'],
+        stats: { stallProblem: stalled, threadProblem: lost, threads: 3 },
+      }),
     ],
   });
   t.match((await app.inject('/')).json(), {
     status: 'degraded',
-    problems: [`scheduler b: ${others}`, `scheduler c: ${stalled}`, `scheduler test-1: ${own}`],
+    problems: [
+      `scheduler b: ${others}`,
+      `scheduler c: ${stalled}`,
+      `scheduler c: ${lost}`,
+      `scheduler test-1: ${own}`,
+      `scheduler test-1: ${lost}`,
+    ],
   });
   const { body } = await app.inject('/metrics');
   t.match(body, /^vedette_scheduler_clock_ahead_seconds 1800$/m);
   t.match(body, /^vedette_scheduler_clock_problem 1$/m);
+  t.match(body, /^vedette_scheduler_thread_checks_in_flight{thread="1"} 7$/m);
+  t.match(body, /^vedette_scheduler_thread_restarts_total{thread="2"} 1$/m);
+  t.match(body, /^vedette_scheduler_thread_busy_seconds_total{thread="1"} 1.5$/m);
+  t.match((await app.inject('/instances')).json(), [
+    {},
+    { stats: { stallProblem: stalled, threadProblem: lost, threads: 3 } },
+    {},
+  ]);
 });
 
 test('GET / sums over live instances and speaks for itself with its newest numbers', async (t) => {
@@ -209,7 +237,7 @@ test('readiness names each dependency with its reason', async (t) => {
 });
 
 test("App Engine's requests are answered, change nothing, and need no database", async (t) => {
-  const app = await createTestServer(t, { options: { loopback: false, apiKeys: [] } });
+  const app = await createTestServer(t, { options: { loopback: false } });
   for (const name of ['start', 'stop', 'warmup', 'health']) {
     const answer = await app.inject({ url: `/_ah/${name}`, headers: { host: 'anything.example' } });
     t.match(answer, { statusCode: 200, headers: { 'cache-control': 'no-store' } }, name);
@@ -345,7 +373,7 @@ test('without tables everything answers, and POST /db/init makes them', async (t
   const database = await createTestDatabase(t, { migrated: false });
   const app = await createTestServer(t, {
     database,
-    jobStore: createJobStore({ database, clock: systemClock, toJob }),
+    jobStore: createJobStore({ database, clock: systemClock, toJob, redact: (given) => given }),
     databaseAdmin: { migrate: () => migrate(database), reset: () => reset(database) },
     liveInstances: async () => (await database.query<LiveInstance>('SELECT FROM instances')).rows,
     options: { allowReset: true },

@@ -61,6 +61,21 @@ test('check: exit code by outcome, phases for people, JSON for programs', async 
   t.ok(result.response_time > 0 && result.timings.ttfb > 0);
 });
 
+test('check: addresses of other types', async (t) => {
+  const site = await createSite(t);
+  t.match(await vedette(t, ['check', `tcp://${site}`]), {
+    code: 0,
+    stdout: new RegExp(`^up  [\\d.]+ .s  tcp://${site}\\n`),
+  });
+  const json = await vedette(t, ['check', `tls://${site}`, '--json']);
+  t.match(json, { code: 1 });
+  t.match(JSON.parse(json.stdout), { uri: `tls://${site}`, outcome: 'down', reason: 'tls' });
+  t.match(await vedette(t, ['check', 'gopher://x.test']), {
+    code: 2,
+    stderr: /uri: given "gopher:\/\/x.test", .*; there are jobs for dns:\/\/, dns\+tls:\/\/, http/,
+  });
+});
+
 test('check: wrong use', async (t) => {
   t.match(await vedette(t, ['check', 'x.test', '--pattern', '(']), {
     code: 2,
@@ -123,7 +138,7 @@ test('once checks the jobs of the job file', async (t) => {
   t.equal(broken.code, 1);
   t.match(
     broken.stderr,
-    /^error: broken\.json: line 1: \[0\]\.uri: given "ftp:\/\/x", accepted: an http:\/\/ or https:\/\/ address\n/,
+    /^error: broken\.json: line 1: \[0\]\.uri: given "ftp:\/\/x", accepted: an http:\/\/ or https:\/\/ address; there are jobs for dns:.*\n/,
   );
   t.match(broken.stderr, /\nbroken\.json: line 1: \[0\]\.job_id: given nothing, accepted: a number of its own/);
   t.match(broken.stderr, /\nbroken\.json: line 1: \[2\]\.methd: .*did you mean method/);

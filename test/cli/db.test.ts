@@ -25,13 +25,28 @@ test('db migrate, init and url on a PostgreSQL of one’s own', async (t) => {
     code: 0,
     stdout: `${name}, schema numbers: dropped and created again\n`,
   });
+  await vedette(t, ['keys', 'add', 'grafana'], { env });
+  await vedette(t, ['db', 'init', '--reset', '--confirm', name], { env });
   const { stdout } = await vedette(t, ['db', 'url'], { env });
   const printed = new URL(stdout.trim());
   t.same([printed.host, printed.username, printed.pathname], [new URL(url).host, new URL(url).username, `/${name}`]);
   const client = new pg.Client({ connectionString: stdout.trim() });
   await client.connect();
-  const { rowCount } = await client.query('TABLE stats').finally(() => client.end());
-  t.equal(rowCount, 0, 'the schema is where tools look');
+  t.teardown(() => client.end());
+  t.equal((await client.query('TABLE stats')).rowCount, 0, 'the schema is where tools look');
+  const { rows } = await client.query("SELECT action, subject, actor LIKE 'os:_%' AS named FROM audit ORDER BY id");
+  const noted = { subject: 'database', named: true };
+  t.match(
+    rows,
+    [
+      { action: 'database.migrate', ...noted },
+      { action: 'database.reset', ...noted },
+      { action: 'key.add', subject: 'key:grafana', named: true },
+      { action: 'database.reset', ...noted },
+    ],
+    'the command line is audited, and a reset keeps it',
+  );
+  t.equal((await client.query('SELECT FROM api_keys')).rowCount, 1, 'and keys');
 });
 
 test('a database that is not there: said in one line', async (t) => {

@@ -249,3 +249,63 @@ test('numbers of a removed job, and of ids that only other producers use, stay r
   t.match(await run('series', 'list', '--job', '5'), { code: 0, stdout: 'There are no series.\n' });
   t.match(await run('series', 'list', '--own', '--foreign'), { code: 2, stderr: /exclude each other/ });
 });
+
+test('the metrics, results and uptime of a series that only others write, by location', async (t) => {
+  const database = await createTestDatabase(t);
+  const run = (...args: string[]) => vedette(t, args, { env: { DATABASE_URL: database.connectionString } });
+  await run('jobs', 'add', 'http://a.test/', '--id', '7', '--name', 'A');
+  const hour = Math.floor(Date.now() / 3_600_000) * 3_600_000;
+  const place = { jobId: 4711, granularity: 'hour', location: 'mars' };
+  await insertMetric(database, { ...place, at: hour - 3_600_000, up: 3, down: 1 });
+  await insertMetric(database, { ...place, at: hour, up: 2 });
+  await insertMetric(database, { ...place, at: hour, location: 'moon', down: 6 });
+  for (const location of ['mars', 'moon']) await insertProgress(database, { jobId: 4711, location, slot: -1, up: 5 });
+  for (const [offset, outcome] of ['up', 'down', 'up'].entries()) {
+    const at = hour - 60_000 * (offset + 1);
+    await insertResult(database, { jobId: 4711, location: 'mars', at, offset, outcome, foreign: true });
+  }
+
+  const json = async (...args: string[]) => JSON.parse((await run(...args)).stdout);
+  const hours = ['--granularity', 'hour', '--range', '3h'];
+  t.match((await json('stats', ...hours, '--json')).jobs, [
+    { job_id: 7, count: 0 },
+    { job_id: 4711, count: 12, up: 5, down: 7 },
+  ]);
+  const mars = (await json('stats', ...hours, '--location', 'mars', '--json')).jobs;
+  t.match(mars, [{ job_id: 4711, count: 6, uptime: 5 / 6, due: 0, coverage: null }]);
+  t.equal(mars.length, 1, 'a job without results there is left out');
+  t.match(await run('stats', '7', '--location', 'mars'), { code: 0, stdout: /\n +7 +- / });
+
+  const metrics = await json('series', 'metrics', '4711', '--location', 'mars', '--range', '3h', '--json');
+  t.match(metrics, {
+    ...{ job_id: 4711, location: 'mars', granularity: 'hour' },
+    metrics: [
+      { from: new Date(hour - 3_600_000).toISOString(), count: 4, uptime: 0.75 },
+      { from: new Date(hour).toISOString(), to: new Date(hour + 3_600_000).toISOString(), count: 2, uptime: 1 },
+    ],
+  });
+  const table = (await run('series', 'metrics', '4711', '--range', '3h')).stdout;
+  t.match(table, /^ *from +uptime +coverage .*\n.* 75\.00% .*\n.* 25\.00% .*\n$/);
+  t.match((await run('series', 'metrics', '4711', '--range', '3h', '--csv')).stdout, /^from,uptime,.*\n.*Z,0\.75,.*\n/);
+  t.match(await run('series', 'metrics', '7'), { code: 0, stdout: 'There are no numbers of this time.\n' });
+  t.match(await run('series', 'metrics', '4711', '--granularity', '7m'), {
+    code: 2,
+    stderr: /--granularity: given "7m", accepted: one of minute, hour, day/,
+  });
+
+  const results = (await run('series', 'results', '4711')).stdout;
+  t.match(results, /^.* job 4711@mars +up .* foreign\n.* down .*\n.* up .*\n$/, 'newest first');
+  const lines = (await run('series', 'results', '4711', '--outcome', 'up', '--json', '--limit', '1')).stdout;
+  t.match(JSON.parse(lines), { job_id: 4711, location: 'mars', outcome: 'up', slot: null, offset: 0 });
+  t.equal((await run('series', 'results', '4711', '--limit', '2')).stdout.trimEnd().split('\n').length, 2);
+  for (const filter of [
+    ['--location', 'moon'],
+    ['--topic', 'other'],
+    ['--to', '2020-01-01'],
+  ]) {
+    t.match(await run('series', 'results', '4711', ...filter), { code: 0, stdout: 'There are no results.\n' });
+  }
+  for (const command of ['metrics', 'results']) {
+    t.match(await run('series', command, '5'), { code: 1, stderr: /no job 5, and nothing was counted under this id / });
+  }
+});

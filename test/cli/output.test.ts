@@ -38,6 +38,14 @@ test('the timing bar shows each phase after the one before, however short', asyn
       '  transfer   0.00 ms   0%         █',
     ],
   );
+  t.same(
+    formatTimingBar({ connect: 0.01, tls: 0.02, tls_resumed: 0.01 }, plain, 8).map((line) => line.slice(0, 38)),
+    [
+      '  connect       10.0 ms  25%  ██      ',
+      '  tls           20.0 ms  50%    ████  ',
+      '  tls_resumed   10.0 ms  25%        ██',
+    ],
+  );
   t.same(formatTimingBar({}, plain), []);
 });
 

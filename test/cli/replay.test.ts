@@ -60,8 +60,15 @@ test('replay: results of a time as NDJSON, and rows mended from the stream', asy
   });
   t.equal(readFileSync(file, 'utf8').trim().split('\n').length, 120);
   t.match(await replay('--output', '/nowhere/x'), { code: 2, stderr: /--output: ENOENT/ });
-  t.match(await replay('--dry-run'), { code: 2, stderr: /--dry-run belongs to --rebuild/ });
+  t.match(await replay('--dry-run'), { code: 2, stderr: /--dry-run belongs to --rebuild and --backfill/ });
   t.match(await replay('--rebuild', '--failures'), { code: 2, stderr: /of the filters it only takes --job/ });
+
+  t.match(await replay('--backfill', 'max_values.days_left'), {
+    code: 2,
+    stderr:
+      /--backfill: given "max_values.days_left", accepted: a metric of the settings without a column; there is none/,
+  });
+  t.match(await replay('--backfill', 'x', '--rebuild'), { code: 2, stderr: /give one of them/ });
 
   const processor = createProcessor({
     ...processorDefaults,

@@ -7,21 +7,23 @@ import { until } from '../helpers/until.ts';
 import { spawnVedette, vedette } from './run.ts';
 
 const READY = /"msg":"ready"/;
+const KEY = 'a-key-of-this-test';
 const SELF = 'http://vedette.self/website_mock?status=200';
 
 test('jobs check this very Vedette wherever it listens, also from another process', async (t) => {
   const job = { job_id: 1, check_period_seconds: 0.5, uri: SELF };
   const cwd = t.testdir({ 'jobs.json': JSON.stringify([job]) });
   const args = ['serve', '--host', '0.0.0.0', '--port', '0'];
-  const api = spawnVedette(t, [...args, '--roles', 'api,processor'], { cwd });
+  const env = { VEDETTE_SERVER_API_KEYS: KEY };
+  const api = spawnVedette(t, [...args, '--roles', 'api,processor'], { cwd, env });
   const printed = await api.printed(READY);
   const port = /"url":"http:\/\/0\.0\.0\.0:(\d+)/.exec(printed)?.[1];
   const scheduler = spawnVedette(t, ['serve', '--host', '0.0.0.0', '--roles', 'scheduler', '--join'], { cwd });
   await scheduler.printed(READY);
   await until('results', async () => {
-    const jobs = (await (await fetch(`http://127.0.0.1:${port}/job`)).json()) as [
-      { state: { counts: { up: number } } },
-    ];
+    const jobs = (await (
+      await fetch(`http://127.0.0.1:${port}/job`, { headers: { authorization: `Bearer ${KEY}` } })
+    ).json()) as [{ state: { counts: { up: number } } }];
     return jobs[0].state.counts.up >= 2;
   });
   const check = await vedette(t, ['check', SELF], { cwd });

@@ -3,7 +3,7 @@ import sys
 from client import Client
 from client.api.jobs import check_job, create_job, get_job, list_jobs, patch_job, remove_job, start_job, stop_job
 from client.api.numbers import get_metrics, list_results
-from client.models import JobDefinition, JobPatch, ListJobsSort, Outcome
+from client.models import HttpJobDefinition, JobPatch, ListJobsSort, Outcome
 
 client = Client(base_url=sys.argv[1], raise_on_unexpected_status=True)
 
@@ -14,7 +14,7 @@ def good(answer):
     return answer.parsed
 
 
-created = good(create_job.sync_detailed(client=client, body=JobDefinition(uri="http://127.0.0.1:1/")))
+created = good(create_job.sync_detailed(client=client, body=HttpJobDefinition(uri="http://127.0.0.1:1/")))
 job_id = created.job_id
 patched = good(patch_job.sync_detailed(job_id, client=client, body=JobPatch(job_name="of a client")))
 assert patched.job_name == "of a client" and patched.version == 2

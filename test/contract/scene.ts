@@ -20,14 +20,14 @@ const hastyClock: Clock = {
  */
 export async function createContractScene(t: Test, key?: string): Promise<string> {
   const database = await createTestDatabase(t);
-  const jobStore = createJobStore({ database, clock: systemClock, toJob: rules.toJob });
+  const jobStore = createJobStore({ database, clock: systemClock, toJob: rules.toJob, redact: rules.redact });
   const app = await createTestServer(t, {
     database,
     jobStore,
     clock: hastyClock,
     jobRules: rules,
     checks: async () => upReport(),
-    ...(key === undefined ? {} : { options: { apiKeys: [key] } }),
+    ...(key === undefined ? {} : { apiKeys: [key] }),
   });
   await jobStore.create({ uri: 'http://127.0.0.1:1/', job_name: 'first', tags: ['a'] });
   await insertProgress(database, {

@@ -116,9 +116,13 @@ for (const command of ['npm start --', ...FILES.map((file) => read(file).entrypo
     await service.start();
     await until('the answer to /_ah/start', async () => (await get('/_ah/start')).ok);
     t.equal((await get('/health/ready')).status, 200);
-    t.equal((await get('/')).status, file === 'app-worker.yaml' ? 404 : 200);
+    // Only npm start is given no proxy and no key here: it listens on loopback.
+    t.equal((await get('/')).status, file === 'app-worker.yaml' ? 404 : file ? 401 : 200);
+    if (file) t.equal((await get('/metrics')).status, 401);
     if (file && file !== 'app-worker.yaml') {
-      const change = { method: 'POST', headers: { authorization: 'Bearer a-key-that-is-secret' } };
+      const headers = { authorization: 'Bearer a-key-that-is-secret' };
+      t.equal((await fetch(`http://127.0.0.1:${service.port}/`, { headers })).status, 200, 'the key is taken');
+      const change = { method: 'POST', headers };
       const stop = `http://127.0.0.1:${service.port}/job/1/stop`;
       t.equal((await fetch(stop, { method: 'POST' })).status, 401);
       t.not((await fetch(stop, change)).status, 401, 'the key is taken');

@@ -32,7 +32,7 @@ export class Example {
   readonly commands: string[];
   readonly queries: string[];
   readonly #t: Test;
-  readonly #port: number;
+  readonly port: number;
   readonly #connectionString: string | undefined;
   #database: Database | undefined;
   #begun: Process[] = [];
@@ -56,7 +56,7 @@ export class Example {
   private constructor(t: Test, folder: string, port: number, connectionString: string | undefined) {
     this.#t = t;
     this.folder = folder;
-    this.#port = port;
+    this.port = port;
     this.#connectionString = connectionString;
     const lines = readFileSync(join(folder, 'README.md'), 'utf8').split('\n');
     const typed = lines.filter((line) => line.startsWith('    ')).map((line) => line.trim());
@@ -79,7 +79,7 @@ export class Example {
 
   /** Begins one command in a shell. */
   start(command: string): Process {
-    const begun = new Process(command, this.folder, this.#port);
+    const begun = new Process(command, this.folder, this.port);
     this.#begun.push(begun);
     return begun;
   }
@@ -116,7 +116,7 @@ export class Example {
 
   async #untilReady(process: Process): Promise<void> {
     for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await delay(100)) {
-      const response = await fetch(`http://127.0.0.1:${this.#port}/health/ready`).catch(() => null);
+      const response = await fetch(`http://127.0.0.1:${this.port}/health/ready`).catch(() => null);
       if (response?.ok) return;
       if (process.hasEnded()) break;
     }

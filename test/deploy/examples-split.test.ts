@@ -35,7 +35,8 @@ for (const name of ['one-site', 'one-site-env']) {
   test(`${name}: a single site without any file of jobs`, async (t) => {
     const example = await Example.open(t, name);
     await example.runAll();
-    const rows = await example.rows((rows) => rows.length === 1 && rows[0]?.success !== null);
+    // A query that was planned before the first partition of raw results was there does not see them, and shows the state alone.
+    const rows = await example.rows((rows) => rows.length === 1 && rows[0]?.length !== null);
     t.match(rows, [{ uri: /body=Yes$/, success: true, code: '200', length: 3 }]);
   });
 }

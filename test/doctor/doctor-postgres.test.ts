@@ -16,6 +16,21 @@ test('a migrated database with all rights: no problem', async (t) => {
   finds(t, all, { name: 'postgres.rights', verdict: 'ok', found: /all that a process needs/ });
 });
 
+test('a public server: a key or a user in the database is enough', async (t) => {
+  const database = await createTestDatabase(t);
+  const env = { DATABASE_URL: database.connectionString, HOST: '::ffff:127.0.0.1', PORT: '0' };
+  const lacks = async () => (await findings(t, env)).some(({ name }) => name === 'api.keys');
+  t.ok(await lacks());
+  await database.query("INSERT INTO users (email, scopes, created_by) VALUES ('ada@example.com', '{admin}', 'test')");
+  t.notOk(await lacks());
+  await database.query('UPDATE users SET disabled_at = now()');
+  t.ok(await lacks(), 'somebody who may not sign in');
+  await database.query(
+    "INSERT INTO api_keys (name, prefix, hash, scopes, created_by) VALUES ('a', 'b', 'c', '{read}', 'test')",
+  );
+  t.notOk(await lacks());
+});
+
 test('PostgreSQL cannot be reached', async (t) => {
   const all = await findings(t, on('postgres://u:hidden@127.0.0.1:1/d'));
   finds(t, all, {

@@ -86,6 +86,14 @@ test('a port that is taken, and by whom', async (t) => {
     verdict: 'ok',
     found: /Vedette itself/,
   });
+  const closed = createHttpServer((_request, response) =>
+    response.writeHead(401).end(JSON.stringify({ statusCode: 401, code: 'VED_UNAUTHORIZED' })),
+  );
+  finds(t, await findings(t, { PORT: await taken(closed) }), {
+    name: 'api.port',
+    verdict: 'ok',
+    found: /Vedette itself/,
+  });
   const silent = createServer(() => {});
   finds(t, await findings(t, { PORT: await taken(silent) }), {
     name: 'api.port',
@@ -99,6 +107,11 @@ test('an address that this machine has not, and a public API without a key', asy
   const all = await findings(t, { HOST: '192.0.2.1' });
   finds(t, all, { name: 'api.port', verdict: 'problem', found: /no address 192\.0\.2\.1/, advice: /HOST/ });
   finds(t, all, { name: 'api.keys', verdict: 'warning', found: /public/, advice: /openssl rand/ });
+  const readable = await findings(t, { HOST: '192.0.2.1', VEDETTE_SERVER_ANONYMOUS: 'read' });
+  t.notOk(
+    readable.some(({ name }) => name === 'api.keys'),
+    'everybody may read, as was asked for',
+  );
 });
 
 test('a disk that is nearly full', async (t) => {
@@ -162,4 +175,31 @@ test('the exit code is for scripts: warnings count only when they should', async
   const env = { ...PORT, HOST: '0.0.0.0' };
   t.match(await vedette(t, ['doctor'], { env }), { code: 0, stdout: /1 warning, 0 problems/ });
   t.match(await vedette(t, ['doctor', '--strict'], { env }), { code: 1 });
+});
+
+test('secrets that jobs refer to and that are not on this machine', async (t) => {
+  const header = (name: string) => ({ headers: { 'x-a': `$${`{secret:${name}}`}` } });
+  const uri = 'http://127.0.0.1/';
+  const jobs = [
+    { job_id: 1, uri, ...header('there') },
+    ...[2, 3].map((id) => ({ job_id: id, uri: `${uri}${id}`, ...header('gone') })),
+    { job_id: 4, uri, location: 'elsewhere', ...header('elsewhere') },
+    { job_id: 5, uri, enabled: false, ...header('stopped') },
+  ];
+  const cwd = t.testdir({ 'jobs.json': JSON.stringify(jobs), run: { there: 'value' } });
+  const env = { ...PORT, VEDETTE_SECRETS_FOLDER: 'run', VEDETTE_SECRETS_FILE: 'run' };
+  const all = await findings(t, env, cwd);
+  finds(t, all, { name: 'secrets.folder', verdict: 'ok', found: /run$/ });
+  finds(t, all, { name: 'secrets.file', verdict: 'warning', found: /is not a file$/, advice: /Change/ });
+  const missing = { name: 'secrets.missing', advice: /./ };
+  finds(t, all, { ...missing, verdict: 'problem', found: /^gone of jobs 2, 3: .*run is not a file$/ });
+  const away = { ...PORT, VEDETTE_SECRETS_FOLDER: 'away', VEDETTE_ROLES: 'api', VEDETTE_SECRET_THERE: 'x' };
+  const apart = await findings(t, away, cwd);
+  finds(t, apart, {
+    name: 'secrets.folder',
+    verdict: 'warning',
+    found: /away cannot be read: ENOENT/,
+    advice: /Mount/,
+  });
+  finds(t, apart, { ...missing, verdict: 'warning', found: /^gone of jobs 2, 3: it is not in .*away\/gone, VEDETTE_/ });
 });

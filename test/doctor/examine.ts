@@ -30,6 +30,7 @@ export async function findingsOn(
     settings,
     settingsProblems: problems,
     loadJobs: async () => null,
+    lackingSecrets: async () => [],
     lifecycle,
     machine: { ...thisMachine, ...machine },
     ...options,

@@ -1,20 +1,10 @@
-import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { test } from 'tap';
 import { until } from '../helpers/until.ts';
-import type { VedetteProcess } from './fleet.ts';
+import { databaseUrl } from './database-url.ts';
 import { createScene, isReady, openDatabase, reportAudit } from './scene.ts';
 
-const run = promisify(execFile);
 const KILLS = Number(process.env.VEDETTE_FAULTS ?? 14);
-
-async function databaseUrl(process_: VedetteProcess, folder: string): Promise<string> {
-  const { stdout } = await run(process.execPath, ['bin/vedette.js', 'db', 'url'], {
-    env: { PATH: process.env.PATH, VEDETTE_DATA_DIR: `${folder}/data`, PORT: String(process_.port) },
-  });
-  return stdout.trim();
-}
 
 test('without faults the numbers equal what the target served', async (t) => {
   const scene = await createScene(t, { jobs: 300 });

@@ -19,8 +19,13 @@ export const serverDefaults = {
   allowedHosts: defaults.server.allowedHosts,
 };
 
+export const oidcDefaults = defaults.server.oidc;
+
+export const sessionDefaults = defaults.server.sessions;
+
 export const publisherDefaults = {
   format: defaults.stream.format,
+  cloudEventsSource: defaults.stream.cloudeventsSource,
   lingerMs: defaults.publisher.lingerMs,
   maxBlockBytes: defaults.publisher.blockSizeBytes,
   maxQueueBytes: defaults.publisher.queueSizeBytes,

@@ -63,6 +63,7 @@ const NASTY = [
     '> a',
   ],
   ...['A', '$A', '$$A'].map((name) => name.replace('A', '{A}')),
+  ...['$A', '$$A'].map((name) => name.replace('A', '{secret:a.b}')),
 ];
 const LETTERS = ['a', 'Z', '0', ' ', '"', ',', '\n', 'é', '😀'];
 const text = (maxLength: number) =>
@@ -118,11 +119,14 @@ const definition: fc.Arbitrary<JobDefinition> = fc
       max_response_time_seconds: seconds,
       max_body_bytes: fc.nat(16_777_216),
       keep_alive: fc.boolean(),
+      proxy: fc.constantFrom('http://p.test:3128', 'socks5://u:s3cret,pw@10.0.0.1:1080', 'https://u:pw%40x@[::1]:443/'),
+      http_version: fc.constantFrom('1.1', '2', 'auto', 1.1, 2),
       redirects: fc.record({ follow: fc.boolean(), max: fc.nat(20) }, { requiredKeys: [] }),
       tls: fc.record(
         {
           verify: fc.boolean(),
           expiry_warning_days: fc.nat(90),
+          resume: fc.constant(true),
           pins: fc.uniqueArray(fc.constantFrom(`sha256/${'A'.repeat(43)}=`, `sha256/${'b+/9'.repeat(10)}xyz=`), {
             minLength: 1,
           }),

@@ -4,6 +4,7 @@ import { test } from 'tap';
 import { JobSet } from '../../src/jobs/files/job-set.ts';
 import { addText } from '../../src/jobs/files/read.ts';
 import { forms, guessForm } from '../../src/jobs/forms/index.ts';
+import { monitors } from '../../src/monitors/index.ts';
 import { rules } from './definitions.ts';
 
 test('docs/jobs.md has an example of each form, and they are right', async (t) => {
@@ -16,4 +17,19 @@ test('docs/jobs.md has an example of each form, and they are right', async (t) =
     shown.add(guessForm(name, example)?.name);
   }
   t.same([...shown].sort(), forms.names().sort());
+});
+
+test('docs/monitors.md and the example have a job of each type with addresses, and they are right', async (t) => {
+  for (const file of ['docs/monitors.md', 'examples/all-types/jobs.yaml']) {
+    const text = readFileSync(path.resolve(import.meta.dirname, '../..', file), 'utf8');
+    const examples = file.endsWith('.yaml') ? [['', file, text]] : text.matchAll(/^```\w+ (\S+)\n(.*?)^```$/gms);
+    const shown = new Set<string>();
+    for (const [, name = '', example = ''] of examples) {
+      const set = new JobSet({ rules });
+      addText(set, name, example, undefined);
+      for (const definition of set.definitions()) shown.add(rules.toJob(definition, 1).type);
+    }
+    const types = monitors.names().filter((name) => file.endsWith('.yaml') || name !== 'http');
+    t.same([...shown].sort(), types.sort(), file);
+  }
 });

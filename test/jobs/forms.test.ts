@@ -134,7 +134,7 @@ jobs:
       'a.yaml: line 7: jobs: given 7, accepted: a list of jobs',
       'a.yaml: line 4: checks[1].url: given nothing, accepted: a value, it is required',
       'a.yaml: line 5: checks[1].expected_code: given 2000, accepted: a number <= 999',
-      'a.yaml: line 6: checks[2]: given 5, accepted: a job: an object with at least a uri',
+      'a.yaml: line 6: checks[2]: given 5, accepted: a job: an object, such as one with a uri',
     ],
   );
   t.same(problemsOf('a.yaml', 'checks:\n  - url: "http://a/\n'), [

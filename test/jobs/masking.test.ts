@@ -6,6 +6,7 @@ import { MASK, maskAddress, maskText } from '../../src/core/masking.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { rules } from './definitions.ts';
 
+const REFERENCE = `$${'{secret:a.B-c_1}'}`;
 const ADDRESSES: Array<[given: string, shown: string, names?: string[]]> = [
   ['http://a.test/', 'http://a.test/'],
   ['https://ann:p4ss@a.test/x', `https://ann:${MASK}@a.test/x`],
@@ -26,6 +27,13 @@ const ADDRESSES: Array<[given: string, shown: string, names?: string[]]> = [
   ['http://a.test/?Ref=p4ss&x=1', `http://a.test/?Ref=${MASK}&x=1`, ['ref']],
   ['http://a.test/#access_token=p4ss&x=?token=1', `http://a.test/#access_token=${MASK}&x=?token=1`],
   ['http://a.test/?#', 'http://a.test/?#'],
+  ...[
+    `https://ann:${REFERENCE}@a.test/?token=${REFERENCE}${REFERENCE}&x=${REFERENCE}`,
+    ...[`https://${REFERENCE}:${REFERENCE}@a.test/`, `https://${REFERENCE}@a.test/`, `https://${REFERENCE}:@a.test/`],
+  ].map((given): [string, string] => [given, given]),
+  [`https://${REFERENCE}:p4ss@a.test/`, `https://${REFERENCE}:${MASK}@a.test/`],
+  [`https://ann:${REFERENCE}x@a.test/?key=$${REFERENCE}`, `https://ann:${MASK}@a.test/?key=${MASK}`],
+  ['https://ann:$' + '{secret:..}@a.test/', `https://ann:${MASK}@a.test/`],
 ];
 
 test('what is secret in an address', async (t) => {
@@ -57,6 +65,7 @@ test('PostgreSQL masks as the program does', async (t) => {
       weight: 3,
       arbitrary: fc.constantFrom('token', 'Key', 'X-Api-Key', 'ref', 'REF', 'user', 'a.test', 'sid', 'pass', 'ä'),
     },
+    fc.constantFrom(REFERENCE, '${secret:', '}', '$', '..'),
     fc.string({ unit: fc.constantFrom('a', 'Z', '1', '_', '-', '.', '\n', '€', "'", '<'), maxLength: 3 }),
   );
   const text = fc.array(piece, { maxLength: 16 }).map((pieces) => pieces.join(''));
@@ -82,19 +91,28 @@ test('a definition: whatever may be a secret is masked, and comes back', async (
     uri: 'https://ann:p4ss-word@a.test/?token=p4ss-word&ref=p4ss-word&page=2',
     secrets: ['REF'],
     body: '{"password":"p4ss-word"}',
+    proxy: 'socks5://ann:p4ss-word@p.test:1080',
     description: 'as ftp://bob:p4ss-word@b.test/ does',
     tags: ['https://bob:p4ss-word@b.test/'],
     headers: { referer: 'http://ann:p4ss-word@a.test/', 'x-api-key': 'p4ss-word' },
   };
   const shown = rules.redact(definition);
   t.notMatch(JSON.stringify(shown), /p4ss/);
-  t.match(shown, { uri: `https://ann:${MASK}@a.test/?token=${MASK}&ref=${MASK}&page=2`, body: MASK });
+  t.match(shown, {
+    uri: `https://ann:${MASK}@a.test/?token=${MASK}&ref=${MASK}&page=2`,
+    body: MASK,
+    proxy: `socks5://ann:${MASK}@p.test:1080`,
+  });
   t.strictSame(rules.restoreSecrets(shown, definition), definition);
   const moved = { ...shown, uri: `https://ann:${MASK}@c.test/?page=3&ref=${MASK}&token=new` };
   t.equal(
     rules.restoreSecrets(moved, definition).uri,
     'https://ann:p4ss-word@c.test/?page=3&ref=p4ss-word&token=new',
     'each secret by its name',
+  );
+  t.equal(
+    rules.restoreSecrets({ ...shown, proxy: `http://ann:${MASK}@q.test:3128` }, definition).proxy,
+    'http://ann:p4ss-word@q.test:3128',
   );
   t.throws(() => rules.restoreSecrets({ uri: `http://a.test/?key=${MASK}` }, definition), { code: 'VED_VALIDATION' });
   t.throws(
@@ -126,6 +144,11 @@ test('what is wrong is said without what may be a secret', async (t) => {
     { uri, headers: { 'x-token': 'p4ss-word\n' } },
     { uri, headers: { referer: 'http://ann:p4ss-word@a.test/\n' } },
     { uri, tags: { a: 'p4ss-word' } },
+    { uri, proxy: 'ann:p4ss-word@p.test:80' },
+    { uri, proxy: 'p4ss-word@p.test:80' },
+    { uri, proxy: 'http://ann:x/p4ss-word@p.test:80' },
+    { uri, proxy: 'http://ann:p4ss-word%zz@p.test:80' },
+    { uri, proxy: 'http://ann:p4ss-word@p.test:80', keep_alive: true },
     { uri, auth: { type: 'basic', username: 'a:http://ann:p4ss-word@a', password: 'x' } },
   ]) {
     const checked = rules.validate(definition);
@@ -148,4 +171,8 @@ test('what a check says does not repeat what the job keeps secret', async (t) =>
   const result = await rules.prepare(job)({ timeoutMs: 5_000, signal: new AbortController().signal });
   t.equal(result.outcome, 'down');
   t.notMatch(JSON.stringify(result), /p4ss|s3cret/, JSON.stringify(result));
+  const proxied = rules.toJob({ uri, secrets: ['ref'], proxy: `http://ann:p4ss-word@127.0.0.1:${port}` }, 1);
+  const through = await rules.prepare(proxied)({ timeoutMs: 5_000, signal: new AbortController().signal });
+  t.match(through, { outcome: 'down', reason: 'redirect' });
+  t.notMatch(JSON.stringify(through), /p4ss|s3cret/, JSON.stringify(through));
 });

@@ -11,7 +11,7 @@ const site = (jobId: number, more: object = {}) => ({ job_id: jobId, uri: `http:
 
 test('a job of the API: made, changed under its version, started, stopped, removed, with every definition kept', async (t) => {
   const database = await createTestDatabase(t);
-  const store = createJobStore({ database, clock: systemClock, toJob });
+  const store = createJobStore({ database, clock: systemClock, toJob, redact: (given) => given });
   const made = await store.create({ uri: 'http://127.0.0.1/' });
   t.match(made, { job: { jobId: 1 }, version: 1, running: true, source: 'api', deleted: false });
   await t.rejects(store.create(site(1)), { code: 'VED_JOB_EXISTS' });
@@ -51,7 +51,7 @@ test('a job of the API: made, changed under its version, started, stopped, remov
 
 test('the job file makes its jobs equal, remembers what the API started and stopped, and leaves other jobs alone', async (t) => {
   const database = await createTestDatabase(t);
-  const store = createJobStore({ database, clock: systemClock, toJob });
+  const store = createJobStore({ database, clock: systemClock, toJob, redact: (given) => given });
   await store.create(site(50));
   const first = await store.applyFile([site(1), site(2), site(3, { enabled: false })]);
   t.strictSame(first, { created: [1, 2, 3], changed: [], removed: [], unchanged: [] });
@@ -74,7 +74,7 @@ test('the job file makes its jobs equal, remembers what the API started and stop
 
 test('lists filter and page, and watchers hear of changes', async (t) => {
   const database = await createTestDatabase(t);
-  const store = createJobStore({ database, clock: systemClock, toJob, pollMs: 60_000 });
+  const store = createJobStore({ database, clock: systemClock, toJob, redact: (given) => given, pollMs: 60_000 });
   await store.applyFile([
     site(1, { job_name: '100% Shop', tags: ['shop'] }),
     site(2, { job_name: 'Blog', enabled: false }),
@@ -104,7 +104,7 @@ test('lists filter and page, and watchers hear of changes', async (t) => {
 
 test('a file of 100,000 jobs is applied within seconds', async (t) => {
   const database = await createTestDatabase(t);
-  const store = createJobStore({ database, clock: systemClock, toJob });
+  const store = createJobStore({ database, clock: systemClock, toJob, redact: (given) => given });
   const definitions = Array.from({ length: 100_000 }, (_, index) => site(index + 1, { check_period_seconds: 60 }));
   t.equal((await store.applyFile(definitions)).created.length, 100_000);
   t.equal((await store.applyFile(definitions)).unchanged.length, 100_000);

@@ -1,13 +1,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'tap';
-import { Type } from 'typebox';
 import { MASK } from '../../src/core/masking.ts';
-import { Registry } from '../../src/core/registry.ts';
-import { createValidator, formatProblem } from '../../src/core/validation.ts';
+import { formatProblem } from '../../src/core/validation.ts';
 import { createJobRules } from '../../src/jobs/rules.ts';
 import { monitors } from '../../src/monitors/index.ts';
-import type { MonitorType } from '../../src/monitors/monitor.ts';
 import { CronSlots } from '../../src/scheduler/cron/cron-slots.ts';
 import { context, pem } from '../monitors/support.ts';
 
@@ -27,19 +24,30 @@ function problemsOf(definition: unknown): string[] {
 }
 
 const CERTIFICATE = pem('ca');
+const SCHEMES = monitors
+  .all()
+  .flatMap(({ schemes = [] }) => [...schemes])
+  .sort()
+  .map((scheme) => `${scheme}://`)
+  .join(', ')
+  .replace(/, ([^,]*)$/, ' and $1');
 const TABLE: ReadonlyArray<[definition: unknown, ...problems: string[]]> = [
-  [null, '(root): given null, accepted: a job: an object with at least a uri'],
-  [[], '(root): given [], accepted: a job: an object with at least a uri'],
+  [null, '(root): given null, accepted: a job: an object, such as one with a uri'],
+  [[], '(root): given [], accepted: a job: an object, such as one with a uri'],
   [{}, 'uri: given nothing, accepted: a value, it is required'],
-  [{ uri, type: 'htttp' }, 'type: given "htttp", accepted: one of http; did you mean http?'],
-  [{ uri, type: 7 }, 'type: given 7, accepted: one of http'],
+  [{ uri, type: 'htttp' }, `type: given "htttp", accepted: one of ${monitors.names().join(', ')}; did you mean http?`],
+  [{ uri, type: 7 }, `type: given 7, accepted: one of ${monitors.names().join(', ')}`],
   [{ uri, url: 1 }, 'url: given 1, accepted: no such key; did you mean uri?'],
   [{ uri, jobname: 'a' }, 'jobname: given "********", accepted: no such key; did you mean job_name?'],
   [{ uri, job_id: 0 }, 'job_id: given 0, accepted: a number >= 1'],
   [{ uri, job_id: '1' }, 'job_id: given "1", accepted: integer'],
   [{ uri, job_id: 2 ** 31 }, 'job_id: given 2147483648, accepted: a number <= 2147483647'],
   [{ uri: '/a' }, 'uri: given "/a", accepted: an http:// or https:// address'],
-  [{ uri: 'ftp://a/' }, 'uri: given "ftp://a/", accepted: an http:// or https:// address'],
+  [
+    { uri: 'ftp://a/' },
+    `uri: given "ftp://a/", accepted: an http:// or https:// address; there are jobs for ${SCHEMES}`,
+  ],
+  [{ uri: 'ftp://a/', type: 'http' }, 'uri: given "ftp://a/", accepted: an http:// or https:// address'],
   [{ uri: 'http://' }, 'uri: given "http://", accepted: an http:// or https:// address'],
   [{ uri: 'http://[::1/' }, 'uri: given "http://[::1/", accepted: an http:// or https:// address'],
   [{ uri: 'http://a:99999/' }, 'uri: given "http://a:99999/", accepted: an http:// or https:// address'],
@@ -127,6 +135,22 @@ const TABLE: ReadonlyArray<[definition: unknown, ...problems: string[]]> = [
     'expected_headers.x-a: given "[", accepted: a regular expression of RE2: missing closing ]: `[`',
   ],
   [{ uri, redirects: { maxx: 1 } }, 'redirects.maxx: given 1, accepted: no such key; did you mean max?'],
+  [
+    { uri, tls: { full_handshake_seconds: 60 } },
+    'tls.full_handshake_seconds: given 60, accepted: nothing without tls.resume: true',
+  ],
+  [
+    { uri, tls: { resume: false, full_handshake_seconds: 60 } },
+    'tls.full_handshake_seconds: given 60, accepted: nothing without tls.resume: true',
+  ],
+  [
+    { uri, tls: { resume: true, full_handshake_seconds: 0 } },
+    'tls.full_handshake_seconds: given 0, accepted: a number > 0',
+  ],
+  [
+    { uri, tls: { resume: true, full_handshake_seconds: 86_401 } },
+    'tls.full_handshake_seconds: given 86401, accepted: a number <= 86400',
+  ],
   [{ uri, tls: { cert: CERTIFICATE } }, 'tls.key: given nothing, accepted: tls.cert and tls.key together'],
   [
     { uri, tls: { ca: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----' } },
@@ -150,7 +174,10 @@ const TABLE: ReadonlyArray<[definition: unknown, ...problems: string[]]> = [
     `auth.pasword: given "${MASK}", accepted: no such key; did you mean password?`,
   ],
   [{ uri, auth: 's3cret' }, `auth: given "${MASK}", accepted: object`],
-  [{ uri: 'ftp://me:s3cret@a/' }, `uri: given "ftp://me:${MASK}@a/", accepted: an http:// or https:// address`],
+  [
+    { uri: 'ftp://me:s3cret@a/' },
+    `uri: given "ftp://me:${MASK}@a/", accepted: an http:// or https:// address; there are jobs for ${SCHEMES}`,
+  ],
   [{ uri, job_name: 'a\u0000b' }, 'job_name: given "a\\u0000b", accepted: text without NUL, of whole characters'],
   [{ uri, body: 'half \ud83d' }, 'body: given "********", accepted: text without NUL, of whole characters'],
 ];
@@ -262,49 +289,6 @@ test('secrets are masked wherever they may stand, and come back', async (t) => {
   t.equal(rules.redact({ uri: 'http://a:b:c@d@e/' }).uri, `http://a:${MASK}@e/`, 'up to the last @');
 });
 
-test('a new monitor type is one object and one line: it is in the schema, is checked and runs', async (t) => {
-  const port: MonitorType<{ port: number; password?: string }> = {
-    name: 'port',
-    description: 'a port of this machine',
-    options: Type.Object({ port: Type.Integer({ minimum: 1 }), password: Type.Optional(Type.String()) }),
-    secrets: ['password'],
-    facts: { banner: Type.String() },
-    problems: ({ port: number }) =>
-      number === 13 ? [{ path: 'port', given: number, accepted: 'a port that brings no bad luck' }] : [],
-    host: () => 'localhost',
-    prepare: (options) => async () => ({
-      outcome: 'up',
-      status: String(options.port),
-      responseTime: 0.001,
-      timings: {},
-    }),
-  };
-  const both = createJobRules({
-    monitors: new Registry<MonitorType>('type', [...monitors.all(), port]),
-    context,
-    cronProblem,
-  });
-  const definition = { type: 'port', port: 80, check_period_seconds: 5 };
-  t.strictSame(both.validate(definition), { ok: true, value: definition });
-  const wrong = both.validate({ type: 'port', port: 13, uri });
-  t.match(wrong.ok || wrong.problems.map(formatProblem).map((text) => text.slice(0, 40)), [
-    'uri: given "********", accepted: only th',
-    'port: given 13, accepted: a port that br',
-  ]);
-  const fits = createValidator(both.schema);
-  t.ok(fits(definition).ok);
-  t.ok(fits({ uri }).ok, 'without a type it is http');
-  t.notOk(fits({ type: 'port', uri }).ok);
-  const probe = both.prepare(both.toJob(definition, 1));
-  const result = await probe({ timeoutMs: 10, signal: new AbortController().signal });
-  t.match(result, { outcome: 'up', status: '80' });
-  t.strictSame(both.redact({ type: 'port', password: 'x' }), { type: 'port', password: MASK });
-  t.throws(() => rules.prepare(both.toJob(definition, 4)), {
-    code: 'VED_VALIDATION',
-    message: /job 4: type: given "port"/,
-  });
-});
-
 test('a job that was read is checked as it says', async (t) => {
   const server = createServer((_request, response) => response.end('ok'));
   t.teardown(() => server.close());
@@ -320,4 +304,12 @@ test('a definition is bounded as a whole', async (t) => {
   const { ok, ...rest } = rules.validate({ job_id: 1, uri: 'https://example.org/', headers });
   t.notOk(ok);
   t.match(rest, { problems: [{ given: /^\d+ bytes of JSON$/, accepted: /at most 524288 bytes/ }] });
+});
+
+test('a prepared probe says whether it keeps state between tries', (t) => {
+  for (const keepAlive of [true, false]) {
+    const { value } = rules.validate({ uri, keep_alive: keepAlive }) as { value: Record<string, unknown> };
+    t.equal(rules.prepare(rules.toJob(value, 1)).keeps, keepAlive);
+  }
+  t.end();
 });

@@ -29,8 +29,19 @@ const status = fc.oneof(
   words(32).filter(fits(32)),
 );
 const timings = fc.record(
-  { dns: seconds, connect: seconds, tls: seconds, ttfb: seconds, transfer: seconds },
+  { dns: seconds, connect: seconds, tls: seconds, tls_resumed: seconds, ttfb: seconds, transfer: seconds },
   { requiredKeys: [] },
+);
+
+const values = fc.dictionary(
+  fc.stringMatching(/^[a-z][a-z0-9_]{0,39}$/),
+  fc.oneof(
+    fc.integer({ min: -1e6, max: 1e6 }),
+    fc.integer({ min: -1e15, max: 1e15 }).map((micros) => micros / 1e6),
+    fc.double({ min: -1e9, max: 1e9, noNaN: true }),
+    fc.constantFrom(0, -0, 1e9, -1e9, 0.0000005, -0.0000005, 99_999_999, 999_999_999.999999),
+  ),
+  { maxKeys: 16 },
 );
 
 /** Results as a writer may make them: everything valid, ranges and fences included. */
@@ -56,13 +67,16 @@ export const checkResult: fc.Arbitrary<CheckResult> = fc
       bytes: fc.oneof(fc.nat(), fc.maxSafeNat()),
       attempt: fc.integer({ min: 1, max: 32_767 }),
       detail: fc.oneof(plain(200), fc.string({ maxLength: 260, unit: 'binary' })),
+      values,
+      maintenance: fc.constant(true as const),
     },
     { requiredKeys: ['jobId', 'location', 'epoch', 'slot', 'ts', 'outcome', 'status', 'responseTime'] },
   )
   .map((result) => {
     const { slots, periodMs, ...rest } = result;
     if (rest.outcome !== 'missed') return rest;
-    const missed = { ...rest, status: null, responseTime: null };
+    const { values: _values, ...checked } = rest;
+    const missed = { ...checked, status: null, responseTime: null };
     const fitting = slots !== undefined && periodMs !== undefined && rest.slot - slots * periodMs > 946_684_800_000;
     return fitting ? { ...missed, slots, periodMs } : missed;
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { test } from 'tap';
+import { PHASES } from '../../src/messages/check-result.ts';
 import { encodeResult } from '../../src/messages/encode.ts';
 import { checkResult } from './arbitraries.ts';
 import { decode, decodeByReference } from './reference.ts';
@@ -23,6 +24,14 @@ test('what a writer encodes is read whole, with the values that went in', async 
         }
         assert.equal(row.slots, result.slots ?? 1);
         assert.equal(row.bytes, result.bytes ?? -1);
+        assert.equal(row.maintenance, result.maintenance ? 1 : 0);
+        const values = Object.entries(result.values ?? {}).map(([name, value]) => {
+          const micros = Math.sign(value) * Math.round(Math.abs(value) * 1e6);
+          return [name, micros + 0];
+        });
+        assert.deepEqual(row.values, values);
+        const timings = PHASES.map((phase) => Math.round((result.timings?.[phase] ?? -1e-6) * 1e6));
+        assert.deepEqual(row.timings, timings);
         assert.equal(row.rtMicros, result.responseTime === null ? -1 : Math.round(result.responseTime * 1e6));
       });
     }),

@@ -3,22 +3,13 @@ import { OUTCOMES, REASONS } from '../../src/messages/check-result.ts';
 import { BadLineError, parseResult, ResultDecoder } from '../../src/messages/decode.ts';
 import { encodeResult } from '../../src/messages/encode.ts';
 import type { ForeignResult } from '../../src/messages/validity.ts';
-import { decode, decodeByReference } from './reference.ts';
+import { own, T } from './own-line.ts';
+import { decode, decodeByReference, isScanned } from './reference.ts';
 
-const T = 1_750_000_000_000;
-const own = {
-  v: 1,
-  job_id: 7,
-  location: 'default',
-  epoch: 3,
-  slot: T,
-  ts: T + 4,
-  outcome: 'up',
-  status: '200',
-  response_time: 0.012345,
-};
 const missed = { ...own, outcome: 'missed', status: null, response_time: null };
 const foreign = { job_id: 7, ts: T, response_time: 0.25, status: 404 };
+
+const many = (length: number) => Object.fromEntries(Array.from({ length }, (_, n) => [`v${n}`, n + 0.5]));
 
 const errorOf = (line: unknown): string => {
   try {
@@ -110,8 +101,37 @@ test('what cannot be read says where, what was given and what is accepted', asyn
     ],
     ['timings as a list', { ...own, timings: [] }, 'timings: given a list, accepted: an object'],
     ['a phase as text', { ...own, timings: { dns: '1' } }, 'timings.dns: given "1", accepted: seconds 0..1000000'],
+    [
+      'a resumed handshake of no time',
+      { ...own, timings: { tls_resumed: -1 } },
+      'timings.tls_resumed: given -1, accepted: seconds 0..1000000',
+    ],
     ['attempt 0', { ...own, attempt: 0 }, 'attempt: given 0, accepted: a whole number 1..32767'],
     ['detail as a number', { ...own, detail: 1 }, 'detail: given 1, accepted: text'],
+    ['values as a list', { ...own, values: [1] }, 'values: given a list, accepted: an object'],
+    [
+      'a value as text',
+      { ...own, values: { days: '1' } },
+      'values.days: given "1", accepted: a number -1000000000..1000000000',
+    ],
+    [
+      'a huge value',
+      { ...own, values: { days: -1e10 } },
+      'values.days: given -10000000000, accepted: a number -1000000000..1000000000',
+    ],
+    [
+      'a name of a value in capitals',
+      { ...own, values: { Days: 1 } },
+      'values: given "Days", accepted: names of the form ^[a-z][a-z0-9_]{0,39}$',
+    ],
+    ['17 values', { ...own, values: many(17) }, 'values: given 17, accepted: 16 names at most'],
+    ['values of a missed slot', { ...missed, values: {} }, 'values: a missed slot has none'],
+    [
+      'values of a foreign line',
+      { ...foreign, values: { a: true } },
+      'values.a: given true, accepted: a number -1000000000..1000000000',
+    ],
+    ['no maintenance', { ...own, maintenance: false }, 'maintenance: given false, accepted: true'],
     ['a deep value', `{"v":${'['.repeat(30_000)}${']'.repeat(30_000)}}`, 'v: given a list, accepted: 1'],
     ['a huge line', `{"x":"${'y'.repeat(70_000)}"}`, 'line: given 70008 bytes, accepted: at most 65536'],
   ];
@@ -123,10 +143,12 @@ test('a line is read whole', async (t) => {
   const line = {
     ...own,
     reason: 'latency',
-    timings: { dns: 0.001, tls: 0.5, later: 9 },
+    timings: { dns: 0.001, tls: 0.5, tls_resumed: 0.25, later: 9 },
     bytes: 5,
     attempt: 2,
     detail: 'a\0b',
+    values: { days_left: -0.0000005, none: null, constructor: 7 },
+    maintenance: true,
     extra: {},
   };
   t.strictSame(parseResult(Buffer.from(JSON.stringify(line))), {
@@ -139,10 +161,12 @@ test('a line is read whole', async (t) => {
     status: '200',
     responseTime: 0.012345,
     reason: 'latency',
-    timings: { dns: 0.001, tls: 0.5 },
+    timings: { dns: 0.001, tls: 0.5, tls_resumed: 0.25 },
     bytes: 5,
     attempt: 2,
     detail: 'a b',
+    values: { days_left: -0.000001, constructor: 7 },
+    maintenance: true,
   });
   t.match(parseResult(JSON.stringify({ ...missed, slots: 3, period: 1000 })), { slots: 3, periodMs: 1000 });
   t.match(
@@ -207,7 +231,7 @@ test('line ends, blank lines and damaged lines', async (t) => {
 });
 
 test('every outcome and reason takes the fast way too', async (t) => {
-  const decoder = new ResultDecoder();
+  const decoder = new ResultDecoder({ timings: true });
   for (const outcome of OUTCOMES) {
     for (const reason of REASONS) {
       const checked =
@@ -215,6 +239,41 @@ test('every outcome and reason takes the fast way too', async (t) => {
       const line = encodeResult({ jobId: 1, location: 'x', epoch: 0, slot: T, ts: T, outcome, reason, ...checked });
       t.strictSame(decode(Buffer.from(line), decoder), decodeByReference(Buffer.from(line)), `${outcome} ${reason}`);
     }
+  }
+});
+
+test('all phases in their order take the fast way, others are left to the reader of JSON', async (t) => {
+  const line = (timings: object | string) =>
+    JSON.stringify({ ...own, timings: 0 }).replace(
+      '"timings":0',
+      `"timings":${typeof timings === 'string' ? timings : JSON.stringify(timings)}`,
+    );
+  const phases = ['dns', 'connect', 'tls', 'tls_resumed', 'ttfb', 'transfer'];
+  for (let some = 1; some < 1 << phases.length; some++) {
+    for (const seconds of [0.012345, 0.5, 12]) {
+      const names = phases.filter((_, n) => some & (1 << n));
+      const text = line(Object.fromEntries(names.map((name) => [name, seconds])));
+      t.ok(isScanned(text), text);
+      t.strictSame(decode(Buffer.from(text)), decodeByReference(Buffer.from(text)));
+    }
+  }
+  for (const timings of [
+    { tls_resumed: 0.5, tls: 0.5 },
+    { tls_resumed: -1 },
+    { tls: 'x', tls_resumed: 0.5 },
+    { tls_resume: 0.5 },
+    { tls_resumes: 0.5 },
+    { tls_resumed_: 0.5 },
+    '{"tls":0.5,"tls":0.25}',
+    '{"tls_resumed":0.5,"tls_resumed":0.25}',
+    '{"tls_resumed":0.5,}',
+    '{"tls":0.5,}',
+    '{"tls":0.5"tls_resumed":0.5}',
+    '{"tls_resumed":}',
+  ]) {
+    const text = line(timings);
+    t.notOk(isScanned(text), text);
+    t.strictSame(decode(Buffer.from(text)), decodeByReference(Buffer.from(text)));
   }
 });
 

@@ -1,5 +1,6 @@
 import { test } from 'tap';
-import { murmur2, partitionOf } from '../../src/messages/partition.ts';
+import { murmur2, partitionOf, partitionOfKey } from '../../src/messages/partition.ts';
+import { blockKeys } from '../../src/messages/record.ts';
 
 test('murmur2 gives the values of the table in Apache Kafka (UtilsTest)', async (t) => {
   const vectors: Array<[string, number]> = [
@@ -34,4 +35,12 @@ test('what is no job or no number of partitions is refused', async (t) => {
   t.throws(() => partitionOf(-1, 3), RangeError);
   t.throws(() => partitionOf(1, 0), RangeError);
   t.throws(() => partitionOf(1, Number.NaN), RangeError);
+});
+
+test('blocks have one key a partition, by which Kafka sends them there', async (t) => {
+  for (const partitions of [1, 2, 12, 1000]) {
+    const keys = blockKeys(partitions);
+    t.equal(new Set(keys).size, partitions);
+    t.ok(keys.every((key, partition) => partitionOfKey(Buffer.from(key), partitions) === partition));
+  }
 });

@@ -1,3 +1,4 @@
+import { CanonicalScanner, SCAN_REACH } from '../../src/messages/canonical.ts';
 import { ColumnBuffer } from '../../src/messages/column-buffer.ts';
 import { type BadLine, parseResult, ResultDecoder } from '../../src/messages/decode.ts';
 import type { ResultColumns } from '../../src/messages/result-columns.ts';
@@ -7,7 +8,7 @@ export interface Decoded {
   bad: BadLine[];
 }
 
-const shared = new ResultDecoder();
+const shared = new ResultDecoder({ timings: true });
 
 /** All that can be seen of one decoded record, with texts instead of ids. */
 export function decode(value: Buffer, decoder = shared): Decoded {
@@ -19,7 +20,7 @@ export function decode(value: Buffer, decoder = shared): Decoded {
 
 /** What `decode` must give, by JSON.parse alone and line for line. */
 export function decodeByReference(value: Buffer): Decoded {
-  const columns = new ColumnBuffer();
+  const columns = new ColumnBuffer({ timings: true });
   const bad: BadLine[] = [];
   let start = 0;
   for (let line = 0; start < value.length; line++) {
@@ -54,7 +55,21 @@ function rowsOf(columns: ResultColumns): Array<Record<string, unknown>> {
     status: columns.statuses[columns.status[row]] ?? null,
     rtMicros: columns.rtMicros[row],
     bytes: columns.bytes[row],
+    timings: columns.timings && [...columns.timings.slice(6 * row, 6 * row + 6)],
+    values: columns.valuesOf(row),
+    valueCount: columns.valueCount[row],
+    maintenance: columns.maintenance[row],
     lineStart: columns.lineStart[row],
     lineEnd: columns.lineEnd[row],
   }));
+}
+
+/** Whether the scanner takes a line that lies in memory with nothing more behind it than its reach. */
+export function isScanned(line: string): boolean {
+  const scanner = new CanonicalScanner(new ColumnBuffer({ timings: true }));
+  const value = Buffer.from(line);
+  const memory = new Uint8Array(SCAN_REACH + 1);
+  memory.set(value);
+  scanner.source(new DataView(memory.buffer));
+  return scanner.scan(0, value.length, 0, value.length) === value.length;
 }

@@ -47,10 +47,17 @@ const value = fc.oneof(
   fc.constantFrom(32, 33, 64, 65).map((length) => '\u{1f600}'.repeat(length)),
   fc.constantFrom('a\u0000b', 'a\u007fb', 'a\u0080', '\ud83d', 'a\nb', '\u202e'),
   fc.record({ dns: fc.constantFrom<unknown>(0, 1e6, 1e6 + 1, -1, 'x', null), other: fc.constant('x') }),
+  fc.dictionary(
+    fc.constantFrom('days_left', 'x', 'A', 'a'.repeat(40), 'a'.repeat(41), '1a', '_a', 'toString', '__proto__'),
+    fc.constantFrom<unknown>(0, -1, 1e9, -1e9, 1e9 + 1, null, '1', 0.5, 1e-9),
+    { maxKeys: 2 },
+  ),
+  fc.constantFrom(16, 17).map((length) => Object.fromEntries(Array.from({ length }, (_, n) => [`v${n}`, n]))),
+  fc.record({ tls_resumed: fc.constantFrom<unknown>(0, 1e6, 1e6 + 1, -1, 'x', null) }),
 );
 const name = fc.constantFrom(
   ...['v', 'job_id', 'location', 'epoch', 'slot', 'slots', 'period', 'ts', 'outcome', 'reason', 'status'],
-  ...['response_time', 'timings', 'bytes', 'attempt', 'detail', 'unknown'],
+  ...['response_time', 'timings', 'bytes', 'attempt', 'detail', 'values', 'maintenance', 'unknown'],
 );
 const change = fc.oneof(fc.record({ name, value }), fc.record({ name, remove: fc.constant(true as const) }));
 const foreign = fc.constant('{"job_id":1,"ts":1750000000000,"response_time":0.1,"status":"200"}');

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { createServer as createTlsServer, type ServerOptions } from 'node:https';
+import type { ServerHttp2Session } from 'node:http2';
+import { createServer as createTlsServer, type ServerOptions, type Server as TlsServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net';
 import type { Test } from 'tap';
 import { monitors } from '../../src/monitors/index.ts';
@@ -24,7 +25,8 @@ export interface Site {
   quiet(): Promise<void>;
 }
 
-function listen(t: Teardown, server: TcpServer, scheme: string, host: string): Promise<Site> {
+/** Any server, listening until the end of the test. */
+export function listen(t: Teardown, server: TcpServer, scheme: string, host: string, port = 0): Promise<Site> {
   const open = new Set<Socket>();
   let onQuiet = () => {};
   const site: Site = {
@@ -46,12 +48,20 @@ function listen(t: Teardown, server: TcpServer, scheme: string, host: string): P
       if (open.size === 0) onQuiet();
     });
   });
+  // After a reset by its client, a server of HTTP/2 now and then ends a session and leaves its socket.
+  server.on('session', (session: ServerHttp2Session) => {
+    const { remotePort } = session.socket;
+    session.on('close', () => {
+      for (const socket of open)
+        if (socket.remotePort === undefined || socket.remotePort === remotePort) socket.destroy();
+    });
+  });
   t.teardown(() => {
     for (const socket of open) socket.destroy();
     return new Promise<void>((resolve) => server.close(() => resolve()));
   });
   return new Promise((resolve) => {
-    server.listen(0, host, () => {
+    server.listen(port, host, () => {
       site.port = (server.address() as AddressInfo).port;
       site.uri = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${site.port}`;
       resolve(site);
@@ -65,15 +75,20 @@ export function serve(t: Teardown, listener: RequestListener, host = '127.0.0.1'
   return listen(t, server, 'http', host);
 }
 
-export function serveTls(t: Teardown, options: ServerOptions, listener: RequestListener): Promise<Site> {
+export async function serveTls(
+  t: Teardown,
+  options: ServerOptions,
+  listener: RequestListener,
+  { host = '127.0.0.1', port = 0 } = {},
+): Promise<Site & { server: TlsServer }> {
   const server = createTlsServer(options, listener);
   server.on('tlsClientError', () => {});
-  return listen(t, server, 'https', '127.0.0.1');
+  return Object.assign(await listen(t, server, 'https', host, port), { server });
 }
 
 /** Something that takes connections and need not speak HTTP. */
-export function serveRaw(t: Teardown, onSocket: (socket: Socket) => void): Promise<Site> {
-  return listen(t, createTcpServer(onSocket), 'http', '127.0.0.1');
+export function serveRaw(t: Teardown, onSocket: (socket: Socket) => void, scheme = 'http'): Promise<Site> {
+  return listen(t, createTcpServer(onSocket), scheme, '127.0.0.1');
 }
 
 /** A server that sends `text` after the request's headers, and closes unless told otherwise. */
@@ -91,12 +106,16 @@ export function prepare(options: object, more: Partial<MonitorContext> = {}): Pr
 }
 
 /** One check of the http type. */
-export function check(
+export const check = (options: object, more: CheckOptions = {}): Promise<ProbeResult> => checkBy('http', options, more);
+
+/** One check of any type. */
+export function checkBy(
+  type: string,
   options: object,
   { timeoutMs = 5_000, slotTag, signal = new AbortController().signal, ...more }: CheckOptions = {},
 ): Promise<ProbeResult> {
   const request: ProbeRequest = { timeoutMs, signal, ...(slotTag === undefined ? {} : { slotTag }) };
-  return prepare(options, more)(request);
+  return monitors.get(type).prepare(options, { ...context, ...more })(request);
 }
 
 type CheckOptions = Partial<ProbeRequest> & Partial<MonitorContext>;

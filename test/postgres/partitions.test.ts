@@ -56,15 +56,16 @@ test('rows land in their partition, and updates stay on their page', async (t) =
   await ensureMetricPartitions(database, 'minute', NOON, NOON);
   const upsert = `INSERT INTO metrics (granularity, job_id, location, dt, count) VALUES ('minute', 1, 'default', $1, 1)
     ON CONFLICT (granularity, job_id, location, dt) DO UPDATE SET count = metrics.count + excluded.count`;
-  for (let times = 0; times < 50; times++) await database.query(upsert, [new Date(NOON)]);
-  t.strictSame((await database.query('SELECT count FROM metrics')).rows, [{ count: 50 }]);
+  // All versions fit on a page: old ones are removed only when no snapshot, such as one of autovacuum, may need them.
+  for (let times = 0; times < 20; times++) await database.query(upsert, [new Date(NOON)]);
+  t.strictSame((await database.query('SELECT count FROM metrics')).rows, [{ count: 20 }]);
   const counters = async () => {
     const sql =
       "SELECT n_tup_upd AS n, n_tup_hot_upd AS hot FROM pg_stat_user_tables WHERE relname = 'metrics_minute_20261121'";
     return (await database.query<{ n: number; hot: number }>(sql)).rows[0];
   };
   // Statistics arrive a moment later.
-  while ((await counters()).n < 49) await new Promise((resolve) => setTimeout(resolve, 100));
+  while ((await counters()).n < 19) await new Promise((resolve) => setTimeout(resolve, 100));
   const { n, hot } = await counters();
   t.equal(hot, n);
   await t.rejects(database.query(upsert, [new Date(NOON + DAY)]), { code: '23514' }, 'no partition for tomorrow yet');

@@ -52,6 +52,29 @@ test('COPY streams rows in', async (t) => {
   t.equal((await database.query<{ n: number }>('SELECT count(*) AS n FROM things')).rows[0].n, 2);
 });
 
+test('COPY of chunks that take long to make leaves the event loop its turns', async (t) => {
+  const database = await createTestDatabase(t, { migrated: false });
+  await database.query('CREATE TABLE things (id bigint)');
+  let turns = 0;
+  const turn = () => {
+    turns++;
+    next = setImmediate(turn);
+  };
+  let next = setImmediate(turn);
+  t.teardown(() => clearImmediate(next));
+  const seen: number[] = [];
+  function* chunks() {
+    for (let chunk = 0; chunk < 5; chunk++) {
+      seen.push(turns);
+      for (const start = performance.now(); performance.now() - start < 6; );
+      yield Buffer.from(`${chunk}\n`);
+    }
+  }
+  await database.transaction((tx) => tx.copyFrom('things', chunks()));
+  t.equal(new Set(seen).size, 5, 'a turn between any two');
+  t.equal((await database.query<{ n: number }>('SELECT count(*) AS n FROM things')).rows[0].n, 5);
+});
+
 test('a server that is not there is said plainly', async (t) => {
   const server = { host: '127.0.0.1', port: 1, database: 'x', user: 'x', password: 'secret' };
   const options = { ...databaseDefaults, ...server, logger: silentLogger };
@@ -85,4 +108,30 @@ test('notifications reach listeners of the same schema only', async (t) => {
   });
   await done;
   t.strictSame(heard, ['first', 'last']);
+});
+
+test('statements at the same time take turns on one connection; behind one that takes long another is opened', async (t) => {
+  const database = await createTestDatabase(t, { migrated: false });
+  const backendOf = async () => (await database.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0].pid;
+  const backends = new Set(await Promise.all(Array.from({ length: 20 }, backendOf)));
+  t.equal(backends.size, 1);
+  const long = database.query('SELECT pg_sleep(1)');
+  const startedAt = performance.now();
+  const others = new Set(await Promise.all(Array.from({ length: 5 }, backendOf)));
+  t.ok(performance.now() - startedAt < 900, 'they did not wait for it');
+  t.notOk(others.has([...backends][0] as number));
+  await long;
+});
+
+test('a statement within a transaction gets a connection of its own, however many there are', async (t) => {
+  const database = await createTestDatabase(t, { migrated: false });
+  const sums = await Promise.all(
+    [1, 2, 3].map((one) =>
+      database.transaction(async (tx) => {
+        const { rows } = await database.query<{ n: number }>('SELECT $1::int AS n', [one]);
+        return (await tx.query<{ n: number }>('SELECT $1::int + 1 AS n', [rows[0].n])).rows[0].n;
+      }),
+    ),
+  );
+  t.strictSame(sums, [2, 3, 4]);
 });

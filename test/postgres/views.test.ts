@@ -54,6 +54,8 @@ test('raw results in plain units, with the version of the job that was in force'
     reason: null,
     slots: 1,
     topic: 'checks',
+    values: null,
+    maintenance: false,
   });
   t.strictSame(
     rows.map((row) => [row.version, row.success]),

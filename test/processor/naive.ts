@@ -1,4 +1,5 @@
 import { type AnyResult, BadLineError, parseResult } from '../../src/messages/decode.ts';
+import { NO_MAINTENANCE } from '../../src/stats/outcomes.ts';
 import type { MetricNumbers } from '../../src/stats/queries/metrics.ts';
 
 /** One counted slot (or foreign line) of the naive model. */
@@ -83,6 +84,9 @@ export function naiveRows(counted: readonly CountedSlot[]): Map<string, NaiveRow
       rows.set(key, row);
       row.count++;
       row[result.outcome]++;
+      if (result.maintenance && result.outcome === 'up') row.maintenanceUp++;
+      if (result.maintenance && result.outcome === 'degraded') row.maintenanceDegraded++;
+      if (result.maintenance && result.outcome === 'down') row.maintenanceDown++;
       if (result.reason) row.reasons[result.reason] = (row.reasons[result.reason] ?? 0) + 1;
       if (result.status !== null) row.data[result.status] = (row.data[result.status] ?? 0) + 1;
       if (result.responseTime === null) continue;
@@ -114,5 +118,5 @@ export function naiveTotals(counted: readonly CountedSlot[]): Record<string, Nai
 
 function emptyRow(): NaiveRow {
   const counts = { count: 0, up: 0, degraded: 0, down: 0, missed: 0 };
-  return { ...counts, rtCount: 0, rtMin: null, rtMax: null, rtSum: 0, data: {}, reasons: {} };
+  return { ...counts, ...NO_MAINTENANCE, rtCount: 0, rtMin: null, rtMax: null, rtSum: 0, data: {}, reasons: {} };
 }

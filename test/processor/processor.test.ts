@@ -1,6 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { test } from 'tap';
 import { type Logger, silentLogger } from '../../src/core/logger.ts';
+import { Slices } from '../../src/core/slices.ts';
 import { createRig, storedRows } from './rig.ts';
 import { anyRecord, foreignLine, line, START_MS } from './streams.ts';
 
@@ -29,6 +31,30 @@ test('results become rows, totals and offsets', async (t) => {
   ]);
   const [consumer] = rig.driver.consumers;
   t.match(consumer.committed.at(-1), { topic: 'checks' });
+});
+
+test('others have their turn between the partitions of a flush; what comes then is counted once, now or next', async (t) => {
+  const rig = await createRig(t, { checks: 4 });
+  let slot = 0;
+  const append = () => {
+    slot++;
+    for (const partition of [0, 1, 2, 3]) rig.driver.append('checks', partition, line({ jobId: 1 + partition, slot }));
+  };
+  let [nowMs, turns] = [0, 0];
+  const nextTurn = async () => {
+    turns++;
+    if (turns <= 8) append();
+    await delay(20);
+  };
+  // Each slice is used up as soon as it is asked for.
+  const slices = () => new Slices({ nextTurn, nowMs: () => (nowMs += 10) });
+  const processor = await rig.start({ slices });
+  append();
+  while (slot < 9) await delay(5);
+  await rig.settle();
+  await processor.flush();
+  t.equal(turns % 4, 0, 'one for each partition of each flush');
+  await rig.exact(t);
 });
 
 test('repetitions, zombies and cut ranges count as rule 4 says, over flushes and restarts', async (t) => {

@@ -9,7 +9,7 @@ import { createRig } from './rig.ts';
 import { foreignLine, line, START_MS } from './streams.ts';
 
 const COLUMNS = `job_id, location, (extract(epoch FROM at) * 1000)::bigint AS at, epoch, slot, slots, period_ms, ts, outcome,
-  reason, status, rt, timings, bytes, attempt, detail, topic, partition, record_offset`;
+  reason, status, rt, timings, bytes, attempt, detail, "values", maintenance, topic, partition, record_offset`;
 
 test('raw results are kept with all they say, as far as they count', async (t) => {
   const rig = await createRig(t);
@@ -27,6 +27,8 @@ test('raw results are kept with all they say, as far as they count', async (t) =
     bytes: 512,
     attempt: 2,
     detail: 'slow: C:\\new\\table \\N \\. "quoted" é😀',
+    values: { days_left: -0.5, most: 999_999_999.999999 },
+    maintenance: true,
   });
   rig.driver.append(
     'checks',
@@ -38,7 +40,17 @@ test('raw results are kept with all they say, as far as they count', async (t) =
   await rig.start({ resultsStore: 'all' });
   await rig.settle();
   const { rows } = await rig.database.query(`SELECT ${COLUMNS} FROM results ORDER BY record_offset, job_id DESC`);
-  const none = { reason: null, status: null, rt: null, timings: null, bytes: null, attempt: null, detail: null };
+  const nothing = { values: null, maintenance: null };
+  const none = {
+    reason: null,
+    status: null,
+    rt: null,
+    timings: null,
+    bytes: null,
+    attempt: null,
+    detail: null,
+    ...nothing,
+  };
   const place = { location: 'default', topic: 'checks', partition: 0 };
   t.strictSame(rows, [
     {
@@ -59,6 +71,8 @@ test('raw results are kept with all they say, as far as they count', async (t) =
       bytes: 512,
       attempt: 2,
       detail: 'slow: C:\\new\\table \\N \\. "quoted" é😀',
+      values: { days_left: -0.5, most: 999_999_999.999999 },
+      maintenance: true,
       record_offset: 0,
     },
     {

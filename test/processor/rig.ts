@@ -93,7 +93,8 @@ async function lag({ database, driver }: Rig): Promise<string[]> {
 export async function storedRows(database: Database): Promise<Record<string, NaiveRow>> {
   const { rows } = await database.query<NaiveRow & { key: string }>(
     `SELECT concat_ws(' ', granularity, job_id, location, (extract(epoch FROM dt) * 1000)::bigint) AS key, count, up,
-       degraded, down, missed, rt_count AS "rtCount", rt_min AS "rtMin", rt_max AS "rtMax", rt_sum AS "rtSum", data, reasons
+       degraded, down, missed, maintenance_up AS "maintenanceUp", maintenance_degraded AS "maintenanceDegraded",
+       maintenance_down AS "maintenanceDown", rt_count AS "rtCount", rt_min AS "rtMin", rt_max AS "rtMax", rt_sum AS "rtSum", data, reasons
      FROM metrics`,
   );
   return Object.fromEntries(rows.map(({ key, ...row }) => [key, row]));

@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import { publisherDefaults } from '../helpers/defaults.ts';
 import { countLog, differences } from './support/counting.ts';
 import { type Site, startProcess } from './support/process.ts';
 import { setUp } from './support/set-up.ts';
@@ -89,7 +90,7 @@ test('a probe that has not ended when we come back from a stall is no defect of 
   };
   const a = startProcess({ world, log, name: 'a', site });
   while (a.served.length === 0) await clock.advance(100);
-  await clock.advance(6_500);
+  await clock.advance(6_200 + publisherDefaults.lingerMs);
   t.equal(tally().stalled, 1);
   t.notOk(tally().internal);
   await finish();
@@ -143,6 +144,23 @@ test('a monitor that breaks its contract is missed(internal), and its job goes o
     'no second one beside it',
   );
   t.ok(of(3).every(({ outcome }) => outcome === 'up'));
+  await stop(a);
+});
+
+test('a slot that cannot be checked is missed(internal), and its line says why', async (t) => {
+  const { clock, world, log, lines, finish, stop } = setUp(2);
+  const detail = 'secret a: it is not in VEDETTE_SECRET_A';
+  const result = { outcome: 'missed' as const, reason: 'internal' as const, status: null, responseTime: null, detail };
+  const a = startProcess({ world, log, name: 'a', site: ({ jobId }) => (jobId === 1 ? { result } : {}) });
+  await clock.advance(10_000);
+  await finish();
+  t.strictSame(differences(world.spans, countLog(log)), []);
+  const of = (jobId: number) => lines().filter(({ job_id: id, slots }) => id === jobId && slots !== 0);
+  t.ok(of(1).length >= 9);
+  for (const line of of(1)) {
+    t.match(line, { outcome: 'missed', reason: 'internal', status: null, response_time: null, detail });
+  }
+  t.ok(of(2).every(({ outcome }) => outcome === 'up'));
   await stop(a);
 });
 

@@ -159,3 +159,20 @@ test('jobs stopped and started in quick succession', async (t) => {
   t.strictSame(differences(world.spans, countLog(log)), []);
   await Promise.all([scheduler.stop(), clock.advance(10_000)]);
 });
+
+test('the values of a check are published with its result', async (t) => {
+  const { clock, world, log } = setUp();
+  world.setJob(1);
+  const { scheduler } = startProcess({
+    world,
+    log,
+    name: 'a',
+    site: () => ({ result: { values: { days_left: 12.5 } } }),
+  });
+  await clock.advance(5_000);
+  const lines = [...log.partitions.values()].flat().map((line) => JSON.parse(line));
+  const checked = lines.filter(({ outcome }) => outcome === 'up');
+  t.ok(checked.length >= 3, `${checked.length} checks`);
+  for (const { values } of checked) t.strictSame(values, { days_left: 12.5 });
+  await Promise.all([scheduler.stop(), clock.advance(10_000)]);
+});

@@ -49,6 +49,9 @@ export function createProject(t: Test, { installed = true } = {}) {
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   mkdirSync(path.join(folder, 'src/cli/terminal'), { recursive: true });
   writeFileSync(path.join(folder, 'src/cli.ts'), PROGRAM);
+  const threads = path.join(folder, 'src/scheduler/checks/threads');
+  mkdirSync(threads, { recursive: true });
+  writeFileSync(path.join(threads, 'check-program.ts'), '');
   writeFileSync(path.join(folder, 'src/answer.ts'), 'export const answer: number = 42;\n');
   for (const name of ['scripts', 'bin', 'package.json', 'package-lock.json', 'tsconfig.json']) {
     cpSync(path.join(root, name), path.join(folder, name), { recursive: true });

@@ -74,7 +74,16 @@ test('text becomes values', async (t) => {
       VEDETTE_SERVER_BODY_LIMIT: '512KiB',
       VEDETTE_STORAGE_RETENTION_MINUTE: 'forever',
       VEDETTE_STORAGE_RETENTION_DAY: '1.5d',
-      VEDETTE_METRICS: '[{"granularity":"5m"}]',
+      VEDETTE_METRICS: JSON.stringify([
+        { granularity: '5m' },
+        {
+          granularity: 'hour',
+          aggregates: [
+            { aggregate_function: 'avg', field: 'timings.ttfb' },
+            { function: 'percentiles', field: 'values.packet_loss' },
+          ],
+        },
+      ]),
       VEDETTE_TOPICS_FAILURES: 'checks-failed',
       KAFKA_BOOTSTRAP_SERVERS: 'a:9092,[::1]:9093',
       VEDETTE_TEST_ANYTHING: 'of the tests',
@@ -84,7 +93,16 @@ test('text becomes values', async (t) => {
     roles: ['api', 'processor'],
     server: { allowReset: true, bodyLimitBytes: 524_288 },
     storage: { retention: { minuteMs: null, dayMs: 129_600_000 } },
-    metrics: [{ granularity: '5m' }],
+    metrics: [
+      { granularity: '5m' },
+      {
+        granularity: 'hour',
+        aggregates: [
+          { function: 'avg', field: 'timings.ttfb' },
+          { function: 'histogram', field: 'values.packet_loss' },
+        ],
+      },
+    ],
     topics: { failures: 'checks-failed' },
     kafkaConnection: { bootstrapServers: ['a:9092', '[::1]:9093'], tls: null, sasl: null },
   });
@@ -156,4 +174,45 @@ test('what is shown: values as they would be written, where they come from, and 
   t.same(of('server.body_limit'), { path: 'server.body_limit', value: '2MiB', source: 'command line' });
   t.same(of('database.url')?.value, 'postgres://me:***@h/d');
   t.same(of('storage.retention.day'), { path: 'storage.retention.day', value: 'forever', source: 'default' });
+});
+
+test('secrets of jobs are variables with a prefix, and none of them is taken for a setting', async (t) => {
+  const cwd = t.testdir({
+    '.env': 'VEDETTE_SECRET_A=of the file\nVEDETTE_SECRET_B=of the file\n',
+    run: {},
+  });
+  const env = {
+    VEDETTE_SECRET_A: 'of the process',
+    VEDETTE_SECRET_C: '',
+    PGPASSWORD: 'x',
+    VEDETTE_SECRETS_FOLDER: 'run',
+  };
+  const settings = loadSettings({ cwd, env });
+  t.strictSame(settings.secretVariables, { VEDETTE_SECRET_A: 'of the process', VEDETTE_SECRET_B: 'of the file' });
+  t.strictSame(settings.secrets, { folder: path.join(cwd, 'run'), file: null, envPrefix: 'VEDETTE_SECRET_' });
+  const other = { ...env, MONITOR_SECRET_X: 'x' };
+  const given = { cwd: t.testdir({ d: {} }), flags: { 'secrets.env_prefix': 'MONITOR_' } };
+  t.strictSame(loadSettings({ ...given, env: { MONITOR_SECRET_X: 'x', OTHER_X: 'x' } }).secretVariables, {
+    MONITOR_SECRET_X: 'x',
+  });
+  t.throws(() => loadSettings({ ...given, env: other }), {
+    message: /VEDETTE_SECRET_A: given a value .* no such setting/,
+  });
+  const refused = [
+    '',
+    'x_',
+    'A',
+    'A-',
+    '_',
+    '=_',
+    'VEDETTE_',
+    'DB_',
+    'VEDETTE_SERVER_',
+    'DATABASE_',
+    'VEDETTE_SECRETS_',
+  ];
+  for (const prefix of refused) {
+    const flags = { 'secrets.env_prefix': prefix };
+    t.throws(() => loadSettings({ cwd: '/nowhere', env: {}, flags }), { message: /secrets\.env_prefix/ }, prefix);
+  }
 });

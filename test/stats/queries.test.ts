@@ -3,6 +3,8 @@ import { binOf, percentiles } from '../../src/aggregates/histogram.ts';
 import { gridEnd, gridStart } from '../../src/stats/buckets.ts';
 import { mergeExtras } from '../../src/stats/extras.ts';
 import { createReadModel, gridOf, keptGranularity, readGranularity } from '../../src/stats/index.ts';
+import { toNumbers } from '../../src/stats/numbers.ts';
+import { sumTallies, uptimeOf } from '../../src/stats/outcomes.ts';
 import { readCoverage } from '../../src/stats/queries/coverage.ts';
 import { readDatabaseFacts } from '../../src/stats/queries/facts.ts';
 import { type MetricsQuery, readMetrics } from '../../src/stats/queries/metrics.ts';
@@ -75,6 +77,25 @@ test('metrics merge exactly into coarser buckets, locations together', async (t)
   t.match(other.buckets, [{ count: 5, missed: 5, rtCount: 0, rtMin: null, rtMax: null, rtSum: 0 }]);
   const nothing = await readMetrics(database, metricsQuery({ jobId: 99 }));
   t.same(nothing, { buckets: [], more: false });
+});
+
+test('uptime is without what came in maintenance', async (t) => {
+  const database = await createTestDatabase(t);
+  await insertMetric(database, { at: T0, up: 8, degraded: 4, down: 8, missed: 3, maintenance: [2, 1, 7] });
+  await insertMetric(database, { at: T0 + MINUTE, down: 2, maintenance: [0, 0, 2] });
+  const { buckets } = await readMetrics(database, metricsQuery({}));
+  const numbers = buckets.map((bucket) => toNumbers(bucket, { fromMs: T0, toMs: T0 + 1 }, { due: 23, ranks: [] }));
+  t.match(numbers, [
+    {
+      up: 8,
+      maintenanceUp: 2,
+      maintenanceDegraded: 1,
+      maintenanceDown: 7,
+      uptime: 9 / 10,
+    },
+    { down: 2, maintenanceDown: 2, uptime: null },
+  ]);
+  t.equal(uptimeOf(sumTallies(buckets)), 9 / 10);
 });
 
 test('pages of buckets neither skip nor repeat, in both orders', async (t) => {

@@ -16,6 +16,8 @@ export interface MetricRow {
   reasons?: Record<string, number>;
   hist?: Record<string, number>;
   extra?: Record<string, unknown>;
+  /** Of up, degraded and down, those in maintenance. */
+  maintenance?: [number, number, number];
 }
 
 /** Writes one row of metrics as a processor would have left it. */
@@ -35,12 +37,13 @@ export async function insertMetric(database: Database, row: MetricRow): Promise<
   await ensureMetricPartitions(database, granularity, at, at + 1);
   await database.query(
     `INSERT INTO metrics (granularity, job_id, location, dt, count, up, degraded, down, missed, rt_count, rt_min, rt_max,
-       rt_sum, data, reasons, rt_hist, extra)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+       rt_sum, data, reasons, rt_hist, extra, maintenance_up, maintenance_degraded, maintenance_down)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
     [
       ...[granularity, jobId, location, new Date(at), up + degraded + down + missed, up, degraded, down, missed],
       ...[rt.length, rt.length ? Math.min(...rt) : null, rt.length ? Math.max(...rt) : null],
       ...[rt.reduce((a, b) => a + b, 0), row.data ?? {}, row.reasons ?? {}, encodeBins(bins), row.extra ?? {}],
+      ...(row.maintenance ?? [0, 0, 0]),
     ],
   );
 }
@@ -86,14 +89,29 @@ export async function insertResult(
     offset?: number;
     foreign?: boolean;
     detail?: string;
+    values?: Record<string, number>;
+    maintenance?: boolean;
   },
 ): Promise<void> {
   const { jobId = 1, location = 'default', at, outcome = 'up', offset = 0, foreign = false, detail = null } = result;
+  const { values = null, maintenance = null } = result;
   await ensureResultPartitions(database, at, at + 1);
   await database.query(
-    `INSERT INTO results (job_id, location, at, epoch, slot, ts, outcome, status, rt, timings, bytes, attempt, topic, partition, record_offset, detail)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, '200', 12345, '{"ttfb":0.01}', 2, 1, 'checks', 0, $8, $9)`,
-    [jobId, location, new Date(at), foreign ? null : 1, foreign ? null : at, at, outcome, offset, detail],
+    `INSERT INTO results (job_id, location, at, epoch, slot, ts, outcome, status, rt, timings, bytes, attempt, topic, partition, record_offset, detail, "values", maintenance)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, '200', 12345, '{"ttfb":0.01,"tls_resumed":0.002}', 2, 1, 'checks', 0, $8, $9, $10, $11)`,
+    [
+      jobId,
+      location,
+      new Date(at),
+      foreign ? null : 1,
+      foreign ? null : at,
+      at,
+      outcome,
+      offset,
+      detail,
+      values,
+      maintenance,
+    ],
   );
 }
 

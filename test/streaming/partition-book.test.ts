@@ -1,7 +1,12 @@
 import { type Test, test } from 'tap';
 import { silentLogger } from '../../src/core/logger.ts';
-import type { PartitionRange } from '../../src/streaming/driver.ts';
-import { type OwnedPartition, PartitionBook, type PartitionBookOptions } from '../../src/streaming/partition-book.ts';
+import type { ConsumerHandler, PartitionRange, StreamRecord } from '../../src/streaming/driver.ts';
+import {
+  type OwnedPartition,
+  type PackedRecords,
+  PartitionBook,
+  type PartitionBookOptions,
+} from '../../src/streaming/partition-book.ts';
 import { createFakeClock } from '../helpers/fake-clock.ts';
 
 test('what is read while the log is asked for its end is not taken for lost', async (t) => {
@@ -153,4 +158,71 @@ test('what is pushed after a reset belongs to the old ownership and is dropped',
   await clock.advance(0);
   await book.push(book.get('checks', 0) as OwnedPartition, [record(4), record(5)], 9);
   t.strictSame(seen.delivered, [4, 4, 5]);
+});
+
+/** One record for each offset, whose value lies in the memory it is unpacked into. */
+function pack(offsets: number[], bytes: number, isBad = false): PackedRecords {
+  return {
+    lastOffset: offsets[offsets.length - 1] as number,
+    bytes,
+    unpack: (memory) => {
+      if (isBad) throw new Error('it cannot be unpacked');
+      return offsets.map((offset) => {
+        if (memory.bytes.length < memory.taken + 4) memory.grow(memory.taken, memory.taken + 4);
+        memory.bytes.writeInt32BE(offset, memory.taken);
+        return { offset, key: null, value: memory.take(memory.taken + 4), headers: {}, timestamp: 0 };
+      });
+    },
+  };
+}
+
+test('packed records are unpacked when the handler is free, a few at a time', async (t) => {
+  const given: Array<{ offsets: number[]; values: number[]; memory: ArrayBufferLike }> = [];
+  const errors: unknown[] = [];
+  let drained = 0;
+  let letGo = () => {};
+  const handler: ConsumerHandler = {
+    releasesRecords: true,
+    onAssigned: async () => [5],
+    onRevoked: () => {},
+    onError: (error) => errors.push(error),
+    onBatch: async ({ records }) => {
+      given.push({
+        offsets: records.map(({ offset }) => offset),
+        values: records.map(({ value }) => value.readInt32BE()),
+        memory: (records[0] as StreamRecord).value.buffer,
+      });
+      await new Promise<void>((resolve) => {
+        letGo = resolve;
+      });
+    },
+  };
+  const onDrained = () => {
+    drained++;
+  };
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  const { book, clock } = createBook(t, async () => [5], { handler, onDrained });
+  book.assign([CHECKS]);
+  await clock.advance(0);
+  const owned = book.get('checks', 0) as OwnedPartition;
+  const all = book.pushPacked(owned, [pack([3, 4, 5], 1_000), pack([6, 7], 200_000), pack([8], 200_000)], 9);
+  t.equal(owned.next, 9);
+  t.ok(owned.waitingBytes > 400_000);
+  await turn();
+  t.strictSame(given[0]?.offsets, [5, 6, 7], 'those before the wanted offset are left out');
+  t.equal(drained, 0);
+  t.ok(owned.waitingBytes < 201_000, 'what was handed over waits no longer');
+  letGo();
+  await turn();
+  t.strictSame([given[1]?.offsets, given[1]?.values], [[8], [8]]);
+  t.equal(given[1]?.memory, given[0]?.memory, 'in memory that the handler has released');
+  t.equal(drained, 1);
+  t.equal(owned.waitingBytes, 0);
+  letGo();
+  await all;
+
+  void book.pushPacked(owned, [pack([9], 1, true)], 10);
+  await turn();
+  t.match(errors, [{ message: 'it cannot be unpacked' }]);
+  t.equal(book.get('checks', 0)?.state, 'lost', 'nothing of it is delivered before it is read again');
 });

@@ -2,6 +2,8 @@ import { test } from 'tap';
 import { systemClock } from '../../src/core/clock.ts';
 import { toJob } from '../../src/jobs/mapping.ts';
 import { createJobStore } from '../../src/jobs/postgres-store.ts';
+import { DEFAULT_STREAM } from '../../src/messages/asyncapi.ts';
+import { NO_MAINTENANCE } from '../../src/stats/outcomes.ts';
 import { escapeHtml, html } from '../../src/web/html.ts';
 import { renderStrip } from '../../src/web/strip.ts';
 import { MemoryJobStore } from '../api/memory-job-store.ts';
@@ -14,7 +16,7 @@ const EVIL = `"><script>alert('x')</script>&amp;`;
 
 test('the page shows jobs with state, last numbers and uptime', async (t) => {
   const database = await createTestDatabase(t);
-  const jobStore = createJobStore({ database, clock: systemClock, toJob });
+  const jobStore = createJobStore({ database, clock: systemClock, toJob, redact: (given) => given });
   const app = await createTestServer(t, { database, jobStore });
   await jobStore.create({ job_name: 'Shop', uri: 'http://user:s3cret@127.0.0.1/', check_period_seconds: 1 });
   await jobStore.create({ job_name: 'Docs', uri: 'http://127.0.0.2/', enabled: false });
@@ -45,8 +47,9 @@ test('the page shows jobs with state, last numbers and uptime', async (t) => {
 
 test('nothing that a job says becomes markup, and the page carries no code or style of its own', async (t) => {
   const database = await createTestDatabase(t);
-  const jobStore = createJobStore({ database, clock: systemClock, toJob });
-  const app = await createTestServer(t, { database, jobStore, version: EVIL, stream: { driver: EVIL, topic: EVIL } });
+  const jobStore = createJobStore({ database, clock: systemClock, toJob, redact: (given) => given });
+  const stream = { driver: EVIL, topic: EVIL, described: DEFAULT_STREAM };
+  const app = await createTestServer(t, { database, jobStore, version: EVIL, stream });
   await jobStore.create({ job_name: EVIL, uri: `http://127.0.0.1/${EVIL}`, tags: [EVIL] });
   await insertProgress(database, { slot: 1, outcome: 'up', up: 1 });
   await database.query(`UPDATE series_progress SET last_status = $1, last_reason = $1`, [EVIL]);
@@ -67,7 +70,7 @@ test('nothing that a job says becomes markup, and the page carries no code or st
 
 test('thousands of jobs are paged', async (t) => {
   const database = await createTestDatabase(t);
-  const jobStore = createJobStore({ database, clock: systemClock, toJob });
+  const jobStore = createJobStore({ database, clock: systemClock, toJob, redact: (given) => given });
   const app = await createTestServer(t, { database, jobStore });
   await database.query(
     `INSERT INTO jobs (job_id, definition, version, running, source, revision)
@@ -109,12 +112,14 @@ test('an empty list, and one without matches', async (t) => {
   const database = await createTestDatabase(t);
   const app = await createTestServer(t, {
     database,
-    options: { loopback: false, apiKeys: ['k'.repeat(20)] },
+    options: { loopback: false, anonymous: 'read' },
+    apiKeys: ['k'.repeat(20)],
   });
   const get = async (url: string) => (await app.inject({ url, headers: { accept } })).body;
   t.match(await get('/'), /There are no jobs yet/);
   t.match(await get('/?q=x'), /No job is like that/);
-  t.match(await get('/'), /needs an API key/);
+  t.match(await get('/'), /<a href="\/sign-in">Sign in</);
+  t.notMatch(await get('/'), /data-action/);
 });
 
 test('assets are cached by their content', async (t) => {
@@ -143,7 +148,8 @@ test('markup escapes whatever is put into it', async (t) => {
 });
 
 test('a strip of hours shows every outcome there was', async (t) => {
-  const base = { jobId: 1, rtCount: 0, rtSum: 0, degraded: 0, missed: 0, slotsKnown: 0, slotsMissed: 0 };
+  const counts = { degraded: 0, missed: 0, slotsKnown: 0, slotsMissed: 0, ...NO_MAINTENANCE };
+  const base = { jobId: 1, rtCount: 0, rtSum: 0, ...counts };
   const strip = renderStrip(
     [
       { ...base, fromMs: 0, count: 10_001, up: 10_000, down: 1 },

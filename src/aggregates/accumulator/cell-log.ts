@@ -7,8 +7,8 @@ import { doubled } from './series-index.ts';
  */
 export class CellLog {
   #length = 0;
-  #rows = new Int32Array(4096);
-  #codes = new Int32Array(4096);
+  #rows = new Int32Array(256);
+  #codes = new Int32Array(256);
   /** Entries that count more than once, or not just one. */
   #heavyLength = 0;
   #heavyRows = new Int32Array(64);

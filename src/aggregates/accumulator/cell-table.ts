@@ -1,31 +1,35 @@
-import { doubled } from './series-index.ts';
+import { doubled, roomFor } from './series-index.ts';
+
+/** Counts by code of the row being summed up; all 0 in between. One for all tables, of which only one is being filled. */
+let sums: Float64Array = new Float64Array(4096);
 
 /** How often each key of each row was counted, sparse: the cells of row n are start[n] to end[n] of code and count. */
 export class CellTable {
   readonly start: Int32Array;
   readonly end: Int32Array;
-  code = new Int32Array(4096);
-  count = new Float64Array(4096);
+  code: Int32Array;
+  count: Float64Array;
   length = 0;
-  /** Counts by code of the row being summed up; all 0 in between. */
-  #sums: Float64Array = new Float64Array(4096);
-  #touched: Int32Array = new Int32Array(256);
+  #touched: Int32Array = new Int32Array(64);
   #touchedLength = 0;
 
   constructor(rows: number) {
     this.start = new Int32Array(rows);
     this.end = new Int32Array(rows);
+    const room = roomFor(2 * rows);
+    this.code = new Int32Array(room);
+    this.count = new Float64Array(room);
   }
 
   /** Adds to the row that is closed next. */
   add(code: number, count: number): void {
-    if (code >= this.#sums.length) this.#sums = withRoomFor(this.#sums, code);
-    const before = this.#sums[code] as number;
+    if (code >= sums.length) sums = withRoomFor(sums, code);
+    const before = sums[code] as number;
     if (before === 0) {
       if (this.#touchedLength === this.#touched.length) this.#touched = doubled(this.#touched);
       this.#touched[this.#touchedLength++] = code;
     }
-    this.#sums[code] = before + count;
+    sums[code] = before + count;
   }
 
   /** Adds all cells of a closed row to the one that is closed next. */
@@ -46,8 +50,8 @@ export class CellTable {
     for (let index = 0; index < length; index++, at++) {
       const code = this.#touched[index] as number;
       this.code[at] = code;
-      this.count[at] = this.#sums[code] as number;
-      this.#sums[code] = 0;
+      this.count[at] = sums[code] as number;
+      sums[code] = 0;
     }
     this.end[row] = at;
     this.length = at;
@@ -55,8 +59,8 @@ export class CellTable {
   }
 }
 
-function withRoomFor(sums: Float64Array, code: number): Float64Array {
-  let longer = sums;
+function withRoomFor(short: Float64Array, code: number): Float64Array {
+  let longer = short;
   while (code >= longer.length) longer = doubled(longer);
   return longer;
 }

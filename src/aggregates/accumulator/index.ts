@@ -15,6 +15,7 @@ import { KeptLevels } from './kept-levels.ts';
 import {
   BYTES,
   type FieldLayout,
+  IN_MAINTENANCE,
   OTHERS,
   OUTCOME,
   REASON_CODE,
@@ -201,7 +202,7 @@ export class Accumulator {
   }
 
   #reset(): void {
-    this.#rows = new RowTable();
+    this.#rows = new RowTable(this.#rows.length);
     this.#states = [];
     this.#cells.clear();
     for (const links of this.#links) links.length = 0;
@@ -261,7 +262,8 @@ export class Accumulator {
       }
     }
     if (BYTES.isKept) this.#countBytes(columns.bytes[row] as number, target, times);
-    if (OTHERS.length > 0) addOthers(values, at, columns, row, times);
+    if (columns.maintenance[row] !== 0) addAmounts(IN_MAINTENANCE, values, at, columns, row, times);
+    if (OTHERS.length > 0) addAmounts(OTHERS, values, at, columns, row, times);
     const status = columns.status[row] as number;
     if (status !== NO_STATUS) this.#countStatus(target, 1 + this.#statuses.translate(columns.statuses, status), times);
     const reason = columns.reason[row] as number;
@@ -324,8 +326,8 @@ const MAX_SERIES = 1 << 20;
 /** Pairs of a row and the row of a longer bucket that it is part of. */
 class Links {
   length = 0;
-  children = new Int32Array(1024);
-  parents = new Int32Array(1024);
+  children = new Int32Array(64);
+  parents = new Int32Array(64);
 
   push(child: number, parent: number): void {
     if (this.length === this.children.length) {
@@ -373,8 +375,15 @@ function addTotals(values: Float64Array, rows: number): void {
   }
 }
 
-function addOthers(values: Float64Array, at: number, columns: ResultColumns, row: number, times: number): void {
-  for (const { offset, merge, amount } of OTHERS) {
+function addAmounts(
+  numbers: typeof OTHERS,
+  values: Float64Array,
+  at: number,
+  columns: ResultColumns,
+  row: number,
+  times: number,
+): void {
+  for (const { offset, merge, amount } of numbers) {
     values[at + offset] = addAmount(merge, values[at + offset] as number, amount(columns, row), times);
   }
 }

@@ -19,9 +19,12 @@ export const EMPTY_AT_MINUS_ONE: readonly number[] = NUMBER_COLUMNS.flatMap(({ m
 export const TOTAL = offsetOf('result', 'sum', 'one');
 
 /** Numbers whose amount is a function of their own. */
-export const OTHERS = NUMBER_COLUMNS.flatMap(({ field, merge, amount }, offset) =>
-  field !== 'outcome' && typeof amount === 'function' ? [{ offset, merge, amount }] : [],
+const BY_FUNCTION = NUMBER_COLUMNS.flatMap(({ field, merge, amount }, offset) =>
+  field !== 'outcome' && typeof amount === 'function' ? [{ field, offset, merge, amount }] : [],
 );
+/** Only a result in maintenance changes these. */
+export const IN_MAINTENANCE = BY_FUNCTION.filter(({ field }) => field === 'maintenance');
+export const OTHERS = BY_FUNCTION.filter(({ field }) => field !== 'maintenance');
 
 /**
  * Offsets of the columns of a measured field, by the way a value changes them; -1: it has no such column. Plain numbers and
@@ -48,7 +51,7 @@ export const STATUS_CODE = REASON_CODE + 64;
 const filled = new Set([
   ...OUTCOMES.map((_, index) => OUTCOME + index),
   TOTAL,
-  ...OTHERS.map(({ offset }) => offset),
+  ...BY_FUNCTION.map(({ offset }) => offset),
   ...[RESPONSE_TIME, BYTES].flatMap(({ count, sum, least, greatest }) => [count, sum, least, greatest]),
 ]);
 const unfilled = NUMBER_COLUMNS.filter((_, offset) => !filled.has(offset));

@@ -1,19 +1,32 @@
 import { EMPTY_AT_MINUS_ONE, STRIDE } from './layout.ts';
-import { doubled } from './series-index.ts';
+import { doubled, roomFor } from './series-index.ts';
 
 /** The rows of one flush: one per series, granularity and bucket that was touched. */
 export class RowTable {
   length = 0;
-  #capacity = 1024;
-  level = new Int32Array(this.#capacity);
-  series = new Int32Array(this.#capacity);
-  bucketMs = new Float64Array(this.#capacity);
-  values = new Float64Array(this.#capacity * STRIDE);
+  #capacity: number;
+  level: Int32Array;
+  series: Int32Array;
+  bucketMs: Float64Array;
+  values: Float64Array;
   /** The status a row had first (id + 1) and how often; any other goes to the cell log. */
-  status = new Int32Array(this.#capacity);
-  statusCount = new Int32Array(this.#capacity);
+  status: Int32Array;
+  statusCount: Int32Array;
   /** Open addressing by series, level and bucket: row + 1, 0 where free. */
-  #table = new Int32Array(4 * this.#capacity);
+  #table: Int32Array;
+
+  /** It grows as needed; `expected` rows find room at once. */
+  constructor(expected = 0) {
+    const capacity = roomFor(expected);
+    this.#capacity = capacity;
+    this.level = new Int32Array(capacity);
+    this.series = new Int32Array(capacity);
+    this.bucketMs = new Float64Array(capacity);
+    this.values = new Float64Array(capacity * STRIDE);
+    this.status = new Int32Array(capacity);
+    this.statusCount = new Int32Array(capacity);
+    this.#table = new Int32Array(4 * capacity);
+  }
 
   /** The row of a bucket; made if there is none, and then the last one. */
   find(series: number, level: number, bucketMs: number): number {

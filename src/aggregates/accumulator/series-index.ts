@@ -1,11 +1,11 @@
 /** Gives each series (a job at a location) a dense number, in the order they come. */
 export class SeriesIndex {
   size = 0;
-  jobIds = new Int32Array(1024);
+  jobIds = new Int32Array(LEAST_ROOM);
   /** By series; the numbers are the caller's. */
-  locations = new Int32Array(1024);
+  locations = new Int32Array(LEAST_ROOM);
   /** Open addressing: series + 1, 0 where free. */
-  #table = new Int32Array(2048);
+  #table = new Int32Array(2 * LEAST_ROOM);
 
   idOf(jobId: number, location: number): number {
     const table = this.#table;
@@ -20,7 +20,7 @@ export class SeriesIndex {
 
   clear(): void {
     this.size = 0;
-    this.#table = new Int32Array(2048);
+    this.#table = new Int32Array(2 * LEAST_ROOM);
   }
 
   #insert(jobId: number, location: number, at: number): number {
@@ -59,3 +59,10 @@ export function doubled<T extends Int32Array | Float64Array>(old: T): T {
   longer.set(old);
   return longer;
 }
+
+/** A power of two with room for `expected` entries: what is small at rest grows by doubling under load. */
+export function roomFor(expected: number): number {
+  return Math.max(LEAST_ROOM, 2 ** Math.ceil(Math.log2(Math.max(1, expected))));
+}
+
+const LEAST_ROOM = 64;

@@ -1,5 +1,6 @@
 import { MAX_TIME_MS } from '../../core/instant.ts';
-import { VedetteError } from '../../errors.ts';
+import type { ResponseError } from './response-error.ts';
+import { validationError } from './validation.ts';
 
 /**
  * Cursors are opaque to clients: the values of the sort key after which the next page begins, as JSON in base64url. They
@@ -23,9 +24,8 @@ export function decodeCursor(cursor: string, parts: ReadonlyArray<(value: unknow
   return key;
 }
 
-function badCursor(cursor: string): VedetteError {
-  const given = cursor.length > 80 ? `${cursor.slice(0, 77)}...` : cursor;
-  return new VedetteError('VED_VALIDATION', `query: cursor: given "${given}", accepted: the cursor of a Link header`);
+function badCursor(cursor: string): ResponseError {
+  return validationError([{ path: 'cursor', given: cursor, accepted: 'the cursor of a Link header' }], 'query');
 }
 
 export const isId = (value: unknown): boolean =>

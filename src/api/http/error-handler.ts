@@ -1,9 +1,20 @@
+import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { maskAddress } from '../../core/masking.ts';
+import { formatProblem } from '../../core/validation.ts';
 import { VedetteError } from '../../errors.ts';
 import { whyUnavailable } from '../../stats/index.ts';
-import { ResponseError, toErrorBody } from './response-error.ts';
+import { errorMediaType, isBrowser } from './accept.ts';
+import { PROBLEM_JSON, toProblemDetails } from './problem-details.ts';
+import { ResponseError } from './response-error.ts';
+import { shownUrl } from './shown-url.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Answers browsers on routes of pages and forms; null: there are none. */
+    errorPage: ((error: VedetteError, reply: FastifyReply) => FastifyReply) | null;
+  }
+}
 
 /** SQLSTATE class of values that PostgreSQL refuses although every check before it passed. */
 const BAD_VALUE = /^22/;
@@ -11,19 +22,27 @@ const BAD_VALUE = /^22/;
 /** One handler for everything that goes wrong, so that every answer has the same shape. */
 export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = toVedetteError(error, request);
-  const url = maskAddress(request.url);
+  const url = shownUrl(request);
+  let instance: string | undefined;
   if (known.statusCode >= 500 && known.code !== 'VED_DATABASE_UNAVAILABLE') {
-    request.log.error({ err: error, method: request.method, url }, 'request failed');
+    instance = `urn:uuid:${randomUUID()}`;
+    request.log.error({ err: error, method: request.method, url, instance }, 'request failed');
   } else {
     request.log.debug({ err: error, method: request.method, url }, 'request refused');
   }
   if (known instanceof ResponseError) reply.headers(known.headers);
   if (known.statusCode === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', '5');
+  reply.code(known.statusCode).headers({ 'cache-control': 'no-store', vary: 'accept' });
+  const { errorPage } = request.server;
+  if (errorPage !== null && isForBrowser(request)) return errorPage(known, reply);
   return reply
-    .code(known.statusCode)
-    .header('cache-control', 'no-store')
-    .type('application/json; charset=utf-8')
-    .send(toErrorBody(known));
+    .type(`${errorMediaType(request)}; charset=utf-8`)
+    .send(toProblemDetails(known, { body: request.body, instance }));
+}
+
+function isForBrowser(request: FastifyRequest): boolean {
+  const { config } = request.routeOptions;
+  return (config?.page === true || config?.form === true) && isBrowser(request);
 }
 
 function toVedetteError(error: unknown, request: FastifyRequest): VedetteError {
@@ -34,8 +53,10 @@ function toVedetteError(error: unknown, request: FastifyRequest): VedetteError {
     case 'FST_ERR_CTP_INVALID_TYPE':
     case 'FST_ERR_CTP_EMPTY_TYPE': {
       const given = request.headers['content-type'] ?? 'nothing';
-      const text = `content-type: given ${JSON.stringify(given)}, accepted: application/json`;
-      return new VedetteError('VED_UNSUPPORTED_MEDIA_TYPE', text, { cause: error });
+      const problem = { path: 'content-type', given, accepted: 'application/json' };
+      return new ResponseError('VED_UNSUPPORTED_MEDIA_TYPE', formatProblem(problem), {
+        ...{ problems: [problem], part: 'header', cause: error },
+      });
     }
     case 'FST_ERR_CTP_BODY_TOO_LARGE': {
       const limit = request.routeOptions.bodyLimit;
@@ -97,8 +118,10 @@ function toPattern(url: string): RegExp {
 
 /** Refuses a request without a route: 405 with `Allow` on a known path, 204 to OPTIONS there, 404 elsewhere. */
 export function refuseUnknown(paths: KnownPaths, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const path = request.url.split('?', 1)[0] as string;
-  const allowed = paths.allowed(path);
+  const asked = request.url.split('?', 1)[0] as string;
+  // What follows may be a token: the message is logged, too.
+  const path = asked.startsWith('/push/') ? '/push/' : asked;
+  const allowed = paths.allowed(asked);
   if (allowed.length === 0) {
     throw new VedetteError('VED_NOT_FOUND', `There is no ${path.slice(0, 200)}; /docs lists what there is`);
   }
@@ -118,10 +141,11 @@ export function refuseUnknown(paths: KnownPaths, request: FastifyRequest, reply:
 export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   const known = toClientError(error.code);
-  const body = JSON.stringify(toErrorBody(known));
+  const details = toProblemDetails(known);
+  const body = JSON.stringify(details);
   if (socket.writable) {
     socket.write(
-      `HTTP/1.1 ${known.statusCode} ${toErrorBody(known).error}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+      `HTTP/1.1 ${details.status} ${details.error}\r\nContent-Type: ${PROBLEM_JSON}; charset=utf-8\r\n` +
         `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
     );
   }

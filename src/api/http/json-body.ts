@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify';
-import { VedetteError } from '../../errors.ts';
+import type { Problem } from '../../core/validation.ts';
+import type { ResponseError } from './response-error.ts';
+import { validationError } from './validation.ts';
 
 const MAX_DEPTH = 32;
 
@@ -18,19 +20,17 @@ export function acceptJsonOnly(app: FastifyInstance): void {
       if (text.trim() === '') return done(null, undefined);
       const depth = nestingDepth(text);
       if (depth > MAX_DEPTH) {
-        return done(invalid(`nested ${depth} levels deep, accepted: at most ${MAX_DEPTH}`));
+        const problem = { path: '', given: `${depth} levels`, accepted: `at most ${MAX_DEPTH} levels` };
+        return done(invalid(problem, `nested ${depth} levels deep, accepted: at most ${MAX_DEPTH}`));
       }
       parse(request, text, (error, value) => {
-        if (error) return done(invalid(isJson(text) ? FORBIDDEN_KEY : `not JSON: ${error.message}`, error));
+        if (error) return done(isJson(text) ? forbiddenKey(error) : notJson(error));
         const bad = unstorableText(value);
-        done(bad === null ? null : invalid(`${bad}, accepted: well-formed Unicode without NUL`), value);
+        done(bad === null ? null : unstorable(bad), value);
       });
     },
   );
 }
-
-/** Such a key would change the prototype of an object that it is copied to. */
-const FORBIDDEN_KEY = 'a key __proto__, or prototype within constructor, accepted: any other key';
 
 function isJson(text: string): boolean {
   try {
@@ -41,8 +41,25 @@ function isJson(text: string): boolean {
   }
 }
 
-function invalid(message: string, cause?: unknown): VedetteError {
-  return new VedetteError('VED_VALIDATION', `body: ${message}`, { cause });
+/** Such a key would change the prototype of an object that it is copied to. */
+function forbiddenKey(cause: unknown): ResponseError {
+  const given = 'a key __proto__, or prototype within constructor';
+  return invalid({ path: '', given, accepted: 'any other key' }, `${given}, accepted: any other key`, cause);
+}
+
+function notJson(error: Error): ResponseError {
+  // Some messages of V8 repeat the text around the place, secrets and all.
+  const fault = error.message.replace(/, (\.\.\.)?".*is not valid JSON$/s, '');
+  return invalid({ path: '', given: `text that is not JSON: ${fault}`, accepted: 'JSON' }, `not JSON: ${fault}`, error);
+}
+
+function unstorable({ path, given }: BadText): ResponseError {
+  const accepted = 'well-formed Unicode without NUL';
+  return invalid({ path, given, accepted }, `${path || '(root)'}: ${given}, accepted: ${accepted}`);
+}
+
+function invalid(problem: Problem, text: string, cause?: unknown): ResponseError {
+  return validationError([problem], 'body', { text, cause });
 }
 
 /** Brackets that are open at once, texts left out. */
@@ -62,19 +79,29 @@ function nestingDepth(json: string): number {
   return deepest;
 }
 
-/** Says which text of `value` cannot be stored; null when all can. */
-function unstorableText(value: unknown, path = ''): string | null {
+/** A text, where it is, and what is wrong with it. */
+interface BadText {
+  path: string;
+  given: string;
+}
+
+/** Finds a text of `value` that cannot be stored; null when all can. */
+function unstorableText(value: unknown, path = ''): BadText | null {
   if (typeof value === 'string') {
-    if (value.includes('\0')) return `${path || '(root)'}: text with NUL`;
-    return (value as unknown as { isWellFormed(): boolean }).isWellFormed()
-      ? null
-      : `${path || '(root)'}: text with a lone surrogate`;
+    const fault = faultOf(value);
+    return fault === null ? null : { path, given: `text ${fault}` };
   }
   if (typeof value !== 'object' || value === null) return null;
   for (const [key, member] of Object.entries(value)) {
-    const at = path === '' ? key : `${path}.${key}`;
-    const bad = unstorableText(key, `key in ${path || '(root)'}`) ?? unstorableText(member, at);
+    const fault = faultOf(key);
+    if (fault !== null) return { path, given: `a key ${fault}` };
+    const bad = unstorableText(member, path === '' ? key : `${path}.${key}`);
     if (bad !== null) return bad;
   }
   return null;
+}
+
+function faultOf(text: string): string | null {
+  if (text.includes('\0')) return 'with NUL';
+  return (text as unknown as { isWellFormed(): boolean }).isWellFormed() ? null : 'with a lone surrogate';
 }

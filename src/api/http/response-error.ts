@@ -1,30 +1,22 @@
-import { STATUS_CODES } from 'node:http';
-import { type ErrorCode, VedetteError } from '../../errors.ts';
+import { type ErrorCode, VedetteError, type VedetteErrorOptions } from '../../errors.ts';
 
-/** The body of every answer that is an error. */
-export interface ErrorBody {
-  statusCode: number;
-  code: ErrorCode;
-  /** The name of the status, e.g. `Not Found`. */
-  error: string;
-  message: string;
+/** A part of a request: what the problems of an error are about. */
+export type RequestPart = 'body' | 'query' | 'path' | 'header';
+
+export interface ResponseErrorOptions extends VedetteErrorOptions {
+  headers?: Record<string, string>;
+  /** Default: the body. */
+  part?: RequestPart;
 }
 
-/** A coded error with headers that tell the client what to do next. */
+/** A coded error with headers that tell the client what to do next, or about another part of the request than its body. */
 export class ResponseError extends VedetteError {
   readonly headers: Readonly<Record<string, string>>;
+  readonly part: RequestPart;
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; headers?: Record<string, string> } = {}) {
-    super(code, message, 'cause' in options ? { cause: options.cause } : undefined);
+  constructor(code: ErrorCode, message: string, options: ResponseErrorOptions = {}) {
+    super(code, message, options);
     this.headers = options.headers ?? {};
+    this.part = options.part ?? 'body';
   }
-}
-
-export function toErrorBody(error: VedetteError): ErrorBody {
-  return {
-    statusCode: error.statusCode,
-    code: error.code,
-    error: STATUS_CODES[error.statusCode] ?? 'Error',
-    message: error.message,
-  };
 }

@@ -1,4 +1,3 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { isLoopback } from '../../core/loopback.ts';
 import { SELF_HOST, SELF_PATH } from '../../monitors/self.ts';
@@ -6,50 +5,8 @@ import type { ApiOptions } from '../ports.ts';
 import { ResponseError } from './response-error.ts';
 
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
-function isChange(request: FastifyRequest): boolean {
+export function isChange(request: FastifyRequest): boolean {
   return !SAFE_METHODS.has(request.method);
-}
-
-/** Whether requests that change things need a key. */
-export function needsKey({ loopback, apiKeys }: Pick<ApiOptions, 'loopback' | 'apiKeys'>): boolean {
-  return !loopback || apiKeys.length > 0;
-}
-
-/** `Authorization: Bearer <key>`, compared as hashes in constant time. */
-export function createKeyGuard(options: ApiOptions): (request: FastifyRequest) => void {
-  const isNeeded = needsKey(options);
-  const hashes = options.apiKeys.map(toHash);
-  return (request) => {
-    if (!isNeeded || !isChange(request)) return;
-    if (hashes.length === 0) {
-      throw unauthorized('this server has no API key yet: its log says how to make one');
-    }
-    const match = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '');
-    if (!match) throw unauthorized('send the header Authorization: Bearer <API key>');
-    if (!isKnown(hashes, match[1] as string)) throw unauthorized('the API key is not known here');
-  };
-}
-
-function unauthorized(hint: string): ResponseError {
-  return new ResponseError('VED_UNAUTHORIZED', `An API key is needed: ${hint}`, {
-    headers: { 'www-authenticate': 'Bearer realm="vedette"' },
-  });
-}
-
-function isKnown(hashes: readonly Buffer[], key: string): boolean {
-  const given = sha256(key);
-  let known = false;
-  for (const hash of hashes) known = timingSafeEqual(hash, given) || known;
-  return known;
-}
-
-function toHash(key: string): Buffer {
-  const hex = /^sha256:([0-9a-f]{64})$/i.exec(key)?.[1];
-  return hex === undefined ? sha256(key) : Buffer.from(hex, 'hex');
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }
 
 /**
@@ -63,9 +20,11 @@ export function createBrowserGuard({ loopback, allowedHosts = [] }: ApiOptions):
     const host = request.headers.host ?? '';
     const isPractice = hostName(host) === SELF_HOST && request.routeOptions.url === SELF_PATH;
     if (loopback && host !== '' && !isPractice && !isLoopbackName(host) && !allowed.has(hostName(host))) {
+      const accepted = ['localhost', 'a loopback address', ...allowed].join(', ');
       throw new ResponseError(
         'VED_HOST_FORBIDDEN',
-        `Host: given ${JSON.stringify(host.slice(0, 100))}, accepted: ${['localhost', 'a loopback address', ...allowed].join(', ')}`,
+        `Host: given ${JSON.stringify(host.slice(0, 100))}, accepted: ${accepted}`,
+        { problems: [{ path: 'host', given: host, accepted }], part: 'header' },
       );
     }
     if (!isChange(request)) return;

@@ -1,25 +1,26 @@
-import { VedetteError } from '../../errors.ts';
+import type { Problem } from '../../core/validation.ts';
 import { parseTimeRange, type RangeProblem, type TimeRange } from '../../stats/index.ts';
+import { validationError } from './validation.ts';
 
 /** Reads `from` and `to` of a query; throws VED_VALIDATION with every problem. */
 export function readTimeRange(
-  { from, to }: { from?: string; to?: string },
+  { from, to }: { from?: string | undefined; to?: string | undefined },
   defaults: Parameters<typeof parseTimeRange>[1],
 ): TimeRange {
   const parsed = parseTimeRange({ from, to }, defaults);
   if (parsed.ok) return parsed.range;
-  throw new VedetteError('VED_VALIDATION', `query: ${parsed.problems.map(describe).join('; ')}`);
+  throw validationError(parsed.problems.map(toProblem), 'query');
 }
 
-function describe(problem: RangeProblem): string {
+function toProblem(problem: RangeProblem): Problem {
   switch (problem.kind) {
     case 'unreadable':
-      return `${problem.name}: given ${JSON.stringify(problem.given.slice(0, 60))}, accepted: ${problem.accepted}`;
+      return { path: problem.name, given: problem.given, accepted: problem.accepted };
     case 'reversed': {
-      const { fromMs, toMs } = problem.range;
-      return `from: given ${new Date(fromMs).toISOString()}, accepted: a time before to (${new Date(toMs).toISOString()})`;
+      const [from, to] = [problem.range.fromMs, problem.range.toMs].map((timeMs) => new Date(timeMs).toISOString());
+      return { path: 'from', given: from, accepted: `a time before to (${to})` };
     }
     case 'conflict':
-      return 'range: given with from, accepted: one of the two';
+      return { path: 'range', given: 'a range and from', accepted: 'one of the two' };
   }
 }

@@ -1,14 +1,17 @@
 import type { FastifyInstance, FastifySchema, FastifySchemaCompiler } from 'fastify';
+import { isSecretParameter } from '../../core/masking.ts';
 import { counted } from '../../core/plural.ts';
 import { createValidator, formatProblem, type Problem } from '../../core/validation.ts';
-import { VedetteError } from '../../errors.ts';
+import { isUnknownName, maskAll } from '../../jobs/secrets.ts';
+import { MAX_PROBLEMS } from './problem-details.ts';
+import { type RequestPart, ResponseError } from './response-error.ts';
 
 export const JOB_DEFINITION = 'JobDefinition';
 export const JOB_DEFINITION_REF = `${JOB_DEFINITION}#`;
 export const JOB_PATCH = 'JobPatch';
 export const JOB_PATCH_REF = `${JOB_PATCH}#`;
 
-const PARTS: Readonly<Record<string, string>> = {
+const PARTS: Readonly<Record<string, RequestPart>> = {
   body: 'body',
   querystring: 'query',
   params: 'path',
@@ -31,15 +34,34 @@ export function createRequestValidator(app: FastifyInstance): FastifySchemaCompi
     return (data: unknown) => {
       const result = validate(data);
       if (result.ok) return { value: result.value };
-      return { error: validationError(result.problems, part) };
+      return {
+        error: validationError(
+          result.problems.map((problem) => masked(problem, part)),
+          part,
+        ),
+      };
     };
   };
 }
 
-const MAX_PROBLEMS = 20;
+/** A name that is not known may be that of a secret, misspelt. */
+function masked(problem: Problem, part: RequestPart): Problem {
+  const isSecret = part === 'body' ? isUnknownName(problem) : part === 'query' && isSecretParameter(problem.path);
+  return isSecret ? { ...problem, given: maskAll(problem.given) } : problem;
+}
 
-export function validationError(problems: readonly Problem[], part = 'body'): VedetteError {
+/** The error of problems in a part of the request, secrets masked. `text` is said in place of the list. */
+export function validationError(
+  problems: readonly Problem[],
+  part: RequestPart = 'body',
+  { text, cause }: { text?: string; cause?: unknown } = {},
+): ResponseError {
+  const options = { problems, part, ...(cause === undefined ? {} : { cause }) };
+  return new ResponseError('VED_VALIDATION', `${part}: ${text ?? listed(problems)}`, options);
+}
+
+function listed(problems: readonly Problem[]): string {
   const lines = problems.slice(0, MAX_PROBLEMS).map(formatProblem);
   if (problems.length > MAX_PROBLEMS) lines.push(`and ${counted(problems.length - MAX_PROBLEMS, 'more problem')}`);
-  return new VedetteError('VED_VALIDATION', `${part}: ${lines.join('; ')}`);
+  return lines.join('; ');
 }

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { sleep } from '../../core/clock.ts';
 import { abortOnDisconnect } from '../http/disconnect.ts';
+import { onBehalf } from '../http/on-behalf.ts';
 import { ResponseError } from '../http/response-error.ts';
 import { validationError } from '../http/validation.ts';
 import type { ApiDependencies, CheckReport } from '../ports.ts';
@@ -18,6 +19,7 @@ import {
   ref,
   strict,
   TimingsSchema,
+  ValuesSchema,
 } from '../schemas.ts';
 import { getJob } from './edit.ts';
 import { sendJob } from './resource.ts';
@@ -39,6 +41,7 @@ const createCheckSchema = (facts: ApiDependencies['jobRules']['facts']) =>
       timings: ref(TimingsSchema),
       bytes: nullable(Type.Integer({ minimum: 0, description: 'Body bytes received, before decoding.' })),
       detail: nullable(Type.String({ description: 'Short text for people.' })),
+      values: ref(ValuesSchema),
       facts: Type.Unsafe<Record<string, unknown>>({
         type: 'object',
         properties: facts,
@@ -51,7 +54,7 @@ const createCheckSchema = (facts: ApiDependencies['jobRules']['facts']) =>
 
 /** Actions on a job besides editing it. */
 export function addJobActionRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
-  const { jobStore, options, clock } = dependencies;
+  const { options, clock } = dependencies;
   const CheckSchema = createCheckSchema(dependencies.jobRules.facts);
   app.addSchema(CheckSchema);
 
@@ -60,12 +63,12 @@ export function addJobActionRoutes(app: FastifyInstance, dependencies: ApiDepend
       `/job/:job_id/${action}`,
       {
         preValidation: refuseBody,
+        config: { scope: 'operate' },
         schema: {
           operationId: `${action}Job`,
           tags: ['jobs'],
           summary: action === 'start' ? 'Starts the checks of a job' : 'Stops the checks of a job',
           description: 'Idempotent, and remembered over restarts. Works for jobs of the job file too.',
-          security: [{ apiKey: [] }],
           params: JobParams,
           response: {
             200: answer(`It is ${action === 'start' ? 'running' : 'stopped'}`, ref(JobSchema), {
@@ -76,8 +79,9 @@ export function addJobActionRoutes(app: FastifyInstance, dependencies: ApiDepend
         },
       },
       async (request, reply) => {
-        const stored = await jobStore.setRunning(request.params.job_id, action === 'start');
-        return sendJob(reply, stored, dependencies);
+        const own = onBehalf(request, dependencies);
+        const stored = await own.jobStore.setRunning(request.params.job_id, action === 'start');
+        return sendJob(reply, stored, own, request);
       },
     );
   }
@@ -88,20 +92,20 @@ export function addJobActionRoutes(app: FastifyInstance, dependencies: ApiDepend
     '/job/:job_id/check',
     {
       preValidation: refuseBody,
+      config: { scope: 'operate' },
       schema: {
         operationId: 'checkJob',
         tags: ['jobs'],
         summary: 'Checks a job once, now',
         description:
           'Answered in full with all timings. It is no slot and is not counted. A stopped job can be checked too.',
-        security: [{ apiKey: [] }],
         params: JobParams,
         response: {
           200: answer('The check came to an end, well or not', ref(CheckSchema), {
             example: {
               ...{ job_id: 1, started_at: '2026-11-21T08:00:00.000Z', outcome: 'up', reason: null, status: '200' },
               ...{ response_time: 0.012345, timings: { connect: 0.0004, ttfb: 0.0101, transfer: 0.0002 } },
-              ...{ bytes: 2, detail: null, facts: { remote_address: '127.0.0.1' } },
+              ...{ bytes: 2, detail: null, values: {}, facts: { remote_address: '127.0.0.1' } },
             },
           }),
           ...errorAnswers(...CHANGE_ERRORS, 'VED_JOB_NOT_FOUND', 'VED_BUSY'),
@@ -115,7 +119,7 @@ export function addJobActionRoutes(app: FastifyInstance, dependencies: ApiDepend
       }
       underWay++;
       try {
-        const stored = await getJob(dependencies, request.params.job_id);
+        const stored = await getJob(onBehalf(request, dependencies), request.params.job_id);
         const ended = new AbortController();
         const disconnected = abortOnDisconnect(reply);
         const overdue = new AbortController();
@@ -157,6 +161,7 @@ function toCheckView(jobId: number, report: CheckReport): Record<string, unknown
     timings: report.timings,
     bytes: report.bytes ?? null,
     detail: report.detail ?? null,
+    values: report.values ?? {},
     facts: report.facts ?? {},
   };
 }

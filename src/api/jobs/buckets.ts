@@ -1,7 +1,8 @@
 import { MAX_TIME_MS } from '../../core/instant.ts';
-import { VedetteError } from '../../errors.ts';
+import type { Problem } from '../../core/validation.ts';
 import { gridOf, keptGranularity, readGranularity, widen } from '../../stats/index.ts';
 import { readTimeRange } from '../http/time-range.ts';
+import { validationError } from '../http/validation.ts';
 
 export interface BucketsRequest {
   granularity?: string;
@@ -31,9 +32,9 @@ const MAX_PERCENTILES = 20;
 /** Reads the query of a request for metrics; throws VED_VALIDATION with every problem that can be told apart. */
 export function planBuckets(request: BucketsRequest, kept: readonly string[], nowMs: number): BucketsPlan {
   const { granularity: asked = kept[0] ?? 'minute', bucket } = request;
-  const problems: string[] = [];
+  const problems: Problem[] = [];
   const granularity = keptGranularity(asked, kept);
-  if (!granularity) problems.push(refuse('granularity', asked, `one of ${kept.join(', ')}`));
+  if (!granularity) problems.push({ path: 'granularity', given: asked, accepted: `one of ${kept.join(', ')}` });
   // A bucket is checked even if the granularity is wrong, so that both problems are reported.
   const { name, durationMs } = granularity ?? readGranularity(asked) ?? { name: asked, durationMs: 60_000 };
   let bucketMs: number | null = durationMs;
@@ -42,12 +43,12 @@ export function planBuckets(request: BucketsRequest, kept: readonly string[], no
     bucketMs = readGranularity(bucket)?.durationMs ?? 0;
     if (bucketMs === 0 || bucketMs % durationMs !== 0) {
       const accepted = `total, or a length such as 5m, 6h, 1d, 1w that is a multiple of ${granularity ? name : asked}`;
-      problems.push(refuse('bucket', bucket, accepted));
+      problems.push({ path: 'bucket', given: bucket, accepted });
       bucketMs = durationMs;
     }
   }
   const percentiles = readPercentiles(request.percentiles, problems);
-  if (problems.length > 0) throw new VedetteError('VED_VALIDATION', `query: ${problems.join('; ')}`);
+  if (problems.length > 0) throw validationError(problems, 'query');
   const range = readTimeRange(request, { fromMs: (toMs) => toMs - DEFAULT_BUCKETS * (bucketMs ?? durationMs), nowMs });
   const grid = gridOf(bucketMs ?? durationMs, durationMs);
   const { fromMs, toMs } = widen(range, grid);
@@ -61,19 +62,18 @@ export function planBuckets(request: BucketsRequest, kept: readonly string[], no
   };
 }
 
-function readPercentiles(text: string | undefined, problems: string[]): number[] {
+function readPercentiles(text: string | undefined, problems: Problem[]): number[] {
   if (text === undefined || text === '') return [];
   const ranks: number[] = [];
   for (const part of text.split(',')) {
     const rank = /^\s*\d{1,3}(\.\d{1,6})?\s*$/.test(part) ? Number(part) : Number.NaN;
     if (!(rank > 0 && rank <= 100)) {
-      problems.push(refuse('percentiles', part, 'numbers above 0 and up to 100, such as 50,95,99.9'));
+      const accepted = 'numbers above 0 and up to 100, such as 50,95,99.9';
+      problems.push({ path: 'percentiles', given: part, accepted });
     } else if (!ranks.includes(rank)) ranks.push(rank);
   }
-  if (ranks.length > MAX_PERCENTILES) problems.push(refuse('percentiles', text, `at most ${MAX_PERCENTILES} of them`));
+  if (ranks.length > MAX_PERCENTILES) {
+    problems.push({ path: 'percentiles', given: text, accepted: `at most ${MAX_PERCENTILES} of them` });
+  }
   return ranks;
-}
-
-function refuse(name: string, given: string, accepted: string): string {
-  return `${name}: given ${JSON.stringify(given.slice(0, 60))}, accepted: ${accepted}`;
 }

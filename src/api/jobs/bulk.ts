@@ -1,9 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { MAX_TAGS } from '../../jobs/fields.ts';
-import type { BulkChange, JobFilter } from '../../jobs/store.ts';
+import type { BulkChange, JobFilter, JobStore } from '../../jobs/store.ts';
 import { OUTCOMES } from '../../messages/check-result.ts';
-import { ResponseError } from '../http/response-error.ts';
+import { needScope } from '../http/authorization.ts';
+import { onBehalf } from '../http/on-behalf.ts';
+import { validationError } from '../http/validation.ts';
 import type { ApiDependencies } from '../ports.ts';
 import { answer, CHANGE_ERRORS, choice, count, errorAnswers, ref, strict, text } from '../schemas.ts';
 
@@ -67,18 +69,18 @@ const BulkReportSchema = Type.Object(
 );
 
 /** Changes of many jobs at once: all of them or none. */
-export function addJobBulkRoutes(app: FastifyInstance, { jobStore }: ApiDependencies): void {
+export function addJobBulkRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
   for (const schema of [BulkIdsSchema, BulkFilterSchema, BulkChangeSchema, BulkReportSchema]) app.addSchema(schema);
   app.post<{ Body: Static<typeof BulkChangeSchema> }>(
     '/job/bulk',
     {
+      config: { scope: 'operate' },
       schema: {
         operationId: 'changeJobs',
         tags: ['jobs'],
         summary: 'Starts, stops, deletes or tags many jobs',
         description:
-          'One transaction: all of the jobs are changed or none. Jobs of the job file can be started and stopped; deleting or tagging any of them is refused.\n\nTwo rules go beyond the schema; a request that breaks one is refused with 400 and these words:\n\n- So many jobs are changed at once and no more (`jobs fit`).\n- A job has so many tags and no more (` tags, accepted: at most`).',
-        security: [{ apiKey: [] }],
+          'One transaction: all of the jobs are changed or none. Deleting and tagging need the scope `write`. Jobs of the job file can be started and stopped; deleting or tagging any of them is refused.\n\nTwo rules go beyond the schema; a request that breaks one is refused with 400 and these words:\n\n- So many jobs are changed at once and no more (`jobs fit`).\n- A job has so many tags and no more (` tags, accepted: at most`).',
         body: ref(BulkChangeSchema),
         response: {
           200: answer('It was done, or would be', ref(BulkReportSchema), {
@@ -88,9 +90,12 @@ export function addJobBulkRoutes(app: FastifyInstance, { jobStore }: ApiDependen
         },
       },
     },
-    async ({ body }) => {
+    async (request) => {
+      const { body } = request;
+      const { jobStore } = onBehalf(request, dependencies);
+      if (body.action !== 'start' && body.action !== 'stop') needScope(request, 'write');
       const { action, selection, dry_run: dryRun = false, tags = [] } = body;
-      const ids = 'ids' in selection ? selection.ids : await select(selection);
+      const ids = 'ids' in selection ? selection.ids : await select(jobStore, selection);
       const change: BulkChange =
         action === 'tag' || action === 'untag' ? { action, tags } : { action: action === 'delete' ? 'remove' : action };
       const changed = ids.length === 0 ? [] : await jobStore.changeAll(ids, change, { dryRun });
@@ -98,13 +103,21 @@ export function addJobBulkRoutes(app: FastifyInstance, { jobStore }: ApiDependen
     },
   );
 
-  async function select({ tag, outcome, ...rest }: Static<typeof BulkFilterSchema>): Promise<number[]> {
+  async function select(
+    jobStore: JobStore,
+    { tag, outcome, ...rest }: Static<typeof BulkFilterSchema>,
+  ): Promise<number[]> {
     const filter: JobFilter = { ...rest, limit: MAX_JOBS + 1 };
     if (tag !== undefined) filter.tags = [tag];
     if (outcome !== undefined) filter.outcomes = [outcome];
     const found = await jobStore.list(filter);
     if (found.length <= MAX_JOBS) return found.map(({ job }) => job.jobId);
     const advice = 'select fewer, for example by a further field';
-    throw new ResponseError('VED_VALIDATION', `body: selection: more than ${MAX_JOBS} jobs fit: ${advice}`);
+    const problem = {
+      path: 'selection',
+      given: `more than ${MAX_JOBS} jobs`,
+      accepted: `at most ${MAX_JOBS}: ${advice}`,
+    };
+    throw validationError([problem], 'body', { text: `selection: more than ${MAX_JOBS} jobs fit: ${advice}` });
   }
 }

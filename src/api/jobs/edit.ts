@@ -3,6 +3,7 @@ import { type ErrorCode, VedetteError } from '../../errors.ts';
 import type { StoredJob } from '../../jobs/definition.ts';
 import { maskAll } from '../../jobs/secrets.ts';
 import type { JobDefinition } from '../../jobs/store.ts';
+import { ResponseError } from '../http/response-error.ts';
 import { validationError } from '../http/validation.ts';
 import type { ApiDependencies } from '../ports.ts';
 
@@ -35,11 +36,8 @@ export function parseIfMatch(header: string | undefined): number[] | undefined {
   for (const part of header.split(',')) {
     const match = /^\s*(?:W\/)?"?(\d{1,9})(?:-[\w-]{1,40})?"?\s*$/.exec(part);
     if (!match) {
-      const given = JSON.stringify(header.slice(0, 80));
-      throw new VedetteError(
-        'VED_VALIDATION',
-        `header: if-match: given ${given}, accepted: the ETag of the job, such as "3"`,
-      );
+      const problem = { path: 'if-match', given: header, accepted: 'the ETag of the job, such as "3"' };
+      throw validationError([problem], 'header');
     }
     versions.push(Number(match[1]));
   }
@@ -90,9 +88,11 @@ function refuseFileJob({ job, source }: StoredJob): void {
 
 function refuseOtherVersion({ job, version }: StoredJob, ifMatch: readonly number[] | undefined): void {
   if (ifMatch === undefined || ifMatch.includes(version)) return;
-  throw new VedetteError(
+  const problem = { path: 'if-match', given: ifMatch.join(', '), accepted: `"${version}"` };
+  throw new ResponseError(
     'VED_VERSION_CONFLICT',
     `Job ${job.jobId} is at version ${version}, not ${ifMatch.join(' or ')}: read it again`,
+    { problems: [problem], part: 'header' },
   );
 }
 
@@ -132,7 +132,9 @@ function withId(definition: Record<string, unknown>, { job }: StoredJob): Record
  * and refused when they ask for something that a definition cannot do. The state changes by itself and is dropped.
  */
 function dropServerFields(body: Record<string, unknown>, stored: StoredJob): Record<string, unknown> {
-  const { running, version, source, created_at: createdAt, updated_at: updatedAt, state: _state, ...definition } = body;
+  const { running, version, source, created_at: createdAt, updated_at: updatedAt, ...others } = body;
+  // The token cannot be changed, and is masked for most.
+  const { state: _state, push_token: _token, ...definition } = others;
   const { jobId } = stored.job;
   const fixed: ReadonlyArray<[string, unknown, unknown, string]> = [
     ['running', running, stored.running, `POST /job/${jobId}/${stored.running ? 'stop' : 'start'} changes it`],
@@ -143,21 +145,27 @@ function dropServerFields(body: Record<string, unknown>, stored: StoredJob): Rec
     .filter(([, given, actual]) => given !== undefined && given !== actual)
     .map(([path, given, actual, why]) => ({
       path,
-      given: typeof given === 'string' ? maskText(given) : maskAll(given),
+      given: shown(given),
       accepted: `${JSON.stringify(actual)} or nothing: ${why}`,
     }));
   if (problems.length > 0) throw validationError(problems);
   const otherVersion = version !== undefined && version !== stored.version;
   const otherTime = updatedAt !== undefined && version === undefined && updatedAt !== stored.updatedAt.toISOString();
   if (otherVersion || otherTime) {
-    const given = JSON.stringify(otherVersion ? version : updatedAt)?.slice(0, 60);
+    const given = shown(otherVersion ? version : updatedAt);
+    const problem = otherVersion
+      ? { path: 'version', given, accepted: `${stored.version} or nothing` }
+      : { path: 'updated_at', given, accepted: `${stored.updatedAt.toISOString()} or nothing` };
     throw new VedetteError(
       'VED_VERSION_CONFLICT',
-      `Job ${jobId} is at version ${stored.version}, not ${given}: read it again`,
+      `Job ${jobId} is at version ${stored.version}, not ${JSON.stringify(given)?.slice(0, 60)}: read it again`,
+      { problems: [problem] },
     );
   }
   return definition;
 }
+
+const shown = (given: unknown): unknown => (typeof given === 'string' ? maskText(given) : maskAll(given));
 
 function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch;

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { Numbers } from '../../stats/index.ts';
 import { decodeCursor, encodeCursor, isTimeMs, nextLink } from '../http/cursor.ts';
+import { onBehalf } from '../http/on-behalf.ts';
 import type { ApiDependencies } from '../ports.ts';
 import {
   answer,
@@ -67,8 +68,14 @@ const BucketSchema = Type.Object(
     degraded: count('Good, but slower than wanted.'),
     down: count('Bad.'),
     missed: count('Slots in which nothing could be checked.'),
+    maintenance_up: count('Of `up`, those in maintenance.'),
+    maintenance_degraded: count('Of `degraded`, those in maintenance.'),
+    maintenance_down: count('Of `down`, those in maintenance.'),
     uptime: nullable(
-      Type.Number({ minimum: 0, maximum: 1, description: 'Share of up and degraded in what was checked.' }),
+      Type.Number({
+        ...{ minimum: 0, maximum: 1 },
+        description: 'Share of up and degraded in what was checked, without what came in maintenance.',
+      }),
     ),
     due: count('Slots that were due up to now.'),
     coverage: nullable(Type.Number({ minimum: 0, description: COVERAGE })),
@@ -85,9 +92,9 @@ const BucketSchema = Type.Object(
     }),
     data: mapOf(Type.Integer({ minimum: 0 }), { description: 'Status codes and how often each came.' }),
     reasons: mapOf(Type.Integer({ minimum: 0 }), { description: 'Reasons of what was not up.' }),
-    extra: mapOf(Type.Union([Type.Number(), mapOf(Type.Integer({ minimum: 0 })), Type.Null()]), {
+    extra: mapOf(Type.Union([Type.Number(), mapOf(nullable(Type.Number())), Type.Null()]), {
       description:
-        'Further configured aggregates by function and field, such as max_bytes: a number, or how often each value came; null when there was nothing to aggregate.',
+        'Further configured aggregates by function and field, such as max_bytes or avg_timings.ttfb: a number (times in seconds), how often each text came, or of a histogram the percentiles that were asked for (50, 95 and 99 if none were); null when there was nothing to aggregate.',
     }),
   },
   { $id: 'MetricsBucket', ...strict },
@@ -111,12 +118,13 @@ const MetricsSchema = Type.Object(
 );
 
 export function addJobMetricsRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
-  const { readModel, clock, granularities } = dependencies;
+  const { clock, granularities } = dependencies;
   app.addSchema(BucketSchema);
   app.addSchema(MetricsSchema);
   app.get<{ Params: Static<typeof JobParams>; Querystring: Static<typeof Query> }>(
     '/job/:job_id/metrics',
     {
+      config: { scope: 'read' },
       schema: {
         operationId: 'getMetrics',
         tags: ['numbers'],
@@ -139,8 +147,9 @@ export function addJobMetricsRoutes(app: FastifyInstance, dependencies: ApiDepen
       const nowMs = clock.wallMs();
       const plan = planBuckets(wanted, granularities, nowMs);
       const afterMs = cursor === undefined ? undefined : (decodeCursor(cursor, [isTimeMs])[0] as number);
-      const page = await readModel.buckets({ ...plan, jobId, location, limit, order, afterMs, nowMs });
-      if (page.buckets.length === 0 && !page.isScheduled) await requireKnownId(dependencies, jobId);
+      const own = onBehalf(request, dependencies);
+      const page = await own.readModel.buckets({ ...plan, jobId, location, limit, order, afterMs, nowMs });
+      if (page.buckets.length === 0 && !page.isScheduled) await requireKnownId(own, jobId);
       const last = page.buckets.at(-1);
       if (page.more && last) reply.header('link', nextLink(request.url, encodeCursor([last.fromMs])));
       return {
@@ -163,6 +172,9 @@ function toBucketView(numbers: Numbers, ranks: readonly number[]): Record<string
     from: new Date(numbers.fromMs).toISOString(),
     to: new Date(numbers.toMs).toISOString(),
     ...{ count: counted, up, degraded, down, missed, uptime, due, coverage, known },
+    maintenance_up: numbers.maintenanceUp,
+    maintenance_degraded: numbers.maintenanceDegraded,
+    maintenance_down: numbers.maintenanceDown,
     rt_count: numbers.responses,
     rt_min: numbers.min,
     rt_avg: numbers.avg,

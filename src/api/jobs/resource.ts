@@ -1,11 +1,14 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
+import { hasScope } from '../../access/scopes.ts';
 import { beyondSchema } from '../../jobs/beyond-schema.ts';
 import type { StoredJob } from '../../jobs/definition.ts';
 import { type JobPosition, type JobSort, SORTS } from '../../jobs/store.ts';
 import { OUTCOMES } from '../../messages/check-result.ts';
 import { digest, unlessKnown } from '../http/conditional.ts';
 import { decodeCursor, encodeCursor, isJobId, isTimeMs, nextLink } from '../http/cursor.ts';
+import { answerOnce } from '../http/idempotency.ts';
+import { onBehalf } from '../http/on-behalf.ts';
 import { JOB_DEFINITION, JOB_DEFINITION_REF, JOB_PATCH, JOB_PATCH_REF } from '../http/validation.ts';
 import type { ApiDependencies } from '../ports.ts';
 import {
@@ -29,6 +32,7 @@ import {
   TimingsSchema,
   TOTAL_HEADER,
   text,
+  ValuesSchema,
 } from '../schemas.ts';
 import {
   checkDefinition,
@@ -108,9 +112,9 @@ const EXAMPLE_JOB = {
 
 /** Jobs as a resource: list, create, read, replace, patch, remove. */
 export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
-  const { jobStore } = dependencies;
   const schemas = createJobSchemas(dependencies.jobRules.schema, SERVER_FIELDS);
-  for (const schema of [OutcomeSchema, ReasonSchema, CountsSchema, TimingsSchema, LastResultSchema, JobStateSchema]) {
+  const shared = [OutcomeSchema, ReasonSchema, CountsSchema, TimingsSchema, ValuesSchema, LastResultSchema];
+  for (const schema of [...shared, JobStateSchema, ...schemas.named]) {
     app.addSchema(schema);
   }
   app.addSchema({ ...schemas.job, $id: 'Job' });
@@ -122,6 +126,7 @@ export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies
   app.get<{ Querystring: Static<typeof ListQuery> }>(
     '/job',
     {
+      config: { scope: 'read' },
       schema: {
         operationId: 'listJobs',
         tags: ['jobs'],
@@ -146,15 +151,16 @@ export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies
         ...(tag === undefined ? {} : { tags: tag.split(',') }),
       };
       const after = cursor === undefined ? {} : { after: readPosition(cursor, sort) };
+      const own = onBehalf(request, dependencies);
       const [jobs, count] = await Promise.all([
-        jobStore.list({ ...filter, ...after, sort, limit: limit + 1 }),
-        total ? jobStore.count(filter) : undefined,
+        own.jobStore.list({ ...filter, ...after, sort, limit: limit + 1 }),
+        total ? own.jobStore.count(filter) : undefined,
       ]);
       const page = jobs.slice(0, limit);
       const last = page.at(-1);
       if (count !== undefined) reply.header('total-count', count);
       if (jobs.length > limit && last) reply.header('link', nextLink(request.url, writePosition(last, sort)));
-      const views = await viewsOf(page, dependencies);
+      const views = await viewsOf(page, own);
       reply.header('cache-control', 'no-cache');
       return unlessKnown(request, reply, views, { etag: `W/"${digest(JSON.stringify(views))}"` });
     },
@@ -163,12 +169,12 @@ export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies
   app.post(
     '/job',
     {
+      config: { scope: 'write', idempotent: true },
       schema: {
         operationId: 'createJob',
         tags: ['jobs'],
         summary: 'Makes a job',
         description: `Without a \`job_id\` it takes the next free one. It runs at once unless \`enabled\` is false.\n\n${beyondSchema({ isMerged: false })}`,
-        security: [{ apiKey: [] }],
         body: definitionRef,
         response: {
           201: jobAnswer('It was made', { Location: { type: 'string', description: 'Where it is.' } }),
@@ -177,15 +183,25 @@ export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies
       },
     },
     async (request, reply) => {
-      const stored = await jobStore.create(checkDefinition(dependencies, request.body ?? undefined));
-      reply.code(201).header('location', `/job/${stored.job.jobId}`);
-      return sendJob(reply, stored, dependencies);
+      const own = onBehalf(request, dependencies);
+      const definition = checkDefinition(own, request.body ?? undefined);
+      // A number that had another job before has that job's results.
+      const ids = definition.job_id === undefined ? [] : [definition.job_id as number];
+      const states = await own.readModel.states(ids, own.clock.wallMs());
+      return answerOnce<StoredJob>(request, reply, own.idempotency, {
+        make: (within) => own.jobStore.create(definition, { within }),
+        toAnswer: (stored) => ({
+          headers: { location: `/job/${stored.job.jobId}`, etag: etagOf(stored) },
+          body: toJobView(stored, states.get(stored.job.jobId), own),
+        }),
+      });
     },
   );
 
   app.get<{ Params: Static<typeof JobParams> }>(
     '/job/:job_id',
     {
+      config: { scope: 'read' },
       schema: {
         operationId: 'getJob',
         tags: ['jobs'],
@@ -200,8 +216,9 @@ export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies
       },
     },
     async (request, reply) => {
-      const stored = await getJob(dependencies, request.params.job_id);
-      const job = await sendJob(reply, stored, dependencies);
+      const own = onBehalf(request, dependencies);
+      const stored = await getJob(own, request.params.job_id);
+      const job = await sendJob(reply, stored, own, request);
       // The version alone would hide that the state changed: it is part of the tag, behind the version.
       return unlessKnown(request, reply, job, { etag: `"${stored.version}-${digest(JSON.stringify(job))}"` });
     },
@@ -229,10 +246,10 @@ export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies
     app.route<{ Params: Static<typeof JobParams> }>({
       method,
       url: '/job/:job_id',
+      config: { scope: 'write' },
       schema: {
         ...texts,
         tags: ['jobs'],
-        security: [{ apiKey: [] }],
         params: JobParams,
         headers: ConditionalHeaders,
         body,
@@ -244,8 +261,9 @@ export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies
       },
       handler: async (request, reply) => {
         const ifMatch = parseIfMatch(request.headers['if-match']);
-        const stored = await editJob(dependencies, request.params.job_id, ifMatch, edit, request.body);
-        return sendJob(reply, stored, dependencies);
+        const own = onBehalf(request, dependencies);
+        const stored = await editJob(own, request.params.job_id, ifMatch, edit, request.body);
+        return sendJob(reply, stored, own, request);
       },
     });
   }
@@ -253,12 +271,12 @@ export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies
   app.delete<{ Params: Static<typeof JobParams> }>(
     '/job/:job_id',
     {
+      config: { scope: 'write' },
       schema: {
         operationId: 'removeJob',
         tags: ['jobs'],
         summary: 'Removes a job',
         description: 'It is not checked any more. Its numbers and its history stay.',
-        security: [{ apiKey: [] }],
         params: JobParams,
         headers: ConditionalHeaders,
         response: {
@@ -268,7 +286,11 @@ export function addJobRoutes(app: FastifyInstance, dependencies: ApiDependencies
       },
     },
     async (request, reply) => {
-      await removeJob(dependencies, request.params.job_id, parseIfMatch(request.headers['if-match']));
+      await removeJob(
+        onBehalf(request, dependencies),
+        request.params.job_id,
+        parseIfMatch(request.headers['if-match']),
+      );
       return reply.code(204).send();
     },
   );
@@ -288,13 +310,29 @@ function readPosition(cursor: string, sort: JobSort): JobPosition {
 
 const isText = (value: unknown): boolean => typeof value === 'string' && !value.includes('\0');
 
+const etagOf = ({ version }: StoredJob): string => `"${version}"`;
+
 export async function sendJob(
   reply: FastifyReply,
   stored: StoredJob,
   dependencies: ApiDependencies,
+  request: FastifyRequest,
 ): Promise<JobView | undefined> {
-  reply.header('etag', `"${stored.version}"`).header('cache-control', 'no-store');
-  return (await viewsOf([stored], dependencies))[0];
+  reply.header('etag', etagOf(stored)).header('cache-control', 'no-store');
+  const [view] = await viewsOf([stored], dependencies);
+  return view && withPushToken(view, stored, dependencies, request);
+}
+
+/** The token of a push job is a secret: it is for those who may change the job. */
+async function withPushToken(
+  view: JobView,
+  { job }: StoredJob,
+  { push }: ApiDependencies,
+  { principal }: FastifyRequest,
+): Promise<JobView> {
+  if (view.push_token === undefined || !hasScope(principal.scopes, 'write')) return view;
+  const token = await push.tokenOf(job.jobId);
+  return token === null ? view : { ...view, push_token: token };
 }
 
 async function viewsOf(jobs: readonly StoredJob[], dependencies: ApiDependencies): Promise<JobView[]> {

@@ -1,9 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { MAX_TIME_MS, toIso } from '../../core/instant.ts';
-import { OUTCOMES } from '../../messages/check-result.ts';
+import { OUTCOMES, PHASES } from '../../messages/check-result.ts';
 import { type ResultPosition, type ResultRow, toSeconds } from '../../stats/index.ts';
 import { decodeCursor, encodeCursor, isInt4, isName, isOffset, isTimeMs, nextLink } from '../http/cursor.ts';
+import { onBehalf } from '../http/on-behalf.ts';
 import { readTimeRange } from '../http/time-range.ts';
 import type { ApiDependencies } from '../ports.ts';
 import {
@@ -24,6 +25,7 @@ import {
   TimingsSchema,
   text,
   timeParameters,
+  ValuesSchema,
 } from '../schemas.ts';
 import { shownDetail } from './detail.ts';
 import { requireKnownId } from './known-id.ts';
@@ -54,6 +56,8 @@ const ResultSchema = Type.Object(
     bytes: nullable(count('Body bytes received, before decoding.')),
     attempt: nullable(Type.Integer({ minimum: 0, description: '1 for the first try of the slot.' })),
     detail: nullable(Type.String({ description: 'Short text for people.' })),
+    values: ref(ValuesSchema),
+    maintenance: Type.Boolean({ description: 'Whether a window of maintenance held at the slot.' }),
     slots: count('How many slots this speaks for: 1, or the length of a range of missed ones.'),
     period_ms: nullable(count('Distance of the slots of a range.')),
     epoch: nullable(count('Which ownership of the shard it comes from.')),
@@ -65,11 +69,12 @@ const ResultSchema = Type.Object(
 );
 
 export function addJobResultsRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
-  const { readModel, clock } = dependencies;
+  const { clock } = dependencies;
   app.addSchema(ResultSchema);
   app.get<{ Params: Static<typeof JobParams>; Querystring: Static<typeof Query> }>(
     '/job/:job_id/results',
     {
+      config: { scope: 'read' },
       schema: {
         operationId: 'listResults',
         tags: ['numbers'],
@@ -84,7 +89,8 @@ export function addJobResultsRoutes(app: FastifyInstance, dependencies: ApiDepen
               {
                 ...{ job_id: 1, location: 'default', slot: '2026-11-21T08:00:17.000Z', ts: '2026-11-21T08:00:17.002Z' },
                 ...{ outcome: 'up', reason: null, status: '200', response_time: 0.012345, rt_us: 12345 },
-                ...{ timings: { connect: 0.0004, ttfb: 0.0101 }, bytes: 2, attempt: 1, detail: null, slots: 1 },
+                ...{ timings: { connect: 0.0004, ttfb: 0.0101 }, bytes: 2, attempt: 1, detail: null, values: {} },
+                ...{ maintenance: false, slots: 1 },
                 ...{ period_ms: null, epoch: 1, topic: 'checks', partition: 3, offset: 77 },
               },
             ],
@@ -95,16 +101,14 @@ export function addJobResultsRoutes(app: FastifyInstance, dependencies: ApiDepen
     },
     async (request, reply) => {
       const { limit = 100, cursor, from, to, ...filter } = request.query;
+      const own = onBehalf(request, dependencies);
       const jobId = request.params.job_id;
       const nowMs = clock.wallMs();
       // Clocks of schedulers may be ahead of this one: results are bounded only if the caller asks for it.
-      const range = readTimeRange(
-        { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) },
-        { fromMs: () => 0, toMs: MAX_TIME_MS, nowMs },
-      );
+      const range = readTimeRange({ from, to }, { fromMs: () => 0, toMs: MAX_TIME_MS, nowMs });
       const after = cursor === undefined ? undefined : toPosition(cursor);
-      const { results, next } = await readModel.results({ jobId, ...range, ...filter, limit, after });
-      if (results.length === 0 && !after) await requireKnownId(dependencies, jobId);
+      const { results, next } = await own.readModel.results({ jobId, ...range, ...filter, limit, after });
+      if (results.length === 0 && !after) await requireKnownId(own, jobId);
       if (next)
         reply.header(
           'link',
@@ -124,8 +128,6 @@ function toPosition(cursor: string): ResultPosition {
   return { atMs, topic, partition, recordOffset, recordPosition };
 }
 
-const PHASES = ['dns', 'connect', 'tls', 'ttfb', 'transfer'];
-
 /** PostgreSQL keeps keys in an order of its own. */
 function inOrder(timings: Record<string, number>): Record<string, number> {
   return Object.fromEntries(
@@ -133,7 +135,8 @@ function inOrder(timings: Record<string, number>): Record<string, number> {
   );
 }
 
-function toResultView(row: ResultRow): Record<string, unknown> {
+/** A raw result in JSON, for the API and the command line. */
+export function toResultView(row: ResultRow): Record<string, unknown> {
   return {
     job_id: row.jobId,
     location: row.location,
@@ -148,6 +151,8 @@ function toResultView(row: ResultRow): Record<string, unknown> {
     bytes: row.bytes,
     attempt: row.attempt,
     detail: shownDetail(row.detail),
+    values: row.values ?? {},
+    maintenance: row.maintenance,
     slots: row.slots,
     period_ms: row.periodMs,
     epoch: row.epoch,

@@ -1,3 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type TSchema, Type } from 'typebox';
+
 /** The part of a JSON schema that is looked into here. */
 interface Schema {
   type?: unknown;
@@ -16,20 +19,25 @@ export interface JobSchemas {
   patch: object;
   /** The job in answers: a definition and the fields of the server. */
   job: object;
+  /** What definitions and jobs are one of, for each monitor type; generators need a name for each. */
+  named: readonly object[];
 }
 
 export function createJobSchemas(definition: object, serverFields: Record<string, object>): JobSchemas {
   const plain = withoutDefaults(definition as Schema);
   const branches = plain.oneOf ?? [plain];
-  const jobs = branches.map(({ not: _not, dependentRequired: _dependent, ...branch }) => ({
+  const always = Type.Object(serverFields as Record<string, TSchema>).required as string[];
+  const definitions = branches.map(
+    ({ title: _title, ...branch }): Schema => ({ ...branch, $id: `${nameOf(branch)}Definition` }),
+  );
+  const jobs = definitions.map(({ not: _not, dependentRequired: _dependent, ...branch }) => ({
     ...branch,
+    $id: nameOf(branch),
     properties: { ...branch.properties, ...serverFields },
-    required: [...new Set(['job_id', 'job_name', 'type', ...(branch.required ?? []), ...Object.keys(serverFields)])],
+    required: [...new Set(['job_id', 'job_name', 'type', ...(branch.required ?? []), ...always])],
   }));
-  const description = 'A definition with its secrets masked, and what the server knows of the job.';
-  const job = jobs.length === 1 ? { ...jobs[0], title: 'Job', description } : { oneOf: jobs, description };
-  const properties = Object.assign({}, ...branches.map((branch) => branch.properties)) as Record<string, Schema>;
-  const types = branches.flatMap((branch) => (branch.properties?.type?.enum as string[] | undefined) ?? []);
+  const properties = mergedProperties(branches);
+  const types = branches.flatMap(typesOf);
   const patch = {
     type: 'object',
     description: 'Some fields of a definition: those that are given replace, null removes, objects are merged.',
@@ -37,9 +45,35 @@ export function createJobSchemas(definition: object, serverFields: Record<string
     additionalProperties: false,
     examples: [{ check_period_seconds: 30 }],
   };
-  // Generators name a class by its title; the one type there may be is no name.
-  const { title: _title, ...untitled } = plain;
-  return { definition: { ...untitled, description: 'What is checked, and how often.' }, patch, job };
+  return {
+    definition: { ...oneOf(definitions), description: 'What is checked, and how often.' },
+    patch,
+    job: { ...oneOf(jobs), description: 'A definition with its secrets masked, and what the server knows of the job.' },
+    named: [...definitions, ...jobs],
+  };
+}
+
+const oneOf = (named: ReadonlyArray<Record<string, unknown>>) => ({
+  oneOf: named.map(({ $id }) => ({ $ref: `${String($id)}#` })),
+});
+
+/** `HttpJob` */
+const nameOf = (branch: Schema): string => `${typesOf(branch).map(capitalized).join('')}Job`;
+
+const typesOf = ({ properties }: Schema): readonly string[] => (properties?.type?.enum as string[] | undefined) ?? [];
+
+const capitalized = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** Types may have fields of the same name: such a field fits one of their schemas. */
+function mergedProperties(branches: readonly Schema[]): Record<string, Schema> {
+  const found = new Map<string, Schema[]>();
+  for (const [name, schema] of branches.flatMap(({ properties }) => Object.entries(properties ?? {}))) {
+    const known = found.get(name) ?? [];
+    if (!known.some((other) => isDeepStrictEqual(other, schema))) found.set(name, [...known, schema]);
+  }
+  return Object.fromEntries(
+    [...found].map(([name, schemas]) => [name, schemas.length === 1 ? (schemas[0] as Schema) : { anyOf: schemas }]),
+  );
 }
 
 /** Generators take a field with a default for one that must be given; what it is without is said in words. */

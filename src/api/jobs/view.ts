@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { toIso } from '../../core/instant.ts';
+import { MASK } from '../../core/masking.ts';
 import type { StoredJob } from '../../jobs/definition.ts';
 import type { JobDefinition } from '../../jobs/store.ts';
 import { type JobState, type LastResult, toSeconds, uptimeOf } from '../../stats/index.ts';
@@ -56,6 +57,12 @@ export const SERVER_FIELDS = {
   running: Type.Boolean({ description: 'Whether it is to be checked; start and stop change it.' }),
   version: Type.Integer({ minimum: 1, description: 'Counts the definitions it had.' }),
   source: choice(['file', 'api'], { description: 'Jobs of the job file are edited there.' }),
+  push_token: Type.Optional(
+    Type.String({
+      description:
+        'Of a push job: its program reports to /push/<push_token>. Shown to those with the scope write who ask for the job alone, masked otherwise.',
+    }),
+  ),
   created_at: instant('When it was made.'),
   updated_at: instant('When it was last changed.'),
   state: ref(JobStateSchema),
@@ -66,17 +73,19 @@ export const JobSchema = Type.Unsafe<Record<string, unknown>>({ $id: 'Job' });
 
 export type JobView = Record<string, unknown>;
 
-/** A job as answers show it: definition (secrets masked) and state side by side. */
+/** A job as answers show it: definition (secrets masked) and state side by side. `pushToken`: for those who may see it. */
 export function toJobView(
   stored: StoredJob,
   state: JobState | undefined,
   { jobRules, scheduler }: Pick<ApiDependencies, 'jobRules' | 'scheduler'>,
+  pushToken: string = MASK,
 ): JobView {
   return {
     ...inUpperCase(jobRules.redact(jobRules.toDefinition(stored.job))),
     running: stored.running,
     version: stored.version,
     source: stored.source,
+    ...(jobRules.graceOf(stored.job) === null ? {} : { push_token: pushToken }),
     created_at: stored.createdAt.toISOString(),
     updated_at: stored.updatedAt.toISOString(),
     state: toStateView(stored, state, scheduler),

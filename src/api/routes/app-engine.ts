@@ -19,7 +19,7 @@ export function addAppEngineRoutes(app: FastifyInstance, { readModel, logger }: 
     app.get(
       `/_ah/${name}`,
       {
-        config: { rateLimit: false },
+        config: { rateLimit: false, scope: 'public' },
         schema: {
           operationId: `appEngine${name.charAt(0).toUpperCase()}${name.slice(1)}`,
           tags: ['status'],

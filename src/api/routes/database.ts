@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
+import { formatProblem } from '../../core/validation.ts';
 import { VedetteError } from '../../errors.ts';
+import { actorOf } from '../http/on-behalf.ts';
 import type { ApiDependencies } from '../ports.ts';
 import { answer, CHANGE_ERRORS, errorAnswers, strict } from '../schemas.ts';
 
@@ -35,16 +37,17 @@ const InitAnswer = Type.Object(
   strict,
 );
 
-export function addDatabaseRoutes(app: FastifyInstance, { readModel, databaseAdmin, options }: ApiDependencies): void {
+export function addDatabaseRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
+  const { readModel, databaseAdmin, options } = dependencies;
   app.post<{ Body: Static<typeof InitBody> | undefined }>(
     '/db/init',
     {
+      config: { scope: 'admin' },
       schema: {
         operationId: 'initDatabase',
         tags: ['database'],
         summary: 'Creates or migrates the tables',
         description: 'Destroys nothing, unless asked to reset, with the name of the database as confirmation.',
-        security: [{ apiKey: [] }],
         body: InitBody,
         response: {
           200: answer('The tables are as this version wants them', InitAnswer, {
@@ -60,7 +63,8 @@ export function addDatabaseRoutes(app: FastifyInstance, { readModel, databaseAdm
     async (request) => {
       const { reset = false, confirm } = request.body ?? {};
       if (reset) checkReset(confirm, readModel.databaseName, options.allowReset);
-      const applied = reset ? await databaseAdmin.reset() : await databaseAdmin.migrate();
+      const actor = actorOf(request);
+      const applied = reset ? await databaseAdmin.reset(actor) : await databaseAdmin.migrate(actor);
       const { databaseName, schema } = readModel;
       return { database: databaseName, schema, reset, applied };
     },
@@ -75,7 +79,7 @@ function checkReset(confirm: string | undefined, databaseName: string, allowed: 
     );
   }
   if (confirm !== databaseName) {
-    const given = confirm === undefined ? 'nothing' : JSON.stringify(confirm);
-    throw new VedetteError('VED_RESET_UNCONFIRMED', `confirm: given ${given}, accepted: the name of the database`);
+    const problem = { path: 'confirm', given: confirm, accepted: 'the name of the database' };
+    throw new VedetteError('VED_RESET_UNCONFIRMED', formatProblem(problem), { problems: [problem] });
   }
 }

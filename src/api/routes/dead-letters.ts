@@ -46,6 +46,7 @@ export function addDeadLetterRoutes(app: FastifyInstance, { readModel }: ApiDepe
   app.get<{ Querystring: Static<typeof Query> }>(
     '/dead-letters',
     {
+      config: { scope: 'read', whole: true },
       schema: {
         operationId: 'listDeadLetters',
         tags: ['numbers'],

@@ -36,7 +36,7 @@ export function addHealthRoutes(app: FastifyInstance, { clock, readiness }: ApiD
   app.get(
     '/health/live',
     {
-      config: { rateLimit: false },
+      config: { rateLimit: false, scope: 'public' },
       schema: {
         operationId: 'getLiveness',
         tags: ['status'],
@@ -54,7 +54,7 @@ export function addHealthRoutes(app: FastifyInstance, { clock, readiness }: ApiD
   app.get(
     '/health/ready',
     {
-      config: { rateLimit: false },
+      config: { rateLimit: false, scope: 'public' },
       schema: {
         operationId: 'getReadiness',
         tags: ['status'],

@@ -9,7 +9,7 @@ export function addPrometheusRoutes(app: FastifyInstance, dependencies: ApiDepen
   app.get(
     '/metrics',
     {
-      config: { rateLimit: false },
+      config: { rateLimit: false, scope: 'read', whole: true, withoutDatabase: true },
       schema: {
         operationId: 'getPrometheusMetrics',
         tags: ['status'],
@@ -23,8 +23,8 @@ export function addPrometheusRoutes(app: FastifyInstance, dependencies: ApiDepen
       },
     },
     async (_request, reply) => {
-      const text = await exposition.render();
-      return reply.header('cache-control', 'no-store').type(exposition.contentType).serializer(String).send(text);
+      const { text, contentType } = await exposition.render();
+      return reply.header('cache-control', 'no-store').type(contentType).serializer(String).send(text);
     },
   );
 }

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { JOB_PRESENCES, type SeriesPosition, toSeriesView } from '../../stats/index.ts';
 import { decodeCursor, encodeCursor, isJobId, isName, nextLink } from '../http/cursor.ts';
+import { onBehalf } from '../http/on-behalf.ts';
 import type { ApiDependencies } from '../ports.ts';
 import {
   answer,
@@ -67,11 +68,12 @@ const SeriesSchema = Type.Object(
   { $id: 'Series', ...strict, description: 'One job at one location in one topic, as far as it is counted.' },
 );
 
-export function addSeriesRoutes(app: FastifyInstance, { readModel }: ApiDependencies): void {
+export function addSeriesRoutes(app: FastifyInstance, dependencies: ApiDependencies): void {
   app.addSchema(SeriesSchema);
   app.get<{ Querystring: Static<typeof Query> }>(
     '/series',
     {
+      config: { scope: 'read' },
       schema: {
         operationId: 'listSeries',
         tags: ['numbers'],
@@ -99,6 +101,7 @@ export function addSeriesRoutes(app: FastifyInstance, { readModel }: ApiDependen
     },
     async (request, reply) => {
       const { limit = 100, cursor, job_id: jobId, location, foreign, total } = request.query;
+      const { readModel } = onBehalf(request, dependencies);
       const filter = { jobId, location, foreign };
       const after = cursor === undefined ? undefined : readPosition(cursor);
       const [{ series, next }, count] = await Promise.all([

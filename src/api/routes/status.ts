@@ -79,9 +79,11 @@ const InstanceSchema = Type.Object(
     stats: Type.Object(
       {
         runningJobs: Type.Optional(count('Jobs that its scheduler owns.')),
+        threads: Type.Optional(count('Threads that run its checks; absent when its main thread does.')),
         produced: Type.Optional(count('Results of its own that the stream acknowledged.')),
         clockProblem: Type.Optional(Type.String({ description: 'A fault of its clock.' })),
         stallProblem: Type.Optional(Type.String({ description: 'Why too many of its checks have no verdict.' })),
+        threadProblem: Type.Optional(Type.String({ description: 'Its threads of checks that end again and again.' })),
         consumed: Type.Optional(count('Results that its processor counted.')),
         countingProblems: Type.Optional(
           Type.Array(
@@ -112,6 +114,7 @@ export function addStatusRoutes(app: FastifyInstance, dependencies: ApiDependenc
   app.get(
     '/',
     {
+      config: { scope: 'read', whole: true },
       schema: {
         operationId: 'getStatus',
         tags: ['status'],
@@ -124,6 +127,11 @@ export function addStatusRoutes(app: FastifyInstance, dependencies: ApiDependenc
               'application/json': { schema: ref(StatusSchema) },
               'text/html': { schema: Type.String() },
             },
+          },
+          303: {
+            description: 'A browser without a session goes to the sign-in, where one is needed',
+            headers: { Location: { type: 'string' } },
+            type: 'null',
           },
           ...inAlso('text/html', errorAnswers(...DATABASE_ERRORS)),
         },
@@ -165,6 +173,7 @@ export function addStatusRoutes(app: FastifyInstance, dependencies: ApiDependenc
   app.get(
     '/instances',
     {
+      config: { scope: 'read', whole: true },
       schema: {
         operationId: 'listInstances',
         tags: ['status'],
@@ -194,6 +203,7 @@ export function addStatusRoutes(app: FastifyInstance, dependencies: ApiDependenc
 
 /** A process of another version may have more fields; where an instance listens concerns the others alone. */
 function toStatsView(stats: InstanceStats): object {
-  const { runningJobs, produced, clockProblem, consumed, countingProblems } = stats;
-  return { runningJobs, produced, clockProblem, consumed, countingProblems };
+  const { runningJobs, threads, produced, clockProblem, stallProblem, threadProblem, consumed, countingProblems } =
+    stats;
+  return { runningJobs, threads, produced, clockProblem, stallProblem, threadProblem, consumed, countingProblems };
 }

@@ -53,7 +53,7 @@ export function addWebsiteMockRoutes(app: FastifyInstance, { clock }: ApiDepende
   app.get<{ Querystring: Static<typeof MockQuery> }>(
     '/website_mock',
     {
-      config: { rateLimit: false },
+      config: { rateLimit: false, scope: 'public' },
       helmet: false,
       schema: {
         operationId: 'getWebsiteMock',

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { plainText } from '../../core/plain-text.ts';
 import type { Job } from '../../jobs/definition.ts';
+import type { JobRules } from '../../jobs/rules.ts';
 import { formatCounted, formatSeconds } from '../../stats/index.ts';
 import { type Cli, cancelled, examples, settingsFor } from '../context.ts';
 import { addJobOptions, type JobOptions, toJobFields } from '../options/job.ts';
@@ -20,6 +21,7 @@ export function checkCommand(cli: Cli): Command {
         ['vedette check https://example.com', 'one check'],
         ['vedette check example.com --pattern "(?i)welcome" --max-time 0.5', 'what it must say, and how fast'],
         ['vedette check https://api.example.com -X POST -H "Accept: application/json" -d "{}"', 'another method'],
+        ['vedette check tcp://db.example.com:5432', 'a port; other addresses are in docs/monitors.md'],
         ['vedette check https://example.com --json | jq .timings', 'for programs'],
       )}`,
     )
@@ -34,19 +36,25 @@ export function checkCommand(cli: Cli): Command {
       if (cli.signal.aborted) return cancelled(cli);
       cli.exitCode = exitCodeOf([result.outcome]);
       if (options.json) cli.stdout.json(toJson(rules.targetOf(job), result));
-      else show(cli, rules.targetOf(job), job, result);
+      else show(cli, rules.targetOf(job), job, result, rules.valuesOf(job));
     });
 }
 
 /** Names as in the result message. */
 export function toJson(uri: string, { responseTime, ...result }: CheckOutcome): Record<string, unknown> {
-  const { outcome, reason, status, timings, bytes, attempt, detail, facts } = result;
-  return { uri, outcome, reason, status, response_time: responseTime, timings, bytes, attempt, detail, facts };
+  const { outcome, reason, status, timings, bytes, attempt, detail, values, facts } = result;
+  return { uri, outcome, reason, status, response_time: responseTime, timings, bytes, attempt, detail, values, facts };
 }
 
-function show({ stdout }: Cli, uri: string, job: Job, result: CheckOutcome): void {
+function show(
+  { stdout }: Cli,
+  uri: string,
+  job: Job,
+  result: CheckOutcome,
+  declared: ReturnType<JobRules['valuesOf']>,
+): void {
   const { style } = stdout;
-  const { outcome, reason, status, responseTime, timings, bytes, detail, facts = {}, attempt } = result;
+  const { outcome, reason, status, responseTime, timings, bytes, detail, values = {}, facts = {}, attempt } = result;
   const head = [style.bold(outcomeStyle(style, outcome)(outcome))];
   if (reason) head.push(reason);
   if (status !== null) head.push(plainText(status));
@@ -56,6 +64,9 @@ function show({ stdout }: Cli, uri: string, job: Job, result: CheckOutcome): voi
   stdout.line(`${head.join('  ')}  ${style.dim(plainText(uri))}`);
   if (detail) stdout.line(`  ${plainText(detail)}`);
   for (const line of formatTimingBar(timings, style)) stdout.line(line);
+  for (const [name, value] of Object.entries(values)) {
+    stdout.line(`  ${name.replaceAll('_', ' ')}: ${`${value} ${declared[name]?.unit ?? ''}`.trim()}`);
+  }
   for (const [name, value] of Object.entries(facts)) {
     if (value === false || value === null || value === undefined) continue;
     const text = Array.isArray(value) ? value.join(' -> ') : typeof value === 'object' ? flat(value) : String(value);

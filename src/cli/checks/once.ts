@@ -82,7 +82,12 @@ interface Checked {
 async function storedJobs(settings: Settings, rules: JobRules): Promise<Job[]> {
   const { createJobStore } = await import('../../jobs/postgres-store.ts');
   return withDatabase(settings, { tables: 'ready' }, async ({ database }) => {
-    const stored = await createJobStore({ database, clock: systemClock, toJob: rules.toJob }).list();
+    const stored = await createJobStore({
+      database,
+      clock: systemClock,
+      toJob: rules.toJob,
+      redact: rules.redact,
+    }).list();
     return stored.map(({ job, running }) => ({ ...job, enabled: running }));
   });
 }

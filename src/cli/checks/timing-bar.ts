@@ -6,6 +6,7 @@ const PHASES = [
   ['dns', 'name looked up'],
   ['connect', 'connection made'],
   ['tls', 'TLS agreed on'],
+  ['tls_resumed', 'TLS session resumed'],
   ['ttfb', 'first byte waited for'],
   ['transfer', 'body received'],
 ] as const;
@@ -15,6 +16,7 @@ export function formatTimingBar(timings: Timings, style: Style, width = 40): str
   const phases = PHASES.filter(([name]) => timings[name] !== undefined);
   const total = phases.reduce((sum, [name]) => sum + (timings[name] as number), 0);
   if (phases.length === 0 || total <= 0) return [];
+  const nameWidth = Math.max(8, ...phases.map(([name]) => name.length));
   let passed = 0;
   return phases.map(([name, text]) => {
     const seconds = timings[name] as number;
@@ -25,6 +27,6 @@ export function formatTimingBar(timings: Timings, style: Style, width = 40): str
     const from = Math.min(start, width - 1);
     const bar = ' '.repeat(from) + '█'.repeat(Math.min(end, width) - from);
     const share = formatWholeShare(seconds / total).padStart(4);
-    return `  ${name.padEnd(8)} ${formatSeconds(seconds).padStart(9)} ${share}  ${style.cyan(bar.padEnd(width))}  ${style.dim(text)}`;
+    return `  ${name.padEnd(nameWidth)} ${formatSeconds(seconds).padStart(9)} ${share}  ${style.cyan(bar.padEnd(width))}  ${style.dim(text)}`;
   });
 }

@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { systemClock } from '../../core/clock.ts';
 import { plainText } from '../../core/plain-text.ts';
 import { VedetteError } from '../../errors.ts';
-import type { StoredJob } from '../../jobs/definition.ts';
+import type { Job, StoredJob } from '../../jobs/definition.ts';
 import { findRepeatedKey } from '../../jobs/forms/json-faults.ts';
 import type { JobRules } from '../../jobs/rules.ts';
 import type { JobDefinition, JobFilter, JobStore } from '../../jobs/store.ts';
@@ -18,7 +18,7 @@ import { openReadModel } from '../numbers/read-model.ts';
 import { addJobOptions, type JobOptions, toJobFields } from '../options/job.ts';
 import { parseId, parseName, parseSeconds } from '../options/parse.ts';
 import { addBulk } from './bulk.ts';
-import { loadJobRules, readDefinition } from './rules.ts';
+import { loadJobRules, readDefinition, sayLackingSecrets } from './rules.ts';
 import { sayAge } from './state-age.ts';
 import { showJobs } from './table.ts';
 import { addExport, addImport } from './transfer.ts';
@@ -37,7 +37,12 @@ export function jobsCommand(cli: Cli): Command {
     const rules = await loadJobRules(settings);
     const { createJobStore } = await import('../../jobs/postgres-store.ts');
     await withDatabase(settings, { tables: 'ready' }, ({ database }) =>
-      work({ settings, database, rules, store: createJobStore({ database, clock: systemClock, toJob: rules.toJob }) }),
+      work({
+        settings,
+        database,
+        rules,
+        store: createJobStore({ database, clock: systemClock, toJob: rules.toJob, redact: rules.redact }),
+      }),
     );
   };
   addList(cli, jobs, run);
@@ -142,7 +147,13 @@ function addAdd(cli: Cli, jobs: Command, run: Run): void {
         const resolve = options.file === undefined ? undefined : settings.variable;
         // All are checked before the first is added.
         const definitions = given.map((job) => readDefinition(rules, job, resolve));
-        for (const definition of definitions) report(cli, await store.create(definition));
+        const added: Job[] = [];
+        for (const definition of definitions) {
+          const stored = await store.create(definition);
+          report(cli, stored);
+          added.push(stored.job);
+        }
+        await sayLackingSecrets(cli, rules, added);
       });
     });
 }

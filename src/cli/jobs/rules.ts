@@ -1,3 +1,4 @@
+import { plainText } from '../../core/plain-text.ts';
 import { counted } from '../../core/plural.ts';
 import { formatProblem } from '../../core/validation.ts';
 import { VedetteError } from '../../errors.ts';
@@ -7,6 +8,7 @@ import type { JobRules } from '../../jobs/rules.ts';
 import type { JobDefinition } from '../../jobs/store.ts';
 import type { Settings } from '../../settings.ts';
 import { createSelfFinder } from '../checks/self-address.ts';
+import type { Cli } from '../context.ts';
 
 /** The rules of job definitions, with the settings' gate and user agent. */
 export async function loadJobRules(settings: Settings): Promise<JobRules> {
@@ -34,3 +36,17 @@ export async function loadJobFile(settings: Settings, rules: JobRules): Promise<
   const definitions = await jobSourceOf(settings, rules)?.read();
   return definitions?.map((definition) => rules.toJob(definition, definition.job_id as number)) ?? null;
 }
+
+/** Says which secrets the jobs lack here. It is no error: they may be there where the jobs are checked. */
+export async function sayLackingSecrets({ stderr }: Cli, rules: JobRules, jobs: readonly Job[]): Promise<void> {
+  for (const { name, fault, jobIds } of await rules.lackingSecrets(jobs)) {
+    stderr.line(plainText(`note: no secret ${name} on this machine (${listed(jobIds)}): ${fault}`));
+  }
+}
+
+function listed(jobIds: readonly number[]): string {
+  const shown = jobIds.slice(0, MAX_LISTED).join(', ');
+  return `${jobIds.length === 1 ? 'job' : 'jobs'} ${shown}${jobIds.length > MAX_LISTED ? ', ...' : ''}`;
+}
+
+const MAX_LISTED = 10;

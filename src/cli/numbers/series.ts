@@ -10,10 +10,12 @@ import { parseId } from '../options/parse.ts';
 import { resultsKeptFrom } from '../stream/verify.ts';
 import { confirm } from '../terminal/confirm.ts';
 import { seriesListCommand } from './series-list.ts';
+import { seriesMetricsCommand } from './series-metrics.ts';
+import { seriesResultsCommand } from './series-results.ts';
 
 export function seriesCommand(cli: Cli): Command {
   const series = new Command('series').description('what is counted, and how far');
-  series.addCommand(seriesListCommand(cli));
+  for (const create of [seriesListCommand, seriesMetricsCommand, seriesResultsCommand]) series.addCommand(create(cli));
   series.addCommand(
     new Command('repair')
       .description('mend a job of which nothing is counted any more, because a line of the stream claimed too much')
@@ -74,6 +76,10 @@ async function repair(cli: Cli, job: string, options: RepairFlags, command: Comm
       }
       const { repairs } = await applyRepair(wanted);
       const logger = createLogger({ level: 'info', fd: 2 });
+      const { note, systemActor } = await import('../../access/audit.ts');
+      const after = repairs.map(({ series, becomes, letters }) => ({ series, becomes, lines: letters.length }));
+      const subject = `job:${jobId}`;
+      await note(database, systemActor(), { action: 'series.repair', subject, before: null, after });
       for (const { series, becomes, letters } of repairs) {
         logger.warn({ series, becomes, lines: letters.length }, 'series repaired');
       }

@@ -18,15 +18,15 @@ import { loadJobRules } from '../jobs/rules.ts';
 import { parseIds, parseName } from '../options/parse.ts';
 import { addRangeOptions, parseRange, type RangeOptions } from '../options/time-range.ts';
 import { openReadModel } from './read-model.ts';
-import { formatNumbers, RANKS, showDatabase } from './tables.ts';
+import { FORMATS, formatNumbers, RANKS, showDatabase } from './tables.ts';
 
 const DEFAULT_RANGE = '24h';
-const FORMATS = ['table', 'json', 'csv'] as const;
 
 interface StatsOptions extends RangeOptions {
   granularity?: string;
   query?: string;
   tag?: string;
+  location?: string;
   format: string;
   json?: boolean;
   csv?: boolean;
@@ -44,6 +44,7 @@ export function statsCommand(cli: Cli): Command {
     )
     .option('-q, --query <text>', 'only jobs with this in the name or the address')
     .option('--tag <tag>', 'only jobs with this tag')
+    .option('--location <name>', 'only the results of this location; all of them together unless given')
     .option('--format <format>', `one of ${FORMATS.join(', ')}`, parseName(FORMATS), 'table')
     .option('--json', 'short for --format json')
     .option('--csv', 'short for --format csv')
@@ -56,6 +57,7 @@ Without --query and --tag, jobs that were removed and ids that only other produc
 ${examples(
   ['vedette stats', 'the last 24 hours'],
   ['vedette stats 1,2 --range 7d', 'two jobs over a week'],
+  ['vedette stats --location eu', 'as seen from one location'],
   ['vedette stats --from 2026-11-01 --to 2026-12-01 --csv', 'a month, for a spreadsheet'],
   ['vedette stats --database', 'how large the tables are'],
 )}`,
@@ -70,9 +72,11 @@ ${examples(
         if (options.database) return showDatabase(cli, await readModel.databaseFacts(), format);
         const jobs = await findJobs(settings, database, readModel, ids, options);
         const granularity = chooseGranularity(settings, range, nowMs, options.granularity);
-        const numbers = await readAll(readModel, jobs, { ...range, granularity, percentiles: RANKS, nowMs });
-        // Of all the ids without a job only those are shown that had something in the range.
-        const shown = numbers.filter(({ job, count, due }) => ids || job === 'current' || count > 0 || due > 0);
+        const { location } = options;
+        const numbers = await readAll(readModel, jobs, { ...range, location, granularity, percentiles: RANKS, nowMs });
+        // Of ids without a job, and of jobs at one location, only those are shown that had something in the range.
+        const isShown = (job: string) => ids !== undefined || (job === 'current' && location === undefined);
+        const shown = numbers.filter(({ job, count, due }) => isShown(job) || count > 0 || due > 0);
         cli.stdout.line(formatNumbers(shown, { ...range, granularity: granularity.name }, format, cli.stdout.style));
       });
     });
@@ -88,7 +92,7 @@ async function findJobs(
 ): Promise<NumberedJob[]> {
   const rules = await loadJobRules(settings);
   const { createJobStore } = await import('../../jobs/postgres-store.ts');
-  const store = createJobStore({ database, clock: systemClock, toJob: rules.toJob });
+  const store = createJobStore({ database, clock: systemClock, toJob: rules.toJob, redact: rules.redact });
   const stored = await store.list({ ...(query ? { q: query } : {}), ...(tag ? { tags: [tag] } : {}) });
   const jobs = stored
     .map(({ job: { jobId, name } }): NumberedJob => ({ jobId, name, job: 'current' }))
@@ -101,7 +105,8 @@ async function findJobs(
   return all;
 }
 
-function chooseGranularity(
+/** The kept granularity of that name, or the finest that reaches back. Throws VED_USAGE. */
+export function chooseGranularity(
   { metrics, storage }: Settings,
   range: TimeRange,
   nowMs: number,

@@ -7,6 +7,7 @@ import {
   formatSize,
   type JobNumbers,
   type NumberedJob,
+  type Numbers,
   type TableFacts,
   type TimeRange,
 } from '../../stats/index.ts';
@@ -19,6 +20,8 @@ export function showName({ name, job }: NumberedJob): string {
   if (job === 'none') return '(no job)';
   return job === 'removed' ? `${name} (removed)` : `${name}`;
 }
+
+export const FORMATS = ['table', 'json', 'csv'] as const;
 
 /** Ranks of the percentiles of the response time, in the order of `responseTimes`. */
 export const RANKS = [50, 95, 99];
@@ -39,16 +42,25 @@ export function formatNumbers(
   const { fromMs, toMs, granularity } = range;
   const title = style.dim(`${formatInstant(fromMs)} to ${formatInstant(toMs)}, from the numbers per ${granularity}`);
   if (rows.length === 0) return `${title}\nThere are no jobs.`;
-  const uptimeStyle = ({ uptime }: JobNumbers) =>
+  const columns: Column<JobNumbers>[] = [
+    { title: 'job', value: ({ jobId }) => String(jobId), align: 'right' },
+    ...numberColumns(rows, style),
+    { title: 'name', value: showName },
+  ];
+  return `${title}\n${formatTable(rows, columns, style)}`;
+}
+
+/** What numbers show of themselves, whatever they belong to. */
+export function numberColumns(rows: readonly Numbers[], style: Style): Column<Numbers>[] {
+  const uptimeStyle = ({ uptime }: Numbers) =>
     uptime === null ? style.dim : uptime >= 0.999 ? style.green : uptime >= 0.95 ? style.yellow : style.red;
   const right = 'right' as const;
-  const time = (title: string, value: (row: JobNumbers) => number | null): Column<JobNumbers> => ({
+  const time = (title: string, value: (row: Numbers) => number | null): Column<Numbers> => ({
     title,
     value: (row) => formatSeconds(value(row)),
     align: right,
   });
-  const columns: Column<JobNumbers>[] = [
-    { title: 'job', value: ({ jobId }) => String(jobId), align: right },
+  return [
     { title: 'uptime', value: ({ uptime }) => formatShare(uptime), align: right, style: uptimeStyle },
     { title: 'coverage', value: ({ coverage }) => formatShare(coverage), align: right },
     { title: 'known', value: ({ known }) => formatShare(known), align: right },
@@ -60,40 +72,68 @@ export function formatNumbers(
     time('p95', (row) => responseTimes(row).p95),
     time('max', ({ max }) => max),
     { title: 'codes', value: ({ codes }) => showCounters(codes) },
-    { title: 'name', value: showName },
+    ...(rows.some(({ extra }) => Object.keys(extra).length > 0)
+      ? [{ title: 'metrics', value: ({ extra }: Numbers) => showExtra(extra) }]
+      : []),
   ];
-  return `${title}\n${formatTable(rows, columns, style)}`;
 }
 
-const number = (value: number | null): string => (value === null ? '' : String(value));
+function number(value: number | null): string {
+  return value === null ? '' : String(value);
+}
+
+/** Configured metrics. */
+export const EXTRA_CSV: Column<Numbers> = { title: 'extra', value: ({ extra }) => JSON.stringify(extra) };
 
 const CSV: Column<JobNumbers>[] = [
   { title: 'job_id', value: ({ jobId }) => String(jobId) },
   { title: 'job_name', value: ({ name }) => name ?? '' },
-  ...(['uptime', 'coverage', 'known', 'due', 'count', 'up', 'degraded', 'down', 'missed'] as const).map((title) => ({
-    title,
-    value: (row: JobNumbers) => number(row[title]),
-  })),
-  ...(['min', 'avg', 'p50', 'p95', 'p99', 'max'] as const).map((name) => ({
-    title: `rt_${name}`,
-    value: (row: JobNumbers) => number(responseTimes(row)[name]),
-  })),
-  { title: 'codes', value: ({ codes }) => JSON.stringify(codes) },
-  { title: 'reasons', value: ({ reasons }) => JSON.stringify(reasons) },
+  ...csvOf(),
   { title: 'job', value: ({ job }) => job },
+  EXTRA_CSV,
 ];
 
-function responseTimes(row: JobNumbers) {
+/** The columns of numbers, whatever they belong to. */
+export function csvOf(): Column<Numbers>[] {
+  return [
+    ...(['uptime', 'coverage', 'known', 'due', 'count', 'up', 'degraded', 'down', 'missed'] as const).map((title) => ({
+      title,
+      value: (row: Numbers) => number(row[title]),
+    })),
+    ...(['min', 'avg', 'p50', 'p95', 'p99', 'max'] as const).map((name) => ({
+      title: `rt_${name}`,
+      value: (row: Numbers) => number(responseTimes(row)[name]),
+    })),
+    { title: 'codes', value: ({ codes }) => JSON.stringify(codes) },
+    { title: 'reasons', value: ({ reasons }) => JSON.stringify(reasons) },
+  ];
+}
+
+function responseTimes(row: Numbers) {
   const { min, avg, max, percentiles } = row;
   const [p50 = null, p95 = null, p99 = null] = percentiles;
   return { min, avg, p50, p95, p99, max };
 }
 
 function toWire(row: JobNumbers): Record<string, unknown> {
-  const { jobId, name, job, count, up, degraded, down, missed, uptime, coverage, known, due, codes, reasons } = row;
-  const numbers = { count, up, degraded, down, missed, uptime, coverage, known, due, codes, reasons };
-  return { job_id: jobId, job_name: name, job, ...numbers, response_time: responseTimes(row) };
+  return { job_id: row.jobId, job_name: row.name, job: row.job, ...toWireNumbers(row) };
 }
+
+/** Numbers in JSON, response times in seconds. */
+export function toWireNumbers(row: Numbers): Record<string, unknown> {
+  const { count, up, degraded, down, missed, uptime, coverage, known, due, codes, reasons, extra } = row;
+  const numbers = { count, up, degraded, down, missed, uptime, coverage, known, due, codes, reasons, extra };
+  return { ...numbers, response_time: responseTimes(row) };
+}
+
+/** Configured metrics, numbers rounded for people. */
+const showExtra = (extra: Record<string, unknown>): string =>
+  Object.entries(extra)
+    .map(
+      ([key, value]) =>
+        `${key} ${JSON.stringify(value, (_key, item) => (typeof item === 'number' ? Number(item.toPrecision(6)) : item))}`,
+    )
+    .join('  ');
 
 const showCounters = (counters: Record<string, number>): string =>
   Object.entries(counters)

@@ -31,7 +31,7 @@ export function addJobOptions(command: Command): Command {
     .option('--max-time <seconds>', 'a slower answer is degraded', parseSeconds)
     .option('--no-redirects', 'do not follow redirects')
     .option('-k, --insecure', 'accept any certificate')
-    .option('--type <type>', 'monitor type; http unless given')
+    .option('--type <type>', 'monitor type; that of the address unless given')
     .addOption(
       new Option('--field <name=value>', 'any other field of a job, the value as JSON or text; repeatable').argParser(
         collectField,

@@ -16,11 +16,14 @@ import type { ResultFilter } from './result-lines.ts';
 import { describeDifference, keptFrom } from './verify.ts';
 
 const DEFAULT_RANGE = '1h';
+/** Longer than any stream is kept. */
+const WHOLE_RANGE = '3660d';
 
 interface ReplayOptions extends ResultFilter, RangeOptions {
   topic?: string;
   output?: string;
   rebuild?: boolean;
+  backfill?: string;
   dryRun?: boolean;
 }
 
@@ -49,12 +52,18 @@ export function replayCommand(cli: Cli): Command {
     .option('--topic <topic>', 'only this topic; every counted one unless given')
     .option('--output <file>', 'write the results there')
     .option('--rebuild', 'count the whole buckets of the time again, and write every row of metrics that differs')
-    .option('--dry-run', 'with --rebuild: only show what would be written')
+    .option(
+      '--backfill <metric>',
+      'count one metric of the settings again, such as max_values.days_left, and fill it in',
+    )
+    .option('--dry-run', 'with --rebuild or --backfill: only show what would be written')
     .addHelpText(
       'after',
       '\nResults are printed as they are in the stream (NDJSON), without repetitions, in the order of each partition.\n' +
         'A rebuild writes in one transaction or not at all, also while Vedette runs; nothing is counted twice. It is\n' +
-        `refused (exit code 1) where the stream does not hold the whole time any more.\n${examples(
+        'refused (exit code 1) where the stream does not hold the whole time any more. A backfill writes likewise, but\n' +
+        'only what the stream still has, all of it unless a time is given: for a metric that is new in the settings, once\n' +
+        `the processors have it.\n${examples(
           ['vedette replay --range 24h --failures', 'every result of a day that was not up'],
           [
             'vedette replay --from 2026-11-20 --to 2026-11-21 --job 7 --output job-7.ndjson',
@@ -64,19 +73,21 @@ export function replayCommand(cli: Cli): Command {
             'vedette replay --rebuild --from 2026-11-20 --to 2026-11-21 --dry-run',
             'what a rebuild of a day would write',
           ],
+          ['vedette replay --backfill max_values.days_left', 'a new metric, for all that is in the stream'],
         )}`,
     )
     .action(async (options: ReplayOptions, command: Command) => {
       requireSense(options);
       const settings = settingsFor(cli, command);
-      const range = parseRange(options, DEFAULT_RANGE, Date.now());
+      const isWhole = options.backfill !== undefined && !options.range && !options.from;
+      const range = parseRange(options, isWhole ? WHOLE_RANGE : DEFAULT_RANGE, Date.now());
       await withDatabase(settings, { tables: 'ready' }, async ({ database }) => {
         const { openStream } = await import('./open.ts');
         const lifecycle = new Lifecycle();
         try {
           const driver = await openStream(settings, database, lifecycle);
           const opened = { cli, settings, database, driver, range, options };
-          await (options.rebuild ? rebuildRows(opened) : printResults(opened));
+          await (options.rebuild || options.backfill !== undefined ? rebuildRows(opened) : printResults(opened));
         } finally {
           await lifecycle.close();
         }
@@ -84,10 +95,14 @@ export function replayCommand(cli: Cli): Command {
     });
 }
 
-function requireSense({ rebuild, dryRun, outcome, failures, topic, output }: ReplayOptions): void {
-  if (dryRun && !rebuild) throw new VedetteError('VED_USAGE', '--dry-run belongs to --rebuild');
-  if (rebuild && (outcome || failures || topic || output)) {
-    throw new VedetteError('VED_USAGE', '--rebuild counts every result: of the filters it only takes --job');
+function requireSense({ rebuild, backfill, dryRun, outcome, failures, topic, output }: ReplayOptions): void {
+  if (rebuild && backfill !== undefined) {
+    throw new VedetteError('VED_USAGE', '--rebuild and --backfill are two things: give one of them');
+  }
+  const writes = rebuild ? '--rebuild' : backfill !== undefined ? '--backfill' : null;
+  if (dryRun && !writes) throw new VedetteError('VED_USAGE', '--dry-run belongs to --rebuild and --backfill');
+  if (writes && (outcome || failures || topic || output)) {
+    throw new VedetteError('VED_USAGE', `${writes} counts every result: of the filters it only takes --job`);
   }
 }
 
@@ -167,7 +182,13 @@ async function rebuildRows({ cli, settings, database, driver, range, options }: 
     signal: cli.signal,
     ...(options.job ? { jobs: new Set(options.job) } : {}),
   };
-  if (options.dryRun) {
+  const isDry = options.dryRun === true;
+  if (options.backfill !== undefined) {
+    const { backfillMetric } = await import('./backfill.ts');
+    await backfillMetric(cli, settings, options.backfill, { ...wanted, isDry });
+    return;
+  }
+  if (isDry) {
     const plan = await planRebuild(wanted);
     showPlan(cli, plan);
     refuse(cli, plan);
@@ -175,6 +196,10 @@ async function rebuildRows({ cli, settings, database, driver, range, options }: 
   }
   const { written, ...plan } = await rebuild(wanted, (first) => showPlan(cli, first));
   if (refuse(cli, plan) || !written) return;
+  const { note, systemActor } = await import('../../access/audit.ts');
+  const { fromMs, toMs } = plan.report;
+  const after = { from: new Date(fromMs), to: new Date(toMs), rows: plan.changes.length, jobs: options.job ?? null };
+  await note(database, systemActor(), { action: 'metrics.rebuild', subject: 'metrics', before: null, after });
   cli.stdout.line(
     `${cli.stdout.style.green('written')}  ${formatCounted(plan.changes.length, 'row')}, in one transaction`,
   );

@@ -13,6 +13,7 @@ import { node } from './node.ts';
 import { port } from './port.ts';
 import { postgres } from './postgres.ts';
 import { postgresRights } from './postgres-rights.ts';
+import { secrets } from './secrets.ts';
 import { settings } from './settings.ts';
 
 /** In the order in which their findings are shown. */
@@ -20,6 +21,7 @@ export const examinations: readonly Examination[] = [
   node,
   settings,
   jobs,
+  secrets,
   port,
   dataFolder,
   disk,

@@ -1,25 +1,39 @@
 import { createServer } from 'node:net';
+import { hasPrincipals } from '../../access/access.ts';
+import { isExposed } from '../../installation/exposure.ts';
+import type { ExaminationContext } from '../context.ts';
 import { type Examination, type Finding, ok, problem, warning } from '../examination.ts';
 
 export const port: Examination = {
   name: 'api',
   settings: ['server', 'roles'],
-  async examine({ settings }) {
-    const { roles, server, isPublic } = settings;
+  async examine({ settings, tables }) {
+    const { roles, server } = settings;
     if (!roles.includes('api')) return [];
     const findings = [await lookAt(server.host, server.port)];
-    if (isPublic && server.apiKeys.length === 0) {
+    if (
+      isExposed(settings) &&
+      server.anonymous !== 'read' &&
+      server.apiKeys.length === 0 &&
+      !(await hasKeysOrUsers(tables))
+    ) {
       findings.push(
         warning(
           'api.keys',
-          `${server.host} is public and there is no API key: routes that change things answer 401`,
-          'Set VEDETTE_SERVER_API_KEYS, for example to what `openssl rand -hex 24` prints.',
+          'this server is public, and there is neither an API key nor a user: nearly everything answers 401',
+          'Run `vedette users add EMAIL --role admin`, or set VEDETTE_SERVER_API_KEYS, for example to what `openssl rand -hex 24` prints.',
         ),
       );
     }
     return findings;
   },
 };
+
+/** A database that cannot be read has an examination of its own. */
+async function hasKeysOrUsers(tables: ExaminationContext['tables']): Promise<boolean> {
+  const database = await tables().catch(() => null);
+  return database !== null && (await hasPrincipals(database));
+}
 
 async function lookAt(host: string, number: number): Promise<Finding> {
   const place = `${host}:${number}`;
@@ -49,7 +63,7 @@ function tryToListen(host: string, number: number): Promise<string | null> {
   });
 }
 
-/** Returns the `name` in the response to GET /, or the Server header; null if there is neither, or no HTTP. */
+/** Returns the `name` in the response to GET /, vedette for a refusal of ours, or the Server header; null if there is neither, or no HTTP. */
 async function whoAnswers(host: string, number: number): Promise<string | null> {
   const address = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
   try {
@@ -58,7 +72,9 @@ async function whoAnswers(host: string, number: number): Promise<string | null> 
       signal: AbortSignal.timeout(2_000),
     });
     const server = response.headers.get('server');
-    const body = (await response.json().catch(() => null)) as { name?: unknown } | null;
+    const body = (await response.json().catch(() => null)) as { name?: unknown; code?: unknown } | null;
+    // A closed server does not say its name to everybody.
+    if (typeof body?.code === 'string' && body.code.startsWith('VED_')) return 'vedette';
     return typeof body?.name === 'string' ? body.name.toLowerCase() : server;
   } catch {
     return null; // It is not a web server.

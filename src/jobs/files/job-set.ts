@@ -73,7 +73,7 @@ export class JobSet {
     const checked = this.#options.rules.validate(value);
     const problems: Problem[] = [...missing];
     if (!checked.ok) problems.push(...checked.problems.filter(({ path }) => !missing.some((gap) => gap.path === path)));
-    if (isObject(value)) problems.push(...this.#idProblems(value.job_id, { file, entry, identity }));
+    if (isObject(value)) problems.push(...this.#idProblems(value.job_id, { file, entry, identity }, checked.ok));
     for (const { path, given, accepted } of problems) {
       this.#report(file, {
         path: joinPath(entry.place, entry.nameOf(path)),
@@ -86,10 +86,10 @@ export class JobSet {
     if (checked.ok) this.#definitions.push(checked.value);
   }
 
-  #idProblems(jobId: unknown, owner: Owner): Problem[] {
+  #idProblems(jobId: unknown, owner: Owner, isValid: boolean): Problem[] {
     const { entry, file, identity } = owner;
     if (jobId === undefined) {
-      if (entry.derivesId) return []; // A job without name and address is reported as a problem already.
+      if (entry.derivesId) return isValid ? [NAMELESS] : []; // A missing address is reported as a problem already.
       return [{ path: 'job_id', given: undefined, accepted: 'a number of its own: jobs in a file need one' }];
     }
     const other = this.#owners.get(jobId);
@@ -119,6 +119,8 @@ export class JobSet {
   }
 }
 
+/** Of a type without addresses. */
+const NAMELESS: Problem = { path: 'job_name', accepted: 'a name (or a job_id), from which the job_id is made' };
 const SECONDS = 'seconds, or a duration such as 30s, 5m or 1h';
 
 /** Returns the text from which the id of a job is derived: the text of the file, before references are replaced. */

@@ -1,7 +1,7 @@
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import type { Clock } from '../../core/clock.ts';
+import { type Clock, inStep } from '../../core/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import { retry } from '../../core/retry.ts';
 import { VedetteError } from '../../errors.ts';
@@ -92,7 +92,7 @@ class Watcher implements JobFilesWatcher {
 
   #poll(): void {
     const { clock, pollMs = 2_000 } = this.#options;
-    this.#cancelPoll = clock.after(pollMs, async () => {
+    this.#cancelPoll = clock.after(inStep(clock, pollMs), async () => {
       if ((await this.#look()) !== this.#seen) this.#soon();
       if (!this.#stopping.signal.aborted) this.#poll();
     });

@@ -1,7 +1,8 @@
 import { wireEntry } from './entries.ts';
 import { type FormEntry, type FormProblem, firstLine, type JobForm } from './form.ts';
 
-const ADDRESS = /^https?:\/\/\S+$/i;
+/** Of any monitor type. */
+const ADDRESS = /^[a-z][a-z0-9+.-]*:\/\/\S+$/i;
 
 /** One address a line. Empty lines and lines that begin with # are ignored. */
 export const addresses: JobForm = {
@@ -19,9 +20,12 @@ export const addresses: JobForm = {
       const line = index + 1;
       if (given === '' || given.startsWith('#')) continue;
       if (ADDRESS.test(given)) entries.push({ ...wireEntry({ uri: given }, '', () => line), derivesId: true });
-      else problems.push({ line, path: '', given, accepted: 'one address, with http:// or https://' });
+      else problems.push({ line, path: '', given, accepted: 'one address, such as https://example.com/' });
     }
     return { entries, problems };
   },
-  write: (definitions) => definitions.map(({ uri }) => `${uri}\n`).join(''),
+  write: (definitions) =>
+    definitions
+      .map(({ uri, job_id: id }) => (uri === undefined ? `# job ${id} has no address\n` : `${uri}\n`))
+      .join(''),
 };

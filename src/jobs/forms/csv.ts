@@ -1,9 +1,11 @@
-import { CsvError, parse } from 'csv-parse/sync';
+import { createRequire } from 'node:module';
 import { nearest } from '../../core/nearest.ts';
 import { counted } from '../../core/plural.ts';
 import type { FieldSchemas } from './field-schemas.ts';
 import { type FormProblem, firstLine, type JobForm } from './form.ts';
 import { shortNames, type TextField, textEntry, textFields, wireNameOf } from './text-entry.ts';
+
+const require = createRequire(import.meta.url);
 
 interface Cell {
   text: string;
@@ -82,10 +84,12 @@ function delimiterOf(text: string): string {
  * quotes do not match: the beginning of the next row is unknown then.
  */
 function readRows(text: string, delimiter: string): { rows: Cell[][]; problems: FormProblem[] } {
+  // Loaded for the first such file.
+  const csvParse = require('csv-parse/sync') as typeof import('csv-parse/sync');
   const rows: Cell[][] = [];
   let line = 1;
   try {
-    parse(text, {
+    csvParse.parse(text, {
       delimiter,
       trim: true,
       relax_quotes: true,
@@ -103,7 +107,7 @@ function readRows(text: string, delimiter: string): { rows: Cell[][]; problems: 
       },
     });
   } catch (error) {
-    if (!(error instanceof CsvError)) throw error;
+    if (!(error instanceof csvParse.CsvError)) throw error;
     const accepted = 'a quote at the end of the cell, and quotes within it doubled';
     const path = `cell ${Number(error.index) + 1}`;
     return { rows, problems: [{ path, line, found: 'text that begins with a quote', accepted }] };

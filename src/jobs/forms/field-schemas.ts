@@ -8,12 +8,13 @@ export interface FieldSchema {
   items?: FieldSchema;
   oneOf?: readonly FieldSchema[];
   enum?: readonly unknown[];
+  pattern?: string;
 }
 
 /** The schemas of job fields, for forms whose values are texts. */
 export interface FieldSchemas {
-  /** Returns the schemas by wire name, for jobs of a monitor type. */
-  of(type: string | undefined): Readonly<Record<string, FieldSchema>>;
+  /** Returns the schemas by wire name, for jobs of a monitor type, or else for those whose address may be so. */
+  of(job: { type: unknown; uri: unknown }): Readonly<Record<string, FieldSchema>>;
   /** Wire names of the fields of any type. */
   readonly names: readonly string[];
 }
@@ -22,10 +23,19 @@ export interface FieldSchemas {
 export function createFieldSchemas(schema: FieldSchema): FieldSchemas {
   const branches = schema.oneOf ?? [schema];
   return {
-    of(type = DEFAULT_TYPE) {
-      const branch = branches.find(({ properties }) => properties?.type?.enum?.includes(type)) ?? branches[0];
+    of({ type, uri }) {
+      const named = (name: unknown) => branches.find(({ properties }) => properties?.type?.enum?.includes(name));
+      const branch = named(type) ?? byAddress(branches, uri) ?? named(DEFAULT_TYPE) ?? branches[0];
       return branch?.properties ?? {};
     },
     names: [...new Set(branches.flatMap(({ properties }) => Object.keys(properties ?? {})))],
   };
+}
+
+function byAddress(branches: readonly FieldSchema[], uri: unknown): FieldSchema | undefined {
+  if (typeof uri !== 'string') return undefined;
+  return branches.find(({ properties }) => {
+    const pattern = properties?.uri?.pattern;
+    return pattern !== undefined && new RegExp(pattern).test(uri);
+  });
 }

@@ -45,7 +45,8 @@ export function textEntry(
   const byWire = new Map<string, TextField>();
   const definition = new Map<string, unknown>(Object.entries(defaults));
   const fields = given.filter(({ text }) => text !== '');
-  const known = schemas.of(fields.find(({ name }) => name === 'type')?.text);
+  const textOf = (wire: string) => fields.find(({ name }) => wireNameOf(name) === wire)?.text;
+  const known = schemas.of({ type: textOf('type'), uri: textOf('uri') });
   for (const field of fields) {
     const { name, text } = field;
     const wire = wireNameOf(name);
@@ -75,7 +76,7 @@ export function textEntry(
 
 /** Returns the fields of a definition as texts; textEntry restores the definition. */
 export function textFields(definition: JobDefinition, schemas: FieldSchemas): Array<[name: string, text: string]> {
-  const known = schemas.of(definition.type as string | undefined);
+  const known = schemas.of({ type: definition.type, uri: definition.uri });
   return Object.entries(definition).flatMap(([top, value]): Array<[string, string]> => {
     const inner = entriesOf(value);
     if (inner.length === 0) return [[top, encodeText(value, known[top])]];

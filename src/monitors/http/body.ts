@@ -5,7 +5,12 @@ import { decodeText } from './charset.ts';
 import { headerValues, listItems } from './parser/headers.ts';
 import type { HttpResponse } from './transport/exchange.ts';
 
-export type ReadText = { text: string; isCut: boolean } | { failure: ProbeFailure };
+export interface BodyText {
+  text: string;
+  isCut: boolean;
+}
+
+type ReadText = BodyText | { failure: ProbeFailure };
 
 type Inflater = (zlib.Gunzip | zlib.BrotliDecompress) & Transform;
 
@@ -31,21 +36,42 @@ const INFLATERS: Readonly<Record<string, (isCut: boolean, first: number) => Infl
 };
 
 const MAX_ENCODINGS = 3;
+const EMPTY = Buffer.alloc(0);
 
 /**
  * Returns the text of a body, inflated to at most `maxBytes`; the rest is cut off, so that a small body that inflates
  * to a large one costs no memory. Never rejects.
  */
-export async function readText(response: HttpResponse, maxBytes: number): Promise<ReadText> {
-  // Transfer codings other than chunked are decoded like content codings, and before them.
-  const encodings = ['content-encoding', 'transfer-encoding']
-    .flatMap((name) => listItems(response.headers, name))
-    .map((name) => name.toLowerCase())
-    .filter((name) => name !== 'identity' && name !== 'chunked');
+export function readText(response: HttpResponse, maxBytes: number): ReadText | Promise<ReadText> {
+  const encodings = encodingsOf(response);
+  const [first = EMPTY] = response.body;
+  const body = response.body.length > 1 ? Buffer.concat(response.body) : first;
+  return encodings.length === 0
+    ? textOf(response, body, response.isTruncated)
+    : inflated(response, body, encodings, maxBytes);
+}
+
+/** Transfer codings other than chunked are decoded like content codings, and before them. */
+function encodingsOf({ headers }: HttpResponse): readonly string[] {
+  const codings = [...listItems(headers, 'content-encoding'), ...listItems(headers, 'transfer-encoding')];
+  if (codings.length === 0) return codings;
+  return codings.map((name) => name.toLowerCase()).filter((name) => name !== 'identity' && name !== 'chunked');
+}
+
+function textOf({ headers }: HttpResponse, body: Buffer, isCut: boolean): ReadText {
+  return { text: decodeText(body, headerValues(headers, 'content-type').at(-1)), isCut };
+}
+
+async function inflated(
+  response: HttpResponse,
+  encoded: Buffer,
+  encodings: readonly string[],
+  maxBytes: number,
+): Promise<ReadText> {
   if (encodings.length > MAX_ENCODINGS) return failed(`body is encoded ${encodings.length} times`);
-  let body: Buffer = Buffer.concat(response.body);
+  let body = encoded;
   let isCut = response.isTruncated;
-  for (const encoding of encodings.reverse()) {
+  for (const encoding of [...encodings].reverse()) {
     const create = INFLATERS[encoding];
     if (!create) return failed(`content-encoding ${encoding} is not known`);
     if (body.length === 0) break;
@@ -57,7 +83,7 @@ export async function readText(response: HttpResponse, maxBytes: number): Promis
       return failed(`body is no valid ${encoding}`);
     }
   }
-  return { text: decodeText(body, headerValues(response.headers, 'content-type').at(-1)), isCut };
+  return textOf(response, body, isCut);
 }
 
 function inflate(inflater: Inflater, body: Buffer, maxBytes: number): Promise<{ body: Buffer; isCut: boolean }> {

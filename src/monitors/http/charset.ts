@@ -1,12 +1,17 @@
+import { isAscii } from 'node:buffer';
+
 /** The number of bytes that browsers examine. */
 const PRESCAN_BYTES = 1_024;
 const UTF8 = new TextDecoder();
+/** In ISO-2022-JP bytes after it stand for other characters; a document can declare no other charset that reads ASCII otherwise. */
+const ESCAPE = 0x1b;
 
 /**
  * Returns the text of a body. A byte order mark takes precedence over the header Content-Type, and that over the
  * document's own declaration (WHATWG Encoding 6, HTML 13.2.3); the default, also for unknown charsets, is UTF-8.
  */
 export function decodeText(body: Buffer, contentType: string | undefined): string {
+  if (isAscii(body) && !body.includes(ESCAPE) && !/charset/i.test(contentType ?? '')) return body.toString('latin1');
   const charset = markedCharset(body) ?? headerCharset(contentType) ?? documentCharset(body, contentType);
   return (charset === null ? UTF8 : (decoderOf(charset) ?? UTF8)).decode(body);
 }

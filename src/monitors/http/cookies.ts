@@ -29,7 +29,7 @@ export class HttpCookies {
     const at = headers.findIndex((name, index) => index % 2 === 0 && name.toLowerCase() === 'cookie');
     if (at < 0) headers.push('cookie', cookies);
     else headers[at + 1] = `${headers[at + 1]}; ${cookies}`;
-    return { ...request, headers };
+    return { ...request, headers, head: null };
   }
 }
 

@@ -2,15 +2,19 @@ import type { MonitorType, ProbeRequest } from '../monitor.ts';
 import { sharedNames } from '../net/names/resolver.ts';
 import { HttpCheck } from './check.ts';
 import { httpFacts } from './facts.ts';
-import { type HttpOptions, httpOptions, httpSecrets } from './options.ts';
+import { type HttpOptions, httpOptions, httpReferences, httpSecrets } from './options.ts';
+import { encodedCredentials } from './plan.ts';
 import { httpExcludes, httpProblems } from './problems.ts';
 
 /** Checks a website: one request (and the redirects it leads to), judged by status, headers, body and time. */
 export const http: MonitorType<HttpOptions> = {
   name: 'http',
   description: 'a request to an http or https address',
+  schemes: ['http', 'https'],
   options: httpOptions,
   secrets: httpSecrets,
+  references: httpReferences,
+  encodedSecrets: encodedCredentials,
   facts: httpFacts,
   problems: httpProblems,
   excludes: httpExcludes,
@@ -18,7 +22,7 @@ export const http: MonitorType<HttpOptions> = {
   prepare(options, { gate, userAgent, names = sharedNames(), self = unknownSelf }) {
     const check = new HttpCheck(options, { gate, names, userAgent, self });
     return Object.assign((request: ProbeRequest) => check.run(request), {
-      keeps: options.keep_alive === true,
+      keeps: options.keep_alive === true || options.tls?.resume === true,
       close: () => check.close(),
     });
   },

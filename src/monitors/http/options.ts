@@ -1,4 +1,9 @@
 import { type Static, Type } from 'typebox';
+import { connectionFields } from '../net/fields/connection.ts';
+import { headersField, secretHeaders } from '../net/fields/headers.ts';
+import { expressionField } from '../net/fields/pattern.ts';
+import { tlsMembers, tlsReferences } from '../net/fields/tls.ts';
+import { PROXY } from './proxy/proxy.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 const strict = { additionalProperties: false } as const;
@@ -7,10 +12,6 @@ const strict = { additionalProperties: false } as const;
 const STATUS = '^([1-9][0-9]{2}(-[1-9][0-9]{2})?|[1-9][xX]{2})$';
 const statusText = 'a status such as 200, a range such as "200-299", or a class such as "2xx"';
 
-/** As in RFC 7469 and curl: SHA-256 of the SubjectPublicKeyInfo. */
-const PIN = '^sha256/[A-Za-z0-9+/]{43}=$';
-const pinText = 'sha256/ and the SHA-256 of a public key in base64';
-
 const statusItem = Type.Unsafe<number | string>({
   type: ['integer', 'string'],
   minimum: 100,
@@ -18,17 +19,6 @@ const statusItem = Type.Unsafe<number | string>({
   pattern: STATUS,
   description: statusText,
 });
-
-const pem = (description: string, label: string) =>
-  Type.String({
-    maxLength: 65_536,
-    pattern: `-----BEGIN ${label}-----`,
-    description: `${description} (PEM text)`,
-  });
-
-/** Expressions of RE2: no backreferences, no lookaround, linear time. */
-const expression = (description: string) =>
-  Type.String({ minLength: 1, maxLength: 1_000, description: `${description} (RE2 syntax)` });
 
 const headerPatterns = (description: string, example: Record<string, string>) =>
   Type.Unsafe<Record<string, string>>({
@@ -58,13 +48,10 @@ export const httpOptions = Type.Object({
     }),
   ),
   headers: Type.Optional(
-    Type.Unsafe<Record<string, string>>({
-      type: 'object',
-      additionalProperties: { type: 'string', maxLength: 8_192 },
-      maxProperties: 100,
-      description: 'Headers of the request, name to value. A redirect to another origin does not get them.',
-      examples: [{ accept: 'application/json' }],
-    }),
+    headersField(
+      `Headers of the request, name to value. A redirect to another origin does not get them. Their values, uri, proxy, body and auth may refer to secrets: \${secret:NAME}.`,
+      { accept: 'application/json' },
+    ),
   ),
   body: Type.Optional(Type.String({ maxLength: 262_144, description: 'Body of the request.' })),
   expected_status: Type.Optional(
@@ -81,14 +68,14 @@ export const httpOptions = Type.Object({
       examples: [[200, '300-399']],
     }),
   ),
-  pattern: Type.Optional(expression('A regular expression that the body must contain')),
+  pattern: Type.Optional(expressionField('A regular expression that the body must contain')),
   expected_headers: Type.Optional(
     headerPatterns(
       'Headers that the response must have, name to a regular expression that the value must contain; "" takes any value.',
       { 'content-type': '^text/html' },
     ),
   ),
-  forbidden_pattern: Type.Optional(expression('A regular expression that the body must not contain')),
+  forbidden_pattern: Type.Optional(expressionField('A regular expression that the body must not contain')),
   json_condition: Type.Optional(
     Type.String({
       minLength: 1,
@@ -104,9 +91,7 @@ export const httpOptions = Type.Object({
       { server: 'Apache/2\\.2' },
     ),
   ),
-  max_response_time_seconds: Type.Optional(
-    Type.Number({ exclusiveMinimum: 0, maximum: 3_600, description: 'A response slower than this is degraded.' }),
-  ),
+  ...connectionFields,
   max_body_bytes: Type.Optional(
     Type.Integer({
       minimum: 0,
@@ -130,11 +115,21 @@ export const httpOptions = Type.Object({
         'Whether a response must be strictly HTTP/1.1. By default the deviations that browsers and curl accept are accepted: bare line feeds, folded headers, repeated equal lengths, blanks in the status line.',
     }),
   ),
-  ip_version: Type.Optional(
-    Type.Unsafe<4 | 6 | 'auto'>({
-      enum: [4, 6, 'auto'],
-      default: 'auto',
-      description: 'Version of the addresses to connect to; auto tries both in turn, and the first connection is used.',
+  http_version: Type.Optional(
+    Type.Unsafe<'1.1' | '2' | 'auto' | 1.1 | 2>({
+      type: ['string', 'number'],
+      enum: ['1.1', '2', 'auto', 1.1, 2],
+      default: '1.1',
+      description:
+        'Version of HTTP, agreed on in the TLS handshake (ALPN): with 2 a site that does not agree is down, with auto the site chooses. Other than 1.1 excludes keep_alive and strict.',
+    }),
+  ),
+  proxy: Type.Optional(
+    Type.String({
+      pattern: PROXY,
+      maxLength: 2_048,
+      description: 'an http://, https:// or socks5:// address of a proxy with its port',
+      examples: ['http://user:password@proxy.example.com:3128'],
     }),
   ),
   redirects: Type.Optional(
@@ -159,30 +154,21 @@ export const httpOptions = Type.Object({
   tls: Type.Optional(
     Type.Object(
       {
-        verify: Type.Optional(Type.Boolean({ default: true, description: 'Whether the certificate is verified.' })),
-        ca: Type.Optional(pem('The only trusted authorities', '(TRUSTED |X509 )?CERTIFICATE')),
-        cert: Type.Optional(pem('Client certificate, with its chain', '(TRUSTED |X509 )?CERTIFICATE')),
-        key: Type.Optional(pem('Key of the client certificate', '[A-Z ]*PRIVATE KEY')),
-        server_name: Type.Optional(
-          Type.String({
-            pattern: '^[A-Za-z0-9_]([A-Za-z0-9._-]{0,252})$',
-            description: 'a host name, sent as SNI and expected in the certificate instead of the one in the uri',
-          }),
-        ),
-        pins: Type.Optional(
-          Type.Array(Type.String({ pattern: PIN, description: pinText }), {
-            minItems: 1,
-            maxItems: 20,
+        ...tlsMembers,
+        resume: Type.Optional(
+          Type.Boolean({
+            default: false,
             description:
-              'The only accepted public keys of the certificate. Another origin, after a redirect, may have any.',
-            examples: [['sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=']],
+              'Whether a check resumes the TLS session of an earlier one if the site allows it: faster, but its certificate is not seen. By default each handshake is a full one.',
           }),
         ),
-        expiry_warning_days: Type.Optional(
+        full_handshake_seconds: Type.Optional(
           Type.Number({
-            minimum: 0,
-            maximum: 36_500,
-            description: 'A certificate that expires sooner than this is degraded.',
+            exclusiveMinimum: 0,
+            maximum: 86_400,
+            default: 300,
+            description:
+              'With resume: greatest age of the last full handshake, so that a new certificate is seen. Nothing without resume.',
           }),
         ),
       },
@@ -207,14 +193,18 @@ export const httpOptions = Type.Object({
 });
 
 export type HttpOptions = Static<typeof httpOptions>;
+export type HttpVersion = '1.1' | '2' | 'auto';
 
-/** Header names that usually hold credentials. */
-const SECRET_HEADERS = ['*auth*', '*cookie*', '*key*', '*passw*', '*secret*', '*session*', '*token*'];
+/** Numbers are accepted, too: YAML makes them of unquoted versions. */
+export function httpVersionOf({ http_version: version = '1.1' }: Partial<HttpOptions>): HttpVersion {
+  return String(version) as HttpVersion;
+}
 
-export const httpSecrets: readonly string[] = [
-  'auth.password',
-  'auth.token',
-  'tls.key',
-  'body',
-  ...SECRET_HEADERS.map((name) => `headers.${name}`),
+/** A reference elsewhere would not be secret: patterns and conditions are shown, and decide what is seen of an answer. */
+export const httpReferences: readonly string[] = [
+  ...['uri', 'proxy', 'headers.*', 'body'],
+  ...['auth.username', 'auth.password', 'auth.token'],
+  ...tlsReferences,
 ];
+
+export const httpSecrets: readonly string[] = ['auth.password', 'auth.token', 'tls.key', 'body', ...secretHeaders];

@@ -1,11 +1,24 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { isIP } from 'node:net';
-import { createSecureContext } from 'node:tls';
+import { mayRefer, replaceReferences } from '../../core/secret-reference.ts';
 import type { Problem } from '../../core/validation.ts';
 import { conditionFault } from '../net/conditions/condition.ts';
-import { expressionFault, expressionsFault } from '../net/patterns/pattern.ts';
-import { selfProblems } from '../self.ts';
-import { BODY_CONDITIONS, type HttpOptions } from './options.ts';
+import { versionProblems } from '../net/fields/connection.ts';
+import { headerNameProblems, requestHeaderProblems } from '../net/fields/headers.ts';
+import { allPatternProblems } from '../net/fields/pattern.ts';
+import { tlsExcludes, tlsProblems } from '../net/fields/tls.ts';
+import { SELF_HOST, selfProblems } from '../self.ts';
+import { BODY_CONDITIONS, type HttpOptions, httpVersionOf } from './options.ts';
+import { hostOf } from './parser/request.ts';
+import { readProxy } from './proxy/proxy.ts';
+
+/** Options of connections of HTTP/1.1. */
+const HTTP1_OPTIONS = ['keep_alive', 'strict'] as const;
+
+/** Options that a proxy excludes, with the values. */
+const DIRECT_OPTIONS = [
+  ['keep_alive', true],
+  ['strict', true],
+  ['ip_version', 4, 6],
+] as const;
 
 /** The problems below that JSON Schema can express: schemas that no options may fit. */
 export const httpExcludes: readonly object[] = [
@@ -13,30 +26,54 @@ export const httpExcludes: readonly object[] = [
     properties: { method: { enum: ['HEAD', 'head'] } },
     required: ['method', name],
   })),
-  { properties: { tls: { required: ['cert'], not: { required: ['key'] } } }, required: ['tls'] },
-  { properties: { tls: { required: ['key'], not: { required: ['cert'] } } }, required: ['tls'] },
+  ...HTTP1_OPTIONS.map((name) => ({
+    properties: { http_version: { enum: ['2', 'auto', 2] }, [name]: { const: true } },
+    required: ['http_version', name],
+  })),
+  {
+    properties: { http_version: { enum: ['2', 2] }, uri: { pattern: '^[hH][tT][tT][pP]:' } },
+    required: ['http_version', 'uri'],
+  },
+  ...DIRECT_OPTIONS.map(([name, ...values]) => ({
+    properties: { [name]: { enum: values } },
+    required: ['proxy', name],
+  })),
+  ...tlsExcludes,
+  {
+    properties: {
+      tls: {
+        required: ['full_handshake_seconds'],
+        not: { properties: { resume: { const: true } }, required: ['resume'] },
+      },
+    },
+    required: ['tls'],
+  },
 ];
 
 /** Returns the problems of an http job that its schema cannot express. */
 export function httpProblems(options: Partial<HttpOptions>): Problem[] {
   return [
     ...uriProblems(options.uri),
-    ...versionProblems(options),
-    ...headerProblems('headers', options.headers),
+    ...versionProblems(hostOfUri(options.uri), options.ip_version),
+    ...httpVersionProblems(options),
+    ...proxyProblems(options),
+    ...requestHeaderProblems(options.headers, OWN_HEADERS),
     ...statusProblems(options.expected_status),
     ...bodyProblems(options),
-    ...headerProblems('expected_headers', options.expected_headers),
-    ...headerProblems('forbidden_headers', options.forbidden_headers),
+    ...headerNameProblems('expected_headers', options.expected_headers),
+    ...headerNameProblems('forbidden_headers', options.forbidden_headers),
     ...patternsProblems(options),
     ...conditionProblems(options.json_condition),
     ...tlsProblems(options.tls),
+    ...resumptionProblems(options.tls),
     ...authProblems(options.auth, options),
   ];
 }
 
 function uriProblems(uri: string | undefined): Problem[] {
   if (uri === undefined) return [];
-  const accepted = 'an http:// or https:// address';
+  const apart = mayRefer(uri) ? ' with its host and port in it, only the rest may be secret' : '';
+  const accepted = `an http:// or https:// address${apart}`;
   if (!URL.canParse(uri)) return [{ path: 'uri', given: uri, accepted }];
   const url = new URL(uri);
   const self = selfProblems(url);
@@ -56,17 +93,53 @@ function isDecodable(text: string): boolean {
   }
 }
 
-/** The version of a literal address must match ip_version. */
-function versionProblems({ uri, ip_version: version = 'auto' }: Partial<HttpOptions>): Problem[] {
-  if (uri === undefined || version === 'auto' || !URL.canParse(uri)) return [];
-  const own = isIP(new URL(uri).hostname.replace(/^\[|\]$/g, ''));
-  if (own === 0 || own === version) return [];
-  return [{ path: 'ip_version', given: version, accepted: `${own} or auto, the uri has an IPv${own} address` }];
+function hostOfUri(uri: string | undefined): string | null {
+  return uri !== undefined && URL.canParse(uri) ? hostOf(new URL(uri)) : null;
 }
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/;
-// Control characters except the tab would end the header, characters above U+00FF have no byte.
-const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+function httpVersionProblems(options: Partial<HttpOptions>): Problem[] {
+  const { uri, http_version: given, headers } = options;
+  const version = httpVersionOf(options);
+  if (version === '1.1') return [];
+  const problems: Problem[] = HTTP1_OPTIONS.filter((name) => options[name] === true).map((path) => {
+    return { path, given: true, accepted: 'false, or http_version 1.1: it is about HTTP/1.1' };
+  });
+  if (version === '2' && uri !== undefined && /^http:/i.test(uri)) {
+    const accepted = '1.1 or auto, or an https:// address: HTTP/2 is agreed on in the TLS handshake';
+    problems.push({ path: 'http_version', given, accepted });
+  }
+  const upgrade = Object.keys(headers ?? {}).find((name) => name.toLowerCase() === 'http2-settings');
+  if (upgrade !== undefined) {
+    problems.push({ path: `headers.${upgrade}`, given: headers?.[upgrade], accepted: 'no such header with HTTP/2' });
+  }
+  return problems;
+}
+
+function proxyProblems(options: Partial<HttpOptions>): Problem[] {
+  const { proxy: given, uri } = options;
+  if (given === undefined) return [];
+  const problems: Problem[] = DIRECT_OPTIONS.filter(([name, ...values]) => values.some((v) => v === options[name])).map(
+    ([path]) => ({ path, given: options[path], accepted: 'nothing with a proxy' }),
+  );
+  if (uri !== undefined && URL.canParse(uri) && new URL(uri).hostname === SELF_HOST) {
+    problems.push({ path: 'proxy', given, accepted: `nothing with ${SELF_HOST}` });
+  }
+  const read = readProxy(given);
+  const refuse = (accepted: string) => problems.push({ path: 'proxy', given, accepted });
+  if (read === null || read.port === 0) refuse('an http://, https:// or socks5:// address of a proxy with its port');
+  else if (!isDecodable(read.url.username) || !isDecodable(read.url.password)) {
+    refuse('a user name and password in which % begins an escape such as %40');
+  } else if (!areSendable(read))
+    refuse('a user name and password that the proxy can be told: without a colon, of 255 bytes');
+  return problems;
+}
+
+/** Basic has no colon in the user name; SOCKS5 has lengths of one byte (RFC 1929). */
+function areSendable({ scheme, url }: NonNullable<ReturnType<typeof readProxy>>): boolean {
+  const [username, password] = [decodeURIComponent(url.username), decodeURIComponent(url.password)];
+  if (scheme !== 'socks5') return !username.includes(':');
+  return (username !== '' || password === '') && [username, password].every((text) => Buffer.byteLength(text) <= 255);
+}
 
 /** Headers of the message framing, and Vedette's own. */
 const OWN_HEADERS = new Set([
@@ -82,27 +155,6 @@ const OWN_HEADERS = new Set([
   'vedette-slot',
 ]);
 
-function headerProblems(
-  field: 'headers' | 'expected_headers' | 'forbidden_headers',
-  headers: Record<string, string> | undefined,
-): Problem[] {
-  const problems: Problem[] = [];
-  const seen = new Set<string>();
-  for (const [name, value] of Object.entries(headers ?? {})) {
-    const path = `${field}.${name}`;
-    const lower = name.toLowerCase();
-    if (!TOKEN.test(name)) problems.push({ path, given: name, accepted: 'a header name' });
-    else if (seen.has(lower)) problems.push({ path, given: name, accepted: 'each header once, in whatever case' });
-    else if (field === 'headers' && OWN_HEADERS.has(lower)) {
-      problems.push({ path, given: value, accepted: 'no such header, it is set by Vedette' });
-    } else if (field === 'headers' && !HEADER_VALUE.test(value)) {
-      problems.push({ path, given: value, accepted: 'a header value: one line, no characters above U+00FF' });
-    }
-    seen.add(lower);
-  }
-  return problems;
-}
-
 function statusProblems(expected: HttpOptions['expected_status']): Problem[] {
   if (expected === undefined) return [];
   return [expected].flat().flatMap((item, index) => {
@@ -113,19 +165,13 @@ function statusProblems(expected: HttpOptions['expected_status']): Problem[] {
   });
 }
 
-/** Patterns that are too large together are not compiled one by one. */
 function patternsProblems(options: Partial<HttpOptions>): Problem[] {
   const patterns = BODY_PATTERNS.map((name) => [name, options[name]] as const);
   const headers = HEADER_PATTERNS.flatMap((field) =>
     Object.entries(options[field] ?? {}).map(([name, source]) => [`${field}.${name}`, source] as const),
   );
-  const all = [...patterns, ...headers].filter(([, source]) => source !== undefined && source !== '');
-  const fault = all.length > 1 ? expressionsFault(all.map(([, source]) => source as string)) : null;
-  if (fault !== null) {
-    const path = HEADER_PATTERNS.find((field) => options[field] !== undefined) ?? 'pattern';
-    return [{ path, given: `${all.length} patterns`, accepted: `patterns of ${fault}` }];
-  }
-  return all.flatMap(([path, source]) => patternProblems(path, source));
+  const whole = HEADER_PATTERNS.find((field) => options[field] !== undefined) ?? 'pattern';
+  return allPatternProblems([...patterns, ...headers], whole);
 }
 
 const BODY_PATTERNS = ['pattern', 'forbidden_pattern'] as const;
@@ -139,12 +185,6 @@ function conditionProblems(condition: string | undefined): Problem[] {
     : [{ path: 'json_condition', given: condition, accepted: `a condition in CEL about json: ${fault}` }];
 }
 
-function patternProblems(path: string, expression: string | undefined): Problem[] {
-  if (!expression) return [];
-  const fault = expressionFault(expression);
-  return fault === null ? [] : [{ path, given: expression, accepted: `a regular expression of RE2: ${fault}` }];
-}
-
 function bodyProblems(options: Partial<HttpOptions>): Problem[] {
   if (options.method?.toUpperCase() !== 'HEAD') return [];
   return BODY_CONDITIONS.filter((name) => options[name] !== undefined).map((path) => {
@@ -152,51 +192,10 @@ function bodyProblems(options: Partial<HttpOptions>): Problem[] {
   });
 }
 
-function tlsProblems(tls: HttpOptions['tls']): Problem[] {
-  const { ca, cert, key } = tls ?? {};
-  const problems: Problem[] = [];
-  for (const [name, text] of [['ca', ca] as const, ['cert', cert] as const]) {
-    if (text !== undefined && !isCertificate(text)) {
-      problems.push({ path: `tls.${name}`, given: text, accepted: 'a certificate in PEM that can be read' });
-    }
-  }
-  if (key !== undefined && !isKey(key)) {
-    problems.push({ path: 'tls.key', given: key, accepted: 'a private key in PEM without a passphrase' });
-  }
-  if ((cert === undefined) !== (key === undefined)) {
-    const missing = cert === undefined ? 'cert' : 'key';
-    problems.push({ path: `tls.${missing}`, given: undefined, accepted: 'tls.cert and tls.key together' });
-  }
-  if (problems.length === 0 && cert !== undefined && key !== undefined && !belongTogether(cert, key)) {
-    problems.push({ path: 'tls.key', given: key, accepted: 'the private key of tls.cert' });
-  }
-  return problems;
-}
-
-function isCertificate(text: string): boolean {
-  try {
-    return new X509Certificate(text).subject !== undefined || true;
-  } catch {
-    return false;
-  }
-}
-
-function isKey(text: string): boolean {
-  try {
-    createPrivateKey(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function belongTogether(cert: string, key: string): boolean {
-  try {
-    createSecureContext({ cert, key });
-    return true;
-  } catch {
-    return false;
-  }
+function resumptionProblems(tls: HttpOptions['tls']): Problem[] {
+  const { resume, full_handshake_seconds: given } = tls ?? {};
+  if (given === undefined || resume === true) return [];
+  return [{ path: 'tls.full_handshake_seconds', given, accepted: 'nothing without tls.resume: true' }];
 }
 
 function authProblems(auth: HttpOptions['auth'], { headers }: Partial<HttpOptions>): Problem[] {
@@ -207,7 +206,8 @@ function authProblems(auth: HttpOptions['auth'], { headers }: Partial<HttpOption
     problems.push({ path: `auth.${name}`, given, accepted });
   if (type === 'basic') {
     if (username === undefined) refuse('username', undefined, 'a user name, basic needs it');
-    else if (username.includes(':')) refuse('username', username, 'a user name without a colon');
+    else if (replaceReferences(username, () => '').includes(':'))
+      refuse('username', username, 'a user name without a colon');
     if (password === undefined) refuse('password', undefined, 'a password, basic needs it');
     if (token !== undefined) refuse('token', token, 'nothing, a token is for bearer');
   } else {

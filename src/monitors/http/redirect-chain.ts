@@ -1,18 +1,19 @@
-import type { Timings } from '../../messages/check-result.ts';
+import { PHASES, type Timings } from '../../messages/check-result.ts';
 import { ProbeFailure } from '../failure.ts';
 import { type CertificateFacts, expiresNoLater } from '../net/certificate.ts';
 import type { ExchangeFailure, HttpOutcome, HttpRequest, HttpResponse } from './transport/exchange.ts';
+import { isHttp2 } from './transport/negotiated.ts';
 
 /** Accumulates timings, hops and facts over the redirects of one check. */
 export class RedirectChain {
-  readonly timings: Timings = {};
+  timings: Timings = NO_TIMINGS;
   readonly hops: string[] = [];
   bytes = 0;
   /** How long the sites took that answered, in ms. */
   tookMs = 0;
   /** Status of the last response that began. */
   status: number | null = null;
-  readonly #visited = new Set<string>();
+  #visited: Set<string> | null = null;
   #certificate: CertificateFacts | null = null;
 
   /** The certificate that expires first. */
@@ -22,10 +23,7 @@ export class RedirectChain {
 
   add({ response, error }: HttpOutcome): void {
     const { timings, bytes, status } = (response ?? error) as HttpResponse | ExchangeFailure;
-    for (const phase of PHASES) {
-      const spent = timings[phase];
-      if (spent !== undefined) this.timings[phase] = Math.round(((this.timings[phase] ?? 0) + spent) * 1e6) / 1e6;
-    }
+    this.timings = this.timings === NO_TIMINGS ? timings : sumOf(this.timings, timings);
     this.bytes = bytes;
     this.status = status;
     if (response === null) return;
@@ -38,6 +36,7 @@ export class RedirectChain {
    * different.
    */
   visit(from: HttpRequest, to: HttpRequest): void {
+    this.#visited ??= new Set();
     this.#visited.add(nameOf(from));
     if (this.#visited.has(nameOf(to))) {
       throw new ProbeFailure('redirect', `redirected in a circle, to ${to.href} again`);
@@ -52,6 +51,7 @@ export class RedirectChain {
       ...(response
         ? {
             remote_address: response.connection.remoteAddress,
+            http_version: isHttp2(response.connection) ? '2' : '1.1',
             connection: response.isReused ? 'kept alive' : 'fresh',
             body_truncated: response.isTruncated,
           }
@@ -66,7 +66,16 @@ export class RedirectChain {
   }
 }
 
-const PHASES = ['dns', 'connect', 'tls', 'ttfb', 'transfer'] as const;
+const NO_TIMINGS: Timings = Object.freeze({});
+
+function sumOf(before: Timings, added: Timings): Timings {
+  const sum: Timings = {};
+  for (const phase of PHASES) {
+    const [a, b] = [before[phase], added[phase]];
+    if (a !== undefined || b !== undefined) sum[phase] = Math.round(((a ?? 0) + (b ?? 0)) * 1e6) / 1e6;
+  }
+  return sum;
+}
 
 function nameOf({ method, href, headers }: HttpRequest): string {
   const cookies = headers.filter((_, index) => index % 2 === 1 && headers[index - 1]?.toLowerCase() === 'cookie');

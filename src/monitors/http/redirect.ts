@@ -7,15 +7,7 @@ import { addressOf, type HttpPlan } from './plan.ts';
 import type { HttpRequest } from './transport/exchange.ts';
 
 /** Headers that do not identify the client; all others are not sent to another origin. */
-const HARMLESS = new Set([
-  'accept',
-  'accept-language',
-  'cache-control',
-  'pragma',
-  'range',
-  'user-agent',
-  'vedette-slot',
-]);
+const HARMLESS = new Set(['accept', 'accept-language', 'cache-control', 'pragma', 'range', 'user-agent']);
 const ABOUT_BODY = /^content-/i;
 
 /**
@@ -38,7 +30,14 @@ export function redirected(request: HttpRequest, status: number, location: strin
     if (body !== null) throw new ProbeFailure('redirect', `redirected with its body to another origin (${url.origin})`);
     headers = onlyHeaders(headers, (name) => HARMLESS.has(name.toLowerCase()));
   }
-  return { ...request, ...addressOf(url, tlsFor(url, plan), request.target.ipVersion), method, headers, body };
+  return {
+    ...request,
+    ...addressOf(url, tlsFor(url, plan), request.target.ipVersion),
+    method,
+    headers,
+    head: null,
+    body,
+  };
 }
 
 /**
@@ -71,7 +70,13 @@ function targetOf(location: string, from: string): URL {
 /** The client certificate and the server name are not used for another origin. */
 function tlsFor(url: URL, { request, tls }: HttpPlan): TlsChoice {
   if (url.origin === request.origin) return tls;
-  return tls.ca === undefined ? { verify: tls.verify } : { verify: tls.verify, ca: tls.ca };
+  const { verify, ca, sessions, alpn } = tls;
+  return {
+    verify,
+    ...(ca === undefined ? {} : { ca }),
+    ...(sessions === undefined ? {} : { sessions }),
+    ...(alpn === undefined ? {} : { alpn }),
+  };
 }
 
 function onlyHeaders(headers: readonly string[], isKept: (name: string) => boolean): string[] {

@@ -1,10 +1,11 @@
 import type { X509Certificate } from 'node:crypto';
 import { isIP, type Socket, connect as tcpConnect } from 'node:net';
-import { checkServerIdentity, type TLSSocket, connect as tlsConnect } from 'node:tls';
+import { checkServerIdentity, TLSSocket, connect as tlsConnect } from 'node:tls';
 import { ProbeFailure, toDefect, toFailure } from '../failure.ts';
 import { peerCertificate, pinFault } from './certificate.ts';
 import type { ConnectTarget, TlsChoice } from './dial.ts';
 import { secureContextOf } from './tls-contexts.ts';
+import type { Resumption } from './tls-sessions.ts';
 import { total } from './total.ts';
 
 /** Events of an attempt. Each is called at most once, and none after onFailed. */
@@ -22,19 +23,28 @@ export class Attempt {
   readonly socket: Socket;
   readonly #target: ConnectTarget;
   readonly #events: AttemptEvents;
+  readonly #resumption: Resumption | undefined;
+  /** Whether the handshake was abbreviated. */
+  isResumed = false;
   #isConnected = false;
   #isOver = false;
 
-  /** Throws if no socket can be created: the address or the TLS material is invalid. */
-  constructor(address: string, target: ConnectTarget, events: AttemptEvents) {
+  /**
+   * Throws if no socket can be created: the address or the TLS material is invalid. With a `tunnel`, which is connected
+   * already, the attempt is its handshake alone.
+   */
+  constructor(address: string, target: ConnectTarget, events: AttemptEvents, tunnel?: Socket) {
     this.address = address;
     this.#target = target;
     this.#events = events;
     const { port, tls } = target;
-    this.socket = tls ? tlsSocket(address, target, tls) : tcpConnect({ host: address, port });
-    this.socket.setNoDelay(true);
+    this.#isConnected = tunnel !== undefined;
+    this.#resumption = tls?.sessions?.begin(address, target);
+    this.socket = tls
+      ? tlsSocket(address, target, tls, this.#resumption, tunnel)
+      : tcpConnect({ host: address, port, noDelay: true });
     this.socket.on('error', this.#onError).on('close', this.#onClose).on('connect', this.#onConnect);
-    if (tls) this.socket.on('secureConnect', this.#onSecure);
+    if (tls) this.socket.setNoDelay(true).on('secureConnect', this.#onSecure);
   }
 
   /** Hands the socket over to an owner with its own listeners. */
@@ -63,10 +73,16 @@ export class Attempt {
   }, this.#fail);
 
   readonly #onSecure = total(() => {
+    const socket = this.socket as TLSSocket;
+    this.isResumed = this.#resumption?.adopt(socket) ?? false;
     const pins = this.#target.tls?.pins;
-    const fault = pins === undefined ? null : pinFault(this.socket as TLSSocket, pins);
-    if (fault === null) this.#events.onSecured(this);
-    else this.#fail(new ProbeFailure('tls', fault));
+    const fault = pins === undefined ? null : pinFault(socket, pins);
+    if (fault !== null) {
+      this.#fail(new ProbeFailure('tls', fault));
+      return;
+    }
+    this.#events.onSecured(this);
+    this.#resumption?.accept(socket);
   }, this.#fail);
 
   readonly #onError = total((error: Error) => this.#fail(toFailure(error, this.#phase)), this.#fail);
@@ -87,18 +103,28 @@ export class Attempt {
   }
 }
 
-function tlsSocket(address: string, { host, port }: ConnectTarget, tls: TlsChoice): TLSSocket {
+function tlsSocket(
+  address: string,
+  { host, port }: ConnectTarget,
+  tls: TlsChoice,
+  resumption: Resumption | undefined,
+  tunnel?: Socket,
+): TLSSocket {
   const name = (tls.serverName ?? host).replace(/\.$/, '');
   const socket: TLSSocket = tlsConnect({
     host: address,
     port,
+    // Undefined is none.
+    socket: tunnel as Socket,
     // An address is not a server name (RFC 6066); the certificate is compared with `host` then.
     servername: isIP(name) ? '' : name,
     secureContext: secureContextOf(tls),
-    ALPNProtocols: ['http/1.1'],
+    ...(tls.alpn === undefined ? {} : { ALPNProtocols: [...tls.alpn] }),
     rejectUnauthorized: tls.verify,
     checkServerIdentity: (name) => identityFault(socket, name),
+    ...resumption?.options,
   });
+  resumption?.watch(socket);
   // Node.js would make objects of the whole chain for checkServerIdentity, which costs a quarter of a handshake.
   socket.getPeerCertificate = noObjects;
   return socket;
@@ -107,7 +133,8 @@ function tlsSocket(address: string, { host, port }: ConnectTarget, tls: TlsChoic
 /** Called by Node.js within the handshake, where nothing may be thrown. */
 function identityFault(socket: TLSSocket, name: string): Error | undefined {
   try {
-    Reflect.deleteProperty(socket, 'getPeerCertificate');
+    // Not deleted: V8 would make a dictionary of the socket.
+    socket.getPeerCertificate = TLSSocket.prototype.getPeerCertificate;
     const certificate = peerCertificate(socket);
     if (certificate === undefined) return new Error('the certificate cannot be read');
     return isIssuedTo(certificate, name) ? undefined : checkServerIdentity(name, certificate.toLegacyObject());

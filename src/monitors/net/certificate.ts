@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { rootCertificates, TLSSocket } from 'node:tls';
 import { shorten } from '../failure.ts';
 
@@ -32,8 +32,15 @@ export function peerCertificate(socket: TLSSocket): X509Certificate | undefined 
   const known = peers.get(socket);
   if (known !== undefined) return known;
   const certificate = read(() => socket.getPeerX509Certificate());
-  if (certificate !== undefined) peers.set(socket, certificate);
+  if (certificate !== undefined) adoptPeer(socket, certificate);
   return certificate;
+}
+
+/** Makes `certificate`, which was read at a full handshake, that of a connection which resumed its session. */
+export function adoptPeer(socket: TLSSocket, certificate: X509Certificate): void {
+  peers.set(socket, certificate);
+  // A closed socket of Node.js is there until the next full garbage collection, which would free all certificates at once.
+  socket.once('close', () => peers.delete(socket));
 }
 
 /**
@@ -42,10 +49,9 @@ export function peerCertificate(socket: TLSSocket): X509Certificate | undefined 
  */
 export function certificateFacts(socket: Socket, nowMs: number, ca?: string): CertificateFacts | null {
   if (!(socket instanceof TLSSocket)) return null;
-  const sent = sentChain(socket);
-  const [own] = sent;
+  const own = peerCertificate(socket);
   if (own === undefined) return null;
-  const first = firstToExpire(usedChain(own, sent, anchorsOf(ca), nowMs));
+  const first = firstToExpire(usedChain(own, nowMs, ca));
   return {
     subject: commonName(read(() => own.subject)),
     issuer: commonName(read(() => own.issuer)),
@@ -56,6 +62,11 @@ export function certificateFacts(socket: Socket, nowMs: number, ca?: string): Ce
     trusted: socket.authorized,
     protocol: socket.getProtocol() ?? '',
   };
+}
+
+/** Returns when the first certificate of the chain expires, ms since the epoch; null if a date cannot be read. Never throws. */
+export function chainEndMs(own: X509Certificate, nowMs: number, ca?: string): number | null {
+  return firstToExpire(usedChain(own, nowMs, ca)).validTo;
 }
 
 /**
@@ -83,10 +94,29 @@ export function expiryWarning({ days_left: daysLeft, expires_first: other }: Cer
   return `${which} expires in ${daysLeft} days`;
 }
 
-/** Returns the chain as the peer sent it, its own certificate first. Empty if it cannot be read. */
-function sentChain(socket: TLSSocket): readonly X509Certificate[] {
+/** The certificates that a peer sent, its own first, and the names for which its own is valid. Never throws. */
+export function sentCertificates(socket: Socket): { chain: string[]; names: string[]; fits(name: string): boolean } {
+  const own = socket instanceof TLSSocket ? peerCertificate(socket) : undefined;
+  if (own === undefined) return { chain: [], names: [], fits: () => false };
+  const alternatives = read(() => own.subjectAltName) ?? '';
+  return {
+    chain: sentChain(own).map((certificate) => {
+      const end = isoDate(dateOf(certificate, 'validTo'))?.slice(0, 10) ?? 'an unreadable date';
+      return `${commonName(read(() => certificate.subject))} until ${end}`;
+    }),
+    names: alternatives.split(', ').slice(0, MAX_NAMES).map(shorten),
+    fits: (name) => read(() => (isIP(name) ? own.checkIP(name) : own.checkHost(name, STRICT))) !== undefined,
+  };
+}
+
+const MAX_NAMES = 50;
+/** Alternative names only, wildcards of whole labels. */
+const STRICT = { subject: 'never', partialWildcards: false } as const;
+
+/** Returns the chain as the peer sent it, its own certificate first. */
+function sentChain(own: X509Certificate): readonly X509Certificate[] {
   const found: X509Certificate[] = [];
-  let next = peerCertificate(socket);
+  let next: X509Certificate | undefined = own;
   while (next && found.length < MAX_CHAIN) {
     const certificate: X509Certificate = next;
     found.push(certificate);
@@ -99,12 +129,9 @@ function sentChain(socket: TLSSocket): readonly X509Certificate[] {
  * Returns the path from the peer's certificate to a trusted authority, as OpenSSL builds it: a known authority ends it,
  * so that a superfluous expired certificate does not matter.
  */
-function usedChain(
-  own: X509Certificate,
-  sent: readonly X509Certificate[],
-  anchors: Anchors,
-  nowMs: number,
-): readonly X509Certificate[] {
+function usedChain(own: X509Certificate, nowMs: number, ca: string | undefined): readonly X509Certificate[] {
+  const sent = sentChain(own);
+  const anchors = anchorsOf(ca);
   const path = [own];
   for (let last = own; ; ) {
     const subject = last;

@@ -7,6 +7,7 @@ import { Attempt, type AttemptEvents } from './attempt.ts';
 import { type CertificateFacts, certificateFacts } from './certificate.ts';
 import type { TimeLimit } from './time-limit.ts';
 import type { TlsMaterial } from './tls-contexts.ts';
+import type { TlsSessions } from './tls-sessions.ts';
 import { total } from './total.ts';
 
 export interface ConnectTarget {
@@ -25,11 +26,15 @@ export interface TlsChoice extends TlsMaterial {
   pins?: readonly string[];
   /** Sent as SNI and expected in the certificate, instead of the host. */
   serverName?: string;
+  /** Sessions that may be resumed. */
+  sessions?: TlsSessions;
+  /** Protocols to offer, in order of preference (ALPN); none by default. */
+  alpn?: readonly string[];
 }
 
 export interface Connection {
   socket: Socket;
-  /** dns, connect and tls. */
+  /** dns, connect, and tls or tls_resumed. */
   timings: Timings;
   /** How long the host took for all of them, in ms; addresses that were tried in vain included. */
   tookMs: number;
@@ -166,7 +171,8 @@ export class Dial {
       this.#phaseAt = performance.now();
     },
     onSecured: (attempt) => {
-      this.timings.tls = toSeconds(this.#took(this.#limit.eventAt(this.#phaseAt)));
+      const tookMs = this.#took(this.#limit.eventAt(this.#phaseAt));
+      this.timings[attempt.isResumed ? 'tls_resumed' : 'tls'] = toSeconds(tookMs);
       this.#ready(attempt);
     },
     onFailed: (attempt, failure) => {
@@ -247,7 +253,7 @@ function isNumeric(host: string): boolean {
 }
 
 /** A server sends its signature algorithms to a client only with a certificate request. */
-function wantsClientCertificate(socket: Socket): boolean {
+export function wantsClientCertificate(socket: Socket): boolean {
   return socket instanceof TLSSocket && socket.getProtocol() === 'TLSv1.3' && socket.getSharedSigalgs().length > 0;
 }
 

@@ -1,9 +1,10 @@
 import { ProbeFailure } from '../failure.ts';
+import type { StopSignal } from '../monitor.ts';
 import { loopWatch } from './loop-watch.ts';
 
 export interface TimeLimitOptions {
   timeoutMs: number;
-  signal: AbortSignal;
+  signal: StopSignal;
   /** How much longer it may take for delays of our own; unlimited by default. */
   graceMs?: number | undefined;
 }
@@ -14,9 +15,9 @@ export interface TimeLimitOptions {
  * read first. Where there is no time left to add, the failure is `stalled`.
  */
 export class TimeLimit {
-  readonly #timeoutMs: number;
+  readonly timeoutMs: number;
   readonly #graceMs: number;
-  readonly #signal: AbortSignal;
+  readonly #signal: StopSignal;
   readonly #onAbort = () => this.#end(new ProbeFailure('stopped', 'the check was aborted'));
   #timer: NodeJS.Timeout;
   #lastLook: NodeJS.Immediate | undefined;
@@ -29,7 +30,7 @@ export class TimeLimit {
   activity = 'answer';
 
   constructor({ timeoutMs, signal, graceMs = Number.POSITIVE_INFINITY }: TimeLimitOptions) {
-    this.#timeoutMs = timeoutMs;
+    this.timeoutMs = timeoutMs;
     this.#graceMs = graceMs;
     this.#signal = signal;
     this.#timer = setTimeout(this.#onTime, timeoutMs);
@@ -95,9 +96,9 @@ export class TimeLimit {
       this.#timer = setTimeout(this.#onTime, moreMs);
       return;
     }
-    const text = `no ${this.activity} within ${this.#timeoutMs} ms`;
+    const text = `no ${this.activity} within ${this.timeoutMs} ms`;
     const lackingMs = this.#heldMs - this.#addedMs;
-    const isOurs = lackingMs > Math.max(MIN_STALL_MS, this.#timeoutMs * STALL_SHARE);
+    const isOurs = lackingMs > Math.max(MIN_STALL_MS, this.timeoutMs * STALL_SHARE);
     if (isOurs)
       this.#end(new ProbeFailure('stalled', `${text}, of which we held it up for ${Math.ceil(lackingMs)} ms`));
     else this.#end(new ProbeFailure('timeout', text));

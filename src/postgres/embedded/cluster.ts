@@ -41,7 +41,20 @@ const SETTINGS: Readonly<Record<string, string>> = {
   // Clients log their failed statements themselves.
   log_min_error_statement: 'panic',
   jit: 'off',
+  // Its backends write pages themselves, where they must.
+  bgwriter_lru_maxpages: '0',
+  bgwriter_delay: '2s',
   io_method: 'sync',
+  // What reads and writes at once needs no room for more, nor does anything lock by predicates: 6 MB less.
+  io_max_concurrency: '4',
+  max_pred_locks_per_transaction: '10',
+  // Only leases are committed without waiting for the disk, and a lease that a crash forgets has run out.
+  wal_writer_delay: '1s',
+  // A minute changes some hundred rows of small tables, which are pruned without a vacuum. Large tables follow their size.
+  autovacuum_vacuum_threshold: '1000',
+  autovacuum_analyze_threshold: '1000',
+  // Nothing is replicated: its launcher would be a process more.
+  max_logical_replication_workers: '0',
 };
 
 /**

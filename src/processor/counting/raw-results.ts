@@ -1,3 +1,4 @@
+import { PHASES } from '../../messages/check-result.ts';
 import { parseResult } from '../../messages/decode.ts';
 import { locationOf, outcomeOf, type ResultColumns, reasonOf, statusOf } from '../../messages/result-columns.ts';
 import { CopyBuffer } from '../../postgres/copy-buffer.ts';
@@ -119,6 +120,11 @@ export class RawResults {
     }
     if (detail === null) rows.null();
     else rows.bytes(Buffer.from(detail));
+    const values = storedValues(columns, row);
+    if (values === null) rows.null();
+    else rows.bytes(Buffer.from(`\u0001${JSON.stringify(values)}`));
+    if (columns.maintenance[row] === 0) rows.null();
+    else rows.bytes(TRUE);
     rows.bytes(this.#topic);
     rows.int4(this.#partition);
     rows.int8(record.offset);
@@ -144,6 +150,14 @@ export class RawResults {
   }
 }
 
+/** The values of a row as they are stored; null without any. */
+export function storedValues(columns: ResultColumns, row: number): Record<string, number> | null {
+  if (columns.valueCount[row] === 0) return null;
+  return Object.fromEntries(columns.valuesOf(row).map(([name, micros]) => [name, micros / 1e6]));
+}
+
+const TRUE = Buffer.of(1);
+
 /** The fields of a line that the columns lack. `timings` is JSON text. */
 interface Rest {
   timings: string | null;
@@ -153,13 +167,15 @@ interface Rest {
 
 const SECONDS = String.raw`\d{1,6}(?:\.\d{1,6})?`;
 const PLAIN = String.raw`[ !#-\[\]-~]`;
-const PHASES = ['dns', 'connect', 'tls', 'ttfb', 'transfer'].map((phase) => `(?:,?"${phase}":${SECONDS})?`).join('');
+const VALUE = String.raw`"[a-z][a-z0-9_]*":-?\d{1,10}(?:\.\d{1,6})?`;
+const TIMINGS = PHASES.map((phase) => `(?:,?"${phase}":${SECONDS})?`).join('');
 
 /** A line as Vedette writes it, without anything that would have to be unescaped or rounded. */
 const CANONICAL = new RegExp(
   String.raw`^\{"v":1,"job_id":\d+,"location":"${PLAIN}*","epoch":\d+,"slot":\d+(?:,"slots":\d+,"period":\d+)?,"ts":\d+,` +
     String.raw`"outcome":"\w+"(?:,"reason":"\w+")?,"status":(?:null|"${PLAIN}*"),"response_time":(?:null|${SECONDS})` +
-    String.raw`(?:,"timings":(\{${PHASES}\}))?(?:,"bytes":\d+)?(?:,"attempt":(\d+))?(?:,"detail":"(${PLAIN}{0,200})")?\}$`,
+    String.raw`(?:,"timings":(\{${TIMINGS}\}))?(?:,"bytes":\d+)?(?:,"attempt":(\d+))?(?:,"detail":"(${PLAIN}{0,200})")?` +
+    String.raw`(?:,"values":\{${VALUE}(?:,${VALUE})*\})?(?:,"maintenance":true)?\}$`,
 );
 
 /** The line could be decoded before, so it is a valid one. */

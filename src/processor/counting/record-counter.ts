@@ -1,3 +1,4 @@
+import { columnsFor, type GranularityPlan } from '../../aggregates/metrics-plan.ts';
 import type { Clock } from '../../core/clock.ts';
 import { elementAt } from '../../core/element-at.ts';
 import { retry } from '../../core/retry.ts';
@@ -16,6 +17,8 @@ export interface RecordCounterOptions {
   clock: Clock;
   outage: Outage;
   bounds: Bounds;
+  /** The metrics of each granularity. */
+  plans: readonly GranularityPlan[];
   /** Ends every wait for a database that is away. */
   signal: AbortSignal;
 }
@@ -24,10 +27,11 @@ export interface RecordCounterOptions {
 export class RecordCounter {
   readonly #options: RecordCounterOptions;
   /** Shared by all partitions: between decoding and counting nothing is awaited. */
-  readonly #decoder = new ResultDecoder();
+  readonly #decoder: ResultDecoder;
 
   constructor(options: RecordCounterOptions) {
     this.#options = options;
+    this.#decoder = new ResultDecoder(columnsFor(options.plans));
   }
 
   /**
@@ -104,11 +108,12 @@ export class RecordCounter {
     const ends: number[] = [];
     this.#decoder.reset();
     for (const { value, offset } of records) {
-      this.#decoder.decodeRecord(value, ({ line, start, end, error }: BadLine) => {
+      const onBadLine = ({ line, start, end, error }: BadLine) => {
         // Copied: what is kept must not hold the memory of a whole fetch.
         const bytes = Buffer.from(value.subarray(start, end));
         deadLetters.push({ kind: 'unreadable', topic, partition, offset, line, bytes, error });
-      });
+      };
+      this.#decoder.decodeRecord(value, onBadLine, offset);
       ends.push(this.#decoder.columns.length);
     }
     return { columns: this.#decoder.columns, records, ends, deadLetters };

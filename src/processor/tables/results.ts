@@ -20,6 +20,8 @@ const RESULT_COLUMNS = [
   'bytes',
   'attempt',
   'detail',
+  '"values"',
+  'maintenance',
   'topic',
   'partition',
   'record_offset',

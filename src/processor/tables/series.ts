@@ -43,16 +43,6 @@ export interface SeriesMoves extends SeriesLists<typeof MOVES> {
 /** The same with what is added to their totals. */
 export interface SeriesDelta extends SeriesMoves, SeriesLists<typeof ADDED> {}
 
-/** The series of several deltas as one. */
-export function concatSeries(parts: readonly SeriesDelta[]): SeriesDelta {
-  const [only, ...others] = parts;
-  if (only && others.length === 0) return only;
-  const keys = Object.keys(DELTA) as Array<keyof typeof DELTA>;
-  const lists = keys.map((key) => [key, parts.flatMap((part) => part[key] as readonly unknown[])] as const);
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  return { ...(Object.fromEntries(lists) as unknown as SeriesLists<typeof DELTA>), length };
-}
-
 export async function readSeries(
   database: Queryable,
   topic: string,
@@ -160,32 +150,39 @@ const UPDATE = `UPDATE series_progress s SET
     AND (NOT d.is_exact OR s.count = d.old_count)`;
 
 /**
- * Compare-and-set of every series, with its totals and last result. Returns false when any of them is not as it was read:
- * another processor counts it, and the transaction must be rolled back.
+ * Compare-and-set of every series of these deltas, with its totals and last result. Returns false when any of them is not as it
+ * was read (another processor counts it), or is in two of them: the transaction must be rolled back.
  */
-export async function moveSeries(tx: Transaction, topic: string, delta: SeriesDelta): Promise<boolean> {
-  if (delta.length === 0) return true;
-  const fresh = delta.isNew.reduce((sum, isNew) => sum + (isNew ? 1 : 0), 0);
+export async function moveSeries(tx: Transaction, topic: string, deltas: readonly SeriesDelta[]): Promise<boolean> {
+  const sum = (of: (delta: SeriesDelta) => number) => deltas.reduce((total, delta) => total + of(delta), 0);
+  const length = sum((delta) => delta.length);
+  if (length === 0) return true;
+  const fresh = sum(({ isNew }) => isNew.reduce((count, one) => count + (one ? 1 : 0), 0));
   await tx.query(EMPTY_TABLE);
-  await tx.copyFrom(`series_moves (${NAMES.join(', ')})`, copyMoves(delta), 'binary');
+  await tx.copyFrom(`series_moves (${NAMES.join(', ')})`, copyMoves(deltas), 'binary');
   if (fresh > 0 && (await tx.query(INSERT, [topic])).rowCount !== fresh) return false;
-  return fresh === delta.length || (await tx.query(UPDATE, [topic])).rowCount === delta.length - fresh;
+  return fresh === length || (await tx.query(UPDATE, [topic])).rowCount === length - fresh;
 }
 
-function* copyMoves(delta: SeriesDelta): Generator<Buffer> {
+function* copyMoves(deltas: readonly SeriesDelta[]): Generator<Buffer> {
   const buffer = new CopyBuffer();
-  const columns = Object.entries(DELTA).map(([key, { type }]) => ({ type, values: delta[key as keyof typeof DELTA] }));
-  for (let row = 0; row < delta.length; row++) {
-    const full = buffer.row(columns.length);
-    if (full) yield full;
-    for (const { type, values } of columns) {
-      const value = values[row];
-      if (value === null) buffer.null();
-      else if (type === 'bigint') buffer.int8(value as number);
-      else if (type === 'text') buffer.text(value as string);
-      else if (type === 'integer') buffer.int4(value as number);
-      else if (type === 'boolean') buffer.boolean(value as boolean);
-      else buffer.json(value as string);
+  for (const delta of deltas) {
+    const columns = Object.entries(DELTA).map(([key, { type }]) => ({
+      type,
+      values: delta[key as keyof typeof DELTA],
+    }));
+    for (let row = 0; row < delta.length; row++) {
+      const full = buffer.row(columns.length);
+      if (full) yield full;
+      for (const { type, values } of columns) {
+        const value = values[row];
+        if (value === null) buffer.null();
+        else if (type === 'bigint') buffer.int8(value as number);
+        else if (type === 'text') buffer.text(value as string);
+        else if (type === 'integer') buffer.int4(value as number);
+        else if (type === 'boolean') buffer.boolean(value as boolean);
+        else buffer.json(value as string);
+      }
     }
   }
   yield buffer.end();

@@ -19,7 +19,7 @@ export interface RebuildPlan {
 }
 
 /** Held in memory and written in one transaction. */
-const MAX_CHANGES = 500_000;
+export const MAX_CHANGES = 500_000;
 
 /** Compares the buckets of the range with the stream and says what would have to be written. Writes nothing. */
 export async function planRebuild(options: RebuildOptions): Promise<RebuildPlan> {
@@ -38,6 +38,14 @@ export async function planRebuild(options: RebuildOptions): Promise<RebuildPlan>
   return { report, changes, refusals: refusalsOf(report, count, unprovable) };
 }
 
+/** Writes every row that differs; see carryOut. */
+export function rebuild(
+  options: RebuildOptions,
+  onPlan: (plan: RebuildPlan) => void,
+): Promise<RebuildPlan & { written: boolean }> {
+  return carryOut(options, () => planRebuild(options), onPlan);
+}
+
 /**
  * Plans, shows the plan, and writes it in one transaction. It is exact on a live system, and at first holds nothing up: each
  * row is written only if no processor has counted into it since the comparison, and so still is what the stream says up to
@@ -45,16 +53,17 @@ export async function planRebuild(options: RebuildOptions): Promise<RebuildPlan>
  * current day, are compared and written while the processors' flushes wait. Returns what was written last, or planned and
  * refused.
  */
-export async function rebuild(
+export async function carryOut<Plan extends RebuildPlan>(
   options: RebuildOptions,
-  onPlan: (plan: RebuildPlan) => void,
-): Promise<RebuildPlan & { written: boolean }> {
-  const plan = await planRebuild(options);
+  makePlan: () => Promise<Plan>,
+  onPlan: (plan: Plan) => void,
+): Promise<Plan & { written: boolean }> {
+  const plan = await makePlan();
   onPlan(plan);
   if (isNothing(plan)) return { ...plan, written: false };
   if (await write(options, plan.changes)) return { ...plan, written: true };
   return whileCountingWaits(options.database, options.topics, async (tx) => {
-    const still = await planRebuild(options);
+    const still = await makePlan();
     if (isNothing(still)) return { ...still, written: false };
     await makePartitions(options.database, still.changes);
     const moved = await replaceMetricRows(tx, still.changes);
@@ -99,7 +108,7 @@ async function write({ database }: RebuildOptions, changes: readonly Mismatch[])
 
 const DAY_MS = 86_400_000;
 
-function refusalsOf(report: VerifyReport, changes: number, unprovable: number): string[] {
+export function refusalsOf(report: VerifyReport, changes: number, unprovable: number): string[] {
   const refusals: string[] = [];
   if (report.removedUntilMs !== null) {
     refusals.push(

@@ -120,8 +120,8 @@ export async function* readRawResults(
   const range = [new Date(fromMs).toISOString(), new Date(toMs).toISOString()].map((text) => `'${text}'::timestamptz`);
   await tx.query(`DECLARE raw_results NO SCROLL CURSOR FOR
     SELECT job_id AS "jobId", location, (extract(epoch FROM at) * 1000)::bigint AS "atMs", epoch, slot, slots,
-      period_ms AS "periodMs", ts, outcome, reason, status, rt AS "rtMicros", timings, bytes, attempt, detail, topic,
-      partition, record_offset AS "recordOffset", record_position AS "recordPosition"
+      period_ms AS "periodMs", ts, outcome, reason, status, rt AS "rtMicros", timings, bytes, attempt, detail, "values",
+      coalesce(maintenance, false) AS maintenance, topic, partition, record_offset AS "recordOffset", record_position AS "recordPosition"
     FROM results WHERE at >= ${range[0]} AND at < ${range[1]} AND job_id % ${parts} = ${part}`);
   for (;;) {
     const { rows } = await tx.query<StoredResult>('FETCH 5000 FROM raw_results');

@@ -6,7 +6,7 @@ import { MetricsWriter, type MetricsWritten, RowsGoneError } from '../tables/met
 import { moveOffsets, settleOffsets } from '../tables/offsets.ts';
 import { TablePartitions } from '../tables/partitions.ts';
 import { copyResults, deleteRepeatedParts } from '../tables/results.ts';
-import { concatSeries, moveSeries, type SeriesDelta } from '../tables/series.ts';
+import { moveSeries, type SeriesDelta } from '../tables/series.ts';
 import type { Delta } from './delta.ts';
 import type { FlushStep, ProcessorHooks } from './hooks.ts';
 import type { Outage } from './outage.ts';
@@ -140,7 +140,7 @@ export class Flusher {
     await this.#at('after-offsets');
     if (apart) {
       for (const delta of deltas) {
-        if (!(await moveSeries(tx, delta.step.topic, delta.series))) throw new LostError([delta]);
+        if (!(await moveSeries(tx, delta.step.topic, [delta.series]))) throw new LostError([delta]);
       }
     } else {
       for (const [topic, series] of byTopic(deltas)) {
@@ -206,13 +206,13 @@ function isRefusal(error: unknown): boolean {
   return routine !== 'ExecFindPartition' && !isRetryable(error);
 }
 
-/** The series of all deltas of a topic as one, so that a flush of many partitions stays a few statements. */
-function byTopic(deltas: readonly Delta[]): Map<string, SeriesDelta> {
-  const topics = new Map<string, Delta[]>();
-  for (const delta of deltas) {
-    const known = topics.get(delta.step.topic);
-    if (known) known.push(delta);
-    else topics.set(delta.step.topic, [delta]);
+/** The series of all deltas of a topic together, so that a flush of many partitions stays a few statements. */
+function byTopic(deltas: readonly Delta[]): Map<string, SeriesDelta[]> {
+  const topics = new Map<string, SeriesDelta[]>();
+  for (const { step, series } of deltas) {
+    const known = topics.get(step.topic);
+    if (known) known.push(series);
+    else topics.set(step.topic, [series]);
   }
-  return new Map([...topics].map(([topic, group]) => [topic, concatSeries(group.map((delta) => delta.series))]));
+  return topics;
 }

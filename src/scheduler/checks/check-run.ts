@@ -1,11 +1,13 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Probe, ProbeResult } from '../../monitors/monitor.ts';
+import { Stop } from './stop.ts';
 
 /** A fair result of a slot, ready to be published. */
 export interface SlotResult extends Pick<ProbeResult, 'outcome' | 'status' | 'responseTime' | 'timings'> {
   reason: ProbeResult['reason'];
   bytes: ProbeResult['bytes'];
   detail: ProbeResult['detail'];
+  values: ProbeResult['values'];
   /** Actual start of the attempt that gave it, ms since the epoch. */
   ts: number;
   attempt: number;
@@ -25,8 +27,11 @@ export interface CheckRunOptions {
   now: () => number;
   /** Total time, in ms, for which the event loop was held up so far. */
   stalledMs: () => number;
-  /** The end: a result, or why no attempt gave one (we were late, or have a fault). Called once, unless aborted. */
-  onConcluded: (result: SlotResult | Lack) => void;
+  /**
+   * The end: a result, or why no attempt gave one (we were late, or have a fault), perhaps with a text for people. Called
+   * once, unless aborted.
+   */
+  onConcluded: (result: SlotResult | Lack, detail?: string) => void;
   /** The probe threw, against its contract, or reports that it could not check. */
   onDefect: (error: unknown) => void;
   /** No attempt is under way any more. Called once, however the check ended. */
@@ -35,6 +40,11 @@ export interface CheckRunOptions {
 
 /** Why no attempt says anything about the target: it began too late, our event loop was held up, or a probe is defective. */
 export type Lack = 'late' | 'stalled' | 'internal';
+
+/** A probe says that it could not check. It has the message of the result, and no stack. */
+export class Uncheckable extends Error {
+  override readonly name = 'Uncheckable';
+}
 
 /** The conditions under which an attempt runs. */
 interface AttemptConditions {
@@ -48,11 +58,13 @@ interface AttemptConditions {
 /** The check of one slot: attempts until one succeeds, attempts or time are used up, or it is aborted. */
 export class CheckRun {
   readonly #options: CheckRunOptions;
-  readonly #controller = new AbortController();
+  readonly #stop = new Stop();
   #attempt = 0;
   #underWay = false;
   #concluded = false;
   #settled = false;
+  /** Whether results that came during a stall have been read. */
+  #looked = false;
   #cancelPause = () => {};
   /** When the pause before the next try ends, in the timeline's time; null: none is under way. */
   pausedUntil: number | null = null;
@@ -60,6 +72,7 @@ export class CheckRun {
   #found: SlotResult | null = null;
   /** Why there is no result, if there is none. */
   #lack: Lack = 'late';
+  #lackDetail: string | undefined;
   #startedMono = 0;
   #conditions: AttemptConditions = { timeoutMs: 0, isShortened: false, stalledMs: 0 };
 
@@ -82,17 +95,19 @@ export class CheckRun {
         timeoutMs,
         graceMs: Math.max(0, deadline - ts - timeoutMs),
         slotTag,
-        signal: this.#controller.signal,
+        signal: this.#stop,
       });
     } catch (error) {
       answer = Promise.reject(error);
     }
-    answer
-      .catch((error: unknown) => {
+    const startedAt = Math.floor(ts);
+    answer.then(
+      (result) => this.#answered(result, startedAt),
+      (error: unknown) => {
         if (!this.#concluded) this.#options.onDefect(error);
-        return DEFECT;
-      })
-      .then((result) => this.#answered(result, Math.floor(ts)));
+        this.#answered(DEFECT, startedAt);
+      },
+    );
   }
 
   /** The slot's time is over and the probe, against its contract, has not ended. */
@@ -102,6 +117,12 @@ export class CheckRun {
     const ranMs = this.#options.clock.monotonicMs() - this.#startedMono;
     const stalledMs = this.#options.stalledMs() - this.#conditions.stalledMs;
     const isStalled = stalledMs > Math.max(50, timeoutMs / 10);
+    if (this.#underWay && isStalled && !this.#looked) {
+      // A probe on another thread was not held up: its result may have come meanwhile.
+      this.#looked = true;
+      this.#options.clock.after(1, () => this.expire());
+      return;
+    }
     // A jump of the timeline or a stall of our own is no defect of the probe.
     if (!this.#underWay || isShortened || ranMs < timeoutMs || isStalled) {
       if (isStalled && !isShortened) this.#lack = 'stalled';
@@ -124,14 +145,14 @@ export class CheckRun {
     this.#concluded = true;
     this.#cancelPause();
     this.pausedUntil = null;
-    // An abort makes an error with its stack.
-    if (this.#underWay) this.#controller.abort();
+    if (this.#underWay) this.#stop.abort();
   }
 
   /** Ends it with the last fair result. */
   #conclude(): void {
     this.#end();
-    this.#options.onConcluded(this.#found ?? this.#lack);
+    const detail = this.#lack === 'internal' ? this.#lackDetail : undefined;
+    this.#options.onConcluded(this.#found ?? this.#lack, detail);
     this.#settle();
   }
 
@@ -143,7 +164,8 @@ export class CheckRun {
     }
     if (result.outcome === 'missed') {
       this.#lack = result.reason === 'stalled' ? 'stalled' : 'internal';
-      if (this.#lack === 'internal' && result !== DEFECT) this.#options.onDefect(new Error(result.detail));
+      this.#lackDetail = result.detail;
+      if (this.#lack === 'internal' && result !== DEFECT) this.#options.onDefect(new Uncheckable(result.detail));
     } else if (!this.#isCutShort(result)) this.#found = this.#toSlotResult(result, ts);
     if (hasFailed(result) && this.#attempt <= this.#options.retries && this.#retry()) return;
     this.#conclude();
@@ -185,6 +207,7 @@ export class CheckRun {
       ts,
       attempt: this.#attempt,
       detail: detailOf(result),
+      values: result.values,
     };
   }
 }

@@ -34,6 +34,11 @@ export class Probes {
     return probe;
   }
 
+  /** No check of the series is under way any more. */
+  settled(series: Series, probe: Probe): void {
+    if (series.probe !== probe) probe.close?.();
+  }
+
   drop(series: Series): void {
     if (!series.probe) return;
     this.#kept--;

@@ -47,6 +47,11 @@ export class Timeline {
     return this.#anchorMs + (this.#clock.monotonicMs() - this.#anchorMono) * this.#rate;
   }
 
+  /** How fast it runs, of the clock's speed. It may change by half a percent with each `adjust`. */
+  get rate(): number {
+    return this.#rate;
+  }
+
   /** Time does not lie before `ms`, the stored progress, unless the clock of the process that stored it was wrong. */
   raise(ms: number): void {
     const database = this.#database.now();

@@ -18,7 +18,7 @@ export class TimingWheel {
   #size = 0;
 
   /** `buckets` must be a power of two. */
-  constructor(nowMs: number, { capacity = 1024, buckets = 262_144 } = {}) {
+  constructor(nowMs: number, { capacity = 1024, buckets = 65_536 } = {}) {
     this.#heads = new Int32Array(buckets).fill(NONE);
     this.#mask = buckets - 1;
     this.#next = new Int32Array(capacity);

@@ -1,9 +1,30 @@
 import { elementAt } from '../../core/element-at.ts';
+import type { CheckResult } from '../../messages/check-result.ts';
+import { blockEventHeaders, type ResultEvent, resultEventHeaders } from '../../messages/cloud-events.ts';
+import { RECORD_HEADERS, type RecordForm } from '../../messages/record.ts';
 import type { OutgoingRecord } from '../../streaming/driver.ts';
 
 /** Is called when a result is in the log for good. */
 export interface Receipt {
   acknowledged(slot: number): void;
+}
+
+/** A result on its way to a partition. */
+export interface QueuedLine extends Pick<CheckResult, 'jobId' | 'slot'> {
+  line: string;
+  byteLength: number;
+  receipt: Receipt | undefined;
+  /** Only when records are CloudEvents. */
+  event: ResultEvent | undefined;
+}
+
+/** How the records of a queue look. */
+export interface RecordLayout {
+  form: RecordForm;
+  /** Key of the blocks. */
+  blockKey: string;
+  /** Source of the events that the records are; null: they are none. */
+  eventSource: string | null;
 }
 
 /** Lines that are sent together; closed when it is full or on its way. */
@@ -15,12 +36,13 @@ export class Block {
   readonly #keys: number[] = [];
   readonly #receipts: Array<Receipt | undefined> = [];
   readonly #slots: number[] = [];
+  readonly #events: ResultEvent[] = [];
 
   constructor(capacity: number) {
     this.#buffer = Buffer.allocUnsafeSlow(capacity);
   }
 
-  add(line: string, byteLength: number, jobId: number, slot: number, receipt: Receipt | undefined): void {
+  add({ line, byteLength, jobId, slot, receipt, event }: QueuedLine): void {
     const needed = this.bytes + byteLength + 1;
     if (needed > this.#buffer.length) {
       const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2));
@@ -34,15 +56,27 @@ export class Block {
     this.#keys.push(jobId);
     this.#slots.push(slot);
     this.#receipts.push(receipt);
+    if (event !== undefined) this.#events.push(event);
     this.lines++;
   }
 
   /** One record with all lines, or one for each line with the job's id as its key. */
-  toRecords(topic: string, partition: number, headers: Record<string, string>, single: boolean): OutgoingRecord[] {
-    if (!single) return [{ topic, partition, value: this.#buffer.subarray(0, this.bytes), headers }];
+  toRecords(topic: string, partition: number, { form, blockKey, eventSource }: RecordLayout): OutgoingRecord[] {
+    if (form === 'block') {
+      const [first] = this.#events;
+      const isEvent = eventSource !== null && first !== undefined;
+      const event = isEvent ? blockEventHeaders(first, this.lines, eventSource, blockKey) : {};
+      const headers = { ...RECORD_HEADERS.block, ...event };
+      return [{ topic, partition, key: blockKey, value: this.#buffer.subarray(0, this.bytes), headers }];
+    }
     return this.#ends.map((end, index) => {
       const value = this.#buffer.subarray(this.#ends[index - 1] ?? 0, end - 1);
-      return { topic, partition, key: String(this.#keys[index]), value, headers };
+      const key = String(this.#keys[index]);
+      const event = eventSource === null ? undefined : this.#events[index];
+      const headers = event
+        ? { ...RECORD_HEADERS.record, ...resultEventHeaders(event, eventSource as string, key) }
+        : RECORD_HEADERS.record;
+      return { topic, partition, key, value, headers };
     });
   }
 
@@ -55,6 +89,7 @@ export class Block {
 export class PartitionQueue {
   readonly topic: string;
   readonly partition: number;
+  readonly layout: RecordLayout;
   sending = false;
   readonly #maxBlockBytes: number;
   readonly #closed: Block[] = [];
@@ -62,17 +97,18 @@ export class PartitionQueue {
   #ripe = false;
   #lastBytes = 4096;
 
-  constructor(topic: string, partition: number, maxBlockBytes: number) {
+  constructor(topic: string, partition: number, layout: RecordLayout, maxBlockBytes: number) {
     this.topic = topic;
     this.partition = partition;
+    this.layout = layout;
     this.#maxBlockBytes = maxBlockBytes;
   }
 
   /** Returns whether a block is now ready to be sent. */
-  add(line: string, byteLength: number, jobId: number, slot: number, receipt: Receipt | undefined): boolean {
-    if (this.#open && this.#open.bytes + byteLength + 1 > this.#maxBlockBytes) this.#close();
+  add(line: QueuedLine): boolean {
+    if (this.#open && this.#open.bytes + line.byteLength + 1 > this.#maxBlockBytes) this.#close();
     this.#open ??= new Block(Math.min(this.#maxBlockBytes, Math.max(4096, this.#lastBytes)));
-    this.#open.add(line, byteLength, jobId, slot, receipt);
+    this.#open.add(line);
     return this.#closed.length > 0;
   }
 

@@ -53,6 +53,7 @@ export class PendingMessages {
     const isFull = this.#refused.has(series);
     if (last && isMissed(last) && (last.reason === missed.reason || isFull)) {
       // The publisher has been full since: whatever else was the matter, that is.
+      last.detail = last.reason === missed.reason ? missed.detail : undefined;
       if (last.reason !== missed.reason) last.reason = 'overload';
       last.last = missed.last;
       last.count += missed.count;
@@ -130,6 +131,7 @@ export class PendingMessages {
       reason: missed.reason,
       status: null,
       responseTime: null,
+      ...(missed.detail === undefined ? undefined : { detail: missed.detail }),
     };
     if (!this.#publish(series, result)) return false;
     missed.count -= slots;

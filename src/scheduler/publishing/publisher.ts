@@ -1,33 +1,16 @@
 import { setMaxListeners } from 'node:events';
-import { type Clock, sleep } from '../../core/clock.ts';
+import { sleep } from '../../core/clock.ts';
 import { elementAt } from '../../core/element-at.ts';
-import type { Logger } from '../../core/logger.ts';
 import { retry } from '../../core/retry.ts';
-import { type CheckResult, RESULT_CONTENT_TYPE, RESULT_SCHEMA } from '../../messages/check-result.ts';
+import type { CheckResult } from '../../messages/check-result.ts';
+import { resultEvent } from '../../messages/cloud-events.ts';
 import { encodeResult } from '../../messages/encode.ts';
 import { partitionOf } from '../../messages/partition.ts';
-import type { OutgoingRecord, StreamDriver, StreamProducer } from '../../streaming/driver.ts';
+import { blockKeys, type RecordForm } from '../../messages/record.ts';
+import type { OutgoingRecord, StreamProducer } from '../../streaming/driver.ts';
 import { OutcomeChanges } from './outcome-changes.ts';
-import { type Block, PartitionQueue, type Receipt } from './partition-queue.ts';
-
-export interface PublisherOptions {
-  driver: Pick<StreamDriver, 'createProducer'>;
-  clock: Clock;
-  logger: Logger;
-  /** `block`: many lines in a record; `record`: one line in each, with the job's id as key. */
-  format: 'block' | 'record';
-  /** How long lines are collected before they are sent, unless one says that the outcome of its job has changed. */
-  lingerMs: number;
-  maxBlockBytes: number;
-  /** Bound of what waits for the log, in bytes of lines. No topic alone can use it up. */
-  maxQueueBytes: number;
-  /** Gets a copy of every result that is `up`, best effort. */
-  successTopic: string | null;
-  /** Gets a copy of every other result, best effort. */
-  failuresTopic: string | null;
-  /** The pinned number of partitions of a topic, which is made when it is missing. Asked again until it answers. */
-  partitionsOf(topic: string): Promise<number>;
-}
+import { type Block, PartitionQueue, type QueuedLine, type Receipt } from './partition-queue.ts';
+import type { PublisherOptions } from './publisher-options.ts';
 
 interface PublisherStats {
   /** Results the log has acknowledged. */
@@ -70,7 +53,7 @@ interface Route {
   /** Bytes that wait for the log. */
   bytes: number;
   /** Lines that wait for the number of partitions. */
-  waiting: Array<{ line: string; byteLength: number; jobId: number; slot: number; receipt: Receipt | undefined }>;
+  waiting: QueuedLine[];
   copies: boolean;
 }
 
@@ -80,7 +63,7 @@ class StreamPublisher implements Publisher {
   readonly #abort = new AbortController();
   readonly #roomCallbacks: Array<() => void> = [];
   readonly #idleCallbacks = new Set<() => void>();
-  #producer: Promise<StreamProducer> | undefined;
+  readonly #producers = new Map<'own' | 'any', Promise<StreamProducer>>();
   readonly #changes = new OutcomeChanges();
   #cancelLinger: (() => void) | undefined;
   /** Monotonic time at which the linger ends. */
@@ -113,16 +96,26 @@ class StreamPublisher implements Publisher {
       this.#refused.add(route);
       return false;
     }
-    const line = encodeResult(result);
+    const line = encodeResult(this.#readable(result));
     const byteLength = Buffer.byteLength(line);
     this.#queuedBytes += byteLength + 1;
     this.#queuedResults++;
-    this.#add(route, line, byteLength, result, receipt);
+    const { jobId, slot } = result;
+    const event = this.#options.cloudEventsSource === null ? undefined : resultEvent(result);
+    const queued = { line, byteLength, jobId, slot, receipt, event };
+    this.#add(route, queued);
     if (this.#changes.isChange(result)) this.#linger(URGENT_LINGER_MS);
     const { successTopic, failuresTopic } = this.#options;
     const copyTopic = result.outcome === 'up' ? successTopic : failuresTopic;
-    if (copyTopic !== null && result.slots !== 0) this.#copy(copyTopic, line, byteLength, result);
+    if (copyTopic !== null && result.slots !== 0) this.#copy(copyTopic, { ...queued, receipt: undefined });
     return true;
+  }
+
+  #readable(result: CheckResult): CheckResult {
+    if (result.values === undefined && result.maintenance === undefined) return result;
+    if (this.#options.sendsLaterFields?.() ?? true) return result;
+    const { values: _values, maintenance: _maintenance, ...rest } = result;
+    return rest;
   }
 
   onRoom(callback: () => void): void {
@@ -173,21 +166,23 @@ class StreamPublisher implements Publisher {
     cancel();
     if (!flushed) logger.warn({ results: this.#queuedResults }, 'results given up, their slots will be missed');
     this.#abort.abort();
-    try {
-      await (await this.#producer)?.close();
-    } catch (error) {
-      // Nothing depends on it any more: what was not acknowledged counts as not sent.
-      logger.debug({ err: error }, 'producer not closed');
+    for (const producer of this.#producers.values()) {
+      try {
+        await (await producer).close();
+      } catch (error) {
+        // Nothing depends on it any more: what was not acknowledged counts as not sent.
+        logger.debug({ err: error }, 'producer not closed');
+      }
     }
   }
 
-  #copy(topic: string, line: string, byteLength: number, result: CheckResult): void {
-    if (this.#copyBytes + byteLength > this.#options.maxQueueBytes / 8) {
+  #copy(topic: string, line: QueuedLine): void {
+    if (this.#copyBytes + line.byteLength > this.#options.maxQueueBytes / 8) {
       this.#droppedCopies++;
       return;
     }
-    this.#copyBytes += byteLength + 1;
-    this.#add(this.#route(topic, true), line, byteLength, result, undefined);
+    this.#copyBytes += line.byteLength + 1;
+    this.#add(this.#route(topic, true), line);
   }
 
   #route(topic: string, copies: boolean): Route {
@@ -204,30 +199,31 @@ class StreamPublisher implements Publisher {
   async #resolve(topic: string, route: Route): Promise<void> {
     const partitions = await this.#persist(() => this.#options.partitionsOf(topic), { topic });
     if (partitions === undefined) return;
-    const { maxBlockBytes } = this.#options;
-    route.queues = Array.from({ length: partitions }, (_, index) => new PartitionQueue(topic, index, maxBlockBytes));
-    for (const { line, byteLength, jobId, slot, receipt } of route.waiting.splice(0)) {
-      elementAt(route.queues, partitionOf(jobId, partitions)).add(line, byteLength, jobId, slot, receipt);
+    const { maxBlockBytes, cloudEventsSource: eventSource } = this.#options;
+    const form = this.#formOf(route.copies);
+    route.queues = blockKeys(partitions).map(
+      (blockKey, index) => new PartitionQueue(topic, index, { form, blockKey, eventSource }, maxBlockBytes),
+    );
+    for (const line of route.waiting.splice(0)) {
+      elementAt(route.queues, partitionOf(line.jobId, partitions)).add(line);
     }
     this.#pump();
     this.#linger();
   }
 
-  #add(
-    route: Route,
-    line: string,
-    byteLength: number,
-    { jobId, slot }: CheckResult,
-    receipt: Receipt | undefined,
-  ): void {
-    route.bytes += byteLength + 1;
+  #add(route: Route, line: QueuedLine): void {
+    route.bytes += line.byteLength + 1;
     if (!route.queues) {
-      route.waiting.push({ line, byteLength, jobId, slot, receipt });
+      route.waiting.push(line);
       return;
     }
-    const queue = elementAt(route.queues, partitionOf(jobId, route.queues.length));
-    if (queue.add(line, byteLength, jobId, slot, receipt) && queue.ready) this.#pump();
+    const queue = elementAt(route.queues, partitionOf(line.jobId, route.queues.length));
+    if (queue.add(line) && queue.ready) this.#pump();
     this.#linger();
+  }
+
+  #formOf(copies: boolean): RecordForm {
+    return copies ? 'record' : this.#options.format;
   }
 
   /** Sends what waits after this time, or sooner where that is planned already. */
@@ -307,21 +303,26 @@ class StreamPublisher implements Publisher {
   }
 
   async #sendOnce(shipments: Shipment[]): Promise<void> {
-    const producer = await this.#connect();
-    const single = this.#options.format === 'record';
+    const producer = await this.#connect(shipments.some(({ route }) => route.copies));
     const records: OutgoingRecord[] = [];
     for (const { queue, block } of shipments) {
-      for (const record of block.toRecords(queue.topic, queue.partition, HEADERS, single)) records.push(record);
+      for (const record of block.toRecords(queue.topic, queue.partition, queue.layout)) records.push(record);
     }
     await producer.send(records);
   }
 
-  #connect(): Promise<StreamProducer> {
-    this.#producer ??= this.#options.driver.createProducer().catch((error: unknown) => {
-      this.#producer = undefined;
-      throw error;
-    });
-    return this.#producer;
+  /** Single lines are for programs of all kinds, blocks for Vedette's own processors. */
+  #connect(copies: boolean): Promise<StreamProducer> {
+    const readers = this.#formOf(copies) === 'record' ? 'any' : 'own';
+    let producer = this.#producers.get(readers);
+    if (!producer) {
+      producer = this.#options.driver.createProducer({ readers }).catch((error: unknown) => {
+        this.#producers.delete(readers);
+        throw error;
+      });
+      this.#producers.set(readers, producer);
+    }
+    return producer;
   }
 
   #acknowledge({ route, queue, block }: Shipment): void {
@@ -369,7 +370,6 @@ interface Shipment {
   block: Block;
 }
 
-const HEADERS = { 'content-type': RESULT_CONTENT_TYPE, schema: RESULT_SCHEMA };
 /** One topic alone may take three quarters, two a little less than half each. */
 const SHARE_OF_FREE = 3;
 /** How empty a topic's share must be before those who were refused are called again. */

@@ -29,6 +29,13 @@ export interface Sharing {
   nowMs: number;
 }
 
+interface Entry extends Sharing {
+  /** Whether the caller was no member before. */
+  joined: boolean;
+  /** Shards that have rows. */
+  shards: number;
+}
+
 interface Renewal {
   /** The shards that are still held; the others are lost. */
   held: Set<number>;
@@ -65,21 +72,21 @@ export interface LeaseStoreOptions {
 
 export function createLeaseStore({ database, location, owner }: LeaseStoreOptions): LeaseStore {
   const tell = () => database.notify(CHANNEL, `${location} ${owner}`);
-  const readSharing = async () => {
-    const { rows } = await database.query<Sharing & { shards: number }>(SHARING, [location, owner]);
-    return firstOf(rows);
+  const enter = async (lifeMs: number) => {
+    const { rows } = await database.query<Entry>(JOIN, [location, owner, lifeMs], { prepared: true });
+    const entry = firstOf(rows);
+    if (entry.joined) await tell();
+    return entry;
   };
   return {
     async join(lifeMs) {
-      const { rows } = await database.query<{ joined: boolean }>(JOIN, [location, owner, lifeMs]);
-      if (rows[0]?.joined) await tell();
-      let sharing = await readSharing();
-      if (sharing.shards < SHARDS) {
+      let entry = await enter(lifeMs);
+      if (entry.shards < SHARDS) {
         // The first scheduler of a location, or the first after a reset of the tables.
         await database.query(SEED, [location, SHARDS]);
-        sharing = await readSharing();
+        entry = await enter(lifeMs);
       }
-      const { members, free, nextExpiryMs, nowMs } = sharing;
+      const { members, free, nextExpiryMs, nowMs } = entry;
       return { members: members.sort(), free, nextExpiryMs, nowMs };
     },
 
@@ -90,7 +97,7 @@ export function createLeaseStore({ database, location, owner }: LeaseStoreOption
 
     async renew(leases, lifeMs) {
       const parameters = [location, owner, ...columns(leases), lifeMs];
-      const { rows } = await database.query<{ shard: number; nowMs: number }>(RENEW, parameters);
+      const { rows } = await database.query<{ shard: number; nowMs: number }>(RENEW, parameters, { prepared: true });
       return { held: new Set(rows.map(({ shard }) => shard)), nowMs: rows[0]?.nowMs ?? null };
     },
 
@@ -142,28 +149,31 @@ const SEED = `
   SELECT $1, shard FROM generate_series(0, $2::integer - 1) AS shard
   ON CONFLICT DO NOTHING`;
 
-const JOIN = `
-  WITH dead AS (
-    DELETE FROM scheduler_members
-    WHERE location = $1 AND owner <> $2 AND expires_at < clock_timestamp() - interval '1 minute'
-  )
-  INSERT INTO scheduler_members AS member (location, owner, expires_at)
-  VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
-  ON CONFLICT (location, owner) DO UPDATE SET expires_at = excluded.expires_at
-  RETURNING NOT EXISTS (SELECT FROM scheduler_members WHERE location = $1 AND owner = $2) AS joined`;
-
 const NOW_MS = '(extract(epoch FROM clock_timestamp()) * 1000)::bigint';
 
-const SHARING = `
-  SELECT
-    ARRAY(SELECT owner FROM scheduler_members WHERE location = $1 AND (owner = $2 OR expires_at > clock_timestamp()))
-      AS members,
-    count(*)::integer AS shards,
-    count(*) FILTER (WHERE owner IS NULL OR expires_at < clock_timestamp())::integer AS free,
-    ceil(extract(epoch FROM min(expires_at) FILTER (WHERE owner <> $2 AND expires_at >= clock_timestamp())
-      - clock_timestamp()) * 1000)::integer AS "nextExpiryMs",
-    ${NOW_MS} AS "nowMs"
-  FROM shard_leases WHERE location = $1`;
+// A membership that is forgotten by a crash of the server is as good as one that ran out: no need to wait for the disk.
+const JOIN = `
+  WITH unhurried AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', 'off', true)
+  ), dead AS (
+    DELETE FROM scheduler_members
+    WHERE location = $1 AND owner <> $2 AND expires_at < clock_timestamp() - interval '1 minute'
+  ), me AS (
+    INSERT INTO scheduler_members AS member (location, owner, expires_at)
+    VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
+    ON CONFLICT (location, owner) DO UPDATE SET expires_at = excluded.expires_at
+    RETURNING NOT EXISTS (SELECT FROM scheduler_members WHERE location = $1 AND owner = $2) AS joined
+  ), leases AS (
+    SELECT count(*)::integer AS shards,
+      count(*) FILTER (WHERE owner IS NULL OR expires_at < clock_timestamp())::integer AS free,
+      ceil(extract(epoch FROM min(expires_at) FILTER (WHERE owner <> $2 AND expires_at >= clock_timestamp())
+        - clock_timestamp()) * 1000)::integer AS "nextExpiryMs"
+    FROM shard_leases WHERE location = $1
+  )
+  SELECT me.joined, leases.*, ${NOW_MS} AS "nowMs", $2::text || ARRAY(
+      SELECT owner FROM scheduler_members WHERE location = $1 AND owner <> $2 AND expires_at > clock_timestamp()
+    ) AS members
+  FROM unhurried, me, leases`;
 
 // A clean release leaves no expiry behind; a lease that ran out, or was given up in a hurry, does.
 const ACQUIRE = `

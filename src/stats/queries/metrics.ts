@@ -1,6 +1,6 @@
 import { sumBins } from '../../aggregates/histogram-bytes.ts';
 import type { Queryable } from '../../postgres/database.ts';
-import type { OutcomeCounts, SlotTally } from '../outcomes.ts';
+import { type MaintenanceTally, maintenanceTallySql, type OutcomeCounts, type SlotTally } from '../outcomes.ts';
 import type { TimeRange } from '../time-range.ts';
 import { isScheduledSql, slotTallySql } from './scheduled.ts';
 
@@ -24,7 +24,7 @@ export interface MetricsQuery extends TimeRange {
 }
 
 /** The numbers and counters of a bucket, exact. Response times are integer microseconds. */
-export interface MetricNumbers extends OutcomeCounts {
+export interface MetricNumbers extends OutcomeCounts, MaintenanceTally {
   rtCount: number;
   /** null without any response. */
   rtMin: number | null;
@@ -71,18 +71,21 @@ const counters = (column: string) => `
 
 const pageSql = (histogram: boolean) => `
   WITH source AS MATERIALIZED (
-    SELECT ${BUCKET} AS bucket, count, up, degraded, down, missed, rt_count, rt_min, rt_max, rt_sum, data, reasons,
+    SELECT ${BUCKET} AS bucket, count, up, degraded, down, missed,
+      maintenance_up, maintenance_degraded, maintenance_down, rt_count, rt_min, rt_max, rt_sum, data, reasons,
       ${histogram ? 'rt_hist' : "''::bytea AS rt_hist"}, extra,
       ${isScheduledSql({ jobs: 'job_id = $2', from: '$3', to: '$4' })} AS is_scheduled
     ${SOURCE}
   ), totals AS (
     SELECT bucket, sum(count)::bigint AS count, sum(up)::bigint AS up, sum(degraded)::bigint AS degraded,
-      sum(down)::bigint AS down, sum(missed)::bigint AS missed, ${slotTallySql}, sum(rt_count)::bigint AS rt_count,
+      sum(down)::bigint AS down, sum(missed)::bigint AS missed, ${slotTallySql}, ${maintenanceTallySql},
+      sum(rt_count)::bigint AS rt_count,
       min(rt_min) AS rt_min, max(rt_max) AS rt_max, sum(rt_sum)::bigint AS rt_sum,
       array_agg(rt_hist) FILTER (WHERE rt_hist <> '') AS rt_hist, jsonb_agg(extra) FILTER (WHERE extra <> '{}') AS extras
     FROM source GROUP BY bucket
   )
-  SELECT bucket AS "fromMs", count, up, degraded, down, missed, "slotsKnown", "slotsMissed", rt_count AS "rtCount", rt_min AS "rtMin",
+  SELECT bucket AS "fromMs", count, up, degraded, down, missed, "slotsKnown", "slotsMissed",
+    "maintenanceUp", "maintenanceDegraded", "maintenanceDown", rt_count AS "rtCount", rt_min AS "rtMin",
     rt_max AS "rtMax", rt_sum AS "rtSum", coalesce(data, '{}') AS data, coalesce(reasons, '{}') AS reasons,
     coalesce(rt_hist, '{}') AS histograms, coalesce(extras, '[]') AS extras
   FROM totals
@@ -152,7 +155,7 @@ async function readPageBounds(
 }
 
 /** One hour (or other bucket) of one job on an overview: enough for a strip of states. */
-export interface OverviewBucket extends OutcomeCounts, SlotTally {
+export interface OverviewBucket extends OutcomeCounts, SlotTally, MaintenanceTally {
   jobId: number;
   fromMs: number;
   rtCount: number;
@@ -167,7 +170,8 @@ export async function readOverview(
   const { rows } = await database.query<OverviewBucket>(
     `SELECT job_id AS "jobId", (extract(epoch FROM dt) * 1000)::bigint AS "fromMs", sum(count)::bigint AS count,
        sum(up)::bigint AS up, sum(degraded)::bigint AS degraded, sum(down)::bigint AS down,
-       sum(missed)::bigint AS missed, ${slotTallySql}, sum(rt_count)::bigint AS "rtCount", sum(rt_sum)::bigint AS "rtSum"
+       sum(missed)::bigint AS missed, ${slotTallySql}, ${maintenanceTallySql},
+       sum(rt_count)::bigint AS "rtCount", sum(rt_sum)::bigint AS "rtSum"
      FROM (
        SELECT *, ${isScheduledSql({ jobs: 'job_id = ANY($2::integer[])', from: '$3', to: '$4' })} AS is_scheduled
        FROM metrics

@@ -20,6 +20,10 @@ export interface ResultRow {
   bytes: number | null;
   attempt: number | null;
   detail: string | null;
+  /** Further numbers, by name. */
+  values: Record<string, number> | null;
+  /** Whether a window of maintenance held at the slot. */
+  maintenance: boolean;
   topic: string;
   partition: number;
   recordOffset: number;
@@ -58,8 +62,8 @@ export async function readResults(database: Queryable, query: ResultsQuery): Pro
   const toMs = after ? Math.min(query.toMs, after.atMs + 1) : query.toMs;
   const { rows } = await database.query<ResultRow & ResultPosition>(
     `SELECT job_id AS "jobId", location, (extract(epoch FROM at) * 1000)::bigint AS "atMs", epoch, slot, slots,
-       period_ms AS "periodMs", ts, outcome, reason, status, rt AS "rtMicros", timings, bytes, attempt, detail, topic,
-       partition, record_offset AS "recordOffset", coalesce(record_position, -1) AS "recordPosition"
+       period_ms AS "periodMs", ts, outcome, reason, status, rt AS "rtMicros", timings, bytes, attempt, detail, "values",
+       coalesce(maintenance, false) AS maintenance, topic, partition, record_offset AS "recordOffset", coalesce(record_position, -1) AS "recordPosition"
      FROM results
      WHERE job_id = $1 AND at >= $2::timestamptz AND at < $3::timestamptz
        AND ($4::text IS NULL OR location = $4)

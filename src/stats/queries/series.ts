@@ -39,6 +39,8 @@ export interface SeriesFilter {
   jobId?: number | undefined;
   location?: string | undefined;
   foreign?: boolean | undefined;
+  /** Only of jobs with one of these tags. */
+  within?: readonly string[] | undefined;
 }
 
 export interface SeriesQuery extends SeriesFilter {
@@ -61,6 +63,11 @@ const KEY = '(series.job_id, series.location, series.topic)';
 /** $1 job, $2 location, $3 foreign. */
 const FILTER = `($1::integer IS NULL OR series.job_id = $1) AND ($2::text IS NULL OR series.location = $2)
   AND ($3::boolean IS NULL OR ${FOREIGN} = $3)`;
+/** Driven by the jobs of these tags, however many other series there are. */
+const withinSql = (within: readonly string[] | undefined, place: number) =>
+  within === undefined
+    ? ''
+    : `AND series.job_id IN (SELECT own.job_id FROM jobs AS own WHERE own.definition -> 'tags' ?| $${place}::text[])`;
 /** After $4 to $6. */
 const AFTER = `($4::integer IS NULL OR ${KEY} > ($4, $5::text, $6::text))`;
 
@@ -78,11 +85,12 @@ export async function readSeries(database: Queryable, query: SeriesQuery): Promi
      FROM (
        SELECT * FROM series_progress AS series
        WHERE ${FILTER} AND ${AFTER} AND ($7::integer IS NULL OR ${KEY} <= ($7, $8::text, $9::text))
+         ${withinSql(query.within, 11)}
        ORDER BY job_id, location, topic LIMIT $10
      ) AS series
      LEFT JOIN LATERAL (SELECT job_id, deleted_at, shown_name FROM jobs WHERE jobs.job_id = series.job_id LIMIT 1) AS jobs ON true
      ORDER BY series.job_id, location, topic`,
-    [...filterOf(query), ...positionOf(query.after), ...positionOf(end), limit + 1],
+    [...filterOf(query), ...positionOf(query.after), ...positionOf(end), limit + 1, ...given(query.within)],
   );
   const series = rows.slice(0, limit);
   return { series, next: rows.length > limit ? (series.at(-1) ?? null) : end };
@@ -91,14 +99,15 @@ export async function readSeries(database: Queryable, query: SeriesQuery): Promi
 /** The last series that is read for this page; null without a filter, or at the end. */
 async function readEndOfLook(
   database: Queryable,
-  { jobId, location, foreign, after, maxLookedAt = MAX_LOOKED_AT }: SeriesQuery,
+  { jobId, location, foreign, within, after, maxLookedAt = MAX_LOOKED_AT }: SeriesQuery,
 ): Promise<SeriesPosition | null> {
-  if (jobId !== undefined || (location === undefined && foreign === undefined)) return null;
+  const isFiltered = location !== undefined || foreign !== undefined;
+  if (jobId !== undefined || !isFiltered) return null;
   const { rows } = await database.query<SeriesPosition>(
     `SELECT job_id AS "jobId", location, topic FROM series_progress AS series
-     WHERE $1::integer IS NULL OR ${KEY} > ($1, $2::text, $3::text)
+     WHERE ($1::integer IS NULL OR ${KEY} > ($1, $2::text, $3::text)) ${withinSql(within, 5)}
      ORDER BY job_id, location, topic OFFSET $4 LIMIT 1`,
-    [...positionOf(after), maxLookedAt - 1],
+    [...positionOf(after), maxLookedAt - 1, ...given(within)],
   );
   return rows[0] ?? null;
 }
@@ -106,8 +115,8 @@ async function readEndOfLook(
 /** How many there are over all pages. */
 export async function countSeries(database: Queryable, filter: SeriesFilter): Promise<number> {
   const { rows } = await database.query<{ count: number }>(
-    `SELECT count(*)::bigint AS count FROM series_progress AS series WHERE ${FILTER}`,
-    filterOf(filter),
+    `SELECT count(*)::bigint AS count FROM series_progress AS series WHERE ${FILTER} ${withinSql(filter.within, 4)}`,
+    [...filterOf(filter), ...given(filter.within)],
   );
   return rows[0]?.count ?? 0;
 }
@@ -135,6 +144,7 @@ export async function isKnownId(database: Queryable, jobId: number): Promise<boo
   return rows[0]?.known === true;
 }
 
+const given = (within: readonly string[] | undefined) => (within === undefined ? [] : [within]);
 const filterOf = ({ jobId, location, foreign }: SeriesFilter) => [jobId ?? null, location ?? null, foreign ?? null];
 const positionOf = (position: SeriesPosition | null | undefined) => [
   position?.jobId ?? null,

@@ -1,4 +1,4 @@
-import { type Clock, sleep } from '../../core/clock.ts';
+import { type Clock, inStep, sleep } from '../../core/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import { VedetteError } from '../../errors.ts';
 import type { ConsumerHandler, StreamConsumer, TopicPartition } from '../driver.ts';
@@ -16,7 +16,7 @@ export interface EmbeddedConsumerOptions {
   handler: ConsumerHandler;
   logger: Logger;
   clock: Clock;
-  /** Life of a lease; it is renewed four times as often. */
+  /** Life of a lease; it is renewed four times as often, or twice as often by a member that is alone. */
   leaseMs: number;
   /** How often heads are read when no notification comes. */
   pollMs: number;
@@ -31,7 +31,7 @@ interface Reading {
   isFetching: boolean;
 }
 
-/** Pause after a poll that found records: what comes meanwhile is fetched together. */
+/** No poll follows sooner on one that found records: what comes meanwhile is fetched together. */
 const GATHER_MS = 100;
 const CLOSE_TIMEOUT_MS = 3_000;
 
@@ -123,6 +123,7 @@ export class EmbeddedConsumer implements StreamConsumer {
     const { clock, leaseMs, logger } = this.#options;
     const { signal } = this.#abort;
     let failing = false;
+    let isAlone = false;
     let missing = '';
     // Not before the caller has the consumer in hand.
     await new Promise((resolve) => setImmediate(resolve));
@@ -144,12 +145,14 @@ export class EmbeddedConsumer implements StreamConsumer {
           this.#options.handler.onError(new VedetteError('VED_TOPIC_MISSING', message));
         }
         missing = beat.missing.join();
+        // Others whose leases might run out are looked for more often; one that comes notifies the group.
+        isAlone = beat.isAlone;
       } catch (error) {
         if (!failing) logger.warn({ err: error }, 'the database of the stream cannot be reached');
         failing = true;
       }
       // One that was asked for meanwhile follows at once, but not while the database fails: many members would storm it.
-      const pause = failing ? leaseMs / 8 : this.#heartbeatWanted ? 0 : leaseMs / 4;
+      const pause = failing ? leaseMs / 8 : this.#heartbeatWanted ? 0 : inStep(clock, leaseMs / (isAlone ? 2 : 4));
       await this.#pause(pause, (wake) => {
         this.#wakeHeartbeat = failing ? () => undefined : wake;
       });
@@ -189,12 +192,15 @@ export class EmbeddedConsumer implements StreamConsumer {
     const { log, topics, logger, pollMs, clock } = this.#options;
     const { signal } = this.#abort;
     let failing = false;
+    let foundAt = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
+      const restMs = foundAt + GATHER_MS - clock.monotonicMs();
+      if (restMs > 0) await sleep(clock, restMs, signal);
       this.#pollWanted = false;
       try {
         if (this.#book.all().some(({ state }) => state === 'active')) {
           const begun = (await log.heads(topics)).filter((head) => this.#advance(head));
-          if (begun.length > 0) await sleep(clock, GATHER_MS, signal);
+          if (begun.length > 0) foundAt = clock.monotonicMs();
         }
         failing = false;
       } catch (error) {

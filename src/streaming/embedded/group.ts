@@ -13,6 +13,8 @@ export interface Beat {
   excess: TopicPartition[];
   /** Topics that have no partition at all. */
   missing: string[];
+  /** The group has no other member. */
+  isAlone: boolean;
 }
 
 interface Member {
@@ -114,7 +116,7 @@ export class GroupMembership {
       );
       const { wanted, excess, missing } = this.#divide(members, partitions, owned);
       if (mayClaim) owned.push(...(await this.#claim(tx, wanted)));
-      return { owned, excess, missing };
+      return { owned, excess, missing, isAlone: members.length === 1 };
     };
     // An answer that takes longer than a lease is useless.
     return this.#database.transaction(work, { statementTimeoutMs: this.#ttlMs });
@@ -123,13 +125,13 @@ export class GroupMembership {
   /** Renews everything by one statement. Null when there is more to do, for which members must take turns. */
   async #renewAll(mayClaim: boolean): Promise<Beat | null> {
     const parameters = [this.#group, this.#member, this.#ttlMs, this.#topics];
-    const renewal = this.#database.query<Glance>(RENEW, parameters);
+    const renewal = this.#database.query<Glance>(RENEW, parameters, { prepared: true });
     const { rows } = await withDeadline(renewal, this.#ttlMs, 'leases are not renewed in time');
     const { isMember, hasExpired, owned, members, partitions } = rows[0] as Glance;
     if (!isMember || hasExpired) return null;
     const { wanted, excess, missing } = this.#divide(members, partitions, sorted(owned));
     if (excess.length > 0 || (mayClaim && wanted.length > 0)) return null;
-    return { owned, excess, missing };
+    return { owned, excess, missing, isAlone: members.length === 1 };
   }
 
   /** Returns the free partitions that this member lacks of its share, and those that it has beyond it. */

@@ -132,6 +132,7 @@ export class EmbeddedLog {
       `SELECT topic, partition, next_offset AS "nextOffset", last_at::text AS "lastAt"
        FROM stream_heads WHERE topic = ANY($1)`,
       [topics],
+      { prepared: true },
     );
     return rows;
   }
@@ -196,7 +197,7 @@ export class EmbeddedLog {
 
   async #append(parameters: readonly unknown[]): Promise<number> {
     const append = async () => {
-      const { rows } = await this.#database.query<{ appended: number }>(APPEND, parameters);
+      const { rows } = await this.#database.query<{ appended: number }>(APPEND, parameters, { prepared: true });
       return firstOf(rows).appended;
     };
     try {
@@ -217,13 +218,17 @@ export class EmbeddedLog {
 
   /** The same from several positions, which share the mebibyte; the results are in their order. */
   async fetchAll(wanted: ReadonlyArray<{ position: Position; head: Head | undefined }>): Promise<Fetched[]> {
-    const { rows } = await this.#database.query<Row>(FETCH, [
-      wanted.map(({ position }) => position.topic),
-      wanted.map(({ position }) => position.partition),
-      wanted.map(({ position }) => position.offset),
-      wanted.map(({ position, head }) => startOf(position, head) ?? '-infinity'),
-      Math.max(MIN_FETCH_BYTES, Math.ceil(FETCH_BYTES / wanted.length)),
-    ]);
+    const { rows } = await this.#database.query<Row>(
+      FETCH,
+      [
+        wanted.map(({ position }) => position.topic),
+        wanted.map(({ position }) => position.partition),
+        wanted.map(({ position }) => position.offset),
+        wanted.map(({ position, head }) => startOf(position, head) ?? '-infinity'),
+        Math.max(MIN_FETCH_BYTES, Math.ceil(FETCH_BYTES / wanted.length)),
+      ],
+      { prepared: true },
+    );
     const found = groupByIndex(rows);
     return Promise.all(wanted.map(({ position }, place) => toFetched(position, found.get(place + 1) ?? [])));
   }

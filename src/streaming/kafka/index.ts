@@ -3,6 +3,7 @@ import type {
   ConsumerOptions,
   OffsetRange,
   PartitionRange,
+  ProducerOptions,
   RecordBatch,
   StreamConsumer,
   StreamDriver,
@@ -28,7 +29,7 @@ export type Startable<T> = T & { start(): Promise<void> };
 export interface KafkaClient {
   readonly name: string;
   readonly admin: KafkaAdmin;
-  createProducer(): Startable<StreamProducer>;
+  createProducer(options: ProducerOptions): Startable<StreamProducer>;
   createConsumer(options: ConsumerOptions): Startable<StreamConsumer>;
   /** Reads the ranges, at least one, outside any group until all are at their end or `signal` aborts. */
   read(topic: string, open: readonly OpenRange[], signal: AbortSignal): AsyncIterable<RecordBatch>;
@@ -66,8 +67,8 @@ export class KafkaDriver implements StreamDriver {
     return this.#client.admin.offsetsAt(topic, timestampMs);
   }
 
-  async createProducer(): Promise<StreamProducer> {
-    const producer = this.#client.createProducer();
+  async createProducer(options: ProducerOptions = {}): Promise<StreamProducer> {
+    const producer = this.#client.createProducer(options);
     const close = await this.#start(producer);
     return { send: (records) => producer.send(records), close };
   }

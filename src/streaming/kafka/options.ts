@@ -9,7 +9,7 @@ export interface KafkaOptions {
   /** null: no TLS. PEM texts; a null `ca` means the authorities that Node ships. */
   tls: KafkaTls | null;
   sasl: KafkaSasl | null;
-  /** `auto`: lz4 where this machine can, else none. */
+  /** `auto`: gzip for readers of any kind, since every client of Kafka reads it; else lz4 where this machine can. */
   compression: KafkaCompression;
   logger: Logger;
   /** After this long without a sign of life the group gives a member's partitions to others. */

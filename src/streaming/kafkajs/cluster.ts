@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module';
-import type { Kafka, KafkaConfig, KafkaMessage } from 'kafkajs';
+import type { Consumer, ConsumerConfig, Kafka, KafkaConfig } from 'kafkajs';
 import type { KafkaOptions } from '../kafka/options.ts';
 import { clientConfig, type KafkaJs } from './client.ts';
+import { type PackedMessage, withPackedFetch } from './packed-fetch.ts';
 
 /**
  * kafkajs below its public API: fetching without a consumer group, and the ids of topics, which its protocol versions do
@@ -17,7 +18,7 @@ export interface Cluster {
   brokerPool: { withBroker<T>(use: (found: { broker: Broker }) => Promise<T>): Promise<T> };
 }
 
-interface Broker {
+export interface Broker {
   versions: Record<number, { maxVersion: number } | undefined> | null;
   connectionPool: { send(exchange: object): Promise<unknown> };
   fetch(request: {
@@ -32,18 +33,7 @@ interface Broker {
 export interface FetchedPartition {
   partition: number;
   highWatermark: string;
-  abortedTransactions: unknown[];
-  /** `isControlRecord` marks the ends of transactions. */
-  messages: Array<KafkaMessage & { isControlRecord?: boolean }>;
-}
-
-/** The fetched messages without control records and without those of aborted transactions. */
-export function committedMessages(fetched: FetchedPartition): KafkaMessage[] {
-  const filter = require('kafkajs/src/consumer/filterAbortedMessages') as (fetched: {
-    messages: FetchedPartition['messages'];
-    abortedTransactions: unknown[];
-  }) => FetchedPartition['messages'];
-  return filter(fetched).filter(({ isControlRecord }) => !isControlRecord);
+  messages: PackedMessage[];
 }
 
 interface Encoder {
@@ -53,36 +43,68 @@ interface Encoder {
   writeBoolean(value: boolean): Encoder;
 }
 
-interface Decoder {
+export interface Decoder {
   offset: number;
   buffer: Buffer;
   readInt16(): number;
   readInt32(): number;
+  readInt64(): bigint;
+  readString(): string;
+  /** Its length comes first; -1: null. */
+  readBytes(): Buffer | null;
+  readArray<T>(read: () => T): T[];
+  readArrayAsync<T>(read: () => Promise<T>): Promise<T[]>;
   readUVarInt(): number;
   readUVarIntString(): string | null;
   readTaggedFields(): unknown;
 }
 
 const require = createRequire(import.meta.url);
+const READ_COMMITTED = 1;
 const METADATA = 3;
 const METADATA_VERSION = 12;
 const UUID_BYTES = 16;
 
 export function createCluster(kafkajs: KafkaJs, options: KafkaOptions): Cluster {
+  const retry = { retries: 3, initialRetryTime: 100 };
+  return buildCluster(kafkajs, options, { retry, metadataMaxAge: 60_000 });
+}
+
+/** A consumer like that of kafkajs's client, but its messages are PackedMessage. */
+export function createConsumer(kafkajs: KafkaJs, options: KafkaOptions, config: ConsumerConfig): Consumer {
+  const EmitterClass = require('kafkajs/src/instrumentation/emitter') as new () => object;
+  const build = require('kafkajs/src/consumer') as (options: object) => Consumer;
+  const instrumentationEmitter = new EmitterClass();
+  const { retry, ...base } = clientConfig(kafkajs, options);
+  const { metadataMaxAge } = config;
+  const cluster = buildCluster(kafkajs, options, { retry, metadataMaxAge, instrumentationEmitter });
+  return build({
+    ...config,
+    retry: { ...retry, ...config.retry },
+    logger: new kafkajs.Kafka(base).logger(),
+    cluster,
+    isolationLevel: READ_COMMITTED,
+    instrumentationEmitter,
+  });
+}
+
+function buildCluster(kafkajs: KafkaJs, options: KafkaOptions, more: object): Cluster {
   const config: KafkaConfig = clientConfig(kafkajs, options);
   const client: Kafka = new kafkajs.Kafka(config);
   const ClusterClass = require('kafkajs/src/cluster') as new (options: object) => Cluster;
   const socketFactory = (require('kafkajs/src/network/socketFactory') as () => unknown)();
-  return new ClusterClass({
+  const cluster = new ClusterClass({
     ...config,
     logger: client.logger(),
     socketFactory,
-    retry: { retries: 3, initialRetryTime: 100 },
     enforceRequestTimeout: true,
     allowAutoTopicCreation: false,
-    metadataMaxAge: 60_000,
-    isolationLevel: 1,
+    isolationLevel: READ_COMMITTED,
+    ...more,
   });
+  const findBroker = cluster.findBroker.bind(cluster);
+  cluster.findBroker = async (wanted) => withPackedFetch(await findBroker(wanted));
+  return cluster;
 }
 
 /** The id that Kafka gave the topic when it was made, as hexadecimal text; null when missing or not known to the broker. */

@@ -5,15 +5,19 @@ import { awaitDisconnect } from '../kafka/disconnect.ts';
 import { streamUnavailable, topicMissing } from '../kafka/errors.ts';
 import type { KafkaAdmin, Startable } from '../kafka/index.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
-import { MAX_WAITING_BYTES, type OwnedPartition, PartitionBook } from '../partition-book.ts';
+import { type OwnedPartition, PartitionBook } from '../partition-book.ts';
 import { errorType, messageOf } from './admin.ts';
-import { createAssigner, createClient, type KafkaJs } from './client.ts';
-import { toRecord } from './records.ts';
+import { createAssigner, type KafkaJs } from './client.ts';
+import { createConsumer } from './cluster.ts';
+import type { PackedMessage } from './packed-fetch.ts';
 
 /** Also how long a partition that was paused may have to wait for the fetch under way without it. */
 const FETCH_WAIT_MS = 100;
-const MAX_BYTES = 8 * 2 ** 20;
+/** A fetch has memory several times its size until it is taken apart. */
+const MAX_BYTES = 2 * 2 ** 20;
 const MAX_PARTITION_BYTES = 2 ** 20;
+/** Of one partition, packed: with more than that it is paused. */
+const MAX_WAITING_BYTES = 512 * 1024;
 const RESTART_MS = 1_000;
 const LONG_PAUSE_MS = 1_000;
 
@@ -83,7 +87,7 @@ export class KafkajsConsumer implements Startable<StreamConsumer> {
   }
 
   async #launch(): Promise<void> {
-    const consumer = createClient(this.#kafkajs, this.#options).consumer({
+    const consumer = createConsumer(this.#kafkajs, this.#options, {
       groupId: this.#consumer.group,
       sessionTimeout: this.#options.sessionTimeoutMs,
       heartbeatInterval: this.#options.heartbeatMs,
@@ -193,12 +197,13 @@ export class KafkajsConsumer implements Startable<StreamConsumer> {
   /** Must not wait for the handler: kafkajs fetches nothing else from the same broker meanwhile, not for any partition. */
   async #eachBatch({ batch, resolveOffset, isStale }: EachBatchPayload): Promise<void> {
     const owned = this.#book.get(batch.topic, batch.partition);
-    if (owned?.state !== 'active' || isStale()) return;
+    if (owned && owned.state !== 'active') return this.#pause([owned]);
+    if (!owned || isStale()) return;
     const from = Number((batch as unknown as { fetchedOffset: string }).fetchedOffset);
     if (from !== owned.next) return this.#misplaced(owned);
     if (!(await this.#isOfSameTopic(owned))) return;
     const lastOffset = batch.lastOffset();
-    void this.#book.push(owned, batch.messages.map(toRecord), Number(batch.highWatermark));
+    void this.#book.pushPacked(owned, batch.messages as unknown as PackedMessage[], Number(batch.highWatermark));
     // The last offset may be one of a mark that is no message.
     owned.next = Number(lastOffset) + 1;
     resolveOffset(lastOffset);

@@ -17,7 +17,7 @@ export async function createKafkajsDriver(options: KafkaOptions): Promise<Stream
   return new KafkaDriver({
     name: 'kafkajs',
     admin,
-    createProducer: () => new KafkajsProducer(kafkajs, options),
+    createProducer: ({ readers }) => new KafkajsProducer(kafkajs, options, readers),
     createConsumer: (consumer) => new KafkajsConsumer(kafkajs, options, admin, consumer),
     read: (topic, open, signal) => readRanges(kafkajs, options, admin, topic, open, signal),
   } satisfies KafkaClient);

@@ -1,7 +1,7 @@
 import type { Producer, RecordMetadata, TopicMessages } from 'kafkajs';
 import { withDeadline } from '../../core/deadline.ts';
 import { VedetteError } from '../../errors.ts';
-import type { OutgoingRecord, StreamProducer } from '../driver.ts';
+import type { OutgoingRecord, ProducerOptions, StreamProducer } from '../driver.ts';
 import { awaitDisconnect } from '../kafka/disconnect.ts';
 import { streamUnavailable, topicMissing } from '../kafka/errors.ts';
 import type { Startable } from '../kafka/index.ts';
@@ -10,6 +10,11 @@ import { errorType, messageOf } from './admin.ts';
 import { createClient, type KafkaJs } from './client.ts';
 import { compressionType } from './codecs.ts';
 
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 2_000;
+/** kafkajs doubles the wait before each retry, give or take a fifth. */
+const RETRY_GROWTH = 2 * 1.2;
+
 export class KafkajsProducer implements Startable<StreamProducer> {
   readonly #kafkajs: KafkaJs;
   readonly #options: KafkaOptions;
@@ -17,10 +22,10 @@ export class KafkajsProducer implements Startable<StreamProducer> {
   #producer: Promise<Producer> | undefined;
   #isClosed = false;
 
-  constructor(kafkajs: KafkaJs, options: KafkaOptions) {
+  constructor(kafkajs: KafkaJs, options: KafkaOptions, readers?: ProducerOptions['readers']) {
     this.#kafkajs = kafkajs;
     this.#options = options;
-    this.#compression = compressionType(kafkajs, options.compression);
+    this.#compression = compressionType(kafkajs, options.compression, readers);
   }
 
   async start(): Promise<void> {
@@ -68,7 +73,10 @@ export class KafkajsProducer implements Startable<StreamProducer> {
       idempotent: true,
       allowAutoTopicCreation: false,
       createPartitioner: this.#kafkajs.Partitioners.DefaultPartitioner,
-      retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 8 },
+      retry: {
+        ...{ initialRetryTime: FIRST_RETRY_MS, maxRetryTime: LONGEST_RETRY_MS },
+        retries: retriesWithin(this.#options.deliveryTimeoutMs),
+      },
     });
     await producer.connect();
     return producer;
@@ -89,6 +97,17 @@ export class KafkajsProducer implements Startable<StreamProducer> {
     if (errorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') return topicMissing(topic, 'on the broker', error);
     return streamUnavailable(this.#options, messageOf(error), error);
   }
+}
+
+/** As many as surely end before the deadline: only a kafkajs that gives up by itself says why. At least one. */
+function retriesWithin(limitMs: number): number {
+  let retries = 0;
+  let waitMs = FIRST_RETRY_MS * 1.2;
+  for (let passedMs = waitMs; passedMs < limitMs; passedMs += waitMs) {
+    retries++;
+    waitMs = Math.min(waitMs * RETRY_GROWTH, LONGEST_RETRY_MS);
+  }
+  return Math.max(1, retries);
 }
 
 function byTopic(records: readonly OutgoingRecord[]): TopicMessages[] {

@@ -5,10 +5,10 @@ import { streamUnavailable } from '../kafka/errors.ts';
 import type { KafkaAdmin } from '../kafka/index.ts';
 import type { OpenRange } from '../kafka/offset-ranges.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
+import { UnpackMemory } from '../unpack-memory.ts';
 import { messageOf } from './admin.ts';
 import type { KafkaJs } from './client.ts';
-import { type Cluster, committedMessages, createCluster, type FetchedPartition } from './cluster.ts';
-import { toRecord } from './records.ts';
+import { type Cluster, createCluster, type FetchedPartition } from './cluster.ts';
 
 const MAX_BYTES = 8 * 2 ** 20;
 const MAX_PARTITION_BYTES = 2 ** 20;
@@ -82,8 +82,9 @@ function toBatch(topic: string, range: OpenRange, answer: FetchedPartition): Rec
   const last = answer.messages.at(-1);
   if (!last) return undefined;
   range.next = Math.max(next, Number(last.offset) + 1);
-  const records = committedMessages(answer)
-    .map(toRecord)
+  const records = answer.messages
+    .filter(({ isControlRecord }) => !isControlRecord)
+    .flatMap((message) => message.unpack(new UnpackMemory()))
     .filter(({ offset }) => offset >= next && offset < end);
   if (records.length === 0) return undefined;
   return { topic, partition: range.partition, records, highWatermark: Number(answer.highWatermark) };

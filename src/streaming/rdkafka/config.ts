@@ -2,6 +2,7 @@ import { rootCertificates } from 'node:tls';
 import { exitWithout } from '../../core/exit.ts';
 import type { Logger } from '../../core/logger.ts';
 import { VedetteError } from '../../errors.ts';
+import type { ProducerOptions } from '../driver.ts';
 import { awaitDisconnect } from '../kafka/disconnect.ts';
 import { lz4 } from '../kafka/lz4.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
@@ -43,7 +44,12 @@ export function connectionConfig(options: KafkaOptions): Record<string, Value> {
 }
 
 /** Throws VED_DRIVER_UNAVAILABLE for a compression that librdkafka was compiled without. */
-export function compressionCodec({ features }: RdkafkaModule, { compression }: KafkaOptions): string {
+export function compressionCodec(
+  { features }: RdkafkaModule,
+  { compression }: KafkaOptions,
+  readers?: ProducerOptions['readers'],
+): string {
+  if (compression === 'auto' && readers === 'any') return features.includes('gzip') ? 'gzip' : 'none';
   // lz4 is always in librdkafka; but a kafkajs reader of this installation must be able to read it too.
   if (compression === 'auto') return lz4() ? 'lz4' : 'none';
   if (compression === 'none' || features.includes(compression)) return compression;

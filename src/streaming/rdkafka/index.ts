@@ -36,7 +36,7 @@ export async function createRdkafkaDriver(options: KafkaOptions): Promise<Stream
   return new KafkaDriver({
     name: 'rdkafka',
     admin,
-    createProducer: () => new RdkafkaProducer(module, options),
+    createProducer: ({ readers }) => new RdkafkaProducer(module, options, readers),
     createConsumer: (consumer) => new RdkafkaConsumer(module, options, admin, consumer),
     read: (topic, open, signal) => readRanges(module, options, topic, open, signal),
   } satisfies KafkaClient);

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { VedetteError } from '../../errors.ts';
-import type { OutgoingRecord, StreamProducer } from '../driver.ts';
+import type { OutgoingRecord, ProducerOptions, StreamProducer } from '../driver.ts';
 import { streamUnavailable, topicMissing } from '../kafka/errors.ts';
 import type { Startable } from '../kafka/index.ts';
 import type { KafkaOptions } from '../kafka/options.ts';
@@ -32,13 +32,15 @@ interface Pending {
 export class RdkafkaProducer implements Startable<StreamProducer> {
   readonly #module: RdkafkaModule;
   readonly #options: KafkaOptions;
+  readonly #readers: ProducerOptions['readers'];
   #current: Promise<PolledProducer> | undefined;
   readonly #pending = new Set<Pending>();
   #isClosed = false;
 
-  constructor(module: RdkafkaModule, options: KafkaOptions) {
+  constructor(module: RdkafkaModule, options: KafkaOptions, readers?: ProducerOptions['readers']) {
     this.#module = module;
     this.#options = options;
+    this.#readers = readers;
   }
 
   async start(): Promise<void> {
@@ -85,7 +87,7 @@ export class RdkafkaProducer implements Startable<StreamProducer> {
       ...connectionConfig(this.#options),
       'enable.idempotence': true,
       acks: 'all',
-      'compression.codec': compressionCodec(this.#module, this.#options),
+      'compression.codec': compressionCodec(this.#module, this.#options, this.#readers),
       // The publisher has collected already: records are sent at once.
       'linger.ms': 0,
       'queue.buffering.max.messages': 100_000,

@@ -1,10 +1,8 @@
 /*
- * Served as /dashboard.js. The page works without it; it refreshes the live parts, and starts and stops jobs. The API key,
- * where one is needed, is kept for this tab only.
+ * Served as /dashboard.js. The page works without it; it refreshes the live parts, and starts and stops jobs.
  */
 (() => {
   const REFRESH_MS = 5000;
-  const KEY = 'vedette-key';
   const message = /** @type {HTMLElement} */ (document.getElementById('said'));
   document.documentElement.classList.add('js');
 
@@ -13,28 +11,14 @@
     message.textContent = text;
   };
 
-  const keyForm = document.getElementById('key-form');
-  if (keyForm instanceof HTMLFormElement) installKeyForm(keyForm);
-
-  /** @param {HTMLFormElement} form */
-  function installKeyForm(form) {
-    const show = () => {
-      const state = document.getElementById('key-state');
-      if (!state) return;
-      state.textContent = sessionStorage.getItem(KEY)
-        ? 'An API key is set for this tab.'
-        : 'Starting and stopping jobs needs an API key.';
-    };
-    form.addEventListener('submit', (event) => {
-      event.preventDefault();
-      const value = String(new FormData(form).get('key') ?? '').trim();
-      if (value) sessionStorage.setItem(KEY, value);
-      else sessionStorage.removeItem(KEY);
-      form.reset();
-      show();
-      say('');
-    });
-    show();
+  /**
+   * Whether the session has ended meanwhile: then the browser goes to the sign-in.
+   * @param {Response} answer
+   */
+  function hasEnded(answer) {
+    const isOver = answer.status === 401 || (answer.redirected && new URL(answer.url).pathname === '/sign-in');
+    if (isOver) location.reload();
+    return isOver;
   }
 
   let refreshing = false;
@@ -43,6 +27,7 @@
     refreshing = true;
     try {
       const answer = await fetch(location.href, { headers: { accept: 'text/html' }, cache: 'no-store' });
+      if (hasEnded(answer)) return;
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       for (const id of ['summary', 'jobs']) replace(page, id);
       document.body.classList.remove('offline');
@@ -79,13 +64,11 @@
     const button = target instanceof Element ? target.closest('button[data-action]') : null;
     if (!(button instanceof HTMLButtonElement)) return;
     button.disabled = true;
-    const key = sessionStorage.getItem(KEY);
-    /** @type {Record<string, string>} */
     const headers = { 'content-type': 'application/json' };
-    if (key) headers.authorization = `Bearer ${key}`;
     try {
       const { job, action } = button.dataset;
       const answer = await fetch(`/job/${job}/${action}`, { method: 'POST', headers });
+      if (hasEnded(answer)) return;
       const body = await answer.json();
       say(answer.ok ? '' : body.message);
     } catch {

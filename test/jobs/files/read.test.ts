@@ -13,7 +13,7 @@ import { monitors } from '../../../src/monitors/index.ts';
 import { context } from '../../monitors/support.ts';
 
 const rules = createJobRules({ monitors, context, cronProblem: () => null });
-const secrets: Record<string, string> = { TOKEN: 's3cret', HOST: 'a.test', BAD: 'ftp://s3cret' };
+const secrets: Record<string, string> = { TOKEN: 's3cret', HOST: 'a.test', BAD: 'http:/s3cret' };
 const options = { rules, resolve: (name: string) => secrets[name] };
 const reference = (name: string) => `\${${name}}`;
 const job = (jobId: number, more: object = {}) => ({ job_id: jobId, uri: 'http://a.test/', ...more });
@@ -77,7 +77,7 @@ test('job files with mistakes, each with its place', async (t) => {
     [
       JSON.stringify({ jobs: [job(1), 'x', job(3, { uri: 'b', methd: 'get' })] }),
       [
-        'jobs.json: line 1: jobs[1]: given "********", accepted: a job: an object with at least a uri',
+        'jobs.json: line 1: jobs[1]: given "********", accepted: a job: an object, such as one with a uri',
         'jobs.json: line 1: jobs[2].methd: given "********", accepted: no such key; did you mean method?',
         'jobs.json: line 1: jobs[2].uri: given "b", accepted: an http:// or https:// address',
       ].join('\n'),

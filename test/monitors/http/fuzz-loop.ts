@@ -13,6 +13,9 @@ const options = [
   { expected_headers: { a: 'b' } },
   { json_condition: 'json.needle == 1' },
   { forbidden_pattern: 'n[e]edle', forbidden_headers: { a: '' } },
+  { proxy: uri },
+  { proxy: uri, uri: 'https://a.test/' },
+  { proxy: uri.replace('http', 'socks5'), uri: 'https://a.test/' },
 ];
 const counts: Record<string, number> = {};
 let isEnding = false;

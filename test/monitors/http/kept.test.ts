@@ -235,3 +235,28 @@ test('a fault of our own is missed(internal), never down', async (t) => {
   // A header that validation would have refused stands for any defect in what makes the request.
   t.match(await check({ uri: site.uri, headers: { 'x\r\ny': 'z' } }), { outcome: 'missed', reason: 'internal' });
 });
+
+test('a site that was asked to close its connection closes it first, or we do soon after', async (t) => {
+  const polite = await serve(t, (_request, response) => response.end('ok'));
+  t.match(await check({ uri: polite.uri }), { outcome: 'up' });
+  await polite.quiet();
+  let endedBy = '';
+  const asks = await serveRaw(t, (socket) => {
+    socket.on('data', () => socket.write(OK));
+    socket.on('end', () => {
+      endedBy = 'us';
+    });
+  });
+  t.match(await check({ uri: asks.uri }), { outcome: 'up' });
+  t.equal(endedBy, '', 'it has a moment');
+  await asks.quiet();
+  t.equal(endedBy, 'us');
+  const chatty = await serveRaw(t, (socket) => {
+    socket.once('data', () => socket.write(OK));
+    socket.once('data', () => setTimeout(() => socket.write('more'), 20));
+  });
+  const begunMs = performance.now();
+  t.match(await check({ uri: chatty.uri }), { outcome: 'up' });
+  await chatty.quiet();
+  t.ok(performance.now() - begunMs < 240, 'one that sends more gets none');
+});

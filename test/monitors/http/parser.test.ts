@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { test } from 'tap';
-import { serializeRequest } from '../../../src/monitors/http/parser/request.ts';
+import { serializeHead, serializeRequest } from '../../../src/monitors/http/parser/request.ts';
 import { ResponseParser } from '../../../src/monitors/http/parser/response-parser.ts';
 
 /** What comes of bytes that arrive in these pieces; then the connection ends, if it does. */
@@ -69,16 +69,19 @@ test('a request is one request, or none', async (t) => {
     path: '/p?',
     authority: 'a.test:81',
     headers: ['x', 'ä'],
-    body: null,
-    keepAlive: false,
   };
   t.equal(
-    serializeRequest(parts).toString('latin1'),
-    'GET /p? HTTP/1.1\r\nhost: a.test:81\r\nconnection: close\r\nx: ä\r\n\r\n',
+    serializeRequest(serializeHead(parts), { method: 'GET', keepAlive: false, slotTag: '7/1000', body: null }),
+    'GET /p? HTTP/1.1\r\nhost: a.test:81\r\nx: ä\r\nconnection: close\r\nvedette-slot: 7/1000\r\n\r\n',
+  );
+  const head = serializeHead({ ...parts, method: 'POST', headers: ['Host', 'b'] });
+  t.equal(
+    serializeRequest(head, { method: 'POST', keepAlive: true, slotTag: null, body: 'ü' }).toString(),
+    'POST /p? HTTP/1.1\r\nHost: b\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nü',
   );
   t.equal(
-    serializeRequest({ ...parts, method: 'POST', headers: ['Host', 'b'], body: 'ü', keepAlive: true }).toString(),
-    'POST /p? HTTP/1.1\r\nconnection: keep-alive\r\nHost: b\r\ncontent-length: 2\r\n\r\nü',
+    serializeRequest(head, { method: 'POST', keepAlive: true, slotTag: null, body: null }),
+    'POST /p? HTTP/1.1\r\nHost: b\r\nconnection: keep-alive\r\ncontent-length: 0\r\n\r\n',
   );
   for (const bad of [
     { method: 'GET /' },
@@ -91,6 +94,6 @@ test('a request is one request, or none', async (t) => {
     { headers: ['a', '\u0100'] },
     { headers: ['', 'b'] },
   ]) {
-    t.throws(() => serializeRequest({ ...parts, ...bad }), /is malformed/, JSON.stringify(bad));
+    t.throws(() => serializeHead({ ...parts, ...bad }), /is malformed/, JSON.stringify(bad));
   }
 });

@@ -1,6 +1,8 @@
 import { createHash, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { connect, type TLSSocket } from 'node:tls';
 import { test } from 'tap';
+import { peerCertificate } from '../../../src/monitors/net/certificate.ts';
 import { createChain } from '../../helpers/certificates.ts';
 import { check, pem, serve, serveRaw, serveTls } from '../support.ts';
 
@@ -26,6 +28,18 @@ test('a good certificate: its phase and its facts', async (t) => {
   });
   await site.quiet();
   t.match(await check({ uri: `https://localhost:${site.port}/`, tls: { ca } }), { outcome: 'up' }, 'by its name');
+});
+
+test('the certificate of a connection that is closed is not kept', async (t) => {
+  const site = await serveTls(t, served('server'), (_request, response) => response.end('ok'));
+  const socket = connect({ host: '127.0.0.1', port: site.port, ca });
+  await once(socket, 'secureConnect');
+  const certificate = peerCertificate(socket);
+  t.match(certificate?.subject, /localhost/);
+  t.equal(peerCertificate(socket), certificate);
+  socket.destroy();
+  await once(socket, 'close');
+  t.equal(peerCertificate(socket), undefined);
 });
 
 test('certificates that are not accepted, each with its fault', async (t) => {

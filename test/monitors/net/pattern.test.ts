@@ -4,9 +4,11 @@ import { RE2JS } from 're2js';
 import { test } from 'tap';
 import { monitors } from '../../../src/monitors/index.ts';
 import { PatternCache } from '../../../src/monitors/net/patterns/cache.ts';
-import { expressionFault } from '../../../src/monitors/net/patterns/pattern.ts';
+import { createPattern, expressionFault } from '../../../src/monitors/net/patterns/pattern.ts';
 import { MAX_PATTERN_SIZE, patternSize } from '../../../src/monitors/net/patterns/size.ts';
+import { TimeLimit } from '../../../src/monitors/net/time-limit.ts';
 
+const unlimited = {} as TimeLimit;
 const cpuMs = () => {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
@@ -87,6 +89,64 @@ test('the size that is counted is never below half of what is compiled', async (
     { numRuns: 2_000 },
   );
   t.ok(compiled > 200, `${compiled} were compiled`);
+});
+
+/** What createPattern decides without the engine, and a little that it does not. */
+const words = fc
+  .array(
+    fc.constantFrom(
+      'a',
+      'b',
+      'ab',
+      ' ',
+      '-',
+      '<',
+      '\\.',
+      '\\(',
+      '\\|',
+      '(',
+      ')',
+      '|',
+      '(a|b)',
+      '(|a)',
+      '(?:a|b)',
+      '.',
+      'é',
+    ),
+    {
+      maxLength: 12,
+    },
+  )
+  .map((parts) => parts.join(''));
+
+test('words and alternatives are found where the engine finds them', async (t) => {
+  let compared = 0;
+  fc.assert(
+    fc.property(
+      words,
+      fc.string({ unit: fc.constantFrom('a', 'b', ' ', '-', '<', '.', '(', '|'), maxLength: 30 }),
+      (source, text) => {
+        if (source === '' || expressionFault(source) !== null) return true;
+        compared++;
+        return createPattern(source).isIn(text, unlimited) === RE2JS.compile(source).test(text);
+      },
+    ),
+    { numRuns: 5_000 },
+  );
+  t.ok(compared > 500, `${compared} were compared`);
+});
+
+test('no body makes the words of a pattern hold up the process', async (t) => {
+  const limit = new TimeLimit({ timeoutMs: 60_000, signal: new AbortController().signal });
+  t.teardown(() => limit.dispose());
+  const text = 'a'.repeat(4 * 2 ** 20);
+  for (const source of [`b${'a'.repeat(900)}`, `(${'a'.repeat(400)}|${'a'.repeat(400)})b`]) {
+    const begunMs = cpuMs();
+    const isFound = createPattern(source).isIn(text, limit);
+    t.ok(isFound instanceof Promise, 'another thread decides');
+    t.ok(cpuMs() - begunMs < 200);
+    t.equal(await isFound, false);
+  }
 });
 
 test('any text at all is told apart in little time', async () => {

@@ -21,7 +21,9 @@ async function counted(rig: Rig): Promise<void> {
       status: outcome === 'down' ? '500' : '200',
       responseTime: 0.01 + slot,
     });
-    const more = `,"timings":{"connect":0.001,"ttfb":0.002},"bytes":${slot},"attempt":1,"detail":"seen ${slot}"}`;
+    const more = `,"timings":{"connect":0.001,"ttfb":0.002},"bytes":${slot},"attempt":1,"detail":"seen ${slot}","values":{"a":${slot},"c":-0.5}${
+      slot % 2 === 0 ? ',"maintenance":true' : ''
+    }}`;
     rig.driver.append('checks', 0, result.replace(/}$/, more), line({ slot, epoch: 0 }));
   }
   rig.driver.append('checks', 0, 'rubbish', foreignLine(9, 7));
@@ -37,6 +39,8 @@ async function counted(rig: Rig): Promise<void> {
 const METRICS = {
   ...{ granularity: "'hour'", job_id: 'job_id + 1', location: "location || 'x'", dt: "dt + interval '1 minute'" },
   ...{ count: 'count + 1', up: 'up + 1', degraded: 'degraded + 1', down: 'down - 1', missed: 'missed + 1' },
+  ...{ maintenance_up: 'maintenance_up + 1', maintenance_degraded: 'maintenance_degraded + 1' },
+  ...{ maintenance_down: 'maintenance_down - 1' },
   ...{ rt_count: 'rt_count + 1', rt_min: 'rt_min - 1', rt_max: 'rt_max + 1', rt_sum: 'rt_sum + 1' },
   ...{ data: `data || '{"200": 1}'`, reasons: `reasons || '{"status": 1}'`, extra: `'{"a_b": 1}'` },
   rt_hist: 'histogram_sum(ARRAY[rt_hist, histogram_of(ARRAY[5], ARRAY[1])])',
@@ -59,6 +63,7 @@ const RESULTS = {
   ...{ slot: 'slot + 1000', slots: 'slots + 1', period_ms: '7', ts: 'ts + 1', outcome: "'degraded'", reason: "'tls'" },
   ...{ status: "'204'", rt: 'rt + 1', timings: `timings || '{"dns": 0.5}'`, bytes: 'bytes + 1', attempt: '2' },
   ...{ detail: "'x'", topic: "'other'", partition: '7', record_offset: 'record_offset + 1' },
+  ...{ '"values"': `"values" || '{"b": 0.5}'`, maintenance: 'NOT coalesce(maintenance, false)' },
   record_position: 'record_position + 1',
 };
 
@@ -95,7 +100,9 @@ test('every column of every kind of row is held against the stream, in the curre
       'SELECT column_name AS name FROM information_schema.columns WHERE table_name = $1 AND table_schema = current_schema()',
       [table],
     );
-    const left = rows.map(({ name }) => name).filter((name) => !Object.hasOwn(columns, name));
+    const left = rows
+      .map(({ name }) => name)
+      .filter((name) => !Object.hasOwn(columns, name) && !Object.hasOwn(columns, `"${name}"`));
     t.strictSame(left.sort(), UNJUDGED[table] ?? [], `${table}: every other column is made wrong below`);
     for (const [column, value] of Object.entries(columns)) {
       const row = `(SELECT tableoid, ctid FROM ${table} WHERE job_id = 1 AND ${which} ORDER BY 1, 2 LIMIT 1)`;

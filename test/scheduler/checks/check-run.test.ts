@@ -1,5 +1,6 @@
 import { test } from 'tap';
 import { systemClock } from '../../../src/core/clock.ts';
+import type { ProbeResult } from '../../../src/monitors/monitor.ts';
 import { CheckRun, type Lack, type SlotResult } from '../../../src/scheduler/checks/check-run.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 import { prepare, serve } from '../../monitors/support.ts';
@@ -123,4 +124,33 @@ test('a stop does not wait for a pause that outlasts its grace', async (t) => {
   await clock.advance(5_000);
   t.ok(stoppedAt > 0 && stoppedAt - startedAt < 1_000, `${stoppedAt - startedAt} ms`);
   t.same(tally(), { stopped: 1 }, 'what a further try would have said is not known');
+});
+
+test('a result that came during a stall of our own, beyond the end of the slot, is that of the slot', async (t) => {
+  for (const isThere of [true, false]) {
+    const clock = createFakeClock();
+    const results: Array<SlotResult | Lack> = [];
+    let stalledMs = 0;
+    let answer = (_result: ProbeResult) => {};
+    const run = new CheckRun({
+      ...{ slotTag: '1/0', timeoutMs: 800, retries: 0, retryPauseMs: null, deadline: clock.wallMs() + 950, clock },
+      probe: () =>
+        new Promise((resolve) => {
+          answer = resolve;
+        }),
+      now: () => clock.wallMs(),
+      stalledMs: () => stalledMs,
+      onConcluded: (result) => void results.push(result),
+      onDefect: (error) => t.fail(String(error)),
+      onSettled: () => {},
+    });
+    run.begin();
+    await clock.advance(1_200);
+    stalledMs = 900;
+    // Timers run before messages of other threads are read.
+    run.expire();
+    if (isThere) answer({ outcome: 'up', status: '200', responseTime: 0.3, timings: {} });
+    await clock.advance(5);
+    t.match(results, isThere ? [{ outcome: 'up', responseTime: 0.3 }] : ['stalled']);
+  }
 });

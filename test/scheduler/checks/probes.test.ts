@@ -39,6 +39,12 @@ test('probes of 12,000 jobs: those with a connection are all kept, the others up
     open.clear();
     for (const each of series) if (each.probe) open.add(each.probe);
     t.equal(open.size, kept);
+    for (const each of series) {
+      const probe = probes.get(each);
+      open.add(probe);
+      probes.settled(each, probe);
+    }
+    t.equal(open.size, kept, 'one that is not kept is closed after its check');
     for (const each of series) probes.drop(each);
     t.equal(open.size, 0, 'each is closed');
     const [next] = seriesOf(keepAlive);

@@ -42,7 +42,7 @@ test('a timer fires on time after a long sleep, also where the timeline runs fas
     const due = timeline.now() + 1_500;
     ticker.set(1, due);
     await fake.advance(1_600);
-    t.ok((state.fired[timer - 1] as number) - due < 2, `${(state.fired[timer - 1] as number) - due} ms late`);
+    t.ok((state.fired[timer - 1] as number) - due < 6, `${(state.fired[timer - 1] as number) - due} ms late`);
   }
 });
 

@@ -44,7 +44,7 @@ function setUp() {
   const createSeries = (jobId: number, cron: string, cronTimezone: string | null = null) => {
     const schedule = scheduleOf({ jobId, periodMs: null, cron, cronTimezone });
     const span = { jobId, fromSlot: START_MS, topic: 'checks' } as OpenSpan;
-    return new Series(jobId, { epoch: 1 } as Shard, span, schedule, null, START_MS - 1);
+    return new Series(jobId, { epoch: 1 } as Shard, span, schedule, { job: null, reported: null }, START_MS - 1);
   };
   /** All slots up to `untilMs` are missed. */
   const miss = (series: Series, untilMs: number, reason: MissedReason = 'scheduler_down') => {

@@ -1,9 +1,11 @@
+import { type CloudEvent, Kafka } from 'cloudevents';
 import { test } from 'tap';
 import { silentLogger } from '../../../src/core/logger.ts';
 import type { CheckResult } from '../../../src/messages/check-result.ts';
-import { partitionOf } from '../../../src/messages/partition.ts';
-import { createPublisher, type PublisherOptions } from '../../../src/scheduler/publishing/publisher.ts';
-import type { OutgoingRecord } from '../../../src/streaming/driver.ts';
+import { partitionOf, partitionOfKey } from '../../../src/messages/partition.ts';
+import { createPublisher } from '../../../src/scheduler/publishing/publisher.ts';
+import type { PublisherOptions } from '../../../src/scheduler/publishing/publisher-options.ts';
+import type { OutgoingRecord, ProducerOptions } from '../../../src/streaming/driver.ts';
 import { publisherDefaults } from '../../helpers/defaults.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
 
@@ -24,6 +26,7 @@ function result(jobId: number, slot: number, fields: Partial<CheckResult> = {}):
 }
 
 interface Sent {
+  readers: ProducerOptions['readers'];
   records: readonly OutgoingRecord[];
   resolve: () => void;
   reject: (error: Error) => void;
@@ -41,10 +44,10 @@ function setUp({ manual = false, ...options }: Partial<PublisherOptions> & { man
     logger: silentLogger,
     partitionsOf: async () => PARTITIONS,
     driver: {
-      createProducer: async () => ({
+      createProducer: async ({ readers } = {}) => ({
         send: (records) =>
           new Promise<void>((resolve, reject) => {
-            sends.push({ records, resolve, reject });
+            sends.push({ readers, records, resolve, reject });
             if (!manual) resolve();
           }),
         close: async () => {
@@ -75,7 +78,8 @@ test('results linger, then go as one block a partition, and are acknowledged in 
   t.equal(new Set(records.map(({ partition }) => partition)).size, records.length);
   for (const { topic, partition, key, headers, value } of records) {
     t.equal(topic, 'checks');
-    t.equal(key, undefined);
+    t.match(key, /^block-\d+$/);
+    t.equal(partitionOfKey(Buffer.from(String(key)), PARTITIONS), partition, 'by its key it belongs there');
     t.same(headers, { 'content-type': 'application/x-ndjson', schema: 'vedette.check-result.v1' });
     t.ok(value.toString().endsWith('\n'));
     for (const line of value.toString().trimEnd().split('\n')) {
@@ -127,7 +131,62 @@ test('format record: one line in each, keyed by the job', async (t) => {
     [1, 2].map((slot) => ({ key: '7', partition: partitionOf(7, PARTITIONS), slot })),
   );
   t.match(records[0].value.toString(), /grün"}$/);
+  t.strictSame(records[0].headers, { 'content-type': 'application/json', schema: 'vedette.check-result.v1' });
   t.strictSame(acks, ['7/1', '7/2']);
+});
+
+test('producers know who reads: own processors read blocks, any program single results and copies', async (t) => {
+  const made = (options: Partial<PublisherOptions>) => {
+    const { clock, publisher, sends } = setUp({ ...options });
+    for (const outcome of ['up', 'down'] as const) publisher.publish(result(7, 1, { outcome }), 'checks');
+    return clock.advance(50).then(() => sends.map(({ readers, records }) => `${records[0].topic} ${readers}`));
+  };
+  t.same(await made({}), ['checks own']);
+  t.same(await made({ format: 'record' }), ['checks any']);
+  t.same(new Set(await made({ failuresTopic: 'bad' })), new Set(['checks own', 'bad any']));
+});
+
+test('the events of CloudEvents: each record is one, by an SDK of others', async (t) => {
+  const cloudEventsSource = 'https://vedette.example.com/%C3%A4';
+  const events = async (options: Partial<PublisherOptions>) => {
+    const { clock, publisher, sends } = setUp({ cloudEventsSource, ...options });
+    publisher.publish(result(7, 1_796_000_000_000, { location: 'Zürich' }), 'checks');
+    publisher.publish(result(7, 1_796_000_060_000, { outcome: 'down', ts: 1_796_000_060_123 }), 'checks');
+    publisher.publish(
+      result(7, 1_796_000_060_000, { outcome: 'missed', slots: 0, periodMs: 1, status: null, responseTime: null }),
+      'checks',
+    );
+    await clock.advance(50);
+    const records = sends.flatMap(({ records }) => records);
+    return records.map(({ key, value, headers }) => {
+      const message = { key: String(key), value: value.toString(), headers: { ...headers }, body: value.toString() };
+      t.ok(Kafka.isEvent(message));
+      const event = Kafka.toEvent(message) as CloudEvent<unknown>;
+      t.ok(event.validate());
+      t.equal(event.partitionkey, key);
+      return event.toJSON();
+    });
+  };
+  const single = await events({ format: 'record' });
+  t.match(single, [
+    {
+      ...{ specversion: '1.0', source: cloudEventsSource, type: 'vedette.check-result.v1', subject: 'job/7' },
+      ...{ id: '7:Zürich:1:1796000000000', time: '2026-11-30T00:53:20.000Z', datacontenttype: 'application/json' },
+      data: { job_id: 7, location: 'Zürich' },
+    },
+    { id: '7:here:1:1796000060000', time: '2026-11-30T00:54:20.123Z', data: { outcome: 'down' } },
+    { id: '7:here:1:1796000060000:0', data: { outcome: 'missed', slots: 0 } },
+  ]);
+  const [block, ...others] = await events({ format: 'block' });
+  t.same(others, []);
+  t.match(block, { type: 'vedette.check-results.v1', id: '7:Zürich:1:1796000000000+2', subject: undefined });
+  t.equal(String(block?.data).trimEnd().split('\n').length, 3);
+  const copied = await events({ failuresTopic: 'bad' });
+  t.match(
+    copied.filter(({ type }) => type === 'vedette.check-result.v1'),
+    [single[1]],
+    'the same event in each topic',
+  );
 });
 
 test('one send at a time per partition; a full block does not linger', async (t) => {
@@ -302,4 +361,18 @@ test('flush sends at once; close gives up after its grace', async (t) => {
   await closed;
   t.equal(publisher.stats().queuedResults, 1);
   t.equal(publisher.stats().published, 1);
+});
+
+test('results go out without values and maintenance while readers do not know them', async (t) => {
+  let isKnown = false;
+  const { publisher, clock, lines } = setUp({ sendsLaterFields: () => isKnown });
+  const more = { values: { days_left: 5 }, maintenance: true as const };
+  publisher.publish(result(1, 1_000, more), 'checks');
+  await clock.advance(100);
+  isKnown = true;
+  publisher.publish(result(1, 2_000, more), 'checks');
+  await clock.advance(100);
+  const [before, after] = lines().map((line) => JSON.parse(line));
+  t.strictSame([before.slot, before.values, before.maintenance], [1_000, undefined, undefined]);
+  t.match(after, { slot: 2_000, ...more });
 });

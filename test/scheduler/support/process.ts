@@ -2,6 +2,7 @@ import { silentLogger } from '../../../src/core/logger.ts';
 import type { Job } from '../../../src/jobs/definition.ts';
 import type { Probe, ProbeResult } from '../../../src/monitors/monitor.ts';
 import { createPublisher, type Publisher } from '../../../src/scheduler/publishing/publisher.ts';
+import type { ReportPort } from '../../../src/scheduler/reports/report-port.ts';
 import { createSchedulerOn, type Scheduler, type SchedulerLimits } from '../../../src/scheduler/scheduler.ts';
 import { publisherDefaults, schedulerDefaults } from '../../helpers/defaults.ts';
 import { goodLink, type Link, type Log, ProcessClock, type World } from './world.ts';
@@ -15,6 +16,7 @@ export interface ProcessOptions extends Partial<SchedulerLimits> {
   databaseLink?: Link;
   logLink?: Link;
   maxQueueBytes?: number;
+  reports?: ReportPort;
   /** Answers how a check ends, and after how long. */
   site?: Site;
 }

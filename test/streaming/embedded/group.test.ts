@@ -23,11 +23,13 @@ test('a steady member renews without waiting for others; what changes is seen wi
     t.match(await one.beat(true), { owned: { length: 4 }, excess: [], missing: [] });
   });
   t.ok((await leases()) > before, 'they are renewed');
+  t.equal((await one.beat(true)).isAlone, true);
 
   const two = join('two');
   t.equal((await two.beat(true)).owned.length, 0, 'nothing is free yet');
-  const { excess } = await one.beat(true);
+  const { excess, isAlone } = await one.beat(true);
   t.equal(excess.length, 2, 'the share of one is smaller now');
+  t.equal(isAlone, false);
   await one.release(excess);
   t.equal((await two.beat(true)).owned.length, 2);
 

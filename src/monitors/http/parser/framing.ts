@@ -20,18 +20,18 @@ export function framingOf(
   isHeadRequest: boolean,
 ): Framing | Fault {
   const isKept = staysOpen(minorVersion, headers);
-  const lengths = new Set(listItems(headers, 'content-length'));
-  const codings = [...new Set(listItems(headers, 'transfer-encoding').map((coding) => coding.toLowerCase()))];
   if (isHeadRequest || status === 204 || status === 304) return { kind: 'none', length: 0, isReusable: isKept };
+  const lengths = distinct(listItems(headers, 'content-length'));
+  const codings = distinct(listItems(headers, 'transfer-encoding').map((coding) => coding.toLowerCase()));
   if (codings.length > 0) {
     const chunkedAt = codings.indexOf('chunked');
     if (chunkedAt >= 0 && chunkedAt < codings.length - 1)
       return protocolFault('chunked is not the last transfer coding');
-    if (chunkedAt >= 0) return { kind: 'chunked', length: 0, isReusable: isKept && lengths.size === 0 };
+    if (chunkedAt >= 0) return { kind: 'chunked', length: 0, isReusable: isKept && lengths.length === 0 };
     if (codings.some((coding) => coding !== 'identity')) return UNTIL_CLOSE;
   }
-  if (lengths.size === 0) return UNTIL_CLOSE;
-  if (lengths.size > 1)
+  if (lengths.length === 0) return UNTIL_CLOSE;
+  if (lengths.length > 1)
     return protocolFault('headers of the response are malformed: different values of content-length');
   const [text = ''] = lengths;
   if (!/^\d+$/.test(text)) return protocolFault('headers of the response are malformed: content-length is no number');
@@ -39,8 +39,12 @@ export function framingOf(
   return Number.isSafeInteger(length) ? { kind: 'length', length, isReusable: isKept } : UNTIL_CLOSE;
 }
 
+const distinct = (items: readonly string[]) => (items.length > 1 ? [...new Set(items)] : items);
+
 function staysOpen(minorVersion: number, headers: HeaderList): boolean {
-  if (headerValues(headers, 'connection').length === 0) return minorVersion >= 1;
+  const values = headerValues(headers, 'connection');
+  if (values.length === 0) return minorVersion >= 1;
+  if (values.length === 1 && values[0] === 'close') return false;
   const words = listItems(headers, 'connection').map((word) => word.toLowerCase());
   if (words.includes('close')) return false;
   return minorVersion >= 1 || words.includes('keep-alive');

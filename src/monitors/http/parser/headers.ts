@@ -18,6 +18,7 @@ export function headerValues(headers: HeaderList, name: string): readonly string
 export function listItems(headers: HeaderList, name: string): readonly string[] {
   const values = headerValues(headers, name);
   if (values.length === 0) return NONE;
+  if (values.length === 1 && /^[^\s,]+$/.test(values[0] ?? '')) return values;
   return values
     .flatMap((value) => value.split(','))
     .map((item) => item.trim())

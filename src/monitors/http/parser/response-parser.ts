@@ -17,9 +17,9 @@ export interface ResponseSink {
 type Step = 'status' | 'header' | 'length' | 'close' | 'chunk-size' | 'chunk' | 'chunk-end' | 'trailer' | 'end';
 
 /** Bytes of all heads of one response, interim ones and trailers included. */
-const MAX_HEAD_BYTES = 64 * 1024;
+export const MAX_HEAD_BYTES = 64 * 1024;
 const MAX_HEADERS = 1_000;
-const MAX_INTERIM_RESPONSES = 20;
+export const MAX_INTERIM_RESPONSES = 20;
 const MAX_CHUNK_LINE = 4 * 1024;
 
 /**
@@ -56,9 +56,19 @@ export class ResponseParser {
     return this.#step === 'end';
   }
 
+  /** Whether the response has ended as it should. */
+  get isComplete(): boolean {
+    return this.isDone && this.fault === null;
+  }
+
+  /** Whether bytes have arrived behind the response. */
+  get hasExcess(): boolean {
+    return this.#hasExcess;
+  }
+
   /** Whether another response may follow on the same connection. */
   get isReusable(): boolean {
-    return this.isDone && this.fault === null && !this.#hasExcess && this.#framing?.isReusable === true;
+    return this.isComplete && !this.#hasExcess && this.#framing?.isReusable === true;
   }
 
   push(chunk: Buffer): void {
@@ -73,6 +83,10 @@ export class ResponseParser {
         case 'close':
         case 'chunk':
           at = this.#takeBody(chunk, at);
+          break;
+        case 'status':
+        case 'header':
+          at = this.#takeHead(chunk, at);
           break;
         default:
           at = this.#takeLine(chunk, at);
@@ -100,22 +114,45 @@ export class ResponseParser {
     return from + taken;
   }
 
+  /** Takes the lines up to the end of the head, where it is in this chunk: reading them one by one costs several times as much. */
+  #takeHead(chunk: Buffer, from: number): number {
+    const end = this.#line === '' ? chunk.indexOf(HEAD_END, from) : -1;
+    if (end < 0 || end - from > MAX_HEAD_BYTES) return this.#takeLine(chunk, from);
+    const text = chunk.toString('latin1', from, end + HEAD_END.length);
+    let at = 0;
+    while (at < text.length && (this.#step === 'status' || this.#step === 'header')) {
+      const lineFeed = text.indexOf('\n', at);
+      this.#line = text.slice(at, lineFeed);
+      if (this.#isFit(lineFeed - at + 1)) this.#endLine();
+      at = lineFeed + 1;
+    }
+    return from + at;
+  }
+
   #takeLine(chunk: Buffer, from: number): number {
     const lineFeed = chunk.indexOf(LF, from);
     const to = lineFeed < 0 ? chunk.length : lineFeed;
     const part = chunk.toString('latin1', from, to);
     this.#line = this.#line === '' ? part : this.#line + part;
-    if (this.#step === 'status' && this.#line.length >= MAGIC.length && !MAGIC_TEST.test(this.#line)) {
-      // The line cannot be a status line, so its end is not awaited.
-      this.#fail(protocolFault(`Expected HTTP/1.x, the answer begins with ${this.#line.slice(0, MAGIC.length)}`));
-      return to;
-    }
-    if (!this.#count(to - from + (lineFeed < 0 ? 0 : 1))) return to;
-    if (lineFeed < 0) return to;
+    if (!this.#isFit(to - from + (lineFeed < 0 ? 0 : 1)) || lineFeed < 0) return to;
+    this.#endLine();
+    return lineFeed + 1;
+  }
+
+  #endLine(): void {
     const line = this.#line.endsWith('\r') ? this.#line.slice(0, -1) : this.#line;
     this.#line = '';
     this.#onLine(line);
-    return lineFeed + 1;
+  }
+
+  /** Whether the line may go on like that, `bytes` of it being new; fails if not. */
+  #isFit(bytes: number): boolean {
+    if (this.#step === 'status' && this.#line.length >= MAGIC.length && !MAGIC_TEST.test(this.#line)) {
+      // The line cannot be a status line, so its end is not awaited.
+      this.#fail(protocolFault(`Expected HTTP/1.x, the answer begins with ${this.#line.slice(0, MAGIC.length)}`));
+      return false;
+    }
+    return this.#count(bytes);
   }
 
   /** Counts bytes of the head; false if the limit is exceeded. */
@@ -206,6 +243,7 @@ export class ResponseParser {
 }
 
 const LF = 10;
+const HEAD_END = '\n\r\n';
 const MAGIC = 'HTTP/';
 const MAGIC_TEST = /^HTTP\//i;
 const FIRST_STEP = { none: 'end', length: 'length', chunked: 'chunk-size', close: 'close' } as const;

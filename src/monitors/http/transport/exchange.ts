@@ -3,6 +3,7 @@ import type { ProbeFailure } from '../../failure.ts';
 import type { Connection, ConnectTarget } from '../../net/dial.ts';
 import type { TimeLimit } from '../../net/time-limit.ts';
 import type { HeaderList } from '../parser/lines.ts';
+import type { JobProxy } from '../proxy/proxy.ts';
 
 /** Exchanges requests of one origin for responses, one at a time. */
 export interface HttpTransport {
@@ -18,11 +19,17 @@ export interface HttpRequest {
   href: string;
   origin: string;
   target: ConnectTarget;
+  /** null: the site is connected to directly. */
+  proxy: JobProxy | null;
   /** With the query. */
   path: string;
   method: string;
-  /** Name, value, name, value, ... */
-  headers: string[];
+  /** Name, value, name, value, ...; without the slot's. */
+  headers: readonly string[];
+  /** The parts above as serializeHead writes them; null: not written yet. */
+  head: string | null;
+  /** The slot of the check; null: it has none. */
+  slotTag: string | null;
   body: string | null;
   /** Limit of the body in bytes; the connection is closed there. */
   maxBodyBytes: number;
@@ -61,6 +68,11 @@ export interface ExchangeFailure {
 }
 
 export type HttpOutcome = { response: HttpResponse; error: null } | { response: null; error: ExchangeFailure };
+
+/** The outcome of an exchange that failed before a response. */
+export function failed(failure: ProbeFailure, timings: Timings = {}): HttpOutcome {
+  return { response: null, error: { failure, timings, status: null, bytes: 0, isStale: false } };
+}
 
 export function isRedirect(status: number): boolean {
   return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;

@@ -74,7 +74,7 @@ export class KeptConnection implements Waiting {
 
 /**
  * Whether a fresh connection would be the same: the name still resolves to that address, the gate still allows it, the
- * certificate has not expired. Updates the facts of the certificate.
+ * certificate has not expired, no full handshake is due. Updates the facts of the certificate.
  */
 export async function isAsGoodAsFresh(
   connection: Connection,
@@ -86,6 +86,7 @@ export async function isAsGoodAsFresh(
   if (target.tls !== null) {
     connection.certificate = certificateFacts(connection.socket, Date.now(), target.tls.ca);
     if ((connection.certificate?.days_left ?? 0) < 0) return false;
+    if (target.tls.sessions?.isOutdated(connection.socket)) return false;
   }
   if (isIP(target.host)) return true;
   try {

@@ -1,12 +1,15 @@
 import type { Socket } from 'node:net';
 import { ProbeFailure, toDefect, toFailure } from '../../failure.ts';
-import { afterHandshake, type ConnectCallback, type Connection, Dial } from '../../net/dial.ts';
+import { afterHandshake, type ConnectCallback, type Connection } from '../../net/dial.ts';
 import type { TimeLimit } from '../../net/time-limit.ts';
 import { total } from '../../net/total.ts';
-import { serializeRequest } from '../parser/request.ts';
+import { authorityOf, serializeHead, serializeRequest } from '../parser/request.ts';
 import { type ResponseHead, ResponseParser, type ResponseSink } from '../parser/response-parser.ts';
+import { isForwarded, proxyAuthorization } from '../proxy/proxy.ts';
+import { dial } from '../proxy/proxy-dial.ts';
 import type { HttpOutcome, HttpRequest, HttpTransport } from './exchange.ts';
 import { KeptConnection, MAX_CONNECTION_AGE_MS, type TransportContext } from './kept-connection.ts';
+import { partingConnections } from './parting-connections.ts';
 import { ResponseCollector } from './response-collector.ts';
 
 /** Exchanges on plain sockets, parsed as leniently as in browsers. */
@@ -24,9 +27,24 @@ export class SocketTransport implements HttpTransport {
     this.#maxAgeMs = maxAgeMs;
   }
 
-  async exchange(request: HttpRequest, limit: TimeLimit): Promise<HttpOutcome> {
+  exchange(request: HttpRequest, limit: TimeLimit): Promise<HttpOutcome> {
     this.isBusy = true;
-    const kept = this.#kept === null ? null : await this.#takeKept(request, limit);
+    if (this.#kept === null) return this.#exchangeOn(null, null, request, limit);
+    return this.#takeKept(this.#kept, request, limit).then((kept) => this.#exchangeOn(kept, null, request, limit));
+  }
+
+  /** Exchanges on a fresh connection that is open already. */
+  exchangeOn(opened: Connection, request: HttpRequest, limit: TimeLimit): Promise<HttpOutcome> {
+    this.isBusy = true;
+    return this.#exchangeOn(null, opened, request, limit);
+  }
+
+  #exchangeOn(
+    kept: KeptConnection | null,
+    opened: Connection | null,
+    request: HttpRequest,
+    limit: TimeLimit,
+  ): Promise<HttpOutcome> {
     const keep = this.#keeps
       ? (connection: Connection, head: ResponseHead) => this.#park(kept, connection, head)
       : null;
@@ -37,7 +55,8 @@ export class SocketTransport implements HttpTransport {
         resolve(outcome);
       });
       limit.guard((failure) => exchange.stop(failure));
-      exchange.begin(kept?.connection ?? null);
+      if (opened === null) exchange.begin(kept?.connection ?? null);
+      else exchange.send(opened, false);
     });
   }
 
@@ -57,13 +76,20 @@ export class SocketTransport implements HttpTransport {
   }
 
   /** Returns the kept connection if it equals a fresh one. */
-  async #takeKept(request: HttpRequest, limit: TimeLimit): Promise<KeptConnection | null> {
-    const kept = this.#kept as KeptConnection;
+  async #takeKept(kept: KeptConnection, request: HttpRequest, limit: TimeLimit): Promise<KeptConnection | null> {
     this.#kept = null;
     if (await kept.take(request, this.#context, limit)) return kept;
     kept.close();
     return null;
   }
+}
+
+function headOf({ method, path, href, origin, headers, target, proxy }: HttpRequest): string {
+  if (proxy !== null && isForwarded(proxy, target)) {
+    const sent = [...headers, ...proxyAuthorization(proxy)];
+    return serializeHead({ method, path: href, authority: authorityOf(origin), headers: sent });
+  }
+  return serializeHead({ method, path, authority: authorityOf(origin), headers });
 }
 
 /** One request and its response on one connection. */
@@ -74,7 +100,7 @@ class SocketExchange implements ResponseSink {
   readonly #keep: ((connection: Connection, head: ResponseHead) => void) | null;
   readonly #collector: ResponseCollector;
   readonly #parser: ResponseParser;
-  #dial: Dial | null = null;
+  #dial: ReturnType<typeof dial> | null = null;
   #connection: Connection | null = null;
   #head: ResponseHead | null = null;
 
@@ -98,7 +124,7 @@ class SocketExchange implements ResponseSink {
   }
 
   begin(kept: Connection | null): void {
-    if (kept) this.#send(kept, true);
+    if (kept) this.send(kept, true);
     else if (!this.isDone) this.#open();
   }
 
@@ -107,11 +133,11 @@ class SocketExchange implements ResponseSink {
     // Reuse of a connection depends on its certificate.
     const looks = wantsCertificate || (this.#keep !== null && target.tls !== null);
     const onDialled: ConnectCallback = (failure, connection) => {
-      if (connection) this.#send(connection, false);
+      if (connection) this.send(connection, false);
       else this.#fail(failure);
     };
     try {
-      this.#dial = new Dial(target, looks, this.#context, this.#limit, total(onDialled, this.#onDefect));
+      this.#dial = dial(this.#request, looks, this.#context, this.#limit, total(onDialled, this.#onDefect));
     } catch (error) {
       this.#fail(toDefect(error));
     }
@@ -132,7 +158,7 @@ class SocketExchange implements ResponseSink {
     this.#collector.onBody(bytes);
   }
 
-  #send(connection: Connection, isReused: boolean): void {
+  send(connection: Connection, isReused: boolean): void {
     this.#connection = connection;
     this.#collector.begin(connection, isReused);
     const { socket } = connection;
@@ -143,28 +169,33 @@ class SocketExchange implements ResponseSink {
     }
     socket.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose);
     try {
-      socket.write(this.#serialized());
+      socket.write(this.#serialized(), 'latin1');
     } catch (error) {
       this.#fail(toDefect(error));
     }
   }
 
-  #serialized(): Buffer {
-    const { method, path, origin, headers, body } = this.#request;
-    const authority = origin.slice(origin.indexOf('//') + 2);
-    return serializeRequest({ method, path, authority, headers, body, keepAlive: this.#keep !== null });
+  #serialized(): string | Buffer {
+    const { method, head, slotTag, body } = this.#request;
+    return serializeRequest(head ?? headOf(this.#request), { method, slotTag, body, keepAlive: this.#keep !== null });
   }
 
   readonly #onDefect = (failure: ProbeFailure): void => this.#fail(failure);
 
   readonly #onData = total((chunk: Buffer): void => {
-    if (this.isDone) return;
+    if (this.isDone) {
+      this.#connection?.socket.destroy();
+      return;
+    }
     this.#parser.push(chunk);
     this.#settle();
   }, this.#onDefect);
 
   readonly #onEnd = total((): void => {
-    if (this.isDone) return;
+    if (this.isDone) {
+      this.#connection?.socket.destroy();
+      return;
+    }
     this.#parser.end();
     this.#settle();
   }, this.#onDefect);
@@ -174,7 +205,10 @@ class SocketExchange implements ResponseSink {
     this.#fail(this.#explained(failure), !this.#parser.hasBegun);
   }, this.#onDefect);
 
-  readonly #onClose = (): void => this.#onEnd();
+  readonly #onClose = (): void => {
+    if (this.isDone) partingConnections.delete((this.#connection as Connection).socket);
+    else this.#onEnd();
+  };
 
   #settle(): void {
     const { fault } = this.#parser;
@@ -202,12 +236,11 @@ class SocketExchange implements ResponseSink {
   #release(): void {
     const connection = this.#connection as Connection;
     const { socket } = connection;
-    if (this.#keep === null || !this.#parser.isReusable || socket.destroyed) {
-      socket.destroy();
-      return;
-    }
-    this.#unlisten(socket);
-    this.#keep(connection, this.#head as ResponseHead);
+    if (this.#keep !== null && this.#parser.isReusable && !socket.destroyed) {
+      this.#unlisten(socket);
+      this.#keep(connection, this.#head as ResponseHead);
+    } else if (this.#keep === null && this.#parser.isComplete && !socket.readableEnded) partingConnections.add(socket);
+    else socket.destroy();
   }
 
   #unlisten(socket: Socket): void {

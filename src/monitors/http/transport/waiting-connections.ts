@@ -4,16 +4,16 @@ export interface Waiting {
 }
 
 /** How many connections wait for their next check: each holds a file descriptor, which checks under way need, too. */
-const MAX_WAITING = 10_000;
+export const MAX_WAITING = 10_000;
 
 /** The connections that wait. One too many closes the one that has waited longest; its job connects again. */
 export class WaitingConnections {
-  readonly #limit: number;
+  limit: number;
   /** In the order in which they began to wait. */
   readonly #waiting = new Set<Waiting>();
 
   constructor(limit = MAX_WAITING) {
-    this.#limit = limit;
+    this.limit = limit;
   }
 
   get size(): number {
@@ -22,7 +22,7 @@ export class WaitingConnections {
 
   add(connection: Waiting): void {
     this.#waiting.add(connection);
-    if (this.#waiting.size <= this.#limit) return;
+    if (this.#waiting.size <= this.limit) return;
     for (const longest of this.#waiting) {
       this.delete(longest);
       longest.close();
@@ -36,5 +36,5 @@ export class WaitingConnections {
   }
 }
 
-/** Those of this process. */
+/** Those of this thread. */
 export const sharedWaiting = new WaitingConnections();

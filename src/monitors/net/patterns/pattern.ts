@@ -16,24 +16,44 @@ export interface Pattern {
 const MAX_STEPS_HERE = 250_000;
 const compiled = new PatternCache();
 
+/** Limit of comparing words on the main thread, at about a nanosecond each; only a body made for it needs as many. */
+const MAX_COMPARISONS_HERE = 50_000_000;
+
 const PLAIN = /^[\w\s<>"'=:;,!@#%&~/-]+$/;
+
+/**
+ * Words and groups of alternatives: RE2 and JavaScript agree about them. Without repetitions the engine of JavaScript
+ * tries at a character at most as many ways as the alternatives can be combined.
+ */
+const WORDS = /^(?:[\w\s<>"'=:;,!@#%&~/|-]|\((?!\?)|\)|\\[!-/:-@[-^`{-~])+$/;
+const MAX_BARS = 6;
 
 /**
  * Returns a pattern on an engine that is linear in the text (RE2), compiled when first needed. The expression must be
  * valid (see expressionFault). Neither an expression nor a body can block the process.
  */
 export function createPattern(source: string): Pattern {
-  // Most patterns are plain words, which need no engine.
-  if (PLAIN.test(source)) return { isIn: (text) => text.includes(source) };
+  // Most patterns are words, which need no engine.
+  if (PLAIN.test(source)) return bounded(source, MAX_COMPARISONS_HERE, source.length, (text) => text.includes(source));
+  if (WORDS.test(source) && barsOf(source) <= MAX_BARS) {
+    const expression = new RegExp(source);
+    const ways = source.length * 2 ** barsOf(source);
+    return bounded(source, MAX_COMPARISONS_HERE, ways, (text) => expression.test(text));
+  }
+  return bounded(source, MAX_STEPS_HERE, patternSize(source), (text) => {
+    const isFound = compiled.get(source).test(text);
+    compiled.used(source, text.length);
+    return isFound;
+  });
+}
+
+const barsOf = (source: string) => source.split('|').length - 1;
+
+/** Texts for which it would take more steps than `maxSteps` are decided by the engine, on another thread. */
+function bounded(source: string, maxSteps: number, stepsEach: number, isHere: (text: string) => boolean): Pattern {
   return {
-    isIn(text, limit) {
-      if (patternSize(source) * text.length > MAX_STEPS_HERE) {
-        return decideAside({ kind: 'pattern', source, text }, limit);
-      }
-      const isFound = compiled.get(source).test(text);
-      compiled.used(source, text.length);
-      return isFound;
-    },
+    isIn: (text, limit) =>
+      stepsEach * text.length > maxSteps ? decideAside({ kind: 'pattern', source, text }, limit) : isHere(text),
   };
 }
 

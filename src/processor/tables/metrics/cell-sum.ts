@@ -1,4 +1,5 @@
 import { doubled } from '../../../aggregates/accumulator/series-index.ts';
+import { PackedNumbers, PackedNumbersWriter } from './packed-numbers.ts';
 
 /**
  * Sums up counts by code (bins of a histogram and the like) and hands them out sorted, packed as text of one byte a
@@ -12,7 +13,7 @@ export class CellSum {
   /** Only words of #marks from the first on and before the end have bits. */
   #firstWord = Number.POSITIVE_INFINITY;
   #endWord = 0;
-  #bytes = Buffer.allocUnsafe(4096);
+  readonly #packed = new PackedNumbersWriter();
 
   add(code: number, count: number): void {
     while (code >= this.#counts.length) {
@@ -26,22 +27,27 @@ export class CellSum {
     if (word >= this.#endWord) this.#endWord = word + 1;
   }
 
-  /** Adds what `take` handed out for the same `from`. */
-  addPacked(packed: string, from: number): void {
-    for (const cells = new PackedCells(packed, from); cells.next(); ) this.add(cells.code, cells.count);
+  /** Adds what `take` handed out for the same `from`, which is characters [start, end) of `packed`. */
+  addPacked(packed: string, from: number, start = 0, end = packed.length): void {
+    for (const cells = new PackedCells(packed, from, start, end); cells.next(); ) this.add(cells.code, cells.count);
   }
 
   /** Takes out, packed, what was added under codes in [from, to), which must be multiples of 32. */
   take(from: number, to: number): string {
+    this.#packed.length = 0;
+    this.takeInto(this.#packed, from, to);
+    return this.#packed.length === 0 ? '' : this.#packed.text();
+  }
+
+  /** The same, written at the end of `packed`. */
+  takeInto(packed: PackedNumbersWriter, from: number, to: number): void {
     const end = Math.min(this.#endWord, to / 32);
     let last = from;
-    let at = 0;
     for (let word = Math.max(this.#firstWord, from / 32); word < end; word++) {
       for (let bits = this.#marks[word] as number; bits !== 0; bits &= bits - 1) {
         const code = (word << 5) + 31 - Math.clz32(bits & -bits);
-        if (at + 2 * NUMBER_BYTES > this.#bytes.length) this.#grow();
-        at = write(this.#bytes, at, code - last);
-        at = write(this.#bytes, at, this.#counts[code] as number);
+        packed.write(code - last);
+        packed.write(this.#counts[code] as number);
         this.#counts[code] = 0;
         last = code;
       }
@@ -50,56 +56,26 @@ export class CellSum {
     if (end === this.#endWord) this.#endWord = Math.min(end, from / 32);
     if (from / 32 <= this.#firstWord)
       this.#firstWord = this.#endWord === 0 ? Number.POSITIVE_INFINITY : Math.max(this.#firstWord, end);
-    return at === 0 ? '' : this.#bytes.toString('latin1', 0, at);
-  }
-
-  #grow(): void {
-    const longer = Buffer.allocUnsafe(2 * this.#bytes.length);
-    this.#bytes.copy(longer);
-    this.#bytes = longer;
   }
 }
-
-/** Writes a number at `at`; returns where it ends. */
-function write(bytes: Buffer, at: number, value: number): number {
-  let end = at;
-  let rest = value;
-  for (; rest > 127; rest = Math.floor(rest / 128)) bytes[end++] = 128 + (rest % 128);
-  bytes[end++] = rest;
-  return end;
-}
-
-/** 2^53 has 54 bits. */
-const NUMBER_BYTES = 8;
 
 /** Goes over what CellSum packed. */
 export class PackedCells {
   code: number;
   count = 0;
-  readonly #packed: string;
-  #at = 0;
+  readonly #numbers: PackedNumbers;
+  readonly #end: number;
 
-  constructor(packed: string, from: number) {
-    this.#packed = packed;
+  constructor(packed: string, from: number, start = 0, end = packed.length) {
+    this.#numbers = new PackedNumbers(packed, start);
     this.code = from;
+    this.#end = end;
   }
 
   next(): boolean {
-    if (this.#at >= this.#packed.length) return false;
-    this.code += this.#read();
-    this.count = this.#read();
+    if (this.#numbers.at >= this.#end) return false;
+    this.code += this.#numbers.next();
+    this.count = this.#numbers.next();
     return true;
-  }
-
-  #read(): number {
-    const packed = this.#packed;
-    let byte = packed.charCodeAt(this.#at++);
-    if (byte < 128) return byte;
-    let value = byte - 128;
-    for (let unit = 128; ; unit *= 128) {
-      byte = packed.charCodeAt(this.#at++);
-      if (byte < 128) return value + byte * unit;
-      value += (byte - 128) * unit;
-    }
   }
 }

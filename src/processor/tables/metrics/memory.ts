@@ -1,23 +1,29 @@
-import type { MetricValues } from './values.ts';
+import type { PackedValues } from './values.ts';
+
+interface Granularity {
+  readonly name: string;
+  readonly durationMs: number;
+}
 
 export interface MetricKey {
-  granularity: string;
+  granularity: Granularity;
   jobId: number;
   location: string;
   /** ms since the epoch. */
   bucketMs: number;
 }
 
-/** A row, whole. */
-export interface WholeRow extends MetricKey {
-  values: MetricValues;
+/** A row as it was written. */
+export interface WrittenRow {
+  key: MetricKey;
+  packed: PackedValues;
 }
 
 /** The rows of one granularity and instant, by location and job. */
 interface Bucket {
-  granularity: string;
+  granularity: Granularity;
   bucketMs: number;
-  rows: Map<string, Map<number, MetricValues>>;
+  rows: Map<string, Map<number, PackedValues>>;
   bytes: number;
   /** Number of the last write that touched it. */
   writtenIn: number;
@@ -28,13 +34,16 @@ const IDLE_WRITES = 120;
 
 /**
  * The rows of `metrics` as this process wrote them last. They may be out of date at any time: a write that is based on them
- * must check `writes`. Beyond `maxBytes` the buckets written longest ago go first.
+ * must check `writes`. Beyond `maxBytes` the buckets written longest ago go first, then the shortest: where jobs have periods of a
+ * minute, a row of a minute is never written again, but those of its hour and its day are.
  */
 export class MetricMemory {
   readonly #maxBytes: number;
   readonly #buckets = new Map<string, Map<number, Bucket>>();
   /** All buckets, the one written longest ago first. */
   readonly #order = new Set<Bucket>();
+  /** Those that there were when the last write first lacked room; null: it did not. */
+  #longestFirst: Bucket[] | null = null;
   #bytes = 0;
   #writes = 0;
 
@@ -47,13 +56,14 @@ export class MetricMemory {
     return this.#bytes;
   }
 
-  get({ granularity, location, jobId, bucketMs }: MetricKey): MetricValues | undefined {
-    return this.#buckets.get(granularity)?.get(bucketMs)?.rows.get(location)?.get(jobId);
+  get({ granularity, location, jobId, bucketMs }: MetricKey): PackedValues | undefined {
+    return this.#buckets.get(granularity.name)?.get(bucketMs)?.rows.get(location)?.get(jobId);
   }
 
   /** Takes over what was committed. */
-  remember(rows: readonly WholeRow[]): void {
+  remember(rows: Iterable<WrittenRow>): void {
     this.#writes++;
+    this.#longestFirst = null;
     for (const row of rows) this.#put(row);
     for (const bucket of this.#order) {
       if (bucket.writtenIn > this.#writes - IDLE_WRITES) break;
@@ -67,7 +77,7 @@ export class MetricMemory {
     this.#bytes = 0;
   }
 
-  #put({ granularity, bucketMs, location, jobId, values }: WholeRow): void {
+  #put({ key: { granularity, bucketMs, location, jobId }, packed }: WrittenRow): void {
     const bucket = this.#touch(granularity, bucketMs);
     let rows = bucket.rows.get(location);
     if (!rows) {
@@ -75,22 +85,22 @@ export class MetricMemory {
       bucket.rows.set(location, rows);
     }
     const before = rows.get(jobId);
-    let growth = sizeOf(values) - (before ? sizeOf(before) : 0);
-    if (this.#makeRoom(growth)) {
-      rows.set(jobId, values);
+    let growth = sizeOf(packed) - (before === undefined ? 0 : sizeOf(before));
+    if (this.#makeRoom(growth, granularity.durationMs)) {
+      rows.set(jobId, packed);
     } else {
       rows.delete(jobId);
-      growth = before ? -sizeOf(before) : 0;
+      growth = before === undefined ? 0 : -sizeOf(before);
     }
     bucket.bytes += growth;
     this.#bytes += growth;
   }
 
-  #touch(granularity: string, bucketMs: number): Bucket {
-    let buckets = this.#buckets.get(granularity);
+  #touch(granularity: Granularity, bucketMs: number): Bucket {
+    let buckets = this.#buckets.get(granularity.name);
     if (!buckets) {
       buckets = new Map();
-      this.#buckets.set(granularity, buckets);
+      this.#buckets.set(granularity.name, buckets);
     }
     let bucket = buckets.get(bucketMs);
     if (!bucket) {
@@ -105,24 +115,34 @@ export class MetricMemory {
     return bucket;
   }
 
-  #makeRoom(bytes: number): boolean {
+  /** Makes room for a row of a bucket of this length, if there is any to be made. */
+  #makeRoom(bytes: number, durationMs: number): boolean {
     for (const bucket of this.#order) {
       if (this.#bytes + bytes <= this.#maxBytes || bucket.writtenIn === this.#writes) break;
       this.#drop(bucket);
     }
-    return this.#bytes + bytes <= this.#maxBytes;
+    if (this.#bytes + bytes <= this.#maxBytes) return true;
+    this.#longestFirst ??= [...this.#order].sort((a, b) => b.granularity.durationMs - a.granularity.durationMs);
+    for (
+      let last = this.#longestFirst.at(-1);
+      last && last.granularity.durationMs < durationMs;
+      last = this.#longestFirst.at(-1)
+    ) {
+      this.#drop(last);
+      this.#longestFirst.pop();
+      if (this.#bytes + bytes <= this.#maxBytes) return true;
+    }
+    return false;
   }
 
   #drop(bucket: Bucket): void {
-    this.#order.delete(bucket);
-    this.#buckets.get(bucket.granularity)?.delete(bucket.bucketMs);
+    if (!this.#order.delete(bucket)) return;
+    this.#buckets.get(bucket.granularity.name)?.delete(bucket.bucketMs);
     this.#bytes -= bucket.bytes;
   }
 }
 
-/** Of an object of few fields in a Map, its lists, and its texts. */
-function sizeOf({ numbers, bins, counters, extra }: MetricValues): number {
-  let bytes = 240 + 8 * numbers.length + counters.length + extra.length;
-  for (const text of bins) bytes += 8 + text.length;
-  return bytes;
+/** With its place in a Map. */
+function sizeOf(packed: PackedValues): number {
+  return 80 + packed.length;
 }

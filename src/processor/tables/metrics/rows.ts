@@ -1,13 +1,15 @@
 import { COUNTERS_COLUMNS, HISTOGRAM_COLUMNS, NUMBER_COLUMNS } from '../../../aggregates/columns.ts';
 import { CopyBuffer } from '../../../postgres/copy-buffer.ts';
 import { PackedCells } from './cell-sum.ts';
-import type { WholeRow } from './memory.ts';
+import type { MetricKey } from './memory.ts';
 import { type CounterCodes, FIRST_COUNTER, type MetricValues } from './values.ts';
 
 /** A row to be written. */
-export interface CopiedRow extends WholeRow {
-  /** The values to replace; undefined: the row is thought to be new. */
-  base: MetricValues | undefined;
+export interface CopiedRow {
+  key: MetricKey;
+  values: MetricValues;
+  /** Whether it is to replace one; if not, it is thought to be new. */
+  replaces: boolean;
 }
 
 export const KEY_COLUMNS = ['granularity', 'job_id', 'location', 'dt'] as const;
@@ -48,13 +50,13 @@ export function* copyRows(rows: Iterable<CopiedRow>, codes: CounterCodes): Gener
     return bytes;
   };
   let position = 0;
-  for (const { granularity, jobId, location, bucketMs, base, values } of rows) {
+  for (const { key, replaces, values } of rows) {
     const full = buffer.row(COPIED_COLUMNS.length);
     if (full) yield full;
-    buffer.bytes(textOf(granularity));
-    buffer.int4(jobId);
-    buffer.bytes(textOf(location));
-    buffer.timestamp(bucketMs);
+    buffer.bytes(textOf(key.granularity.name));
+    buffer.int4(key.jobId);
+    buffer.bytes(textOf(key.location));
+    buffer.timestamp(key.bucketMs);
     for (const number of values.numbers) {
       if (number < 0) buffer.null();
       else buffer.int8(number);
@@ -62,7 +64,7 @@ export function* copyRows(rows: Iterable<CopiedRow>, codes: CounterCodes): Gener
     for (const { field } of COUNTERS_COLUMNS) counters(buffer, values.counters, codes, field === 'status');
     for (const bins of values.bins) buffer.latin1(bins);
     buffer.json(values.extra);
-    buffer.int4(base ? -values.writes : values.writes);
+    buffer.int4(replaces ? -values.writes : values.writes);
     buffer.int4(position++);
   }
   yield buffer.end();

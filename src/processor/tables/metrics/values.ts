@@ -9,8 +9,9 @@ import { elementAt } from '../../../core/element-at.ts';
 import { REASONS } from '../../../messages/check-result.ts';
 import { OutOfRangeError } from '../../../postgres/database.ts';
 import { CellSum } from './cell-sum.ts';
+import { PackedNumbers, PackedNumbersWriter } from './packed-numbers.ts';
 
-/** All columns of a row of `metrics` but its key, whole, and as compact as very many of them need to be. */
+/** All columns of a row of `metrics` but its key, as they are merged. */
 export interface MetricValues {
   /** Version of the row: raised by each write. */
   writes: number;
@@ -23,6 +24,12 @@ export interface MetricValues {
   /** JSON text. */
   extra: string;
 }
+
+/**
+ * The same as one text, which is the smallest form in which V8 keeps very many of them: bins, counters, `extra` unless it is
+ * `{}`, then as base-128 numbers `writes`, each number + 1, and the lengths of bins and counters; last the length of these.
+ */
+export type PackedValues = string;
 
 /** Counters have codes from here on. */
 export const FIRST_COUNTER = REASON_CODE;
@@ -56,10 +63,21 @@ interface KeptColumns {
   readonly statuses: boolean;
 }
 
-/** Makes the new values of rows from their old ones and deltas: begin, add (as often as needed), end. */
+/** Makes the new values of rows from their old ones and deltas, one after the other: begin, add (as often as needed), end. */
 export class MetricMerger {
   readonly codes = new CounterCodes();
+  /** Of the row that was begun last. */
+  readonly values: MetricValues = {
+    writes: 0,
+    numbers: EMPTY_NUMBERS.slice(),
+    bins: [...NO_BINS],
+    counters: '',
+    extra: '{}',
+  };
   readonly #sum = new CellSum();
+  /** Of the row that was packed last: where its bins and counters end. */
+  readonly #ends = new Int32Array(PARTS);
+  readonly #bytes = new PackedNumbersWriter();
   readonly #firstVersion: () => number;
   #reasonCodes = new Int32Array(0);
 
@@ -86,21 +104,32 @@ export class MetricMerger {
     return { deltas, statusCodes, extras: extrasOf(plans), kept };
   }
 
-  /** A copy of `base` (an empty row when there is none) with the next version. */
-  begin(base: MetricValues | undefined): MetricValues {
+  /** Begins with `base` (an empty row when there is none) and the next version. */
+  begin(base: PackedValues | undefined): void {
     this.#sum.take(0, Number.POSITIVE_INFINITY); // Left by a row that could not be ended.
-    if (!base) {
-      const writes = this.#firstVersion();
-      return { writes, numbers: EMPTY_NUMBERS.slice(), bins: NO_BINS, counters: '', extra: '{}' };
+    const { values } = this;
+    const { numbers } = values;
+    if (base === undefined) {
+      values.writes = this.#firstVersion();
+      for (let index = 0; index < numbers.length; index++) numbers[index] = EMPTY_NUMBERS[index] as number;
+      values.extra = '{}';
+      return;
     }
-    for (let index = 0; index < base.bins.length; index++)
-      this.#sum.addPacked(elementAt(base.bins, index), index * BINS);
-    this.#sum.addPacked(base.counters, FIRST_COUNTER);
-    const { numbers, bins, counters, extra } = base;
-    return { writes: base.writes + 1, numbers: numbers.slice(), bins, counters, extra };
+    const headerAt = base.length - 1 - base.charCodeAt(base.length - 1);
+    const header = new PackedNumbers(base, headerAt);
+    values.writes = header.next() + 1;
+    for (let index = 0; index < numbers.length; index++) numbers[index] = header.next() - 1;
+    let at = 0;
+    for (let part = 0; part < PARTS; part++) {
+      const end = at + header.next();
+      this.#sum.addPacked(base, part * BINS, at, end);
+      at = end;
+    }
+    values.extra = at < headerAt ? base.slice(at, headerAt) : '{}';
   }
 
-  add(values: MetricValues, { deltas, statusCodes, extras, kept }: PreparedDeltas, row: number): void {
+  add({ deltas, statusCodes, extras, kept }: PreparedDeltas, row: number): void {
+    const { values } = this;
     const { plans, level, values: added, cellStart, cellEnd, cellCode, cellCount } = deltas.arrays;
     const keeps = elementAt(kept, level[row] as number);
     const { numbers } = values;
@@ -138,38 +167,66 @@ export class MetricMerger {
     values.extra = JSON.stringify(extra);
   }
 
-  /** Throws OutOfRangeError when a number cannot be held exactly any more. */
-  end(values: MetricValues): void {
-    const bins: string[] = [];
-    for (let from = 0; from < FIRST_COUNTER; from += BINS) bins.push(this.#sum.take(from, from + BINS));
-    values.bins = bins;
-    values.counters = this.#sum.take(FIRST_COUNTER, Number.POSITIVE_INFINITY);
+  /** Completes `values` and returns them packed. Throws OutOfRangeError when a number cannot be held exactly any more. */
+  end(): PackedValues {
+    const { values } = this;
     const { numbers } = values;
     for (let column = 0; column < numbers.length; column++) {
       const number = numbers[column] as number;
       if (number <= Number.MAX_SAFE_INTEGER) continue;
       throw new OutOfRangeError(`${elementAt(NUMBER_COLUMNS, column).name} ${number} is out of range`);
     }
+    const packed = this.#pack(values);
+    let at = 0;
+    for (let index = 0; index < NO_BINS.length; index++) {
+      const end = this.#ends[index] as number;
+      values.bins[index] = packed.slice(at, end);
+      at = end;
+    }
+    values.counters = packed.slice(at, this.#ends[NO_BINS.length]);
+    return packed;
   }
 
-  fromSelected(row: SelectedValues): MetricValues {
+  fromSelected(row: SelectedValues): PackedValues {
+    this.#sum.take(0, Number.POSITIVE_INFINITY);
     for (const { name, field } of COUNTERS_COLUMNS) {
       for (const [text, count] of Object.entries(row[name] as Record<string, number>)) {
         this.#sum.add(this.codes.of(text, field === 'status'), count);
       }
     }
-    return {
-      writes: row.writes,
-      numbers: NUMBER_COLUMNS.map(({ name }) => (row[name] as number | null) ?? -1),
-      bins: HISTOGRAM_COLUMNS.map(({ name }) => (row[name] as Buffer).toString('latin1')),
-      counters: this.#sum.take(FIRST_COUNTER, Number.POSITIVE_INFINITY),
-      extra: row.extra,
-    };
+    for (const [index, { name }] of HISTOGRAM_COLUMNS.entries())
+      this.#sum.addPacked((row[name] as Buffer).toString('latin1'), index * BINS);
+    const numbers = NUMBER_COLUMNS.map(({ name }) => (row[name] as number | null) ?? -1);
+    return this.#pack({ writes: row.writes, numbers, extra: row.extra });
+  }
+
+  /** With everything that was added to #sum. */
+  #pack({ writes, numbers, extra }: Pick<MetricValues, 'writes' | 'numbers' | 'extra'>): PackedValues {
+    const bytes = this.#bytes;
+    bytes.length = 0;
+    for (let part = 0; part < PARTS; part++) {
+      this.#sum.takeInto(bytes, part * BINS, part < NO_BINS.length ? (part + 1) * BINS : Number.POSITIVE_INFINITY);
+      this.#ends[part] = bytes.length;
+    }
+    const headerAt = bytes.length;
+    bytes.write(writes);
+    for (let index = 0; index < numbers.length; index++) bytes.write((numbers[index] as number) + 1);
+    let at = 0;
+    for (let part = 0; part < PARTS; part++) {
+      bytes.write((this.#ends[part] as number) - at);
+      at = this.#ends[part] as number;
+    }
+    const length = bytes.length - headerAt;
+    if (length > 127) throw new RangeError(`${length} bytes do not fit the length of a header`);
+    bytes.write(length);
+    return extra === '{}' ? bytes.text() : bytes.text(0, headerAt) + extra + bytes.text(headerAt);
   }
 }
 
 const EMPTY_NUMBERS = doubles(NUMBER_COLUMNS.map(({ merge }) => EMPTY[merge]));
 const NO_BINS = HISTOGRAM_COLUMNS.map(() => '');
+/** Bins and counters, of which part n has the codes from n * BINS on. */
+const PARTS = NO_BINS.length + 1;
 
 /** The same numbers in a list that V8 keeps as doubles, so that it need not convert each copy at the first sum. */
 function doubles(numbers: readonly number[]): number[] {

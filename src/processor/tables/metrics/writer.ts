@@ -2,7 +2,7 @@ import type { MetricDeltas } from '../../../aggregates/accumulator/deltas.ts';
 import { elementAt } from '../../../core/element-at.ts';
 import { firstOf } from '../../../core/first-of.ts';
 import type { Queryable, Transaction } from '../../../postgres/database.ts';
-import { MetricMemory } from './memory.ts';
+import { type MetricKey, MetricMemory, type WrittenRow } from './memory.ts';
 import { orderRows, type RowList } from './order.ts';
 import {
   COPIED_COLUMN_TYPES,
@@ -15,7 +15,7 @@ import {
 } from './rows.ts';
 import {
   MetricMerger,
-  type MetricValues,
+  type PackedValues,
   type PreparedDeltas,
   SELECTED_COLUMNS,
   type SelectedValues,
@@ -30,15 +30,13 @@ export interface MetricsWritten {
   remember(): void;
 }
 
-interface Target extends CopiedRow {
-  /** Entries [from, to) of the list are added to it. */
-  from: number;
-  to: number;
-}
-
-/** The rows that one write adds. */
+/** The rows that one write adds, and what becomes of them. Rows are numbered in the order of their keys. */
 interface Additions extends RowList {
   prepared: readonly PreparedDeltas[];
+  /** By row, as it was written. */
+  written: PackedValues[];
+  /** By row, as another transaction had written it. */
+  others: Map<number, PackedValues>;
 }
 
 /**
@@ -65,14 +63,24 @@ export class MetricsWriter {
    * RowsGoneError when the transaction is to be done again.
    */
   async write(tx: Transaction, deltas: readonly MetricDeltas[]): Promise<MetricsWritten> {
-    const additions = { ...orderRows(deltas), prepared: deltas.map((one) => this.#merger.prepare(one)) };
-    const targets = this.#targets(additions);
-    await this.#replace(tx, targets, additions);
+    const list = orderRows(deltas);
+    const rows = list.starts.length - 1;
+    const additions: Additions = {
+      ...list,
+      prepared: deltas.map((one) => this.#merger.prepare(one)),
+      written: new Array<PackedValues>(rows),
+      others: new Map(),
+    };
+    await this.#replace(
+      tx,
+      Int32Array.from({ length: rows }, (_, row) => row),
+      additions,
+    );
     const generation = this.#generation;
     return {
-      rows: targets.length,
+      rows,
       remember: () => {
-        if (generation === this.#generation) this.#remember(targets);
+        if (generation === this.#generation) this.#remember(additions);
       },
     };
   }
@@ -84,78 +92,70 @@ export class MetricsWriter {
     this.#merger.codes.clear();
   }
 
-  #remember(targets: readonly Target[]): void {
+  #remember(additions: Additions): void {
     if (this.#merger.codes.size > MAX_TEXTS) this.forget();
-    else this.#memory.remember(targets);
+    else this.#memory.remember(writtenRows(additions));
   }
 
-  #targets({ prepared, source, row, repeated }: Additions): Target[] {
-    const targets: Target[] = [];
-    let last: Target | undefined;
-    for (let at = 0; at < row.length; at++) {
-      if (last && (repeated[at] as number) > 0) {
-        last.to++;
-        continue;
-      }
-      const { arrays } = elementAt(prepared, source[at] as number).deltas;
-      const index = row[at] as number;
-      last = {
-        granularity: elementAt(arrays.plans, arrays.level[index] as number).name,
-        jobId: arrays.jobId[index] as number,
-        location: elementAt(arrays.locations, arrays.location[index] as number),
-        bucketMs: arrays.bucketMs[index] as number,
-        from: at,
-        to: at + 1,
-        base: undefined,
-        values: NONE,
-      };
-      last.base = this.#memory.get(last);
-      targets.push(last);
-    }
-    return targets;
-  }
-
-  async #replace(tx: Transaction, targets: readonly Target[], additions: Additions): Promise<void> {
-    for (let rest = targets; rest.length > 0; ) {
+  async #replace(tx: Transaction, rows: Int32Array, additions: Additions): Promise<void> {
+    for (let rest = rows; rest.length > 0; ) {
       await tx.query(EMPTY_TABLE);
       await tx.copyFrom(
         `metric_rows (${COPIED_COLUMNS.join(', ')})`,
         copyRows(this.#merged(rest, additions), this.#merger.codes),
         'binary',
       );
-      const { rows } = await tx.query<{ written: number; gone: number }>(UPSERT);
-      const { written, gone } = firstOf(rows);
+      const { rows: results } = await tx.query<{ written: number; gone: number }>(UPSERT);
+      const { written, gone } = firstOf(results);
       if (gone > 0) throw new RowsGoneError(`${gone} rows of metrics are gone`);
       if (written === rest.length) return;
-      rest = await this.#readOthers(tx, rest, rest.length - written);
+      rest = await this.#readOthers(tx, rest, additions, rest.length - written);
     }
   }
 
-  *#merged(targets: readonly Target[], { prepared, source, row }: Additions): Generator<Target> {
-    for (const target of targets) {
-      target.values = this.#merger.begin(target.base);
-      for (let at = target.from; at < target.to; at++)
-        this.#merger.add(target.values, elementAt(prepared, source[at] as number), row[at] as number);
-      this.#merger.end(target.values);
-      yield target;
+  /** The new values of rows, each valid until the next. */
+  *#merged(rows: Int32Array, additions: Additions): Generator<CopiedRow> {
+    const { prepared, source, row: indexes, starts, written, others } = additions;
+    const merger = this.#merger;
+    for (const row of rows) {
+      const key = keyOf(additions, row);
+      const base = others.get(row) ?? this.#memory.get(key);
+      merger.begin(base);
+      const end = starts[row + 1] as number;
+      for (let at = starts[row] as number; at < end; at++)
+        merger.add(elementAt(prepared, source[at] as number), indexes[at] as number);
+      written[row] = merger.end();
+      yield { key, values: merger.values, replaces: base !== undefined };
     }
   }
 
-  /** The targets that were not written, because another transaction had. Their rows are locked by now. */
-  async #readOthers(tx: Queryable, targets: readonly Target[], expected: number): Promise<Target[]> {
+  /** The rows that were not written, because another transaction had. They are locked by now. */
+  async #readOthers(tx: Queryable, tried: Int32Array, { others }: Additions, expected: number): Promise<Int32Array> {
     const { rows } = await tx.query<SelectedValues & { position: number }>(READ_OTHERS);
-    const others = rows.map((row) => {
-      const target = elementAt(targets, row.position);
-      target.base = this.#merger.fromSelected(row);
-      return target;
+    if (rows.length !== expected) throw new Error(`${expected} rows of metrics were not written, ${rows.length} found`);
+    return Int32Array.from(rows, (found) => {
+      const row = tried[found.position] as number;
+      others.set(row, this.#merger.fromSelected(found));
+      return row;
     });
-    if (others.length !== expected)
-      throw new Error(`${expected} rows of metrics were not written, ${others.length} found`);
-    return others;
   }
 }
 
-const NONE: MetricValues = new MetricMerger().begin(undefined);
+function keyOf({ prepared, source, row: indexes, starts }: Additions, row: number): MetricKey {
+  const at = starts[row] as number;
+  const { arrays } = elementAt(prepared, source[at] as number).deltas;
+  const index = indexes[at] as number;
+  return {
+    granularity: elementAt(arrays.plans, arrays.level[index] as number),
+    jobId: arrays.jobId[index] as number,
+    location: elementAt(arrays.locations, arrays.location[index] as number),
+    bucketMs: arrays.bucketMs[index] as number,
+  };
+}
+
+function* writtenRows(additions: Additions): Generator<WrittenRow> {
+  for (const [row, packed] of additions.written.entries()) yield { key: keyOf(additions, row), packed };
+}
 
 /** Distinct statuses: a producer with endless ones must not exhaust memory. */
 const MAX_TEXTS = 10_000;

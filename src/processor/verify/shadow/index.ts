@@ -41,19 +41,21 @@ export class Shadow {
   /** By `topic partition`. */
   readonly counters = new Map<string, PartitionCounters>();
   readonly #options: ShadowOptions;
-  readonly #decoder = new ResultDecoder();
+  readonly #decoder: ResultDecoder;
 
   constructor(options: ShadowOptions) {
     this.#options = options;
+    this.#decoder = new ResultDecoder(options.rows.wanted);
   }
 
   add(topic: string, partition: number, record: StreamRecord): void {
     const counters = this.#countersOf(topic, partition);
     this.#decoder.reset();
     // A line that cannot be read is in dead_letters and was not counted.
-    this.#decoder.decodeRecord(record.value, () => {
+    const onBadLine = () => {
       if (this.#options.isFirst ?? true) counters.deadLetters++;
-    });
+    };
+    this.#decoder.decodeRecord(record.value, onBadLine, record.offset);
     const { columns } = this.#decoder;
     const refused = this.#options.refused.get(`${topic} ${partition} ${record.offset}`);
     const left = refused && new Set(splitLines(record.value).flatMap((at) => (refused.has(at.line) ? [at.start] : [])));

@@ -1,5 +1,5 @@
 import { locationOf, outcomeOf, reasonOf, statusOf } from '../../../messages/result-columns.ts';
-import { type ResultsStore, restOf } from '../../counting/raw-results.ts';
+import { type ResultsStore, restOf, storedValues } from '../../counting/raw-results.ts';
 import type { RecordLine } from '../../counting/record-line.ts';
 import type { StoredResult } from '../stored-rows.ts';
 
@@ -79,6 +79,8 @@ export class ShadowResults {
       bytes: orNull(columns.bytes[row] as number),
       attempt,
       detail,
+      values: storedValues(columns, row),
+      maintenance: columns.maintenance[row] === 1,
       topic,
       partition,
       recordOffset: record.offset,
@@ -128,10 +130,13 @@ function orNull(value: number): number | null {
 
 /** All columns but the place in the record, in one order; PostgreSQL keeps the keys of JSONB in an order of its own. */
 function textOf(row: StoredResult): string {
-  const phases = row.timings && Object.entries(row.timings).sort(([a], [b]) => (a < b ? -1 : 1));
+  const [phases, values] = [row.timings, row.values].map(
+    (object) => object && Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
   return JSON.stringify([
     ...[row.jobId, row.location, row.atMs, row.epoch, row.slot, row.slots, row.periodMs, row.ts, row.outcome],
     ...[row.reason, row.status, row.rtMicros, phases, row.bytes, row.attempt, row.detail],
+    ...[values, row.maintenance],
     ...[row.topic, row.partition, row.recordOffset],
   ]);
 }

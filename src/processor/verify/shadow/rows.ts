@@ -3,9 +3,10 @@ import { type CounterMap, increase } from '../../../aggregates/counter-aggregate
 import { fieldText, fieldValue } from '../../../aggregates/field-value.ts';
 import { binOf } from '../../../aggregates/histogram.ts';
 import { encodeBins } from '../../../aggregates/histogram-bytes.ts';
-import type { GranularityPlan } from '../../../aggregates/metrics-plan.ts';
+import { columnsFor, type GranularityPlan } from '../../../aggregates/metrics-plan.ts';
 import { addAmount, amountOf, EMPTY } from '../../../aggregates/number-aggregate.ts';
 import { elementAt } from '../../../core/element-at.ts';
+import type { KeptColumns } from '../../../messages/column-buffer.ts';
 import { locationOf, type ResultColumns } from '../../../messages/result-columns.ts';
 import type { StoredMetricRow } from '../stored-rows.ts';
 
@@ -57,6 +58,11 @@ export class ShadowRows {
   /** Nothing before counts for any row, ms since the epoch. */
   get fromMs(): number {
     return Math.min(...this.#ranges.map((range) => range.fromMs));
+  }
+
+  /** What the decoder of the results must keep. */
+  get wanted(): KeptColumns {
+    return columnsFor(this.#ranges.map(({ plan }) => plan));
   }
 
   get size(): number {
@@ -147,7 +153,7 @@ export class ShadowRows {
 
 function binKey(columns: ResultColumns, row: number, field: 'response_time' | 'bytes'): string | null {
   const value = fieldValue(columns, row, field);
-  return value < 0 ? null : String(binOf(value));
+  return value === null ? null : String(binOf(value));
 }
 
 type Place = Pick<StoredMetricRow, 'granularity' | 'jobId' | 'location' | 'dtMs'>;

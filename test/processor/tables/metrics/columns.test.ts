@@ -23,7 +23,7 @@ test('docs/metrics.md lists every function with its fields and columns', async (
   const text = readFileSync(new URL('../../../../docs/metrics.md', import.meta.url), 'utf8');
   const listed = [...text.matchAll(/^\| `(\w+)` *\|(.*?)\|(.*?)\|/gm)].map(([, name, fields, columns]) => [
     name,
-    [...fields.matchAll(/`(\w+)`/g)].map((match) => match[1]),
+    [...fields.matchAll(/`([\w.*]+)`/g)].map((match) => match[1]),
     [...columns.matchAll(/`(\w+)`/g)].map((match) => match[1]),
   ]);
   const declared = aggregates

@@ -74,8 +74,9 @@ export async function storedWrites(database: Queryable): Promise<Map<string, num
 
 export async function storedRows(database: Queryable): Promise<Map<string, MetricRow>> {
   const { rows } = await database.query<MetricRow & { bytes: Buffer }>(`SELECT granularity, job_id AS "jobId", location,
-    (extract(epoch FROM dt) * 1000)::bigint AS "bucketMs", count, up, degraded, down, missed, rt_count AS "rtCount",
-    rt_min AS "rtMin", rt_max AS "rtMax", rt_sum AS "rtSum", data, reasons, rt_hist AS bytes, extra FROM metrics`);
+    (extract(epoch FROM dt) * 1000)::bigint AS "bucketMs", count, up, degraded, down, missed,
+    maintenance_up AS "maintenanceUp", maintenance_degraded AS "maintenanceDegraded",
+    maintenance_down AS "maintenanceDown", rt_count AS "rtCount", rt_min AS "rtMin", rt_max AS "rtMax", rt_sum AS "rtSum", data, reasons, rt_hist AS bytes, extra FROM metrics`);
   return new Map(rows.map(({ bytes, ...row }) => [keyOf(row), { ...row, rtHist: sumBins([bytes]) }]));
 }
 

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'tap';
 import type { CheckResult } from '../../../../src/messages/check-result.ts';
 import { MetricMemory } from '../../../../src/processor/tables/metrics/memory.ts';
-import { MetricMerger } from '../../../../src/processor/tables/metrics/values.ts';
 import { MetricsWriter } from '../../../../src/processor/tables/metrics/writer.ts';
 import { plainRows } from '../../../aggregates/reference.ts';
 import { createTestDatabase } from '../../../helpers/database.ts';
@@ -157,14 +156,14 @@ test('endless statuses do not stay in memory, and are counted all the same', asy
 });
 
 test('memory of rows is bounded, and forgets buckets that are over', (t) => {
-  const values = new MetricMerger().begin(undefined);
+  const packed = 'x'.repeat(240);
   const rowsOf = (bucketMs: number, jobs: number) =>
     Array.from({ length: jobs }, (_, at) => ({
-      ...{ granularity: 'minute', jobId: at + 1, location: 'default', bucketMs },
-      values,
+      key: { granularity: { name: 'minute', durationMs: 60_000 }, jobId: at + 1, location: 'default', bucketMs },
+      packed,
     }));
   const memory = new MetricMemory(35_000);
-  const knows = (bucketMs: number, jobId = 1) => memory.get(rowsOf(bucketMs, jobId).at(-1)!) !== undefined;
+  const knows = (bucketMs: number, jobId = 1) => memory.get(rowsOf(bucketMs, jobId).at(-1)!.key) !== undefined;
   memory.remember(rowsOf(0, 50));
   t.strictSame([knows(0, 50), knows(0, 51)], [true, false]);
   memory.remember(rowsOf(60_000, 100));
@@ -177,5 +176,22 @@ test('memory of rows is bounded, and forgets buckets that are over', (t) => {
   t.strictSame([knows(180_000), knows(240_000)], [false, true], 'a bucket that is over is forgotten');
   memory.clear();
   t.equal(memory.bytes, 0);
+  t.end();
+});
+
+test('the shortest buckets make room for longer ones, which are written again', (t) => {
+  const rowsOf = (name: string, durationMs: number) =>
+    Array.from({ length: 50 }, (_, at) => ({
+      key: { granularity: { name, durationMs }, jobId: at + 1, location: 'default', bucketMs: 0 },
+      packed: 'x'.repeat(120),
+    }));
+  const [minute, hour, day] = [rowsOf('minute', 60_000), rowsOf('hour', 3_600_000), rowsOf('day', 86_400_000)];
+  const memory = new MetricMemory(25_000);
+  const known = () => [minute, hour, day].map((rows) => rows.filter((row) => memory.get(row.key) !== undefined).length);
+  for (let write = 0; write < 3; write++) memory.remember([...minute, ...hour, ...day]);
+  t.strictSame(known(), [0, 50, 50]);
+  memory.remember([...day, ...hour, ...minute]);
+  t.strictSame(known(), [25, 50, 50], 'they have what is left');
+  t.equal(memory.bytes, 25_000);
   t.end();
 });

@@ -1,0 +1,58 @@
+import { ProbeFailure } from '../failure.ts';
+import type { Pattern } from '../net/patterns/pattern.ts';
+import type { Trial } from '../net/trial/trial.ts';
+import type { Query, Reply } from './query.ts';
+import { comparable, recordText } from './records.ts';
+
+export interface Expectation {
+  rcode: string;
+  texts: readonly string[];
+  match: 'all' | 'any' | 'none' | 'exactly';
+  pattern: Pattern | null;
+  isAuthenticated: boolean;
+}
+
+const MAX_SHOWN = 50;
+
+/** Records what a reply says. Throws a ProbeFailure if it is not as expected. */
+export async function judge(reply: Reply, { type }: Query, expected: Expectation, trial: Trial): Promise<void> {
+  const found = (reply.answers ?? []).filter((answer) => answer.type === type);
+  const texts = found.map(recordText);
+  const ttls = found.map((answer) => ('ttl' in answer ? Number(answer.ttl ?? 0) : 0));
+  trial.isAnswered = true;
+  trial.status = reply.rcode ?? null;
+  trial.values.answers = texts.length;
+  if (ttls.length > 0) trial.values.ttl = Math.min(...ttls);
+  Object.assign(trial.facts, { answers: texts.slice(0, MAX_SHOWN), authenticated: reply.flag_ad });
+  if (reply.rcode !== expected.rcode)
+    throw new ProbeFailure('status', `the answer is ${reply.rcode}, accepted: ${expected.rcode}`);
+  if (expected.isAuthenticated && !reply.flag_ad) {
+    throw new ProbeFailure('header', 'the resolver does not say that the answer is authentic (AD)');
+  }
+  const isEmptyGood = expected.match === 'none' || expected.rcode !== 'NOERROR';
+  if (texts.length === 0 && !isEmptyGood) throw new ProbeFailure('body', `there are no records of type ${type}`);
+  const fault = faultOf(texts, expected, (text) => comparable(text, type));
+  if (fault !== null) throw new ProbeFailure('body', fault);
+  if (expected.pattern === null) return;
+  for (const text of texts) if (await expected.pattern.isIn(text, trial.limit)) return;
+  throw new ProbeFailure('body', `pattern not found in ${listed(texts)}`);
+}
+
+function faultOf(
+  texts: readonly string[],
+  { texts: given, match }: Expectation,
+  form: (text: string) => string,
+): string | null {
+  if (given.length === 0) return null;
+  const found = new Set(texts.map(form));
+  const lacking = given.filter((text) => !found.has(form(text)));
+  const present = given.filter((text) => found.has(form(text)));
+  const further = texts.filter((text) => !given.some((other) => form(other) === form(text)));
+  if (match === 'none') return present.length === 0 ? null : `found ${listed(present)}, which is not accepted`;
+  if (match === 'any') return present.length > 0 ? null : `found ${listed(texts)}, none of ${listed(given)}`;
+  if (lacking.length > 0) return `found ${listed(texts)}, without ${listed(lacking)}`;
+  return match === 'exactly' && further.length > 0 ? `found ${listed(further)}, too` : null;
+}
+
+const listed = (texts: readonly string[]): string =>
+  texts.slice(0, 5).join(', ') + (texts.length > 5 ? ' and others' : '');
