@@ -1,3 +1,4 @@
+import { collectAtRest } from '../core/garbage-at-rest.ts';
 import { Exposure } from '../installation/exposure.ts';
 import { OlderProcessors } from '../installation/older-processors.ts';
 import { watchResets } from '../installation/resets.ts';
@@ -31,7 +32,7 @@ export async function createRoles(context: ProcessContext): Promise<{ services: 
 
 /** Migrates if needed and starts the roles. `listen` comes before any check: a job may well check this very server. */
 export async function startRoles(services: Services, roles: Roles, listen: () => Promise<void>): Promise<void> {
-  const { settings, logger, lifecycle, database, partitionsOf, lag, jobs } = services;
+  const { settings, logger, clock, lifecycle, database, partitionsOf, lag, jobs } = services;
   const { processing, scheduling } = roles;
   await untilStreamReachable(async () => {
     if ((await pendingMigrations(database)).length > 0) await migrate(database, { logger });
@@ -54,6 +55,8 @@ export async function startRoles(services: Services, roles: Roles, listen: () =>
   jobs.self.isTold = true;
   if (scheduling) await startScheduling(scheduling, services);
   if (processing) startHousekeeping(services);
+  const garbage = collectAtRest(clock);
+  lifecycle.defer(() => garbage.stop());
 }
 
 /** After a reset of the tables, by any process, the jobs of the file and the views of topics are made again. */
