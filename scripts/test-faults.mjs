@@ -1,6 +1,6 @@
 // `npm run test:faults`: whole processes that are killed, paused and cut off. Arguments go to tap.
 // VEDETTE_FAULT_SEED repeats an earlier run, VEDETTE_FAULTS says how many faults each test injects (default 3 to 40),
-// VEDETTE_FAULTS_SAMPLE=yes leaves out one of the two clients for Kafka where both take the same way (test/faults/sample.ts).
+// VEDETTE_FAULTS_SAMPLE=yes takes turns with the two clients for Kafka where both take the same way (test/faults/sample.ts).
 import './check-node.mjs';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -6,7 +6,7 @@ import { type Clock, inStep } from './clock.ts';
 const LOOK_MS = 60_000;
 /** A heap that is larger takes longer than a check may be held up. */
 const MAX_HEAP_BYTES = 96 * 2 ** 20;
-const WORTHWHILE_BYTES = 4 * 2 ** 20;
+const WORTHWHILE_BYTES = 2 * 2 ** 20;
 /** The share of its time that the event loop of a process at rest is busy. */
 const REST_UTILIZATION = 0.05;
 
@@ -38,12 +38,12 @@ export function collectAtRest(clock: Clock, lookMs = LOOK_MS): GarbageAtRest {
   function look(): void {
     const { utilization } = performance.eventLoopUtilization(seen);
     seen = performance.eventLoopUtilization();
-    const bytes = getHeapStatistics().used_heap_size;
+    const bytes = bytesInUse();
     if (utilization > REST_UTILIZATION || bytes > MAX_HEAP_BYTES || bytes < heldBytes + WORTHWHILE_BYTES) return;
     collect ??= collector();
     collect();
     collections++;
-    heldBytes = getHeapStatistics().used_heap_size;
+    heldBytes = bytesInUse();
   }
 
   return {
@@ -60,4 +60,10 @@ function collector(): () => void {
   const collect = runInNewContext('gc') as () => void;
   setFlagsFromString('--no-expose-gc');
   return collect;
+}
+
+/** The heap, and the buffers that its objects hold outside it. */
+function bytesInUse(): number {
+  const { used_heap_size, external_memory } = getHeapStatistics();
+  return used_heap_size + external_memory;
 }
