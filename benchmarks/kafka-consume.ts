@@ -3,11 +3,12 @@
 // librdkafka's own C consumer that does nothing. All from the first record to the last. DRIVER=kafkajs (or rdkafka) runs
 // only that one.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 import type { Cluster } from '../scripts/kafka/cluster.ts';
+import { oneModule } from '../scripts/one-module.mjs';
 import { systemClock } from '../src/core/clock.ts';
 import { silentLogger } from '../src/core/logger.ts';
 import { createProcessor } from '../src/processor/processor.ts';
@@ -122,17 +123,23 @@ async function driverAlone(
 }
 
 /** Topic to committed rows, exactly once, in a process of its own. */
-function throughProcessor(
+async function throughProcessor(
   cluster: Cluster,
   ...what: [name: string, topic: string, results: number, store: 'all' | 'none']
-): Speed {
-  const file = join(root, 'benchmarks/kafka-consume.ts');
-  const parameters = [PROCESSOR, cluster.bootstrapServers.join(','), ...what.map(String)];
-  const output = execFileSync(process.execPath, ['--import=tsx', file, ...parameters], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  return JSON.parse(output) as Speed;
+): Promise<Speed> {
+  // Bundled, as the product is: what loads TypeScript takes memory of its own.
+  const file = join(root, 'benchmarks', `.kafka-consume-${process.pid}.mjs`);
+  try {
+    writeFileSync(file, await oneModule(join(root, 'benchmarks/kafka-consume.ts')));
+    const parameters = [PROCESSOR, cluster.bootstrapServers.join(','), ...what.map(String)];
+    const output = execFileSync(process.execPath, [file, ...parameters], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    return JSON.parse(output) as Speed;
+  } finally {
+    rmSync(file, { force: true });
+  }
 }
 
 /** The body of that process. */
@@ -154,6 +161,7 @@ async function processOnly(
     group: `counted-${topic}-${name}-${store}`,
     instanceId: name,
   });
+  const rssBefore = process.memoryUsage.rss();
   let rss = 0;
   const pause = () => new Promise((resolve) => setTimeout(resolve, 2));
   await processor.start();
@@ -169,7 +177,9 @@ async function processOnly(
   await processor.stop();
   await driver.close();
   for (const undo of teardowns) await undo();
-  return { ...speed, flushes, mean_flush_ms: round(totalFlushMs / flushes), rss_mb: Math.round(rss / 2 ** 20) };
+  const mb = (bytes: number) => Math.round(bytes / 2 ** 20);
+  const memory = { rss_mb: mb(rss), rss_mb_before: mb(rssBefore) };
+  return { ...speed, flushes, mean_flush_ms: round(totalFlushMs / flushes), ...memory };
 }
 
 /**
@@ -227,9 +237,9 @@ async function compare(): Promise<void> {
     for (const name of names) {
       const alone = await driverAlone(cluster, name, 'blocks', records, RESULTS);
       const aloneSingles = await driverAlone(cluster, name, 'singles', SINGLES, SINGLES);
-      const blocks = throughProcessor(cluster, name, 'blocks', RESULTS, 'none');
-      const singles = throughProcessor(cluster, name, 'singles', SINGLES, 'none');
-      const stored = throughProcessor(cluster, name, 'blocks', RESULTS, 'all');
+      const blocks = await throughProcessor(cluster, name, 'blocks', RESULTS, 'none');
+      const singles = await throughProcessor(cluster, name, 'singles', SINGLES, 'none');
+      const stored = await throughProcessor(cluster, name, 'blocks', RESULTS, 'all');
       drivers[name] = {
         alone,
         single_records_alone: aloneSingles,

@@ -1,5 +1,5 @@
 // `npm run test:newest`: tests of the rooms where versions of Node.js differ (sockets, TLS, timers, bytes) on the newest one, whose
-// program npm brings. Arguments go to tap instead of the names of these files.
+// program npm brings. Arguments go to tap instead of the names of these files. VEDETTE_TEST_NODE=22 takes that version instead.
 import './check-node.mjs';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
@@ -11,16 +11,17 @@ import { runTap } from './tap.mjs';
 const ROOMS = ['core', 'messages', 'monitors', 'postgres', 'scheduler', 'streaming'];
 
 ensureInstalled();
-const bin = installNewest();
+const version = process.env.VEDETTE_TEST_NODE || 'latest';
+const bin = install(version);
 console.error(`tests on Node.js ${execFileSync(path.join(bin, 'node'), ['--version'], { encoding: 'utf8' }).trim()}`);
 const listed = process.argv.slice(2);
 process.exit(runTap(listed.length > 0 ? listed : filesOf(ROOMS), { PATH: bin + path.delimiter + process.env.PATH }));
 
 /** Returns the folder of its program. */
-function installNewest() {
-  const folder = path.join(cacheFolder(), 'node-newest');
+function install(version) {
+  const folder = path.join(cacheFolder(), `node-${version}`);
   mkdirSync(folder, { recursive: true });
-  const install = [
+  const command = [
     'install',
     '--no-save',
     '--no-audit',
@@ -28,9 +29,9 @@ function installNewest() {
     '--loglevel=error',
     '--prefix',
     folder,
-    'node@latest',
+    `node@${version}`,
   ];
-  execFileSync('npm', install, {
+  execFileSync('npm', command, {
     cwd: folder,
     stdio: ['ignore', 'ignore', 'inherit'],
     shell: process.platform === 'win32',

@@ -13,7 +13,7 @@ export class CopyBuffer {
     let full: Buffer | null = null;
     if (this.#at > this.#bytes.length - ROW_ROOM) {
       full = this.#bytes.subarray(0, this.#at);
-      this.#bytes = Buffer.allocUnsafe(CHUNK_BYTES);
+      this.#bytes = spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
       this.#at = 0;
     }
     this.#int16(fields);
@@ -151,6 +151,19 @@ export class CopyBuffer {
   }
 }
 
+/**
+ * Takes back the memory of chunks, for others: nobody may need their bytes any more. Memory that is made for each chunk lies
+ * about until V8 has counted 64 MB of it.
+ */
+export function reuseChunks(chunks: readonly Buffer[]): void {
+  for (const { buffer } of chunks) {
+    if (spare.length >= MAX_SPARE) return;
+    if (buffer.byteLength === CHUNK_BYTES) spare.push(Buffer.from(buffer as ArrayBuffer));
+  }
+}
+
+const spare: Buffer<ArrayBuffer>[] = [];
+
 /** Joins the chunks of several buffers, each with its own first and last chunk, to those of one COPY. */
 export function joinCopies(copies: ReadonlyArray<readonly Buffer[]>): Buffer[] {
   const joined: Buffer[] = [];
@@ -168,6 +181,8 @@ export function joinCopies(copies: ReadonlyArray<readonly Buffer[]>): Buffer[] {
 const FIRST_CHUNK_BYTES = 16_384;
 /** Building one must be short: what is sent has no other pauses. */
 const CHUNK_BYTES = 65_536;
+/** As much as a processor holds of raw results. */
+const MAX_SPARE = 128;
 const ROW_ROOM = 1024;
 const NUMBER_ROOM = 24;
 const SIGNATURE = Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8)]);

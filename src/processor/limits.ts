@@ -4,7 +4,7 @@ export interface ProcessorLimits {
   rows: number;
   /** Results held at most before they are written. Default 200,000. */
   results: number;
-  /** Bytes of raw results and dead letters held at most before they are written. Default 16 MiB. */
+  /** Bytes of raw results and dead letters held at most before they are written. Default 8 MiB. */
   bytes: number;
   /** A partition is caught up with while its newest record is older than this. Default 10,000. */
   catchUpAfterMs: number;
@@ -26,7 +26,7 @@ export interface ProcessorLimits {
 
 export const DEFAULT_LIMITS: Omit<ProcessorLimits, 'rows'> = {
   results: 200_000,
-  bytes: 16 * 1024 * 1024,
+  bytes: 8 * 1024 * 1024,
   catchUpAfterMs: 10_000,
   behindMs: 1_000,
   catchUpRows: 200_000,

@@ -1,4 +1,5 @@
 import { type Clock, sleep } from '../../core/clock.ts';
+import { reuseChunks } from '../../postgres/copy-buffer.ts';
 import { CommitUnknownError, type Database, type Transaction } from '../../postgres/database.ts';
 import { isRetryable } from '../../postgres/pool.ts';
 import { insertDeadLetters } from '../tables/dead-letters.ts';
@@ -128,6 +129,7 @@ export class Flusher {
       return written;
     });
     metrics.remember();
+    for (const { results } of deltas) reuseChunks(results.chunks);
     await this.#at('after-commit');
   }
 

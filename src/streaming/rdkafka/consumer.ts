@@ -113,9 +113,10 @@ export class RdkafkaConsumer implements Startable<StreamConsumer> {
       // The default of a second stalls every reader that is faster than its broker connection.
       'fetch.queue.backoff.ms': 2,
       'fetch.wait.max.ms': 100,
-      'fetch.message.max.bytes': 2 * 2 ** 20,
-      'fetch.max.bytes': 16 * 2 ** 20,
-      'queued.max.messages.kbytes': 16 * 1024,
+      // Of each partition, packed and unpacked: what waits here is all memory of this process.
+      'fetch.message.max.bytes': 2 ** 19,
+      'fetch.max.bytes': 4 * 2 ** 20,
+      'queued.max.messages.kbytes': 4 * 1024,
       'enable.partition.eof': false,
       // The only way to learn that a topic was replaced by one of the same name; it reads on there at the same offset.
       debug: 'topic',

@@ -1,7 +1,7 @@
 import type { RdConsumer, RdError, RdMessage } from './module.ts';
 
 const MAX_MESSAGES = 4_096;
-const MAX_BYTES = 8 * 2 ** 20;
+const MAX_BYTES = 2 * 2 ** 20;
 const IDLE_MS = 100;
 const GATHER_MS = 10;
 const QUICK_MS = 5;

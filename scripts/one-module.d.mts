@@ -1,0 +1,1 @@
+export declare function oneModule(file: string): Promise<string>;
