@@ -192,6 +192,8 @@ async function ownResolver(): Promise<{ host: string; port: number }> {
   return { host, port: PORTS.dns };
 }
 
+/** Stands for its address, which only a check knows: its checks are bounded as those of any host. */
+const OWN_RESOLVER = 'the resolver of this machine';
 const OPEN: ConnectionGate = { refusal: () => null };
 
 /** Checks what a resolver answers for a name. */
@@ -216,7 +218,7 @@ export const dns: MonitorType<DnsOptions> = {
   },
   problems,
   excludes: tlsExcludes,
-  host: ({ uri }) => readTarget(uri)?.resolver?.host ?? '',
+  host: ({ uri }) => readTarget(uri)?.resolver?.host ?? OWN_RESOLVER,
   prepare(given, { gate, names = sharedNames() }) {
     return plannedProbe(
       given.max_response_time_seconds,

@@ -1,6 +1,7 @@
 /**
- * Bounds how many checks are under way: in total, and to one host. A check without room waits; a full host does not hold
- * up checks of other hosts. `onGranted` returns false when the item does not want to start any more.
+ * Bounds how many checks are under way: in total, and to one host; the host of those that connect to none is "". A check
+ * without room waits; a full host does not hold up checks of other hosts. `onGranted` returns false when the item does not
+ * want to start any more.
  */
 export class Limiter<T> {
   readonly #limit: number;
@@ -29,14 +30,14 @@ export class Limiter<T> {
   /** Returns true when the item may start at once; otherwise it waits until `onGranted` is called for it. */
   acquire(item: T, hostName: string): boolean {
     const host = this.#host(hostName);
-    if (this.#active < this.#limit && host.active < this.#perHost) {
+    if (this.#active < this.#limit && this.#hasRoom(hostName, host)) {
       this.#active++;
       host.active++;
       return true;
     }
     const ticket: Ticket<T> = { item, hostName, valid: true };
     this.#tickets.set(item, ticket);
-    (host.active < this.#perHost ? this.#queue : host.queue).push(ticket);
+    (this.#hasRoom(hostName, host) ? this.#queue : host.queue).push(ticket);
     return false;
   }
 
@@ -57,7 +58,7 @@ export class Limiter<T> {
       const ticket = this.#queue.shift();
       if (!ticket) return;
       const host = this.#host(ticket.hostName);
-      if (host.active >= this.#perHost) {
+      if (!this.#hasRoom(ticket.hostName, host)) {
         host.queue.push(ticket);
         continue;
       }
@@ -78,6 +79,10 @@ export class Limiter<T> {
     else if (host.active === 0) this.#hosts.delete(hostName);
   }
 
+  #hasRoom(name: string, { active }: Host<T>): boolean {
+    return name === NO_HOST || active < this.#perHost;
+  }
+
   #host(name: string): Host<T> {
     let host = this.#hosts.get(name);
     if (!host) {
@@ -87,6 +92,8 @@ export class Limiter<T> {
     return host;
   }
 }
+
+const NO_HOST = '';
 
 interface Ticket<T> {
   item: T;

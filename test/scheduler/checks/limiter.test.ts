@@ -67,3 +67,15 @@ test('who does not want to start any more passes its turn on', async (t) => {
   t.equal(limiter.active, 1);
   t.equal(limiter.waiting, 2);
 });
+
+test('checks that connect to no host are bounded in total only', (t) => {
+  const limiter = new Limiter<number>({ limit: 3, perHost: 1, onGranted: () => true });
+  t.strictSame(
+    [1, 2, 3, 4].map((item) => limiter.acquire(item, '')),
+    [true, true, true, false],
+  );
+  limiter.release('');
+  t.equal(limiter.active, 3);
+  t.equal(limiter.waiting, 0);
+  t.end();
+});
