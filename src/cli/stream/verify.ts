@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { Lifecycle } from '../../core/lifecycle.ts';
 import type { Difference, RowDifference, VerifyReport } from '../../processor/verify/index.ts';
+import { permittedDelayMs } from '../../settings/permitted-delay.ts';
 import type { Settings } from '../../settings.ts';
 import { formatCount, formatCounted, formatInstant } from '../../stats/index.ts';
 import { type Cli, EXIT, examples, settingsFor } from '../context.ts';
@@ -46,7 +47,7 @@ export function verifyCommand(cli: Cli): Command {
             plans: planMetrics(settings.metrics),
             keptFromMs: keptFrom(settings),
             results: { store: settings.results.store, keptFromMs: resultsKeptFrom(settings) },
-            permittedDelayMs: permittedDelay(settings),
+            permittedDelayMs: permittedDelayMs(settings),
             countSlots: countCronSlots,
             onProgress: ({ records, total }) => {
               cli.stderr.progress(`${formatCount(records)} of ${formatCounted(total, 'record')} read`);
@@ -75,14 +76,6 @@ export function keptFrom({ storage }: Settings): Record<string, number> {
 export function resultsKeptFrom({ storage }: Settings): number {
   const { resultsMs } = storage.retention;
   return resultsMs === null ? 0 : Date.now() - resultsMs;
-}
-
-/** Time that an acknowledgement of the stream, and a busy machine, may take on top of what the settings allow. */
-const MARGIN_MS = 15_000;
-
-/** How long after its slot a check may begin, also after a takeover, and its result be published and counted. */
-function permittedDelay({ scheduler, publisher, processor }: Settings): number {
-  return scheduler.lateLimitMs + scheduler.leaseMs + publisher.lingerMs + processor.flushIntervalMs + MARGIN_MS;
 }
 
 function show({ stdout }: Cli, report: VerifyReport): void {
