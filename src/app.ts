@@ -115,10 +115,7 @@ async function readNewJobs(settings: Settings): Promise<void> {
     import('./jobs/files/source.ts'),
     import('./app/jobs.ts'),
   ]);
-  await jobSourceOf(
-    settings,
-    createRules(settings, () => Promise.resolve('not asked')),
-  )?.read();
+  await jobSourceOf(settings, createRules(settings, { self: () => Promise.resolve('not asked') }))?.read();
 }
 
 /** Only the first call takes time. The API is not loaded where it is not wanted. */

@@ -4,6 +4,8 @@ import { createSelfAddress, type SelfAddress } from '../installation/self-addres
 import { createJobStore } from '../jobs/postgres-store.ts';
 import { createJobRules, type JobRules } from '../jobs/rules.ts';
 import type { JobStore } from '../jobs/store.ts';
+import { createMemberReader } from '../monitors/group/member-reader.ts';
+import type { ReadMembers } from '../monitors/group/members.ts';
 import { monitors } from '../monitors/index.ts';
 import { createGate } from '../monitors/net/gate.ts';
 import type { FindSelf } from '../monitors/self.ts';
@@ -11,6 +13,7 @@ import { createPushReports, type PushReports } from '../push/reports.ts';
 import { cronProblem } from '../scheduler/cron/problem.ts';
 import { createSecretStore, type SecretPlaces } from '../secrets/store.ts';
 import type { Settings } from '../settings.ts';
+import { membersOf } from './members.ts';
 import type { Services } from './services.ts';
 
 export interface Jobs {
@@ -20,12 +23,18 @@ export interface Jobs {
   reports: PushReports;
 }
 
+/** How checks learn what only the database knows. */
+interface Known {
+  self: FindSelf;
+  readMembers?: ReadMembers;
+}
+
 /** The rules of job definitions; no database is needed for them. Without one, this process is the only one. */
-export function createRules(settings: Settings, self: FindSelf, isPublic = () => isExposed(settings)): JobRules {
+export function createRules(settings: Settings, known: Known, isPublic = () => isExposed(settings)): JobRules {
   const { gate, userAgent } = settings.monitors;
   return createJobRules({
     monitors,
-    context: { gate: createGate({ mode: gate, isPublic, allow: settings.allowedNetworks }), userAgent, self },
+    context: { gate: createGate({ mode: gate, isPublic, allow: settings.allowedNetworks }), userAgent, ...known },
     cronProblem,
     secrets: createSecretStore(secretPlaces(settings), systemClock),
     copyTopics: settings.copyTopics,
@@ -36,14 +45,12 @@ export function secretPlaces({ secrets, secretVariables: variables }: Settings):
   return { ...secrets, variables };
 }
 
-export function openJobs({
-  settings,
-  clock,
-  database,
-  exposure,
-}: Pick<Services, 'settings' | 'clock' | 'database' | 'exposure'>): Jobs {
+type Opened = Pick<Services, 'settings' | 'clock' | 'database' | 'exposure' | 'logger'>;
+
+export function openJobs({ settings, clock, database, exposure, logger }: Opened): Jobs {
   const self = createSelfAddress({ database, clock });
-  const rules = createRules(settings, self.find, () => exposure.isPublic);
+  const readMembers = createMemberReader({ clock, read: membersOf(database, settings, logger) });
+  const rules = createRules(settings, { self: self.find, readMembers }, () => exposure.isPublic);
   return {
     rules,
     self,

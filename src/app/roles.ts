@@ -20,7 +20,7 @@ export async function createRoles(context: ProcessContext): Promise<{ services: 
   const partitionsOf = routeTopics(settings, { database, driver, logger });
   const exposure = new Exposure(settings);
   const older = new OlderProcessors(logger);
-  const jobs = openJobs({ settings, clock, database, exposure });
+  const jobs = openJobs({ settings, clock, database, exposure, logger });
   const lag = new LagWatch({ database, driver, clock, logger, resultsTopic: settings.topics.results });
   const services: Services = { ...context, driver, partitionsOf, jobs, exposure, older, lag, jobFile: null };
   const roles = {

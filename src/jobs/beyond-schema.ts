@@ -59,6 +59,13 @@ const RULES: ReadonlyArray<readonly [what: string, words: readonly string[]]> = 
   ['A masked secret is sent back only where it is stored', ['the secret itself, none is stored', 'has the stored']],
   ['A rule about records needs records', ['nothing without expected']],
   ['A datagram is given once', ['a text, or send_hex', 'nothing beside send']],
+  [
+    'Groups have jobs that are there, and do not lead back to themselves',
+    [
+      ...['a list of jobs, or jobs_with_tag', 'a number of jobs that the group has', 'a job that is there'],
+      ...['does not lead back to the group itself', 'groups below a group'],
+    ],
+  ],
   ['Texts can be stored, keys can be copied', ['without NUL', 'a definition of at most', 'any other key']],
   ['Results are not sent to a topic of copies', ['a topic that is not one of copies']],
 ];

@@ -10,6 +10,7 @@ import { planBulk } from './bulk.ts';
 import type { Job, StoredJob } from './definition.ts';
 import { FIRST_DERIVED_ID } from './derived-id.ts';
 import { boundVersions } from './expired-versions.ts';
+import { GROUP_TYPE, type GroupRefusal, refuseGroups } from './groups.ts';
 import { countStatement, listStatement } from './list.ts';
 import { alreadyExists, refuseInheritance, refuseOutside } from './reach.ts';
 import type {
@@ -119,6 +120,7 @@ class PostgresJobStore implements JobStore {
       );
       const [row] = rows;
       if (row === undefined) throw alreadyExists(jobId);
+      await this.#refuseGroups(tx, revision, [definition]);
       return this.#toStored(row);
     }, within);
   }
@@ -137,6 +139,7 @@ class PostgresJobStore implements JobStore {
          WHERE job_id = $1 RETURNING ${COLUMNS}`,
         [jobId, definition, revision, isEnabled(definition)],
       );
+      await this.#refuseGroups(tx, revision, [definition]);
       return this.#toStored(firstOf(rows));
     });
   }
@@ -215,6 +218,7 @@ class PostgresJobStore implements JobStore {
          RETURNING job_id`,
         [ids, revision],
       );
+      await this.#refuseGroups(tx, revision, definitions, { code: 'VED_JOBS_FILE_INVALID', namesJob: true });
       const touched = new Set(applied.rows.map((row) => row.job_id));
       return {
         created: applied.rows.filter((row) => row.fresh).map((row) => row.job_id),
@@ -260,6 +264,7 @@ class PostgresJobStore implements JobStore {
         `UPDATE jobs SET running = false, deleted_at = now(), updated_at = now(), revision = $2 WHERE job_id = ANY($1)`,
         [removed.map(({ jobId }) => jobId), revision],
       );
+      await this.#refuseGroups(tx, revision, definitions, { code: 'VED_VALIDATION', namesJob: true });
     });
   }
 
@@ -301,6 +306,16 @@ class PostgresJobStore implements JobStore {
       return answer;
     };
     return this.#database.transaction((tx) => (within ? within(tx, () => change(tx)) : change(tx)));
+  }
+
+  async #refuseGroups(
+    tx: Queryable,
+    revision: number,
+    definitions: readonly JobDefinition[],
+    refusal: GroupRefusal = { code: 'VED_VALIDATION', namesJob: false },
+  ): Promise<void> {
+    if (!definitions.some(({ type }) => type === GROUP_TYPE)) return;
+    await refuseGroups(tx, { revision, within: this.#access.tags, ...refusal });
   }
 
   async #editable(tx: Queryable, jobId: number, ifVersion: number | undefined): Promise<JobRow> {

@@ -96,7 +96,8 @@ function masked(
     if (result.facts !== undefined) result.facts = mask(result.facts);
     return result;
   };
-  return Object.assign(check, { keeps: probe.keeps === true, close: () => probe.close?.() });
+  const { keeps = false, needsMainThread = false } = probe;
+  return Object.assign(check, { keeps, needsMainThread, close: () => probe.close?.() });
 }
 
 /** Throws for a defect of the type; what a site can bring about is none. */

@@ -1,4 +1,4 @@
-import { formatProblem } from '../core/validation.ts';
+import { formatProblem, type Problem } from '../core/validation.ts';
 import { VedetteError } from '../errors.ts';
 import type { Queryable } from '../postgres/database.ts';
 import type { JobDefinition } from './store.ts';
@@ -11,9 +11,18 @@ export function refuseOutside({ tags }: JobDefinition, within: readonly string[]
   if (within === null) return;
   const given = Array.isArray(tags) ? (tags as readonly string[]) : [];
   if (given.some((tag) => within.includes(tag))) return;
-  const problem = { path: 'tags', given, accepted: `with at least one of ${JSON.stringify(within)}` };
+  throw outOfReach({ path: 'tags', given, accepted: `with at least one of ${JSON.stringify(within)}` });
+}
+
+/** Refuses a field that means all jobs with a tag, if `within` does not contain it. Throws VED_FORBIDDEN. */
+export function refuseForeignTag(path: string, tag: string | null, within: readonly string[] | null): void {
+  if (tag === null || within === null || within.includes(tag)) return;
+  throw outOfReach({ path, given: tag, accepted: `one of ${JSON.stringify(within)}` });
+}
+
+function outOfReach(problem: Problem): VedetteError {
   const text = `${formatProblem(problem)}: only jobs with them can be reached with this key`;
-  throw new VedetteError('VED_FORBIDDEN', text, { problems: [problem] });
+  return new VedetteError('VED_FORBIDDEN', text, { problems: [problem] });
 }
 
 /**

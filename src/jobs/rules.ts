@@ -160,16 +160,19 @@ function deriveRules(type: MonitorType): TypeRules {
 function problemsOf(definition: JobDefinition, { type, validate }: TypeRules, cronProblem: CronCheck): Problem[] {
   const result = validate(definition);
   const problems = [...(result.ok ? [] : result.problems), ...textProblems(definition)];
-  const bad = new Set(problems.map(({ path }) => /^[^.[]*/.exec(path)?.[0] ?? ''));
+  const bad = new Set(problems.map(fieldOf));
   const good = bad.size === 0 ? definition : withoutKeys(definition, bad);
   problems.push(
     ...scheduleProblems(good, bad, cronProblem),
-    ...(type.problems?.(good) ?? []),
+    // A field that does not satisfy the schema is not absent.
+    ...(type.problems?.(good) ?? []).filter((problem) => !bad.has(fieldOf(problem))),
     ...referenceProblems(good, type),
   );
   const names = bad.has('secrets') ? [] : (definition as CommonFields).secrets;
   return [...problems.map((problem) => maskProblem(problem, type.secrets, names)), ...sizeProblems(definition)];
 }
+
+const fieldOf = ({ path }: Problem): string => /^[^.[]*/.exec(path)?.[0] ?? '';
 
 function withoutKeys(definition: JobDefinition, keys: ReadonlySet<string>): JobDefinition {
   return Object.fromEntries(Object.entries(definition).filter(([key]) => !keys.has(key)));

@@ -1,5 +1,6 @@
 import { Registry } from '../core/registry.ts';
 import { dns } from './dns/index.ts';
+import { group } from './group/index.ts';
 import { http } from './http/index.ts';
 import type { MonitorType } from './monitor.ts';
 import { ping } from './ping/index.ts';
@@ -23,4 +24,5 @@ export const monitors = new Registry<MonitorType>('monitor type', [
   ping,
   websocket,
   push,
+  group,
 ]);

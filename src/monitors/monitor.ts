@@ -1,5 +1,6 @@
 import type { Problem } from '../core/validation.ts';
 import type { Outcome, Reason, Timings } from '../messages/check-result.ts';
+import type { ReadMembers } from './group/members.ts';
 import type { FindSelf } from './self.ts';
 
 /**
@@ -84,6 +85,8 @@ export interface MonitorContext {
   names?: NameResolver;
   /** Finds this Vedette's own API, for jobs that check its practice site. */
   self?: FindSelf;
+  /** Reads the states of other jobs, for jobs that judge by them; only where the database is known. */
+  readMembers?: ReadMembers;
 }
 
 export type IpVersion = 4 | 6;
@@ -114,6 +117,8 @@ export interface Probe {
   (request: ProbeRequest): Promise<ProbeResult>;
   /** Whether it keeps state between tries, so that another probe of the same job is no substitute. */
   readonly keeps?: boolean;
+  /** Whether it uses what only the main thread has, and costs it next to nothing: no other thread performs it. */
+  readonly needsMainThread?: boolean;
   /** Closes kept connections; called when no further try is expected. A later try opens them again. */
   close?(): void;
 }
@@ -146,6 +151,8 @@ export interface ProbeResult {
    */
   outcome: Outcome;
   reason?: Reason;
+  /** With `missed`: it is no defect, and nobody has to look into the log for it. */
+  isExpected?: boolean;
   status: string | null;
   /** Seconds from the start to the end of the response; null when there was no response. */
   responseTime: number | null;

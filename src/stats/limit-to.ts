@@ -37,6 +37,7 @@ export function limitTo(
     series: (query) => model.series({ ...query, within: tags }),
     countSeries: (filter) => model.countSeries({ ...filter, within: tags }),
     isKnownId: async (jobId) => (await visible([jobId])).has(jobId),
+    members: whole,
     seriesTotals: whole,
     fleetTotals: whole,
     countRunningJobs: whole,

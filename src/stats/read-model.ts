@@ -6,6 +6,7 @@ import { type Coverage, sumTallies, toCoverage, uptimeOf } from './outcomes.ts';
 import { readCoverage, readCoverages, readTally } from './queries/coverage.ts';
 import { type DeadLettersQuery, readDeadLetters, type StoredDeadLetter } from './queries/dead-letters.ts';
 import { type DatabaseFacts, readDatabaseFacts } from './queries/facts.ts';
+import { type FoundMembers, type MembersQuery, readMembers } from './queries/members.ts';
 import { type MetricsQuery, type OverviewBucket, readMetrics, readOverview } from './queries/metrics.ts';
 import { type ResultsPage, type ResultsQuery, readResults } from './queries/results.ts';
 import {
@@ -103,6 +104,8 @@ export interface ReadModel {
   results(query: ResultsQuery): Promise<ResultsPage>;
   /** The states of the jobs; a job that never ran has empty numbers. */
   states(jobIds: readonly number[], nowMs: number): Promise<Map<number, JobState>>;
+  /** The states of jobs for those who judge by them, whoever asks. */
+  members(query: Omit<MembersQuery, 'cronSlots'>): Promise<FoundMembers>;
   /** The spans of a job that overlap the range, oldest first. */
   spans(scope: JobScope): Promise<ScheduleSpan[]>;
   /** Series by job, location and topic. */
@@ -170,6 +173,7 @@ export function createReadModel({ database, cronSlots }: ReadModelOptions): Read
     },
     results: (query) => readResults(database, query),
     states: (jobIds, nowMs) => readJobStates(database, jobIds, nowMs),
+    members: (query) => readMembers(database, { ...query, cronSlots }),
     spans: (scope) => readSpans(database, scope),
     series: (query) => readSeries(database, query),
     countSeries: (filter) => countSeries(database, filter),

@@ -7,13 +7,14 @@ import { resolveReferences } from '../../jobs/files/references.ts';
 import type { JobRules } from '../../jobs/rules.ts';
 import type { JobDefinition } from '../../jobs/store.ts';
 import type { Settings } from '../../settings.ts';
+import { createRunningMembers } from '../checks/running-members.ts';
 import { createSelfFinder } from '../checks/self-address.ts';
 import type { Cli } from '../context.ts';
 
 /** The rules of job definitions, with the settings' gate and user agent. */
 export async function loadJobRules(settings: Settings): Promise<JobRules> {
   const { createRules } = await import('../../app/jobs.ts');
-  return createRules(settings, createSelfFinder(settings));
+  return createRules(settings, { self: createSelfFinder(settings), readMembers: createRunningMembers(settings) });
 }
 
 /** Checks a definition from the command line, or from a file whose `${NAME}` `resolve` knows; throws VED_USAGE with every problem. */

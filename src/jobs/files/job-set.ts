@@ -6,8 +6,10 @@ import { deriveJobId } from '../derived-id.ts';
 import { isObject, joinPath } from '../forms/entries.ts';
 import { createFieldSchemas, type FieldSchema, type FieldSchemas } from '../forms/field-schemas.ts';
 import type { FormEntry, FormProblem, JobForm, Reading } from '../forms/form.ts';
+import { cycleProblem, findCycle, GROUP_TYPE } from '../groups.ts';
 import type { JobDefinition } from '../store.ts';
-import { resolveReferences } from './references.ts';
+import { hasMemberNames, resolveMemberNames } from './member-names.ts';
+import { type Resolved, resolveReferences } from './references.ts';
 
 export interface JobSetOptions {
   /** The rules of job definitions. */
@@ -25,6 +27,12 @@ interface Owner {
 
 const MAX_SHOWN = 100;
 
+/** An entry whose references are replaced. */
+interface Read extends Owner {
+  value: unknown;
+  references: Resolved;
+}
+
 /**
  * Collects the jobs of any number of texts in any form, validates each, and refuses ids that occur twice. Problems are
  * collected too.
@@ -32,7 +40,9 @@ const MAX_SHOWN = 100;
 export class JobSet {
   readonly #options: JobSetOptions;
   readonly #schemas: FieldSchemas;
-  readonly #definitions: JobDefinition[] = [];
+  /** Those of groups that name jobs are known when all jobs are. */
+  readonly #definitions: Array<JobDefinition | null> = [];
+  readonly #unresolved: Array<{ read: Read; place: number }> = [];
   readonly #owners = new Map<unknown, Owner>();
   readonly #problems: string[] = [];
 
@@ -58,7 +68,10 @@ export class JobSet {
 
   /** Returns the definitions in order. Throws VED_JOBS_FILE_INVALID with a line for each problem. */
   definitions(): JobDefinition[] {
-    if (this.#problems.length === 0) return this.#definitions;
+    this.#resolveNames();
+    const definitions = this.#definitions.filter((definition) => definition !== null);
+    if (this.#problems.length === 0) this.#refuseCycles(definitions);
+    if (this.#problems.length === 0) return definitions;
     const lines = this.#problems.slice(0, MAX_SHOWN);
     const further = this.#problems.length - MAX_SHOWN;
     if (further > 0) lines.push(`and ${counted(further, 'further problem')}`);
@@ -69,11 +82,43 @@ export class JobSet {
     const identity = identityOf(entry);
     const derived = identity === null ? null : deriveJobId(identity);
     const given = derived === null ? entry.definition : { job_id: derived, ...(entry.definition as JobDefinition) };
-    const { value, missing, replaced } = resolveReferences(given, this.#options.resolve);
+    const references = resolveReferences(given, this.#options.resolve);
+    const { value } = references;
+    const read = { file, entry, identity, value, references };
+    if (isObject(value) && hasMemberNames(value)) {
+      this.#unresolved.push({ read, place: this.#definitions.length });
+      this.#definitions.push(null);
+    } else this.#definitions.push(this.#check(read));
+  }
+
+  #resolveNames(): void {
+    const unresolved = this.#unresolved.splice(0);
+    if (unresolved.length === 0) return;
+    const ids = new Map<unknown, Set<unknown>>();
+    const remember = (name: unknown, jobId: unknown) => ids.set(name, (ids.get(name) ?? new Set()).add(jobId));
+    for (const [jobId, { entry }] of this.#owners) {
+      const { job_name: name } = entry.definition as JobDefinition;
+      remember(resolveReferences(name, this.#options.resolve).value, jobId);
+    }
+    for (const { value } of unresolved.map(({ read }) => read)) {
+      const { job_name: name, job_id: jobId } = value as JobDefinition;
+      remember(name, jobId);
+    }
+    for (const { read, place } of unresolved) {
+      const { value, problems } = resolveMemberNames(read.value as JobDefinition, ids);
+      this.#definitions[place] = this.#check({ ...read, value }, problems);
+    }
+  }
+
+  /** Returns the definition if it is valid, and reports its problems. `found`: those that are known already. */
+  #check({ value, references, ...owner }: Read, found: readonly Problem[] = []): JobDefinition | null {
+    const { file, entry } = owner;
+    const { missing, replaced } = references;
     const checked = this.#options.rules.validate(value);
-    const problems: Problem[] = [...missing];
-    if (!checked.ok) problems.push(...checked.problems.filter(({ path }) => !missing.some((gap) => gap.path === path)));
-    if (isObject(value)) problems.push(...this.#idProblems(value.job_id, { file, entry, identity }, checked.ok));
+    const problems: Problem[] = [...missing, ...found];
+    const isKnown = ({ path }: Problem) => problems.some((known) => known.path === path);
+    if (!checked.ok) problems.push(...checked.problems.filter((problem) => !isKnown(problem)));
+    if (isObject(value)) problems.push(...this.#idProblems(value.job_id, owner, checked.ok));
     for (const { path, given, accepted } of problems) {
       this.#report(file, {
         path: joinPath(entry.place, entry.nameOf(path)),
@@ -83,7 +128,21 @@ export class JobSet {
         accepted: entry.derivesId && /_seconds$/.test(path) && typeof given === 'string' ? SECONDS : accepted,
       });
     }
-    if (checked.ok) this.#definitions.push(checked.value);
+    return checked.ok ? checked.value : null;
+  }
+
+  /** Of groups of this set; those over jobs of the database are refused by it. */
+  #refuseCycles(definitions: readonly JobDefinition[]): void {
+    const groups = definitions.filter(({ type }) => type === GROUP_TYPE);
+    const jobs = new Map(groups.map((group) => [group.job_id as number, (group.jobs ?? []) as number[]]));
+    const cycle = findCycle(jobs);
+    const [jobId] = cycle ?? [];
+    const owner = this.#owners.get(jobId);
+    if (cycle === null || jobId === undefined || owner === undefined) return;
+    const { file, entry } = owner;
+    const problem = cycleProblem(jobId, cycle, jobs);
+    const path = joinPath(entry.place, entry.nameOf(problem.path));
+    this.#report(file, { ...problem, path, line: entry.lineOf(problem.path) });
   }
 
   #idProblems(jobId: unknown, owner: Owner, isValid: boolean): Problem[] {

@@ -165,7 +165,8 @@ export class CheckRun {
     if (result.outcome === 'missed') {
       this.#lack = result.reason === 'stalled' ? 'stalled' : 'internal';
       this.#lackDetail = result.detail;
-      if (this.#lack === 'internal' && result !== DEFECT) this.#options.onDefect(new Uncheckable(result.detail));
+      const isTold = result === DEFECT || result.isExpected === true;
+      if (this.#lack === 'internal' && !isTold) this.#options.onDefect(new Uncheckable(result.detail));
     } else if (!this.#isCutShort(result)) this.#found = this.#toSlotResult(result, ts);
     if (hasFailed(result) && this.#attempt <= this.#options.retries && this.#retry()) return;
     this.#conclude();

@@ -127,10 +127,17 @@ const reads: Array<{ weight: number; arbitrary: fc.Arbitrary<Asked> }> = [
 
 const definition = fc
   .record(
-    { job_name: word, tags: fc.uniqueArray(fc.constantFrom(...TAGS), { maxLength: 3 }), enabled: fc.boolean() },
+    {
+      job_name: word,
+      tags: fc.uniqueArray(fc.constantFrom(...TAGS), { maxLength: 3 }),
+      enabled: fc.boolean(),
+      jobs: fc.uniqueArray(id, { minLength: 1, maxLength: 2 }),
+    },
     { requiredKeys: [] },
   )
-  .map((given): Record<string, unknown> => ({ uri: 'http://made.test/', ...given }));
+  .map((given): Record<string, unknown> => {
+    return 'jobs' in given ? { type: 'group', ...given } : { uri: 'http://made.test/', ...given };
+  });
 const ifMatch = fc.constantFrom({}, {}, { 'if-match': '"1"' }, { 'if-match': '"2"' });
 const ids = fc
   .oneof(

@@ -88,11 +88,14 @@ export function createComparison(pair: Pair): Comparison {
     own: LightMyRequestResponse,
     before: ReadonlyArray<{ job_id: number; definition: { tags?: unknown } }>,
   ): Promise<'outside' | 'taken' | null> {
+    // For its jobs, which are looked at last.
+    const isRefusedGroup = own.statusCode === 400 && body.type === 'group';
     if (path === '/job') {
-      const isValid = own.statusCode === 201 || own.statusCode === 409;
+      const isValid = own.statusCode === 201 || own.statusCode === 409 || isRefusedGroup;
       if (isValid && !reaches(body.tags)) return 'outside';
       return isValid && typeof body.job_id === 'number' && (await isTaken(body.job_id)) ? 'taken' : null;
     }
+    if (isRefusedGroup) return reaches(body.tags) ? null : 'outside';
     if (own.statusCode !== 200) return null;
     if (method === 'PUT' || method === 'PATCH') return reaches(own.json().tags) ? null : 'outside';
     if (path !== '/job/bulk' || body.action !== 'untag') return null;

@@ -110,6 +110,30 @@ test('a check that is aborted in its pause ends at once and leaves no timer', as
   t.same([tries, results], [1, []]);
 });
 
+test('what could not be checked is a defect for the log, unless that was to be expected', async (t) => {
+  for (const isExpected of [undefined, true]) {
+    const clock = createFakeClock();
+    const defects: unknown[] = [];
+    const results: unknown[] = [];
+    const missed: ProbeResult = {
+      ...{ outcome: 'missed', reason: 'internal', status: null, responseTime: null, timings: {}, detail: 'not known' },
+      ...(isExpected === undefined ? {} : { isExpected }),
+    };
+    const run = new CheckRun({
+      probe: async () => missed,
+      ...{ slotTag: '1/0', timeoutMs: 100, retries: 0, retryPauseMs: null, deadline: clock.wallMs() + 1_000, clock },
+      ...{ now: () => clock.wallMs(), stalledMs: () => 0 },
+      onConcluded: (result, detail) => void results.push([result, detail]),
+      onDefect: (error) => void defects.push((error as Error).message),
+      onSettled: () => {},
+    });
+    run.begin();
+    await clock.advance(10);
+    t.strictSame(results, [['internal', 'not known']]);
+    t.strictSame(defects, isExpected ? [] : ['not known']);
+  }
+});
+
 test('a stop does not wait for a pause that outlasts its grace', async (t) => {
   const { clock, world, log, tally } = setUp(0);
   world.setJob(1, { periodMs: 60_000, timeoutMs: 1_000, retries: 3, retryPauseMs: 15_000 });

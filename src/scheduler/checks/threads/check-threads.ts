@@ -11,7 +11,7 @@ import {
 export interface CheckThreadsOptions extends Omit<CheckThreadOptions, 'monitors'> {
   count: number;
   monitors: Omit<MonitorSettings, 'threads'>;
-  /** Prepares a job on the main thread, where it is not checked: it throws what is wrong with the job. */
+  /** Prepares a job on the main thread, where most are not checked: it throws what is wrong with the job. */
   prepare: (job: ProbedJob) => Probe;
 }
 
@@ -31,9 +31,14 @@ export class CheckThreads {
     await Promise.all(this.#threads.map((thread) => thread.start()));
   }
 
-  /** Returns a probe that runs on the thread of the job. Throws as the preparation on the main thread does. */
+  /**
+   * Returns a probe that runs on the thread of the job, or here if it needs the main thread. Throws as the preparation on the
+   * main thread does.
+   */
   readonly prepare = (job: ProbedJob): Probe => {
-    const { keeps = false } = this.#prepareHere(job);
+    const here = this.#prepareHere(job);
+    if (here.needsMainThread) return here;
+    const { keeps = false } = here;
     const thread = this.#threads[threadOf(job.jobId, this.#threads.length)] as CheckThread;
     const placed: Placed = { job, key: 0, start: 0 };
     const probe: Probe = (request) => thread.check(placed, request);

@@ -1,12 +1,15 @@
 import { Worker } from 'node:worker_threads';
 import { type Test, test } from 'tap';
+import { createPrepare } from '../../../../src/jobs/prepare.ts';
 import { shardOf } from '../../../../src/jobs/shard.ts';
+import type { ReadMembers } from '../../../../src/monitors/group/members.ts';
+import { monitors } from '../../../../src/monitors/index.ts';
 import type { ProbeResult } from '../../../../src/monitors/monitor.ts';
 import { Stop } from '../../../../src/scheduler/checks/stop.ts';
 import { threadOf } from '../../../../src/scheduler/checks/threads/check-threads.ts';
 import { threadCount } from '../../../../src/scheduler/checks/threads/thread-count.ts';
 import { stall, startSite } from '../../../monitors/apart-site.ts';
-import { answering, pem, serve, serveRaw, serveTls } from '../../../monitors/support.ts';
+import { answering, context, pem, serve, serveRaw, serveTls } from '../../../monitors/support.ts';
 import { ask, jobOf, NO_PLACES, prepareHere, startThreads } from './support.ts';
 
 /** Without what differs from one check to the next. */
@@ -214,4 +217,16 @@ test('a thread reads the secrets of its jobs itself: it is sent the references, 
     detail: /^secret gone: it is not in /,
   });
   t.equal(seen.length, 1);
+});
+
+test('a job that needs the main thread is checked there', async (t) => {
+  const asked: unknown[] = [];
+  const readMembers: ReadMembers = async (jobs) => {
+    asked.push(jobs);
+    return [{ jobId: 2, name: 'front', state: 'up' }];
+  };
+  const threads = await startThreads(t, { prepare: createPrepare(monitors, { ...context, readMembers }) });
+  const probe = threads.prepare({ jobId: 1, type: 'group', options: { jobs: [2] }, secrets: [] });
+  t.match(await ask(probe), { outcome: 'up', values: { jobs_up: 1 } });
+  t.strictSame(asked, [{ jobIds: [2], tag: null }]);
 });
