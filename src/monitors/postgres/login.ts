@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { ProbeFailure } from '../failure.ts';
 import type { Conversation } from '../net/trial/conversation.ts';
+import { Scram } from '../net/trial/scram.ts';
 import type { Trial } from '../net/trial/trial.ts';
 import { int32, type Message, readMessage, toMessage, unexpected } from './message.ts';
-import { SCRAM, Scram } from './scram.ts';
 
 export interface Credentials {
   user: string;
@@ -15,6 +15,7 @@ export interface Credentials {
 /** Protocol 3.0. */
 const VERSION = int32(3 << 16);
 const NAME = 'the login';
+const SCRAM = 'SCRAM-SHA-256';
 /** Kinds of requests for authentication. */
 const ACCEPTED = 0;
 const CLEARTEXT = 3;
@@ -60,7 +61,8 @@ async function bySasl(conversation: Conversation, trial: Trial, offered: Buffer,
   if (!mechanisms.includes(SCRAM)) {
     throw new ProbeFailure('protocol', `the server offers ${mechanisms.join(', ')}, accepted: ${SCRAM}`);
   }
-  const scram = new Scram(password);
+  // The name of the user came with the first message of the connection.
+  const scram = new Scram(SCRAM, '', password);
   const first = Buffer.from(scram.first);
   conversation.send(toMessage('p', `${SCRAM}\0`, int32(first.length), first));
   const proceed = await readRequest(conversation, trial, SASL_CONTINUE);

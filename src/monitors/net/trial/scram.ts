@@ -1,32 +1,41 @@
 import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
-import { ProbeFailure } from '../failure.ts';
+import { ProbeFailure } from '../../failure.ts';
 
-export const SCRAM = 'SCRAM-SHA-256';
+/** Hashes by the names of their mechanisms, with their lengths in bytes. */
+const HASHES = {
+  'SCRAM-SHA-256': { name: 'sha256', bytes: 32 },
+  'SCRAM-SHA-512': { name: 'sha512', bytes: 64 },
+} as const;
+
+export type ScramMechanism = keyof typeof HASHES;
 
 /** A server that demands more costs us too much. */
 const MAX_ITERATIONS = 200_000;
 const NO_CHANNEL_BINDING = 'n,,';
 const derive = promisify(pbkdf2);
-const hmac = (key: Buffer, text: string) => createHmac('sha256', key).update(text).digest();
 
-/** The client's side of SCRAM-SHA-256 (RFC 7677) without channel binding. */
+/** The client's side of SCRAM (RFC 5802, RFC 7677) without channel binding. */
 export class Scram {
+  readonly #hash: (typeof HASHES)[ScramMechanism];
+  readonly #user: string;
   readonly #password: string;
   readonly #nonce = randomBytes(18).toString('base64');
   #signature: Buffer | null = null;
 
-  constructor(password: string) {
+  constructor(mechanism: ScramMechanism, user: string, password: string) {
+    this.#hash = HASHES[mechanism];
+    // Commas end fields.
+    this.#user = user.normalize('NFKC').replaceAll('=', '=3D').replaceAll(',', '=2C');
     this.#password = password;
   }
 
-  /** PostgreSQL takes the name of the user from the first message of the connection. */
   get first(): string {
     return NO_CHANNEL_BINDING + this.#bare;
   }
 
   get #bare(): string {
-    return `n=,r=${this.#nonce}`;
+    return `n=${this.#user},r=${this.#nonce}`;
   }
 
   /** Returns the last message for the first one of the server. Throws a ProbeFailure if that is malformed. */
@@ -39,14 +48,19 @@ export class Scram {
       throw malformed(`its SCRAM demands ${iterations} iterations, accepted: up to ${MAX_ITERATIONS}`);
     }
     const password = this.#password.normalize('NFKC');
-    const salted = await derive(password, Buffer.from(salt, 'base64'), iterations, 32, 'sha256');
-    const key = hmac(salted, 'Client Key');
+    const { name, bytes } = this.#hash;
+    const salted = await derive(password, Buffer.from(salt, 'base64'), iterations, bytes, name);
+    const key = this.#hmac(salted, 'Client Key');
     const withoutProof = `c=${Buffer.from(NO_CHANNEL_BINDING).toString('base64')},r=${nonce}`;
     const text = `${this.#bare},${serverFirst},${withoutProof}`;
-    const signature = hmac(createHash('sha256').update(key).digest(), text);
-    this.#signature = hmac(hmac(salted, 'Server Key'), text);
+    const signature = this.#hmac(createHash(name).update(key).digest(), text);
+    this.#signature = this.#hmac(this.#hmac(salted, 'Server Key'), text);
     const proof = Buffer.from(key.map((byte, index) => byte ^ (signature[index] ?? 0)));
     return `${withoutProof},p=${proof.toString('base64')}`;
+  }
+
+  #hmac(key: Buffer, text: string): Buffer {
+    return createHmac(this.#hash.name, key).update(text).digest();
   }
 
   /** Throws a ProbeFailure if the server does not know the password itself. */
