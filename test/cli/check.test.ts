@@ -72,7 +72,7 @@ test('check: addresses of other types', async (t) => {
   t.match(JSON.parse(json.stdout), { uri: `tls://${site}`, outcome: 'down', reason: 'tls' });
   t.match(await vedette(t, ['check', 'gopher://x.test']), {
     code: 2,
-    stderr: /uri: given "gopher:\/\/x.test", .*; there are jobs for dns:\/\/, dns\+tls:\/\/, http/,
+    stderr: /uri: given "gopher:\/\/x.test", .*; there are jobs for dns:\/\/, dns\+https:\/\/, dns\+tls:\/\/, /,
   });
 });
 

@@ -1,42 +1,37 @@
-import { isIP } from 'node:net';
 import { type Static, Type } from 'typebox';
 import type { Problem } from '../../core/validation.ts';
-import { ProbeFailure } from '../failure.ts';
-import type { ConnectionGate, MonitorType, NameResolver } from '../monitor.ts';
-import { type AddressRules, addressProblems, readAddress } from '../net/fields/address.ts';
+import type { MonitorType } from '../monitor.ts';
+import { type AddressRules, addressProblems } from '../net/fields/address.ts';
 import { connectionFields, versionProblems } from '../net/fields/connection.ts';
-import { certificateFact, remoteAddressFact } from '../net/fields/facts.ts';
+import { certificateFact, httpVersionFact, remoteAddressFact } from '../net/fields/facts.ts';
 import { allPatternProblems, expressionField } from '../net/fields/pattern.ts';
-import { tlsChoiceOf, tlsExcludes, tlsField, tlsProblems, tlsReferences } from '../net/fields/tls.ts';
+import { tlsExcludes, tlsField, tlsProblems, tlsReferences } from '../net/fields/tls.ts';
 import { sharedNames } from '../net/names/resolver.ts';
-import { readResolverRules } from '../net/names/system-files.ts';
 import { createPattern } from '../net/patterns/pattern.ts';
-import { converse } from '../net/trial/conversation.ts';
-import { exchangeDatagrams } from '../net/trial/datagrams.ts';
-import { plannedProbe, type Trial } from '../net/trial/trial.ts';
+import { plannedProbe } from '../net/trial/trial.ts';
+import { ask, HTTPS_PATH } from './ask.ts';
 import { type Expectation, judge } from './judge.ts';
-import type { Query, Reply } from './query.ts';
-import { RECORD_TYPES, type RecordType } from './records.ts';
+import { RECORD_TYPES } from './records.ts';
+import { DNS_SCHEMES, type DnsTarget, readTarget } from './target.ts';
 
-const PORTS = { dns: 53, 'dns+tls': 853 } as const;
-const MAX_BYTES = 65_537;
-const MAX_SENDS = 3;
 const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'] as const;
 
 const ACCEPTED =
-  'a dns:// or dns+tls:// address: dns://resolver/name?type=MX, or dns:///name for the resolver of this machine';
-const RESOLVER: AddressRules = { schemes: ['dns', 'dns+tls'], accepted: ACCEPTED };
+  'a dns://, dns+tls:// or dns+https:// address: dns://resolver/name?type=MX, or dns:///name for the resolver of this machine';
+const RESOLVER: AddressRules = { schemes: DNS_SCHEMES, accepted: ACCEPTED };
 const NAME = /^(?=.{1,253}\.?$)([A-Za-z0-9_*-]{1,63}\.)*[A-Za-z0-9_*-]{1,63}\.?$|^\.$/;
 
 const options = Type.Object({
   uri: Type.String({
-    pattern: '^[dD][nN][sS](\\+[tT][lL][sS])?://[^/?#\\\\\\s]*/[^/?#\\\\\\s]+(\\?[^#\\\\\\s]*)?$',
+    pattern:
+      '^[dD][nN][sS](\\+([tT][lL][sS]|[hH][tT][tT][pP][sS]))?://[^/?#\\\\\\s]*/[^/?#\\\\\\s]+(\\?[^#\\\\\\s]*)?$',
     maxLength: 2_048,
     description: ACCEPTED,
     examples: [
       'dns:///example.com?type=MX',
       'dns://9.9.9.9/example.com',
       'dns+tls://dns.quad9.net/example.com?type=AAAA',
+      'dns+https://dns.quad9.net/example.com?type=HTTPS',
     ],
   }),
   expected: Type.Optional(
@@ -62,44 +57,38 @@ const options = Type.Object({
   authenticated: Type.Optional(
     Type.Boolean({ default: false, description: 'Whether the resolver must have verified the answer by DNSSEC (AD).' }),
   ),
+  method: Type.Optional(
+    Type.Unsafe<'GET' | 'POST'>({
+      type: 'string',
+      enum: ['GET', 'POST'],
+      default: 'POST',
+      description: 'Method of the request, with dns+https://.',
+    }),
+  ),
+  path: Type.Optional(
+    Type.String({
+      pattern: '^/[!"$-~]*$',
+      maxLength: 1_000,
+      default: HTTPS_PATH,
+      description: 'a path, perhaps with a query, at which the resolver is asked with dns+https://',
+    }),
+  ),
+  http_version: Type.Optional(
+    Type.Unsafe<'1.1' | '2' | 'auto' | 1.1 | 2>({
+      type: ['string', 'number'],
+      enum: ['1.1', '2', 'auto', 1.1, 2],
+      default: 'auto',
+      description: 'Version of HTTP, with dns+https://; with auto the resolver chooses.',
+    }),
+  ),
   tls: Type.Optional(tlsField),
   ...connectionFields,
 });
 
 type DnsOptions = Static<typeof options>;
 
-interface Target extends Query {
-  scheme: keyof typeof PORTS;
-  /** null: the resolver of this machine. */
-  resolver: { host: string; port: number } | null;
-}
-
-/** Returns the parts of an address; null if it cannot be read. */
-function readTarget(uri: string): (Target & { type: string }) | null {
-  const [, given = '', authority = '', path = '', search = ''] =
-    /^(dns(?:\+tls)?):\/\/([^/?#]*)\/([^/?#]+)(?:\?([^#]*))?$/i.exec(uri) ?? [];
-  if (given === '') return null;
-  const scheme = given.toLowerCase() as Target['scheme'];
-  const address = authority === '' ? null : readAddress(`${scheme}://${authority}`);
-  if (authority !== '' && address === null) return null;
-  const query = new URLSearchParams(search);
-  const type = (query.get('type') ?? 'A').toUpperCase() as RecordType;
-  const resolver = address === null ? null : { host: address.host, port: address.port ?? PORTS[scheme] };
-  return { scheme, resolver, type, name: type === 'PTR' ? reversed(path) : path };
-}
-
-/** 192.0.2.1 is asked for as 1.2.0.192.in-addr.arpa. */
-function reversed(name: string): string {
-  if (isIP(name) === 4) return `${name.split('.').reverse().join('.')}.in-addr.arpa`;
-  if (isIP(name) !== 6) return name;
-  const [head = '', tail = ''] = new URL(`http://[${name}]`).hostname.slice(1, -1).split('::');
-  const groups = (part: string) => (part === '' ? [] : part.split(':'));
-  const before = groups(head);
-  const after = groups(tail);
-  const zeros = Array.from({ length: 8 - before.length - after.length }, () => '0');
-  const digits = [...before, ...zeros, ...after].map((group) => group.padStart(4, '0')).join('');
-  return `${[...digits].reverse().join('.')}.ip6.arpa`;
-}
+/** Fields that are about HTTP. */
+const HTTP_FIELDS = ['method', 'path', 'http_version'] as const;
 
 function problems(given: Partial<DnsOptions>): Problem[] {
   const { uri, tls, pattern, expected, expected_match: match, ip_version: version } = given;
@@ -118,18 +107,22 @@ function problems(given: Partial<DnsOptions>): Problem[] {
   const [authority = ''] = /^[^/]*/.exec(uri.slice(uri.indexOf('//') + 2)) ?? [];
   if (resolver !== null)
     found.push(...addressProblems(`${scheme}://${authority}`, RESOLVER).map((problem) => ({ ...problem, given: uri })));
-  else if (scheme === 'dns+tls') refuse(`${ACCEPTED}, with a resolver for TLS`);
+  else if (scheme !== 'dns') refuse(`${ACCEPTED}, with a resolver for TLS`);
   if (!NAME.test(name)) refuse(`${ACCEPTED}, with a name of letters, digits, dots, dashes and underscores`);
   if (!RECORD_TYPES.some((known) => known === type)) refuse(`${ACCEPTED}, with a type of ${RECORD_TYPES.join(', ')}`);
   const others = [...new URLSearchParams(uri.split('?')[1] ?? '').keys()].filter((key) => key !== 'type');
   if (others.length > 0) refuse(`${ACCEPTED}, with no other parameter than type`);
   if (tls !== undefined && scheme === 'dns')
-    found.push({ path: 'tls', given: tls, accepted: 'nothing without TLS: a dns+tls:// address' });
+    found.push({ path: 'tls', given: tls, accepted: 'nothing without TLS: a dns+tls:// or dns+https:// address' });
+  for (const field of HTTP_FIELDS) {
+    if (given[field] === undefined || scheme === 'dns+https') continue;
+    found.push({ path: field, given: given[field], accepted: 'nothing without HTTPS: a dns+https:// address' });
+  }
   return [...found, ...versionProblems(resolver?.host ?? null, version)];
 }
 
 interface Plan {
-  target: Target;
+  target: DnsTarget;
   expected: Expectation;
 }
 
@@ -147,60 +140,14 @@ function createPlan(given: DnsOptions): Plan {
   return { target, expected };
 }
 
-interface Context {
-  names: NameResolver;
-  gate: ConnectionGate;
-}
-
-async function ask(
-  { scheme, resolver, name, type }: Target,
-  given: DnsOptions,
-  context: Context,
-  trial: Trial,
-): Promise<Reply> {
-  // The package is loaded with the first question.
-  const { encodeQuery, framed, readFramed, readReply } = await import('./query.ts');
-  const query = encodeQuery({ name: name.replace(/(.)\.$/, '$1'), type });
-  const { ip_version: version = 'auto' } = given;
-  const ipVersion = version === 'auto' ? {} : { ipVersion: version };
-  const target = { ...(resolver ?? (await ownResolver())), ...ipVersion };
-  // The machine's own resolver is asked for every name, and no job has chosen it.
-  const gate = resolver === null ? OPEN : context.gate;
-  if (scheme === 'dns') {
-    const exchange = { trial, names: context.names, gate, data: query.data, sends: MAX_SENDS, awaited: 'answer' };
-    const reply = await exchangeDatagrams(target, { ...exchange, read: (bytes) => readReply(bytes, query) });
-    trial.facts.transport = 'udp';
-    if (!reply.flag_tc) return reply;
-  }
-  const tls = scheme === 'dns' ? null : tlsChoiceOf(given.tls ?? {}, { alpn: ['dot'] });
-  const how = { trial, context: { names: context.names, gate }, maxBytes: MAX_BYTES };
-  const { conversation, connection } = await converse({ ...target, tls }, how);
-  try {
-    trial.facts.transport = tls === null ? 'tcp' : 'tls';
-    trial.see(connection.certificate, given.tls?.expiry_warning_days);
-    conversation.send(framed(query.data));
-    return await conversation.read((bytes) => readFramed(bytes, query), { awaited: 'answer' });
-  } finally {
-    conversation.close();
-  }
-}
-
-async function ownResolver(): Promise<{ host: string; port: number }> {
-  const { servers } = await readResolverRules('/etc/resolv.conf');
-  const [host] = servers;
-  if (host === undefined) throw new ProbeFailure('internal', 'this machine has no resolver in /etc/resolv.conf');
-  return { host, port: PORTS.dns };
-}
-
 /** Stands for its address, which only a check knows: its checks are bounded as those of any host. */
 const OWN_RESOLVER = 'the resolver of this machine';
-const OPEN: ConnectionGate = { refusal: () => null };
 
 /** Checks what a resolver answers for a name. */
 export const dns: MonitorType<DnsOptions> = {
   name: 'dns',
   description: 'what a resolver answers for a name',
-  schemes: ['dns', 'dns+tls'],
+  schemes: DNS_SCHEMES,
   options,
   secrets: ['tls.key'],
   references: tlsReferences,
@@ -209,10 +156,16 @@ export const dns: MonitorType<DnsOptions> = {
     certificate: certificateFact,
     answers: Type.Array(Type.String(), { description: 'The records of the type that was asked for.' }),
     authenticated: Type.Boolean({ description: 'Whether the resolver has verified the answer by DNSSEC.' }),
-    transport: Type.Unsafe<string>({ type: 'string', enum: ['udp', 'tcp', 'tls'], description: 'How it was asked.' }),
+    transport: Type.Unsafe<string>({
+      type: 'string',
+      enum: ['udp', 'tcp', 'tls', 'https'],
+      description: 'How it was asked.',
+    }),
+    http_version: httpVersionFact,
   },
   values: {
     answers: { unit: 'records', description: 'Records of the type that was asked for.' },
+    authenticated: { unit: '', description: '1 if the resolver has verified the answer by DNSSEC, else 0.' },
     ttl: { unit: 's', description: 'How long the answer may be kept: the shortest of its records.' },
     days_left: { unit: 'days', description: 'Until the first certificate of the resolver expires, with TLS.' },
   },
@@ -223,9 +176,9 @@ export const dns: MonitorType<DnsOptions> = {
     return plannedProbe(
       given.max_response_time_seconds,
       () => createPlan(given),
-      async (plan, trial) => {
-        const reply = await ask(plan.target, given, { gate, names }, trial);
-        await judge(reply, plan.target, plan.expected, trial);
+      async ({ target, expected }, trial, { slotTag }) => {
+        const reply = await ask(target, given, { trial, context: { gate, names }, slotTag });
+        await judge(reply, target, expected, trial);
       },
     );
   },

@@ -2,7 +2,7 @@ import { ProbeFailure } from '../failure.ts';
 import type { Pattern } from '../net/patterns/pattern.ts';
 import type { Trial } from '../net/trial/trial.ts';
 import type { Query, Reply } from './query.ts';
-import { comparable, recordText } from './records.ts';
+import { comparable } from './records.ts';
 
 export interface Expectation {
   rcode: string;
@@ -16,17 +16,15 @@ const MAX_SHOWN = 50;
 
 /** Records what a reply says. Throws a ProbeFailure if it is not as expected. */
 export async function judge(reply: Reply, { type }: Query, expected: Expectation, trial: Trial): Promise<void> {
-  const found = (reply.answers ?? []).filter((answer) => answer.type === type);
-  const texts = found.map(recordText);
-  const ttls = found.map((answer) => ('ttl' in answer ? Number(answer.ttl ?? 0) : 0));
+  const { code, records, isAuthentic } = reply;
+  const texts = records.map(({ text }) => text);
   trial.isAnswered = true;
-  trial.status = reply.rcode ?? null;
-  trial.values.answers = texts.length;
-  if (ttls.length > 0) trial.values.ttl = Math.min(...ttls);
-  Object.assign(trial.facts, { answers: texts.slice(0, MAX_SHOWN), authenticated: reply.flag_ad });
-  if (reply.rcode !== expected.rcode)
-    throw new ProbeFailure('status', `the answer is ${reply.rcode}, accepted: ${expected.rcode}`);
-  if (expected.isAuthenticated && !reply.flag_ad) {
+  trial.status = code;
+  Object.assign(trial.values, { answers: texts.length, authenticated: Number(isAuthentic) });
+  if (records.length > 0) trial.values.ttl = Math.min(...records.map(({ ttl }) => ttl));
+  Object.assign(trial.facts, { answers: texts.slice(0, MAX_SHOWN), authenticated: isAuthentic });
+  if (code !== expected.rcode) throw new ProbeFailure('status', `the answer is ${code}, accepted: ${expected.rcode}`);
+  if (expected.isAuthenticated && !isAuthentic) {
     throw new ProbeFailure('header', 'the resolver does not say that the answer is authentic (AD)');
   }
   const isEmptyGood = expected.match === 'none' || expected.rcode !== 'NOERROR';

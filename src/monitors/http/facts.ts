@@ -1,14 +1,10 @@
 import { Type } from 'typebox';
-import { certificateFact, remoteAddressFact } from '../net/fields/facts.ts';
+import { certificateFact, httpVersionFact, remoteAddressFact } from '../net/fields/facts.ts';
 
 /** The facts of a check besides its outcome; schemas of the facts that redirect-chain.ts collects. */
 export const httpFacts = {
   remote_address: remoteAddressFact,
-  http_version: Type.Unsafe<string>({
-    type: 'string',
-    enum: ['1.1', '2'],
-    description: 'Version of HTTP that the site was asked in.',
-  }),
+  http_version: httpVersionFact,
   connection: Type.Unsafe<string>({
     type: 'string',
     enum: ['fresh', 'kept alive'],

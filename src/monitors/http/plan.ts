@@ -43,7 +43,8 @@ interface RedirectRules {
 
 const MAX_BODY_BYTES = 1_048_576;
 const FULL_HANDSHAKE_SECONDS = 300;
-const ALPN: Readonly<Record<HttpVersion, readonly string[]>> = {
+/** Protocols that are offered for a version. */
+export const ALPN: Readonly<Record<HttpVersion, readonly string[]>> = {
   '1.1': ['http/1.1'],
   '2': ['h2'],
   auto: ['h2', 'http/1.1'],

@@ -201,7 +201,10 @@ test('hostile resolvers end as their own failure', async (t) => {
 
 test('what is wrong with a dns job', async (t) => {
   for (const [definition, problem] of [
-    [{ uri: 'dns://9.9.9.9' }, /^uri: given "dns:\/\/9\.9\.9\.9", accepted: a dns:\/\/ or dns\+tls:\/\/ address/],
+    [
+      { uri: 'dns://9.9.9.9' },
+      /^uri: given "dns:\/\/9\.9\.9\.9", accepted: a dns:\/\/, dns\+tls:\/\/ or dns\+https:\/\/ address/,
+    ],
     [{ uri: 'dns+tls:///a.test' }, /with a resolver for TLS$/],
     [{ uri: 'dns:///a.test?type=ANY' }, /with a type of A, AAAA/],
     [{ uri: 'dns:///a..test' }, /with a name of letters/],

@@ -1,9 +1,10 @@
 import { createSocket } from 'node:dgram';
+import { createSecureServer, type Http2ServerRequest } from 'node:http2';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { type Answer, AUTHENTIC_DATA, decode, encode, TRUNCATED_RESPONSE } from 'dns-packet';
 import type { Test } from 'tap';
-import { listen, pem } from '../support.ts';
+import { listen, pem, type Site } from '../support.ts';
 
 export interface Zone {
   answers?: Answer[];
@@ -60,6 +61,46 @@ export async function createZones(t: Pick<Test, 'teardown'>, zones: Record<strin
   t.teardown(() => udp.close());
   return { plain: tcp.uri, secured: tls.uri, tcp };
 }
+
+export interface HttpsAnswer {
+  status?: number;
+  headers?: Record<string, string>;
+  body?: Buffer;
+}
+
+export interface HttpsRequest {
+  version: string;
+  method: string;
+  path: string;
+  headers: Record<string, unknown>;
+  query: Buffer;
+}
+
+/** A name server by HTTPS, of HTTP/1.1 and 2, that answers as `change` says where it says something. */
+export async function createHttpsResolver(
+  t: Pick<Test, 'teardown'>,
+  zones: Record<string, Zone>,
+  change: (request: HttpsRequest) => HttpsAnswer = () => ({}),
+): Promise<Site & { asked: HttpsRequest[] }> {
+  const asked: HttpsRequest[] = [];
+  const server = createSecureServer({ key: pem('server'), cert: pem('server'), allowHTTP1: true });
+  server.on('sessionError', ignore).on('session', (session) => session.on('error', ignore));
+  server.on('request', async (request: Http2ServerRequest, response) => {
+    const { httpVersion: version, method, url: path, headers } = request;
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part as Buffer);
+    const inPath = new URL(path, 'https://a.test').searchParams.get('dns') ?? '';
+    const query = method === 'POST' ? Buffer.concat(parts) : Buffer.from(inPath, 'base64url');
+    const given = { version, method, path, headers, query };
+    asked.push(given);
+    const changed = change(given);
+    response.writeHead(changed.status ?? 200, changed.headers ?? { 'content-type': 'application/dns-message' });
+    response.end(changed.body ?? answerTo(query, zones, true));
+  });
+  return Object.assign(await listen(t, server as unknown as Server, 'dns+https', '127.0.0.1'), { asked });
+}
+
+const ignore = () => {};
 
 /** Something that answers datagrams as it likes. */
 export async function createOddity(t: Pick<Test, 'teardown'>, answer: (query: Buffer) => Buffer[]): Promise<string> {

@@ -23,7 +23,7 @@ export interface RequestRest {
   keepAlive: boolean;
   /** Value of the header `vedette-slot`; null: none. */
   slotTag: string | null;
-  body: string | null;
+  body: string | Buffer | null;
 }
 
 /**
@@ -56,7 +56,7 @@ export function serializeRequest(head: string, { method, keepAlive, slotTag, bod
   let text = `${head}connection: ${keepAlive ? 'keep-alive' : 'close'}\r\n`;
   if (slotTag !== null) text += `vedette-slot: ${slotTag}\r\n`;
   if (body === null) return `${text}${EXPECTS_BODY.has(method) ? NO_BODY : ''}\r\n`;
-  const bytes = Buffer.from(body);
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   return Buffer.concat([Buffer.from(`${text}content-length: ${bytes.length}\r\n\r\n`, 'latin1'), bytes]);
 }
 

@@ -30,7 +30,7 @@ export interface HttpRequest {
   head: string | null;
   /** The slot of the check; null: it has none. */
   slotTag: string | null;
-  body: string | null;
+  body: string | Buffer | null;
   /** Limit of the body in bytes; the connection is closed there. */
   maxBodyBytes: number;
   /** Whether the body is collected, or only counted. */
@@ -44,6 +44,8 @@ export interface HttpRequest {
 export interface HttpResponse {
   status: number;
   headers: HeaderList;
+  /** Fields after the body; only those of HTTP/2 are read. */
+  trailers: HeaderList;
   body: Buffer[];
   /** Bytes of the body as received, before decoding. */
   bytes: number;

@@ -90,7 +90,9 @@ class Http2Exchange {
 
   #listen(stream: ClientHttp2Stream): void {
     const onResponse = this.#onResponse as () => void;
+    const onTrailers = this.#onTrailers as () => void;
     stream.on('headers', this.#onInterim).on('response', onResponse).on('data', this.#onData);
+    stream.on('trailers', onTrailers);
     stream.on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onEnd);
   }
 
@@ -104,16 +106,18 @@ class Http2Exchange {
   /** The third argument is the list of headers as they came: the first makes one value of several. */
   readonly #onResponse = total((given: { ':status'?: number }, _flags: number, raw: readonly string[]) => {
     if (this.#collector.isDone) return;
+    if (this.#isTooLarge(raw)) return;
     const headers = fieldsOf(raw);
-    if (raw.reduce((sum, text) => sum + text.length, 0) > MAX_HEAD_BYTES) {
-      this.#fail(new ProbeFailure('too_large', 'headers of the response are too large'));
-      return;
-    }
     const status = Number(given[':status']);
     const [length] = this.#request.method === 'HEAD' || status === 304 ? [] : headerValues(headers, 'content-length');
     this.#length = length === undefined ? null : Number(length);
     this.#collector.onHead({ status, headers });
     this.#settle();
+  }, this.#onDefect);
+
+  readonly #onTrailers = total((_given: object, _flags: number, raw: readonly string[]) => {
+    if (this.#collector.isDone || this.#isTooLarge(raw)) return;
+    this.#collector.onTrailers(fieldsOf(raw));
   }, this.#onDefect);
 
   readonly #onData = total((chunk: Buffer) => {
@@ -143,6 +147,13 @@ class Http2Exchange {
     if (others <= MAX_OTHER_BYTES + MAX_OTHER_SHARE * this.#bodyBytes) return;
     this.#fail(new ProbeFailure('protocol', `the site sends frames without a body: ${others} bytes so far`));
   }, this.#onDefect);
+
+  /** Fails when it is. */
+  #isTooLarge(raw: readonly string[]): boolean {
+    const isTooLarge = raw.reduce((sum, text) => sum + text.length, 0) > MAX_HEAD_BYTES;
+    if (isTooLarge) this.#fail(new ProbeFailure('too_large', 'headers of the response are too large'));
+    return isTooLarge;
+  }
 
   #explained(failure: ProbeFailure): ProbeFailure {
     return this.#collector.hasHead ? failure : afterHandshake(failure, this.#connection);
@@ -184,11 +195,11 @@ function fieldsOf(raw: readonly string[]): HeaderList {
   return raw.filter((_, index) => !raw[index - (index % 2)]?.startsWith(':'));
 }
 
-function headersOf({ method, path, origin, headers, slotTag, body }: HttpRequest): OutgoingHttpHeaders {
+function headersOf({ method, path, origin, target, headers, slotTag, body }: HttpRequest): OutgoingHttpHeaders {
   // Without a prototype, so that `__proto__` is a name like any other.
   const sent: OutgoingHttpHeaders = Object.assign(Object.create(null), {
     ':method': method,
-    ':scheme': 'https',
+    ':scheme': target.tls === null ? 'http' : 'https',
     ':authority': authorityOf(origin),
     ':path': path,
   });

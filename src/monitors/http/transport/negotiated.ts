@@ -8,27 +8,33 @@ import { failed, type HttpOutcome, type HttpRequest, type HttpTransport } from '
 import type { TransportContext } from './kept-connection.ts';
 import { SocketTransport } from './socket.ts';
 
-/** Exchanges by the version of HTTP that the handshake agrees on (ALPN), each on a connection of its own. */
+/**
+ * Exchanges by the version of HTTP that the handshake agrees on (ALPN), each on a connection of its own. With `knowsHttp2` it
+ * is HTTP/2 without TLS, too, where nothing is agreed on (RFC 9113 3.3).
+ */
 export class NegotiatedTransport implements HttpTransport {
   readonly #context: TransportContext;
   readonly #needsHttp2: boolean;
+  readonly #knowsHttp2: boolean;
   readonly isBusy = false;
 
-  constructor(context: TransportContext, needsHttp2: boolean) {
+  constructor(context: TransportContext, needsHttp2: boolean, knowsHttp2 = false) {
     this.#context = context;
     this.#needsHttp2 = needsHttp2;
+    this.#knowsHttp2 = knowsHttp2;
   }
 
   async exchange(request: HttpRequest, limit: TimeLimit): Promise<HttpOutcome> {
     const http1 = new SocketTransport(this.#context, false);
-    if (request.target.tls === null) {
+    const isPlain = request.target.tls === null;
+    if (isPlain && !this.#knowsHttp2) {
       return this.#needsHttp2 ? failed(refusal('http_version 2 needs https')) : http1.exchange(request, limit);
     }
     const dialled = await this.#dial(request, limit);
     if ('error' in dialled) return dialled;
     const { connection } = dialled;
     if (connection.socket.destroyed) return failed(CLOSED_AT_ONCE(), connection.timings);
-    if (isHttp2(connection)) return (await import('./http2.ts')).exchangeHttp2(connection, request, limit);
+    if (isPlain || isHttp2(connection)) return (await import('./http2.ts')).exchangeHttp2(connection, request, limit);
     if (!this.#needsHttp2) return http1.exchangeOn(connection, request, limit);
     connection.socket.destroy();
     return failed(refusal(NOT_AGREED), connection.timings);

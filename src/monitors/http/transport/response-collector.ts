@@ -4,6 +4,7 @@ import { type Connection, toSeconds } from '../../net/dial.ts';
 import { loopWatch } from '../../net/loop-watch.ts';
 import type { TimeLimit } from '../../net/time-limit.ts';
 import { headerValues } from '../parser/headers.ts';
+import type { HeaderList } from '../parser/lines.ts';
 import type { ResponseHead, ResponseSink } from '../parser/response-parser.ts';
 import { type HttpOutcome, type HttpRequest, isRedirect } from './exchange.ts';
 
@@ -19,6 +20,7 @@ export class ResponseCollector implements ResponseSink {
   #sentAt = 0;
   #headAt = 0;
   #head: ResponseHead | null = null;
+  #trailers: HeaderList = NONE;
   #bytes = 0;
   isDone = false;
 
@@ -60,6 +62,10 @@ export class ResponseCollector implements ResponseSink {
     if (chunk.length > room) this.succeed(true);
   }
 
+  onTrailers(trailers: HeaderList): void {
+    this.#trailers = trailers;
+  }
+
   succeed(isTruncated = false): void {
     if (this.isDone) return;
     const [head, connection] = [this.#head, this.#connection];
@@ -71,6 +77,7 @@ export class ResponseCollector implements ResponseSink {
     const response = {
       status,
       headers,
+      trailers: this.#trailers,
       body: this.#body,
       bytes: this.#bytes,
       isTruncated,
@@ -96,3 +103,5 @@ export class ResponseCollector implements ResponseSink {
     this.#onEnd({ response: null, error });
   }
 }
+
+const NONE: HeaderList = Object.freeze([]);

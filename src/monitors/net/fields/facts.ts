@@ -9,6 +9,12 @@ const date = (description: string) =>
 /** Facts that types have in common; the same name has the same schema in all of them. */
 export const remoteAddressFact = Type.String({ description: 'Address of the connection.' });
 
+export const httpVersionFact = Type.Unsafe<string>({
+  type: 'string',
+  enum: ['1.1', '2'],
+  description: 'Version of HTTP that the site was asked in.',
+});
+
 export const certificateFact = Type.Object(
   {
     subject: Type.String(),
