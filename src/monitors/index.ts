@@ -1,6 +1,7 @@
 import { Registry } from '../core/registry.ts';
 import { dns } from './dns/index.ts';
 import { group } from './group/index.ts';
+import { grpc } from './grpc/index.ts';
 import { http } from './http/index.ts';
 import type { MonitorType } from './monitor.ts';
 import { ping } from './ping/index.ts';
@@ -21,6 +22,7 @@ export const monitors = new Registry<MonitorType>('monitor type', [
   udp,
   redis,
   postgres,
+  grpc,
   ping,
   websocket,
   push,

@@ -11,16 +11,13 @@ export const headersField = (description: string, example: Record<string, string
     examples: [example],
   });
 
-/** Paths of headers that usually hold credentials. */
-export const secretHeaders: readonly string[] = [
-  '*auth*',
-  '*cookie*',
-  '*key*',
-  '*passw*',
-  '*secret*',
-  '*session*',
-  '*token*',
-].map((name) => `headers.${name}`);
+const SECRET_NAMES = ['*auth*', '*cookie*', '*key*', '*passw*', '*secret*', '*session*', '*token*'];
+
+/** Paths of the headers of a field that usually hold credentials. */
+export const secretHeadersOf = (field: string): readonly string[] => SECRET_NAMES.map((name) => `${field}.${name}`);
+
+/** Those of the field `headers`. */
+export const secretHeaders: readonly string[] = secretHeadersOf('headers');
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/;
 // Control characters except the tab would end the header, characters above U+00FF have no byte.
@@ -39,15 +36,16 @@ export function headerNameProblems(field: string, headers: Record<string, string
   });
 }
 
-/** Returns the problems of the field `headers` of a request. `own`: names in lower case that only Vedette sets. */
+/** Returns the problems of the headers of a request. `own`: names in lower case that only Vedette sets. */
 export function requestHeaderProblems(
   headers: Record<string, string> | undefined,
   own: ReadonlySet<string>,
+  field = 'headers',
 ): Problem[] {
-  const problems = headerNameProblems('headers', headers);
+  const problems = headerNameProblems(field, headers);
   const refused = new Set(problems.map(({ path }) => path));
   for (const [name, value] of Object.entries(headers ?? {})) {
-    const path = `headers.${name}`;
+    const path = `${field}.${name}`;
     if (refused.has(path)) continue;
     if (own.has(name.toLowerCase())) {
       problems.push({ path, given: value, accepted: 'no such header, it is set by Vedette' });
