@@ -77,6 +77,7 @@ const MERGED: ReadonlyArray<readonly [what: string, words: readonly string[]]> =
     [
       ...['a value, it is required', 'nothing beside check_period_seconds'],
       ...['nothing without check_cron', 'nothing with the method HEAD', 'nothing without tls.resume'],
+      'nothing without group',
       ...['or http_version 1.1', 'nothing with a proxy', '1.1 or auto, or an https'],
     ],
   ],

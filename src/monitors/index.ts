@@ -3,6 +3,7 @@ import { dns } from './dns/index.ts';
 import { group } from './group/index.ts';
 import { grpc } from './grpc/index.ts';
 import { http } from './http/index.ts';
+import { kafka } from './kafka/index.ts';
 import type { MonitorType } from './monitor.ts';
 import { ping } from './ping/index.ts';
 import { postgres } from './postgres/index.ts';
@@ -22,6 +23,7 @@ export const monitors = new Registry<MonitorType>('monitor type', [
   udp,
   redis,
   postgres,
+  kafka,
   grpc,
   ping,
   websocket,

@@ -107,7 +107,7 @@ test('a job of each type', async (t) => {
   const example = await Example.open(t, 'all-types', { replace });
   await example.runAll();
   // A report that does not come is missed after 90 seconds only.
-  const rows = await example.rows((rows) => rows.length >= 9);
+  const rows = await example.rows((rows) => rows.length >= 11);
   t.match(
     rows.find(({ job_name }) => job_name === 'practice site'),
     { outcome: 'up' },

@@ -198,16 +198,20 @@ export interface ConverseOptions {
   context: DialContext;
   /** Limit of what is held unread, in bytes. */
   maxBytes: number;
+  /** How long the connection may take, where there is another one to try; by default all of the time. */
+  patienceMs?: number;
 }
 
 /** Opens a connection and a conversation on it. Throws a ProbeFailure; then nothing is left open. */
 export async function converse(
   target: ConnectTarget,
-  { trial, context, maxBytes }: ConverseOptions,
+  { trial, context, maxBytes, patienceMs }: ConverseOptions,
 ): Promise<{ conversation: Conversation; connection: Connection }> {
   const { limit } = trial;
   limit.activity = 'connection';
   let dial: Dial | null = null;
+  const giveUp = () => dial?.stop(new Failure('timeout', `no connection within ${patienceMs} ms`));
+  const timer = patienceMs === undefined ? undefined : setTimeout(giveUp, patienceMs);
   try {
     return await new Promise((resolve, reject) => {
       dial = new Dial(target, true, context, limit, (failure, connection) => {
@@ -223,6 +227,7 @@ export async function converse(
       limit.guard((failure) => dial?.stop(failure));
     });
   } finally {
+    clearTimeout(timer);
     limit.guard(null);
     Object.assign(trial.timings, (dial as Dial | null)?.timings);
   }
