@@ -66,6 +66,7 @@ const RULES: ReadonlyArray<readonly [what: string, words: readonly string[]]> = 
       ...['does not lead back to the group itself', 'groups below a group'],
     ],
   ],
+  ['What a type needs is installed', ['whose packages are installed']],
   ['Texts can be stored, keys can be copied', ['without NUL', 'a definition of at most', 'any other key']],
   ['Results are not sent to a topic of copies', ['a topic that is not one of copies']],
 ];

@@ -1,6 +1,7 @@
 import type { Registry } from '../core/registry.ts';
 import { createValidator, type Problem, type Validation } from '../core/validation.ts';
 import type { DeclaredValue, MonitorContext, MonitorType, Probe } from '../monitors/monitor.ts';
+import { installing, packagesLacking } from '../monitors/packages.ts';
 import { NO_SECRETS, type SecretStore } from '../secrets/store.ts';
 import type { Job } from './definition.ts';
 import { type CommonFields, commonFields, DEFAULT_TYPE } from './fields.ts';
@@ -164,6 +165,7 @@ function problemsOf(definition: JobDefinition, { type, validate }: TypeRules, cr
   const good = bad.size === 0 ? definition : withoutKeys(definition, bad);
   problems.push(
     ...scheduleProblems(good, bad, cronProblem),
+    ...packageProblems(type),
     // A field that does not satisfy the schema is not absent.
     ...(type.problems?.(good) ?? []).filter((problem) => !bad.has(fieldOf(problem))),
     ...referenceProblems(good, type),
@@ -173,6 +175,12 @@ function problemsOf(definition: JobDefinition, { type, validate }: TypeRules, cr
 }
 
 const fieldOf = ({ path }: Problem): string => /^[^.[]*/.exec(path)?.[0] ?? '';
+
+function packageProblems({ name, packages = [] }: MonitorType): Problem[] {
+  const lacking = packagesLacking(packages);
+  if (lacking.length === 0) return [];
+  return [{ path: 'type', given: name, accepted: `a type whose packages are installed: ${installing(lacking)}` }];
+}
 
 function withoutKeys(definition: JobDefinition, keys: ReadonlySet<string>): JobDefinition {
   return Object.fromEntries(Object.entries(definition).filter(([key]) => !keys.has(key)));

@@ -1,4 +1,5 @@
 import type { Reason } from '../messages/check-result.ts';
+import { installing, packageLackedBy } from './packages.ts';
 
 /** The reason why a try ended without a usable response, from the closed set, and a short text for people. */
 export class ProbeFailure extends Error {
@@ -18,7 +19,12 @@ export class ProbeFailure extends Error {
 /** Returns an error of the probe itself, which says nothing about the site. */
 export function toDefect(error: unknown): ProbeFailure {
   if (error instanceof ProbeFailure) return error;
-  const failure = new ProbeFailure('internal', `the monitor failed: ${error instanceof Error ? error.message : error}`);
+  const lacking = packageLackedBy(error);
+  const text =
+    lacking === null
+      ? `the monitor failed: ${error instanceof Error ? error.message : error}`
+      : `the package ${lacking} is not installed: ${installing([lacking])}, and start Vedette again`;
+  const failure = new ProbeFailure('internal', text);
   failure.cause = error;
   return failure;
 }

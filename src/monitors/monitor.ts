@@ -18,6 +18,8 @@ export interface MonitorType<Options = unknown> {
   readonly schemes?: readonly string[];
   /** JSON schema (TypeBox) of the job fields that only this type has. Their names are wire names (snake_case). */
   readonly options: MonitorOptionsSchema;
+  /** Packages that are loaded with its first check. Where one is not installed, jobs of the type are refused. */
+  readonly packages?: readonly string[];
   /**
    * Fields whose values are secrets, as dotted wire paths (`auth.password`); masked in responses and logs. `*` in a
    * name matches any characters (`headers.*token*`), case is ignored. Passwords in addresses are always secrets.

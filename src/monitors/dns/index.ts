@@ -149,6 +149,7 @@ export const dns: MonitorType<DnsOptions> = {
   description: 'what a resolver answers for a name',
   schemes: DNS_SCHEMES,
   options,
+  packages: ['dns-packet'],
   secrets: ['tls.key'],
   references: tlsReferences,
   facts: {

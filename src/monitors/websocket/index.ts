@@ -156,6 +156,7 @@ export const websocket: MonitorType<WebSocketOptions> = {
   description: 'a WebSocket: its handshake, a ping, and what is said on it',
   schemes: ADDRESS.schemes,
   options,
+  packages: ['ws'],
   secrets: ['tls.key', 'steps[*].send', ...secretHeaders],
   references: ['uri', 'headers.*', 'steps[*].send', ...tlsReferences],
   facts: {
