@@ -90,7 +90,7 @@ async function overHttps(
       url: new URL(`https://${host}:${resolver.port}${path}${isPost ? '' : search}`),
       ...{ method, body: isPost ? query.data : null, slotTag, tls, ipVersion },
       ...{ version: httpVersionOf({ http_version: version }), isKnown: false, maxBytes: MAX_BYTES },
-      headers: ['accept', MESSAGE_TYPE, ...(isPost ? ['content-type', MESSAGE_TYPE] : [])],
+      headers: () => ['accept', MESSAGE_TYPE, ...(isPost ? ['content-type', MESSAGE_TYPE] : [])],
     },
     trial,
     context,

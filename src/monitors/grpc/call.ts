@@ -6,9 +6,10 @@ import type { ConnectionGate, NameResolver } from '../monitor.ts';
 import type { Trial } from '../net/trial/trial.ts';
 
 /** One unary call: a message, and one that comes back. */
-export interface Call extends Pick<Question, 'headers' | 'tls' | 'ipVersion'> {
+export interface Call extends Pick<Question, 'tls' | 'ipVersion'> {
   /** With `https:` for TLS. */
   address: string;
+  headers: readonly string[];
   message: Buffer;
 }
 
@@ -47,11 +48,9 @@ export async function call(
       isKnown: true,
       maxBytes: MAX_BYTES,
       ...{ slotTag, tls, ipVersion },
-      headers: [
+      headers: (leftMs) => [
         ...headers,
-        ...['content-type', 'application/grpc', 'te', 'trailers'],
-        // The stream is cancelled when the time is over, too.
-        ...['grpc-timeout', `${Math.max(1, Math.floor(trial.limit.timeoutMs))}m`],
+        ...['content-type', 'application/grpc', 'te', 'trailers', 'grpc-timeout', `${leftMs}m`],
       ],
     },
     trial,

@@ -10,8 +10,8 @@ import { isHttp2, NegotiatedTransport } from './transport/negotiated.ts';
 export interface Question {
   url: URL;
   method: 'GET' | 'POST';
-  /** Name, value, name, value, ... */
-  headers: readonly string[];
+  /** Returns the fields, name, value, name, value, ..., when so many ms of the time are left. */
+  headers(leftMs: number): readonly string[];
   body: Buffer | null;
   slotTag: string | undefined;
   version: HttpVersion;
@@ -31,10 +31,15 @@ export async function ask(
 ): Promise<HttpResponse> {
   const { url, method, headers, body, slotTag = null, version, isKnown, tls = {}, ipVersion, maxBytes } = question;
   trial.limit.activity = 'answer';
+  const endsAt = performance.now() + trial.limit.timeoutMs;
   const transport = new NegotiatedTransport(context, version === '2', isKnown);
   const request = {
     ...addressOf(url, tlsChoiceOf(tls, { alpn: ALPN[version] }), ipVersion),
-    ...{ method, headers, body, slotTag, head: null, proxy: null },
+    ...{ method, body, slotTag, head: null, proxy: null },
+    // Read when the connection is there.
+    get headers() {
+      return headers(Math.max(1, Math.ceil(endsAt - performance.now())));
+    },
     ...{ maxBodyBytes: maxBytes, keepBody: true, skipRedirectBody: false, wantsCertificate: true },
   };
   const { response, error } = await transport.exchange(request, trial.limit);

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createServer as createTlsServer } from 'node:tls';
 import { test } from 'tap';
 import { formatProblem } from '../../../src/core/validation.ts';
@@ -78,16 +79,19 @@ test('what is sent: metadata, the authority, the deadline, the slot', async (t) 
   t.match(calls[0].headers, {
     ...{ ':method': 'POST', ':scheme': 'http', ':path': '/grpc.health.v1.Health/Check' },
     ...{ ':authority': 'orders.internal:8443', 'content-type': 'application/grpc', te: 'trailers' },
-    ...{ 'x-tenant': 'probe', 'grpc-timeout': '4321m', 'vedette-slot': '7/1000', 'user-agent': 'vedette-test' },
+    ...{ 'x-tenant': 'probe', 'grpc-timeout': /^4\d{3}m$/, 'vedette-slot': '7/1000', 'user-agent': 'vedette-test' },
   });
   t.strictSame(calls[0].body, framed(Buffer.from('\x0a\x03a.B')));
   const { port } = site;
   t.match(await check({ uri: site.uri, metadata: { 'user-agent': 'mine' } }), { outcome: 'up' });
   t.match(calls[1].headers, { ':authority': `127.0.0.1:${port}`, 'user-agent': 'mine', 'vedette-slot': undefined });
   t.strictSame(calls[1].body, Buffer.alloc(5), 'the server as a whole has no name');
+  const names = { resolve: () => delay(300, ['127.0.0.1']) };
+  await check({ uri: `grpc://api.test:${port}` }, { names, timeoutMs: 60_000 });
+  t.ok(Number.parseInt(String(calls[2].headers['grpc-timeout']), 10) <= 59_701, 'the deadline is what is left');
   const service = 's'.repeat(1_000);
   await check({ uri: site.uri, service });
-  t.strictSame(calls[2].body, framed(Buffer.concat([Buffer.from([0x0a, 0xe8, 0x07]), Buffer.from(service)])));
+  t.strictSame(calls[3].body, framed(Buffer.concat([Buffer.from([0x0a, 0xe8, 0x07]), Buffer.from(service)])));
 });
 
 test('a closed port, a name that is none, and an address that the gate refuses', async (t) => {
