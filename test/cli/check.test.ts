@@ -70,6 +70,11 @@ test('check: addresses of other types', async (t) => {
   const json = await vedette(t, ['check', `tls://${site}`, '--json']);
   t.match(json, { code: 1 });
   t.match(JSON.parse(json.stdout), { uri: `tls://${site}`, outcome: 'down', reason: 'tls' });
+  for (const uri of ['kafka://127.0.0.99:9', 'grpc://127.0.0.99:9', 'dns+https://127.0.0.99:9/a.test']) {
+    const closed = await vedette(t, ['check', uri, '--retries', '1', '--json']);
+    t.match(closed, { code: 1 });
+    t.match(JSON.parse(closed.stdout), { uri, outcome: 'down', reason: 'connect', attempt: 2 });
+  }
   t.match(await vedette(t, ['check', 'gopher://x.test']), {
     code: 2,
     stderr: /uri: given "gopher:\/\/x.test", .*; there are jobs for dns:\/\/, dns\+https:\/\/, dns\+tls:\/\/, /,
