@@ -17,7 +17,7 @@ const stages = [
 ];
 
 // What tests of monitor types and of pages meet, where it can be had.
-installDebianTools('chromium', 'redis-server', 'ping');
+installDebianTools('chromium', 'redis-server', 'ping', 'sshd', 'telnetd');
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const summary = [];

@@ -30,7 +30,8 @@ const PACKAGE_OWNERS = {
   pino: ['core'],
   'prom-client': ['api'],
   re2js: ['monitors/net/patterns'],
-  socks: ['monitors/http'],
+  socks: ['monitors/net'],
+  ssh2: ['monitors/ssh'],
   'tough-cookie': ['monitors/http'],
   // Schemas stand where their values are defined; validation is in core.
   typebox: ['api', 'core', 'jobs', 'monitors', 'settings', 'web'],

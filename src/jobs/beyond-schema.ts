@@ -45,12 +45,12 @@ const RULES: ReadonlyArray<readonly [what: string, words: readonly string[]]> = 
     'Credentials are those of their type',
     [
       ...['basic needs it', 'without a colon', 'a token is for bearer', 'bearer needs it'],
-      ...['printable ASCII without spaces', 'is for basic', 'either auth or'],
+      ...['printable ASCII without spaces', 'is for basic', 'either auth or', 'nothing without credentials'],
     ],
   ],
   [
     'Proxies can be read, and told who asks',
-    ['of a proxy with its port', 'that the proxy can be told', 'nothing with vedette.self'],
+    ['of a proxy with its port', 'that the proxy can be told', 'nothing with vedette.self', 'nothing without socks5'],
   ],
   [
     'References to secrets can be read, and stand where they may',

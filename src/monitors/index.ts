@@ -9,7 +9,10 @@ import { ping } from './ping/index.ts';
 import { postgres } from './postgres/index.ts';
 import { push } from './push.ts';
 import { redis } from './redis/index.ts';
+import { socks } from './socks/index.ts';
+import { ssh } from './ssh/index.ts';
 import { tcp } from './tcp/index.ts';
+import { telnet } from './telnet/index.ts';
 import { tls } from './tls/index.ts';
 import { udp } from './udp/index.ts';
 import { websocket } from './websocket/index.ts';
@@ -29,4 +32,7 @@ export const monitors = new Registry<MonitorType>('monitor type', [
   websocket,
   push,
   group,
+  ssh,
+  telnet,
+  socks,
 ]);

@@ -75,6 +75,16 @@ test('check: addresses of other types', async (t) => {
     t.match(closed, { code: 1 });
     t.match(JSON.parse(closed.stdout), { uri, outcome: 'down', reason: 'connect', attempt: 2 });
   }
+  for (const scheme of ['ssh', 'telnet']) {
+    t.match(await vedette(t, ['check', `${scheme}://${site}`, '--timeout', '0.5']), {
+      code: 1,
+      stdout: new RegExp(`^down  timeout  ${scheme}://${site}\\n`),
+    });
+  }
+  t.match(await vedette(t, ['check', `socks5://${site}`, '--field', 'target=127.0.0.1:9']), {
+    code: 1,
+    stdout: new RegExp(`^down  protocol  socks5://${site}\\n`),
+  });
   t.match(await vedette(t, ['check', 'gopher://x.test']), {
     code: 2,
     stderr: /uri: given "gopher:\/\/x.test", .*; there are jobs for dns:\/\/, dns\+https:\/\/, dns\+tls:\/\/, /,

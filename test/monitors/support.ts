@@ -1,12 +1,20 @@
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
 import { createServer as createTlsServer, type ServerOptions, type Server as TlsServer } from 'node:https';
-import { type AddressInfo, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net';
+import {
+  type AddressInfo,
+  connect,
+  createServer as createTcpServer,
+  type Socket,
+  type Server as TcpServer,
+} from 'node:net';
 import type { Test } from 'tap';
 import { monitors } from '../../src/monitors/index.ts';
 import type { MonitorContext, Probe, ProbeRequest, ProbeResult } from '../../src/monitors/monitor.ts';
 import { createGate } from '../../src/monitors/net/gate.ts';
+import { until } from '../helpers/until.ts';
 
 type Teardown = Pick<Test, 'teardown'>;
 
@@ -98,6 +106,34 @@ export function answering(t: Teardown, text: string | Buffer, { closes = true } 
       if (closes) socket.end(text);
       else socket.write(text);
     });
+  });
+}
+
+/** Runs a server until the end of the test, and returns when its port takes connections. */
+export async function serveProgram(t: Test, program: string, args: readonly string[], port: number, cwd: string) {
+  const server = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  let log = '';
+  for (const output of [server.stdout, server.stderr]) {
+    output.on('data', (chunk) => {
+      log += chunk;
+    });
+  }
+  const ended = new Promise<void>((resolve) => server.on('close', () => resolve()));
+  t.teardown(() => {
+    server.kill();
+    return ended;
+  });
+  await until(`${program} on port ${port}`, async () => {
+    if (server.exitCode !== null) throw new Error(`${program} has ended: ${log}`);
+    return isOpen(port);
+  });
+}
+
+function isOpen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
+    socket.on('connect', () => socket.destroy());
   });
 }
 

@@ -4,16 +4,21 @@ import type { MonitorType } from '../monitor.ts';
 import { type AddressRules, addressField, addressProblems, readAddress } from '../net/fields/address.ts';
 import { connectionFields, versionProblems } from '../net/fields/connection.ts';
 import { certificateFact, remoteAddressFact } from '../net/fields/facts.ts';
-import { allPatternProblems } from '../net/fields/pattern.ts';
 import { tlsChoiceOf, tlsExcludes, tlsField, tlsProblems, tlsReferences } from '../net/fields/tls.ts';
 import { daysLeftValue } from '../net/fields/values.ts';
 import { sharedNames } from '../net/names/resolver.ts';
 import type { ConverseOptions } from '../net/trial/conversation.ts';
-import { createScript, perform, type Step, stepsField } from '../net/trial/script.ts';
+import {
+  createScript,
+  MAX_BYTES,
+  maxBytesField,
+  perform,
+  type Step,
+  stepProblems,
+  stepsField,
+} from '../net/trial/script.ts';
 import { type OpenOptions, open, STARTTLS_PROTOCOLS, type StartTls } from '../net/trial/starttls.ts';
 import { plannedProbe } from '../net/trial/trial.ts';
-
-const MAX_BYTES = 65_536;
 
 const ADDRESS: AddressRules = {
   schemes: ['tcp', 'tcps'],
@@ -32,14 +37,7 @@ const options = Type.Object({
         'Protocol in which TLS is agreed on before the steps, from its greeting on. Only with tcp://, tcps:// begins with TLS.',
     }),
   ),
-  max_bytes: Type.Optional(
-    Type.Integer({
-      minimum: 1,
-      maximum: 1_048_576,
-      default: MAX_BYTES,
-      description: 'A step whose text is not found in so many bytes has failed.',
-    }),
-  ),
+  max_bytes: Type.Optional(maxBytesField),
   tls: Type.Optional(tlsField),
   ...connectionFields,
 });
@@ -51,7 +49,7 @@ interface Plan extends OpenOptions {
 }
 
 function problems(given: Partial<TcpOptions>): Problem[] {
-  const { uri, starttls, tls, steps = [], ip_version: version } = given;
+  const { uri, starttls, tls, steps, ip_version: version } = given;
   const address = uri === undefined ? null : readAddress(uri);
   const found = [
     ...addressProblems(uri, ADDRESS),
@@ -64,8 +62,7 @@ function problems(given: Partial<TcpOptions>): Problem[] {
   if (address?.scheme === 'tcp' && starttls === undefined && tls !== undefined) {
     found.push({ path: 'tls', given: tls, accepted: 'nothing without TLS: a tcps:// address, or starttls' });
   }
-  const patterns = steps.map(({ expect }, index) => [`steps[${index}].expect`, expect] as const);
-  return [...found, ...allPatternProblems(patterns, 'steps')];
+  return [...found, ...stepProblems(steps)];
 }
 
 /** The options must be valid. */

@@ -6,13 +6,12 @@ import { type AddressRules, addressField, readAddress } from '../net/fields/addr
 import { connectionFields } from '../net/fields/connection.ts';
 import { certificateFact, remoteAddressFact } from '../net/fields/facts.ts';
 import { headersField, requestHeaderProblems, secretHeaders } from '../net/fields/headers.ts';
-import { allPatternProblems } from '../net/fields/pattern.ts';
 import { targetOf, targetProblems } from '../net/fields/target.ts';
 import { tlsExcludes, tlsField, tlsReferences } from '../net/fields/tls.ts';
 import { daysLeftValue } from '../net/fields/values.ts';
 import { sharedNames } from '../net/names/resolver.ts';
 import { type ConverseOptions, converse } from '../net/trial/conversation.ts';
-import { createScript, type Step, stepsSchema } from '../net/trial/script.ts';
+import { createScript, type Step, stepProblems, stepsSchema } from '../net/trial/script.ts';
 import { plannedProbe } from '../net/trial/trial.ts';
 import type { Upgrade } from './channel.ts';
 
@@ -96,13 +95,12 @@ interface Plan {
 }
 
 function problems(given: Partial<WebSocketOptions>): Problem[] {
-  const { uri, headers, steps = [] } = given;
+  const { uri, headers, steps } = given;
   const found = targetProblems(given, ADDRESS, SECURE);
   if (found.every(({ path }) => path !== 'uri') && uri?.includes('#')) {
     found.push({ path: 'uri', given: uri, accepted: `${ADDRESS.accepted}, without a fragment` });
   }
-  const patterns = steps.map(({ expect }, index) => [`steps[${index}].expect`, expect] as const);
-  return [...found, ...requestHeaderProblems(headers, OWN_HEADERS), ...allPatternProblems(patterns, 'steps')];
+  return [...found, ...requestHeaderProblems(headers, OWN_HEADERS), ...stepProblems(steps)];
 }
 
 /** The options must be valid. */

@@ -1,10 +1,10 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { Test } from 'tap';
 import { freePort } from '../../../scripts/free-port.ts';
-import { listen, pem, serveRaw } from '../support.ts';
+import { listen, pem, serveProgram, serveRaw } from '../support.ts';
 
 export const PASSWORD = 'open:s€same/';
 const USERS: ReadonlyMap<string, string> = new Map([
@@ -86,29 +86,8 @@ async function startReal(t: Test): Promise<RedisPorts> {
     }),
   ];
   const folder = t.testdir({ 'server.pem': pem('server'), 'redis.conf': `${settings.join('\n')}\n` });
-  const program = spawn('redis-server', ['redis.conf'], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
-  let log = '';
-  program.stdout.on('data', (chunk) => {
-    log += chunk;
-  });
-  const ended = new Promise<void>((resolve) => program.on('close', () => resolve()));
-  t.teardown(() => {
-    program.kill();
-    return ended;
-  });
-  while (!(await isOpen(ports.secure))) {
-    if (program.exitCode !== null) throw new Error(`redis-server has ended: ${log}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  await serveProgram(t, 'redis-server', ['redis.conf'], ports.secure, folder);
   return ports;
-}
-
-function isOpen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
-    socket.on('connect', () => socket.destroy());
-  });
 }
 
 /** Each with the reason why it cannot be started here. */

@@ -106,10 +106,12 @@ export class ProxyDial {
 
   /** The package is loaded with the first connection through such a proxy. */
   async #openSocks(socket: Socket): Promise<void> {
-    const { openSocksTunnel } = await import('./socks-tunnel.ts');
+    const { openSocksTunnel } = await import('../../net/socks-tunnel.ts');
     if (socket.destroyed) throw new Error('it closed the connection at once');
+    const { target, credentials } = this.#proxy;
     // Longer than the limit, which has reasons of its own to give.
-    await openSocksTunnel(socket, this.#proxy, this.#target, 2 * this.#limit.timeoutMs);
+    const timeoutMs = 2 * this.#limit.timeoutMs;
+    await openSocksTunnel(socket, { version: 5, ...target, credentials }, this.#target, timeoutMs);
   }
 
   #onTunnel(socket: Socket): void {

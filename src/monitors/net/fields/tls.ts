@@ -9,7 +9,8 @@ import type { TlsChoice } from '../dial.ts';
 const PIN = '^sha256/[A-Za-z0-9+/]{43}=$';
 const pinText = 'sha256/ and the SHA-256 of a public key in base64';
 
-const pem = (description: string, label: string) =>
+/** JSON schema of a text in PEM. */
+export const pem = (description: string, label: string) =>
   Type.String({
     maxLength: 65_536,
     pattern: `-----BEGIN ${label}-----|\\$\\{secret:`,
@@ -101,7 +102,7 @@ export function tlsChoiceOf(
 }
 
 /** What a secret holds is seen when it is read. */
-const isKnown = (text: string | undefined): text is string => text !== undefined && !mayRefer(text);
+export const isKnown = (text: string | undefined): text is string => text !== undefined && !mayRefer(text);
 
 function isCertificate(text: string): boolean {
   try {
@@ -111,7 +112,8 @@ function isCertificate(text: string): boolean {
   }
 }
 
-function isKey(text: string): boolean {
+/** Whether a text is a private key in PEM that needs no passphrase. */
+export function isKey(text: string): boolean {
   try {
     createPrivateKey(text);
     return true;

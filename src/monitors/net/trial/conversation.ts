@@ -48,6 +48,7 @@ export class Conversation {
   readonly #connection: Connection;
   readonly #socket: Socket;
   readonly #received: ReceivedBytes;
+  #decode: (chunk: Buffer) => Buffer = same;
   #failure: ProbeFailure | null = null;
   #isEnded = false;
   #wake: (() => void) | null = null;
@@ -71,6 +72,17 @@ export class Conversation {
 
   send(data: string | Buffer): void {
     if (this.#failure === null && !this.#isEnded) this.#socket.write(data);
+  }
+
+  /**
+   * From now on what comes is held as `decode` returns it, and so is what has come and was not read. A ProbeFailure that it
+   * throws ends the conversation.
+   */
+  decodeBy(decode: (chunk: Buffer) => Buffer): void {
+    const unread = Buffer.from(this.#received.view);
+    this.#received.clear();
+    this.#decode = decode;
+    this.#received.add(decode(unread));
   }
 
   /** Forgets what was received and not read. */
@@ -149,7 +161,7 @@ export class Conversation {
       this.#mark();
       this.#firstAt ??= this.#eventAt;
       this.#trial.bytes = (this.#trial.bytes ?? 0) + chunk.length;
-      this.#received.add(chunk);
+      this.#received.add(this.#decode(chunk));
       if (this.#received.isFull) this.#socket.pause();
       this.#awake();
     },
@@ -290,4 +302,5 @@ export async function secure(
   }
 }
 
+const same = (chunk: Buffer) => chunk;
 const ignore = () => {};
