@@ -7,7 +7,7 @@ import { restAfter } from '../net/trial/rest.ts';
 import type { Trial } from '../net/trial/trial.ts';
 import { Wire } from './wire.ts';
 
-export interface Login {
+interface Login {
   username: string;
   /** "": there is none. */
   password: string;

@@ -4,6 +4,8 @@ import { createServer } from '@pondwader/socks5-server';
 import type { Test } from 'tap';
 import { type Site, serveRaw } from '../support.ts';
 
+const require = createRequire(import.meta.url);
+
 export const PASSWORD = 'open:s€same/';
 
 /** The package has no types. */
@@ -26,7 +28,7 @@ interface TestProxy extends Site {
 
 /** A proxy of SOCKS4 and SOCKS4a, of the package socks4. */
 export async function serveSocks4(t: Test): Promise<TestProxy> {
-  const socks4 = createRequire(import.meta.url)('socks4') as { createServer(): Socks4Server };
+  const socks4 = require('socks4') as { createServer(): Socks4Server };
   const asked: string[] = [];
   const server = socks4.createServer();
   server.on('connect', (request) => {

@@ -20,7 +20,7 @@ export function fingerprintOf({ public: text }: KeyPair): string {
   return `SHA256:${createHash('sha256').update(key).digest('base64').replaceAll('=', '')}`;
 }
 
-export interface SshServer {
+interface SshServer {
   port: number;
   user: string;
   hostKey: KeyPair;
