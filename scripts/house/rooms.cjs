@@ -26,7 +26,7 @@ const ROOMS = {
   lag: ['installation', 'postgres', 'streaming'],
   plan: ['aggregates', 'processor'],
   // It examines the work of others, and nothing but its command depends on it.
-  doctor: ['access', 'installation', 'jobs', 'lag', 'postgres', 'root', 'settings', 'stats', 'streaming'],
+  doctor: ['access', 'installation', 'jobs', 'lag', 'postgres', 'push', 'root', 'settings', 'stats', 'streaming'],
 
   api: ['access', 'aggregates', 'jobs', 'lag', 'messages', 'monitors', 'push', 'stats'],
   web: ['access', 'api', 'jobs', 'messages', 'stats'],
@@ -50,7 +50,7 @@ const ROOMS = {
       'monitors',
       'plan',
     ],
-    ...['postgres', 'processor', 'root', 'scheduler', 'settings', 'stats', 'streaming'],
+    ...['postgres', 'processor', 'push', 'root', 'scheduler', 'settings', 'stats', 'streaming'],
   ],
   main: ['app', 'settings'],
 };

@@ -78,6 +78,8 @@ export interface ApiOptions {
   requestTimeoutMs: number;
   /** Checks by hand under way at once; further ones are refused with 503. */
   maxConcurrentChecks?: number;
+  /** Reports that wait for PostgreSQL at once; beyond that the server would only collect requests, and refuses with 503. */
+  maxWaitingReports?: number;
   /** Whether /metrics has counters per job, and for how many series at most. */
   perJobMetrics?: boolean;
   maxMetricSeries?: number;

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { type Clock, sleep } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 import { firstOf } from '../core/first-of.ts';
 import type { Database, Queryable } from '../postgres/database.ts';
-import { isRetryable } from '../postgres/retryable.ts';
+import { Attempts } from './attempts.ts';
 
 /** What a program reports. `start`: it has begun; the others say how it went. */
 export interface GivenReport {
@@ -17,8 +17,9 @@ export type Taken = 'taken' | 'unknown token' | 'too many' | 'unavailable';
 
 export interface PushReports {
   /**
-   * Stores a report, received when it is called. Resolves once it is committed; while PostgreSQL cannot be reached, that
-   * takes up to WAIT_MS, then it is `unavailable`, and so it is when `signal` aborts. Throws errors that do not heal.
+   * Stores a report, received when it is called. Resolves once it is committed; while PostgreSQL cannot be reached or does
+   * not answer, that takes up to WAIT_MS, then it is `unavailable`: perhaps it is not stored. So it is when `signal` aborts
+   * while it waits. Throws errors that do not heal.
    */
   take(token: string, report: GivenReport, signal: AbortSignal): Promise<Taken>;
   /** Returns for each job the first report, other than of a start, that was received at or after `fromMs`. */
@@ -53,34 +54,30 @@ interface FoundReport {
 export const WAIT_MS = 90_000;
 /** Of one job in a minute: twice as many as slots at the shortest period. */
 const MOST_PER_MINUTE = 1_200;
-const RETRY_MS = 250;
 const CHANNEL = 'push_reports';
 
 export function createPushReports({ database, clock }: { database: Database; clock: Clock }): PushReports {
+  const attempts = new Attempts(clock);
   return {
     async take(token, report, signal) {
       const id = randomUUID();
       const receivedMono = clock.monotonicMs();
-      for (;;) {
-        const waitedMs = Math.floor(clock.monotonicMs() - receivedMono);
-        try {
-          return await write(token, report, { id, waitedMs });
-        } catch (error) {
-          if (!isRetryable(error)) throw error;
-        }
-        const leftMs = WAIT_MS - (clock.monotonicMs() - receivedMono);
-        if (leftMs <= 0 || signal.aborted) return 'unavailable';
-        await sleep(clock, Math.min(RETRY_MS, leftMs), signal);
-      }
+      const work = () => write(token, report, { id, waitedMs: Math.floor(clock.monotonicMs() - receivedMono) });
+      return (await attempts.run(work, { limitMs: WAIT_MS, signal })) ?? 'unavailable';
     },
 
     async read(asked) {
+      const jobIds = asked.map(({ jobId }) => jobId);
+      const awaited = await database.query<{ now_ms: number }>('SELECT await_reports($1) AS now_ms', [jobIds], {
+        prepared: true,
+      });
+      const nowMs = firstOf(awaited.rows).now_ms;
       const { rows } = await database.query<ReportRow>(
-        'SELECT * FROM read_reports($1, $2)',
-        [asked.map(({ jobId }) => jobId), asked.map(({ fromMs }) => fromMs)],
+        'SELECT * FROM find_reports($1, $2, $3)',
+        [jobIds, asked.map(({ fromMs }) => fromMs), nowMs],
         { prepared: true },
       );
-      return { nowMs: firstOf(rows).now_ms, found: new Map(rows.map((row) => [row.job_id, toFound(row)])) };
+      return { nowMs, found: new Map(rows.map((row) => [row.job_id, toFound(row)])) };
     },
 
     watch: (onReport) => database.listen(CHANNEL, (payload) => onReport(payload === null ? null : Number(payload))),
@@ -107,7 +104,6 @@ export function createPushReports({ database, clock }: { database: Database; clo
 
 interface ReportRow {
   job_id: number;
-  now_ms: number;
   received_ms: number | null;
   kind: 'up' | 'degraded' | 'down';
   message: string | null;

@@ -31,6 +31,8 @@ export interface EngineOptions {
   reports: ReportPort;
   /** Whether the shard's lease allows a check to begin now. */
   mayCheck: (series: Series) => boolean;
+  /** Whether it allows a slot to be closed by what was reported. */
+  mayClose: (series: Series) => boolean;
   /** A held series is perhaps quiet now. */
   onQuiet: (series: Series) => void;
 }
@@ -87,7 +89,7 @@ export class Engine {
       clock,
       logger: options.logger,
       timeline,
-      mayClose: (series) => options.mayCheck(series) && !this.#pending.isFull(series),
+      mayClose: (series) => options.mayClose(series) && !this.#pending.isFull(series),
       publish: (series, result) => this.#publish(series, result),
       miss: (series, until, detail) => this.miss(series, until, 'scheduler_down', detail),
       setTimer: (series, atMs) => this.ticker.set(series.id, atMs),
@@ -164,6 +166,11 @@ export class Engine {
   /** A message of this epoch that counts nothing, so that results of an earlier epoch are dropped from now on. */
   fence(series: Series): void {
     this.#pending.fence(series);
+  }
+
+  /** The database was away for this time, and can be reached again. */
+  databaseReturned(forMs: number): void {
+    this.#reported.databaseReturned(forMs);
   }
 
   /** Reports are not looked at any more. */

@@ -152,6 +152,7 @@ class ShardedScheduler implements Scheduler {
       lateLimitMs: options.lateLimitMs,
       reports,
       mayCheck: ({ shard }) => !this.#timeline.unsettled && this.#keeper.mayCheck(shard),
+      mayClose: ({ shard }) => !this.#timeline.unsettled && this.#keeper.isHeld(shard),
       onQuiet: (series) => this.#reconciler.onQuiet(series),
     });
     this.#reconciler = new Reconciler({
@@ -176,6 +177,7 @@ class ShardedScheduler implements Scheduler {
       renewMs: Math.min(progressMs, leaseMs / 3),
       onAcquired: (shards) => this.#adopt(shards),
       onLost: (shard) => this.#reconciler.drop(shard),
+      onReachable: (awayMs) => this.#engine.databaseReturned(awayMs),
       onHandOver: (shards) => this.#rest(shards, HAND_OVER_GRACE_MS),
     });
   }

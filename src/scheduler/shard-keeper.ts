@@ -18,6 +18,8 @@ export interface ShardKeeperOptions {
   onAcquired: (shards: readonly Shard[]) => Promise<void>;
   /** Another scheduler has the shard: nothing more may be done for it. */
   onLost: (shard: Shard) => void;
+  /** The database can be reached again, after so long. */
+  onReachable: (awayMs: number) => void;
   /** Brings the shards to rest, because another scheduler is to have them; resolves when nothing is under way. */
   onHandOver: (shards: readonly Shard[]) => Promise<void>;
 }
@@ -34,7 +36,8 @@ export class ShardKeeper {
   #renewing = false;
   #sharing: Promise<void> | null = null;
   #shareAgain = false;
-  #failing = false;
+  /** Since when leases cannot be renewed; null: they can. */
+  #failingMono: number | null = null;
   #sharingFailing = false;
   #cancelRenew: () => void = () => {};
   #cancelAdjust: () => void = () => {};
@@ -64,7 +67,12 @@ export class ShardKeeper {
 
   /** Whether a check of the shard may begin: its lease cannot have expired, or the database is away. */
   mayCheck(shard: Shard): boolean {
-    return this.#isolated || this.#options.clock.monotonicMs() < shard.validUntilMono;
+    return this.#isolated || this.isHeld(shard);
+  }
+
+  /** Whether its lease cannot have expired: for what needs the database anyway. */
+  isHeld(shard: Shard): boolean {
+    return this.#options.clock.monotonicMs() < shard.validUntilMono;
   }
 
   /** Acquires and hands over nothing any more; leases are still renewed. */
@@ -237,14 +245,17 @@ export class ShardKeeper {
 
   #unreachable(error: unknown): void {
     this.#isolated = true;
-    if (!this.#failing) this.#options.logger.warn({ err: error }, 'leases cannot be renewed, checks go on');
-    this.#failing = true;
+    if (this.#failingMono === null) this.#options.logger.warn({ err: error }, 'leases cannot be renewed, checks go on');
+    this.#failingMono ??= this.#options.clock.monotonicMs();
   }
 
   #reachable(): void {
     this.#isolated = false;
-    if (this.#failing) this.#options.logger.info('leases are renewed again');
-    this.#failing = false;
+    if (this.#failingMono === null) return;
+    const awayMs = this.#options.clock.monotonicMs() - this.#failingMono;
+    this.#failingMono = null;
+    this.#options.logger.info('leases are renewed again');
+    this.#options.onReachable(awayMs);
   }
 }
 

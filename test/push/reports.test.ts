@@ -10,6 +10,7 @@ import { testJobRules } from '../api/test-job-rules.ts';
 import { createTestDatabase, createTestDatabaseUrl } from '../helpers/database.ts';
 import { databaseDefaults } from '../helpers/defaults.ts';
 import { createFaultProxy } from '../helpers/fault-proxy.ts';
+import { until } from '../helpers/until.ts';
 
 const never = new AbortController().signal;
 const PUSH = { job_name: 'backup', type: 'push' };
@@ -56,6 +57,14 @@ test('the first report from a time on is found, with the start before it', async
   if (second.report !== null) t.match(second, { begunMs: null, report: { kind: 'up', duration: 1.5 } });
 });
 
+test('a reader that does not fetch its answer holds nobody up', async (t) => {
+  const { database, reports, token, jobId } = await setUp(t);
+  await database.transaction(async (tx) => {
+    await tx.query('SELECT * FROM find_reports($1, $2, $3)', [[jobId], [0], Date.now()]);
+    t.equal(await reports.take(token, { kind: 'up' }, never), 'taken');
+  });
+});
+
 test('a reader waits for reports that are being written, and knows all that were received before its time', async (t) => {
   const { database, reports, token, jobId } = await setUp(t);
   let written = () => {};
@@ -79,7 +88,13 @@ test('a reader waits for reports that are being written, and knows all that were
   const reading = reports.read([{ jobId, fromMs: 0 }]).finally(() => {
     isRead = true;
   });
-  await database.query('SELECT pg_sleep(0.1)');
+  await until('the reader to wait', async () => {
+    const { rows } = await database.query<{ waits: boolean }>(
+      `SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS waits`,
+    );
+    return rows[0]!.waits;
+  });
   t.notOk(isRead);
   commit();
   await writing;
@@ -146,11 +161,71 @@ test('while PostgreSQL is away a report waits for it, as received when it came, 
   t.ok(rows[0]!.received_ms < nowMs, 'it was received before PostgreSQL came back');
 
   await proxy.cut();
-  // A clock on which the time to wait is over after the first try.
-  let mono = 0;
-  const clock = { ...systemClock, monotonicMs: () => (mono += WAIT_MS / 2) };
+  // A clock on which the time to wait is soon over.
+  const clock = {
+    ...systemClock,
+    after: (ms: number, call: () => void) => systemClock.after(ms === WAIT_MS ? 600 : ms, call),
+  };
   t.equal(await createPushReports({ database, clock }).take(token, { kind: 'up' }, never), 'unavailable');
   t.equal(await reports.take(token, { kind: 'up' }, AbortSignal.abort()), 'unavailable');
+});
+
+test('a server that does not answer makes nobody wait longer; an answer that came too late is a repetition', async (t) => {
+  const { database, token } = await setUp(t);
+  let tries = 0;
+  let isSilent = true;
+  const slow: typeof database = Object.create(database, {
+    query: {
+      value: async (sql: string, parameters?: readonly unknown[]) => {
+        tries++;
+        const result = await database.query(sql, parameters);
+        if (isSilent) await new Promise(() => {});
+        return result;
+      },
+    },
+  });
+  const clock = {
+    ...systemClock,
+    after: (ms: number, call: () => void) => systemClock.after(ms === WAIT_MS ? 600 : ms, call),
+  };
+  const reports = createPushReports({ database: slow, clock });
+  t.equal(await reports.take(token, { kind: 'up' }, never), 'unavailable');
+  t.equal(tries, 1);
+  isSilent = false;
+  t.equal(await reports.take(token, { kind: 'up' }, never), 'taken');
+  const { rows } = await database.query<{ count: number }>('SELECT count(*) AS count FROM push_reports');
+  t.equal(rows[0]!.count, 2, 'the first one came, too; it was not said');
+});
+
+test('however many wait for PostgreSQL, one tries at a time, and all are stored when it is back', async (t) => {
+  const { database, token } = await setUp(t);
+  let isAway = true;
+  let tries = 0;
+  const flaky: typeof database = Object.create(database, {
+    query: {
+      value: async (sql: string, parameters?: readonly unknown[]) => {
+        tries++;
+        if (isAway) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+        return database.query(sql, parameters);
+      },
+    },
+  });
+  const reports = createPushReports({ database: flaky, clock: systemClock });
+  const gone = new AbortController();
+  const leaving = Array.from({ length: 100 }, () => reports.take(token, { kind: 'down' }, gone.signal));
+  const takings = Array.from({ length: 200 }, () => reports.take(token, { kind: 'up' }, never));
+  const begun = performance.now();
+  await until('further tries', async () => tries >= 303);
+  const after = tries - 300;
+  t.ok(after <= (performance.now() - begun) / 250 + 1, `the first of each, and then one in 250 ms: ${after}`);
+  gone.abort();
+  t.strictSame(new Set(await Promise.all(leaving)), new Set(['unavailable']));
+  isAway = false;
+  t.strictSame(new Set(await Promise.all(takings)), new Set(['taken']));
+  const { rows } = await database.query<{ kind: string; count: number }>(
+    'SELECT kind, count(*) AS count FROM push_reports GROUP BY kind',
+  );
+  t.strictSame(rows, [{ kind: 'up', count: 200 }], 'who went away while it waited has reported nothing');
 });
 
 async function openPool(t: Parameters<typeof createTestDatabase>[0], connectionString: string) {

@@ -10,7 +10,7 @@ import type { ApiDependencies } from '../ports.ts';
 import { answer, CHANGE_ERRORS, choice, errorAnswers, ref, strict, text, ValuesSchema } from '../schemas.ts';
 
 const MAX_BODY_BYTES = 16_384;
-/** Reports that wait for PostgreSQL at once; beyond that the server would only collect requests. */
+/** Unless the options say otherwise. */
 const MAX_WAITING = 10_000;
 const MAX_MESSAGE = 200;
 const MAX_SECONDS = 366 * 86_400;
@@ -91,14 +91,20 @@ const VARIANTS = [
 ] as const;
 
 /** Where the programs of push jobs report. Knowing a token is enough; others learn nothing. */
-export function addPushRoutes(app: FastifyInstance, { push }: Pick<ApiDependencies, 'push'>): void {
+export function addPushRoutes(
+  app: FastifyInstance,
+  { push, options }: Pick<ApiDependencies, 'push' | 'options'>,
+): void {
+  const limit = options.maxWaitingReports ?? MAX_WAITING;
   let waiting = 0;
 
   async function take(token: string, report: GivenReport, reply: FastifyReply): Promise<object> {
-    if (waiting >= MAX_WAITING) throw busy();
+    if (waiting >= limit) throw busy(limit);
     waiting++;
     try {
       const taken = await push.take(token, report, abortOnDisconnect(reply));
+      // A report that a cache answers is lost.
+      reply.header('cache-control', 'no-store');
       if (taken === 'taken') return { accepted: true };
       throw refusals[taken]();
     } finally {
@@ -166,10 +172,13 @@ const refusals = {
       headers: { 'retry-after': '60' },
     }),
   unavailable: () =>
-    new VedetteError('VED_DATABASE_UNAVAILABLE', 'PostgreSQL cannot be reached, the report is not stored; try again'),
+    new VedetteError(
+      'VED_DATABASE_UNAVAILABLE',
+      'PostgreSQL cannot be reached, the report is perhaps not stored; try again',
+    ),
 } as const;
 
-function busy(): ResponseError {
-  const told = `${MAX_WAITING} reports wait for PostgreSQL, more are not possible at once`;
+function busy(limit: number): ResponseError {
+  const told = `${limit} reports wait for PostgreSQL, more are not possible at once`;
   return new ResponseError('VED_BUSY', told, { headers: { 'retry-after': '30' } });
 }

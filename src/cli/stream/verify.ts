@@ -1,6 +1,8 @@
 import { Command } from 'commander';
 import { Lifecycle } from '../../core/lifecycle.ts';
 import type { Difference, RowDifference, VerifyReport } from '../../processor/verify/index.ts';
+import { WAIT_MS } from '../../push/reports.ts';
+import { readPushJobs } from '../../push/tokens.ts';
 import { permittedDelayMs } from '../../settings/permitted-delay.ts';
 import type { Settings } from '../../settings.ts';
 import { formatCount, formatCounted, formatInstant } from '../../stats/index.ts';
@@ -37,6 +39,7 @@ export function verifyCommand(cli: Cli): Command {
           import('./open.ts'),
           import('../../scheduler/slots.ts'),
         ]);
+        const pushJobs = await readPushJobs(database);
         const lifecycle = new Lifecycle();
         try {
           const report = await verify({
@@ -48,6 +51,8 @@ export function verifyCommand(cli: Cli): Command {
             keptFromMs: keptFrom(settings),
             results: { store: settings.results.store, keptFromMs: resultsKeptFrom(settings) },
             permittedDelayMs: permittedDelayMs(settings),
+            // Slots of push jobs wait for reports that may be under way.
+            extraDelayMs: (jobId) => (pushJobs.has(jobId) ? WAIT_MS + MARGIN_MS : 0),
             countSlots: countCronSlots,
             onProgress: ({ records, total }) => {
               cli.stderr.progress(`${formatCount(records)} of ${formatCounted(total, 'record')} read`);

@@ -38,6 +38,8 @@ export interface CoverageInput {
   nowMs: number;
   /** How long after its slot a check may begin, and its result be published and counted. The check itself comes on top. */
   permittedDelayMs: number;
+  /** How much longer that may take for a job, ms. */
+  extraDelayMs(jobId: number): number;
   spans: readonly VerifiedSpan[];
   /** Absent: series of cron expressions are not judged. */
   countSlots?: CountSlots | undefined;
@@ -67,7 +69,7 @@ export function checkCoverage(input: CoverageInput): CoverageReport {
       series.due += slots.within(input.fromMs, Math.min(input.toMs, known + 1));
       const behindMs = Math.max(input.fromMs, known + 1);
       const endMs = Math.min(input.toMs, input.nowMs);
-      const late = slots.endedBefore(behindMs, endMs - input.permittedDelayMs);
+      const late = slots.endedBefore(behindMs, endMs - input.permittedDelayMs - input.extraDelayMs(jobId));
       const passed = slots.within(behindMs, endMs);
       const overdue = Math.min(late, passed);
       series.overdue += overdue;

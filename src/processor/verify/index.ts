@@ -50,6 +50,8 @@ export interface VerifyOptions {
    * Slots that were due earlier and are not counted are a gap. Default 30 s.
    */
   permittedDelayMs?: number;
+  /** How much longer that may take for a job, ms. Default: 0. */
+  extraDelayMs?: (jobId: number) => number;
   /** Counts the slots of cron expressions. Absent: coverage of jobs that follow one is not judged. */
   countSlots?: CountSlots;
   /** The time up to which slots are due, ms since the epoch. Default: the database's clock. */
@@ -348,6 +350,7 @@ class Verification {
       toMs,
       nowMs: this.#nowMs,
       permittedDelayMs: this.#options.permittedDelayMs ?? 30_000,
+      extraDelayMs: this.#options.extraDelayMs ?? (() => 0),
       spans,
       countSlots,
       progress: this.#progress,

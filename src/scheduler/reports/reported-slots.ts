@@ -37,7 +37,9 @@ export class ReportedSlots {
   #reading = false;
   /** The database's time from which on reading worked; null: it does not. */
   #readableSinceMs: number | null = null;
+  /** Since when the database is away; null: it is not. */
   #failedAtMs: number | null = null;
+  #isWarned = false;
   /** When the database came back the last time that it was away longer than reports wait for it. */
   #deafUntilMs = Number.NEGATIVE_INFINITY;
   readonly #stopped = new AbortController();
@@ -60,6 +62,12 @@ export class ReportedSlots {
     if (this.#open.get(series.jobId) === series) this.#open.delete(series.jobId);
   }
 
+  /** The database was away for some time, even if nothing was read then: reports may have begun to wait. */
+  databaseReturned(forMs = 0): void {
+    this.#readableSinceMs = null;
+    this.#failedAtMs ??= this.#options.timeline.now() - forMs;
+  }
+
   async stop(): Promise<void> {
     this.#stopped.abort();
     await (await this.#unwatch?.catch(() => undefined))?.();
@@ -80,8 +88,10 @@ export class ReportedSlots {
   }
 
   #reported(jobId: number | null): void {
-    if (jobId === null) for (const series of this.#open.values()) this.#ask(series);
-    else {
+    if (jobId === null) {
+      this.databaseReturned();
+      for (const series of this.#open.values()) this.#ask(series);
+    } else {
       const series = this.#open.get(jobId);
       if (series) this.#ask(series);
     }
@@ -169,17 +179,17 @@ export class ReportedSlots {
     const { timeline, logger, port } = this.#options;
     if (this.#readableSinceMs !== null) return;
     this.#readableSinceMs = nowMs;
-    if (this.#failedAtMs === null) return;
-    if (timeline.now() - this.#failedAtMs > port.waitMs) this.#deafUntilMs = nowMs;
+    if (timeline.now() - (this.#failedAtMs ?? timeline.now()) > port.waitMs) this.#deafUntilMs = nowMs;
     this.#failedAtMs = null;
-    logger.info('reports are read again');
+    if (this.#isWarned) logger.info('reports are read again');
+    this.#isWarned = false;
   }
 
   #unreadable(error: unknown): void {
     this.#readableSinceMs = null;
-    if (this.#failedAtMs !== null) return;
-    this.#failedAtMs = this.#options.timeline.now();
-    this.#options.logger.warn({ err: error }, 'reports cannot be read, their slots wait');
+    this.#failedAtMs ??= this.#options.timeline.now();
+    if (!this.#isWarned) this.#options.logger.warn({ err: error }, 'reports cannot be read, their slots wait');
+    this.#isWarned = true;
   }
 }
 

@@ -31,8 +31,8 @@ export function judgeSlot(open: OpenSlot, { found, nowMs, nothingWaitsMs, deafUn
   const deadline = deadlineOf(open);
   const { report, begunMs } = found;
   if (report !== null && report.receivedMs < deadline) return { kind: 'result', result: reported(report, begunMs) };
-  const closedMs = Math.max(deadline, nothingWaitsMs);
-  if (nowMs < closedMs) return { kind: 'wait', untilMs: closedMs };
+  const closedMs = Math.max(deadline + NOTICED_MS, nothingWaitsMs);
+  if (nowMs < closedMs) return { kind: 'wait', untilMs: nowMs < deadline ? deadline : closedMs };
   const heardMs = Math.min(deadline - open.slot, HEARD_MS);
   if (deafUntilMs > deadline - heardMs) return { kind: 'missed' };
   return { kind: 'result', result: silent(open, deadline, begunMs) };
@@ -78,5 +78,7 @@ function silent({ slot }: OpenSlot, deadline: number, begunMs: number | null): S
   };
 }
 
+/** Until an absence of the database that is over is noticed. One that goes on is, by who reads at the deadline. */
+const NOTICED_MS = 3_000;
 /** Somebody who could report all this time before the deadline, and did not, is silent; in a shorter slot all of it. */
 const HEARD_MS = 600_000;

@@ -163,6 +163,14 @@ test('a series that has fallen silent is a gap as soon as its slots are overdue'
     ],
   };
   t.strictSame(await at(20), late, 'silent since its third slot');
+  const waiting = {
+    nowMs: START_MS + 20_001,
+    permittedDelayMs: 10_000,
+    extraDelayMs: (id: number) => (id === 3 ? 60_000 : 0),
+  };
+  const { coverage } = await check(rig, waiting);
+  t.match(coverage.gaps, [{ jobId: 1, overdue: 7 }], 'a job whose slots may wait longer');
+  t.equal(coverage.gaps.length, 1);
 });
 
 test('buckets that the range cuts are judged whole, those whose rows may be gone are not', async (t) => {

@@ -27,6 +27,11 @@ export class MemoryReports {
     for (const watcher of this.#watchers) watcher(jobId);
   }
 
+  /** The database was away, so that notifications may have been lost. */
+  returned(): void {
+    for (const watcher of this.#watchers) watcher(null);
+  }
+
   begin(jobId: number): void {
     this.#begun.push({ jobId, atMs: this.#clock.wallMs() });
   }
