@@ -27,6 +27,7 @@ export const ERRORS = {
   VED_METHOD_NOT_ALLOWED: { statusCode: 405, text: 'The route exists with another method.' },
   VED_REQUEST_TIMEOUT: { statusCode: 408, text: 'The request did not arrive in time.' },
   VED_JOB_EXISTS: { statusCode: 409, text: 'A job with this id exists already.' },
+  VED_JOB_WITHOUT_TOKEN: { statusCode: 409, text: 'Only push jobs have a token to which their programs report.' },
   VED_JOB_MANAGED_BY_FILE: { statusCode: 409, text: 'The job file manages this job; edit it there.' },
   VED_KEY_NOT_FOUND: { statusCode: 404, text: 'There is no key of this name or id.' },
   VED_KEY_EXISTS: { statusCode: 409, text: 'There is a key of this name already.' },

@@ -1,10 +1,11 @@
-import { systemActor } from '../access/audit.ts';
+import { systemActor, writeAudit } from '../access/audit.ts';
 import type { Within } from '../access/idempotency.ts';
 import { type Clock, inStep } from '../core/clock.ts';
 import { firstOf } from '../core/first-of.ts';
+import { MASK } from '../core/masking.ts';
 import { VedetteError } from '../errors.ts';
 import type { Database, Queryable } from '../postgres/database.ts';
-import { keepPushTokens } from '../push/tokens.ts';
+import { keepPushTokens, renewPushToken } from '../push/tokens.ts';
 import { auditJobs } from './audited.ts';
 import { planBulk } from './bulk.ts';
 import type { Job, StoredJob } from './definition.ts';
@@ -167,6 +168,21 @@ class PostgresJobStore implements JobStore {
       );
       return this.#toStored(firstOf(rows));
     });
+  }
+
+  rotatePushToken(jobId: number, { within }: { within?: Within<string> | undefined } = {}): Promise<string> {
+    return this.#change(async (tx) => {
+      if (!(await this.#find(tx, jobId))) throw notFound(jobId);
+      const token = await renewPushToken(tx, jobId);
+      if (token === null) {
+        const text = `Job ${jobId} is no push job: only these have a token to which their programs report`;
+        throw new VedetteError('VED_JOB_WITHOUT_TOKEN', text);
+      }
+      const masked = { push_token: MASK };
+      const entry = { action: 'job.rotate_token', subject: `job:${jobId}`, before: masked, after: masked };
+      await writeAudit(tx, this.#access.actor, [entry]);
+      return token;
+    }, within);
   }
 
   changeAll(jobIds: readonly number[], change: BulkChange, { dryRun }: { dryRun?: boolean } = {}): Promise<number[]> {

@@ -36,6 +36,10 @@ export interface JobStore {
   /** Idempotent; remembered over restarts. Allowed for jobs of the file too. */
   setRunning(jobId: number, running: boolean): Promise<StoredJob>;
   /**
+   * Gives a push job a new token, from then on its only one; returns it. Throws VED_JOB_NOT_FOUND, VED_JOB_WITHOUT_TOKEN.
+   */
+  rotatePushToken(jobId: number, options?: { within?: Within<string> | undefined }): Promise<string>;
+  /**
    * Applies one change to all of the jobs in one transaction; to none if one of them is missing, or if a job of the job
    * file is to be removed or tagged. Returns the jobs that were, or would be, changed. Throws VED_JOB_NOT_FOUND,
    * VED_JOB_MANAGED_BY_FILE with such ids, VED_VALIDATION for too many tags.

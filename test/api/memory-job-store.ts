@@ -80,6 +80,11 @@ export class MemoryJobStore implements JobStore {
     return stored;
   }
 
+  async rotatePushToken(jobId: number): Promise<string> {
+    this.#find(jobId);
+    throw new VedetteError('VED_JOB_WITHOUT_TOKEN', `Job ${jobId} is no push job`);
+  }
+
   async changeAll(jobIds: readonly number[], { action }: BulkChange): Promise<number[]> {
     for (const jobId of jobIds) this.#find(jobId);
     for (const jobId of jobIds) {

@@ -75,6 +75,41 @@ test('bad reports are refused, and nothing is reported', async (t) => {
   t.strictSame(reports, []);
 });
 
+test('HEAD reports like GET, OPTIONS and other methods report nothing, and no cache keeps an answer', async (t) => {
+  const { app, reports } = await setUp(t);
+  const url = `/push/${TOKEN}`;
+  const head = await app.inject({ method: 'HEAD', url });
+  t.equal(head.statusCode, 200);
+  t.equal(head.headers['cache-control'], 'no-store');
+  t.equal(reports.length, 1);
+  for (const [method, status] of [
+    ['OPTIONS', 204],
+    ['PUT', 405],
+    ['DELETE', 405],
+  ] as const) {
+    const { statusCode, headers } = await app.inject({ method, url });
+    t.equal(statusCode, status, method);
+    t.match(headers.allow, /GET.*HEAD.*POST/);
+  }
+  t.equal(reports.length, 1);
+});
+
+test('so many reports may wait at once; a further one is told to try again', async (t) => {
+  let stored = () => {};
+  const isStored = new Promise<void>((resolve) => {
+    stored = resolve;
+  });
+  const push = { tokenOf: async () => null, take: () => isStored.then((): Taken => 'taken') };
+  const app = await createTestServer(t, { push, options: { maxWaitingReports: 2 } });
+  const waiting = [app.inject(`/push/${TOKEN}`), app.inject(`/push/${TOKEN}`)];
+  const refused = await app.inject(`/push/${TOKEN}`);
+  t.match(refused, { statusCode: 503, headers: { 'retry-after': '30' } });
+  t.equal(refused.json().code, 'VED_BUSY');
+  stored();
+  for (const answer of waiting) t.equal((await answer).statusCode, 200);
+  t.equal((await app.inject(`/push/${TOKEN}`)).statusCode, 200, 'there is room again');
+});
+
 test('unknown tokens are told apart from nothing', async (t) => {
   const { app } = await setUp(t);
   const answers = [];
@@ -106,7 +141,10 @@ test('the token of a job is shown to those who may write, and in no log', async 
   const { job_id: jobId } = made.json();
   const { push_token: token } = (await app.inject(`/job/${jobId}`)).json();
   t.match(token, /^[0-9a-f]{32}$/);
-  t.equal((await app.inject('/job')).json()[0].push_token, MASK);
+  t.match((await app.inject(`/job/${jobId}`)).json().push_url, /^http:\/\/[^/]+\/push\/[0-9a-f]{32}$/);
+  const [listed] = (await app.inject('/job')).json();
+  t.equal(listed.push_token, MASK);
+  t.notOk('push_url' in listed);
   const patched = await app.inject({
     method: 'PUT',
     url: `/job/${jobId}`,
@@ -121,5 +159,44 @@ test('the token of a job is shown to those who may write, and in no log', async 
   t.ok(log.includes('/push/:token'));
   const open = { loopback: false, anonymous: 'read' as const };
   const reader = await createTestServer(t, { database, jobStore, options: open, apiKeys: ['k'.repeat(32)] });
-  t.equal((await reader.inject(`/job/${jobId}`)).json().push_token, MASK);
+  const read = (await reader.inject(`/job/${jobId}`)).json();
+  t.equal(read.push_token, MASK);
+  t.notOk('push_url' in read);
+});
+
+test('a token is changed by those who may write, once for each Idempotency-Key; the old one is unknown at once', async (t) => {
+  const database = await createTestDatabase(t);
+  const jobStore = createJobStore({ database, clock: systemClock, ...testJobRules });
+  const { job } = await jobStore.create({ type: 'push', job_name: 'backup', tags: ['night'] });
+  const { job: other } = await jobStore.create({ uri: 'http://127.0.0.1/' });
+  const options = { publicUrl: 'https://status.example.com' };
+  const app = await createTestServer(t, { database, jobStore, options });
+  const before = (await app.inject(`/job/${job.jobId}`)).json().push_token;
+  const headers = { 'idempotency-key': 'one' };
+  const url = `/job/${job.jobId}/push-token`;
+  const first = await app.inject({ method: 'POST', url, headers });
+  t.equal(first.statusCode, 201, first.body);
+  const { push_token: token, push_url: address } = first.json();
+  t.not(token, before);
+  t.equal(address, `https://status.example.com/push/${token}`);
+  t.match((await app.inject(`/job/${job.jobId}`)).json(), { push_token: token, push_url: address, version: 1 });
+  const again = await app.inject({ method: 'POST', url, headers });
+  t.match(again, { statusCode: 201, headers: { 'idempotent-replayed': 'true' }, body: first.body });
+  t.equal((await app.inject(`/push/${before}`)).statusCode, 404);
+  t.equal((await app.inject(`/push/${token}`)).statusCode, 200);
+  const { rows: noted } = await database.query(
+    "SELECT actor, subject, before, after FROM audit WHERE action = 'job.rotate_token'",
+  );
+  const masked = { push_token: MASK };
+  t.strictSame(noted, [{ actor: 'local', subject: `job:${job.jobId}`, before: masked, after: masked }]);
+
+  t.match(await app.inject({ method: 'POST', url: `/job/${other.jobId}/push-token` }), { statusCode: 409 });
+  t.match(await app.inject({ method: 'POST', url: '/job/99/push-token' }), { statusCode: 404 });
+  t.match(await app.inject({ method: 'POST', url, payload: { token: 'mine' } }), { statusCode: 400 });
+  const open = { loopback: false, anonymous: 'read' as const };
+  const reader = await createTestServer(t, { database, jobStore, options: open, apiKeys: ['k'.repeat(32)] });
+  t.equal((await reader.inject({ method: 'POST', url })).statusCode, 401);
+  const day = jobStore.as({ actor: { name: 'key:day', address: null }, tags: ['day'] });
+  await t.rejects(day.rotatePushToken(job.jobId), { code: 'VED_JOB_NOT_FOUND' });
+  t.equal((await app.inject(`/push/${token}`)).statusCode, 200, 'nothing was changed by those');
 });

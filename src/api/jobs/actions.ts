@@ -1,10 +1,10 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { sleep } from '../../core/clock.ts';
 import { abortOnDisconnect } from '../http/disconnect.ts';
+import { refuseBody } from '../http/no-body.ts';
 import { onBehalf } from '../http/on-behalf.ts';
 import { ResponseError } from '../http/response-error.ts';
-import { validationError } from '../http/validation.ts';
 import type { ApiDependencies, CheckReport } from '../ports.ts';
 import {
   answer,
@@ -135,19 +135,6 @@ export function addJobActionRoutes(app: FastifyInstance, dependencies: ApiDepend
       }
     },
   );
-}
-
-/** These routes take no body; an empty object is as good as none. */
-async function refuseBody(request: FastifyRequest): Promise<void> {
-  const { body } = request;
-  if (body === undefined || body === null) return;
-  const keys = typeof body === 'object' && !Array.isArray(body) ? Object.keys(body) : [''];
-  const problems = keys.map((path) => ({
-    path,
-    given: path === '' ? body : (body as Record<string, unknown>)[path],
-    accepted: 'no body: this route takes none',
-  }));
-  if (problems.length > 0) throw validationError(problems);
 }
 
 function toCheckView(jobId: number, report: CheckReport): Record<string, unknown> {

@@ -133,8 +133,8 @@ function withId(definition: Record<string, unknown>, { job }: StoredJob): Record
  */
 function dropServerFields(body: Record<string, unknown>, stored: StoredJob): Record<string, unknown> {
   const { running, version, source, created_at: createdAt, updated_at: updatedAt, ...others } = body;
-  // The token cannot be changed, and is masked for most.
-  const { state: _state, push_token: _token, ...definition } = others;
+  // The token is changed by a route of its own, and masked for most.
+  const { state: _state, push_token: _token, push_url: _url, ...definition } = others;
   const { jobId } = stored.job;
   const fixed: ReadonlyArray<[string, unknown, unknown, string]> = [
     ['running', running, stored.running, `POST /job/${jobId}/${stored.running ? 'stop' : 'start'} changes it`],

@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
-import { hasScope } from '../../access/scopes.ts';
 import { beyondSchema } from '../../jobs/beyond-schema.ts';
 import type { StoredJob } from '../../jobs/definition.ts';
 import { type JobPosition, type JobSort, SORTS } from '../../jobs/store.ts';
@@ -43,6 +42,7 @@ import {
   removeJob,
   replaceDefinition,
 } from './edit.ts';
+import { withPushToken } from './push-token.ts';
 import { createJobSchemas } from './schemas.ts';
 import { JobSchema, JobStateSchema, type JobView, LastResultSchema, SERVER_FIELDS, toJobView } from './view.ts';
 
@@ -321,18 +321,6 @@ export async function sendJob(
   reply.header('etag', etagOf(stored)).header('cache-control', 'no-store');
   const [view] = await viewsOf([stored], dependencies);
   return view && withPushToken(view, stored, dependencies, request);
-}
-
-/** The token of a push job is a secret: it is for those who may change the job. */
-async function withPushToken(
-  view: JobView,
-  { job }: StoredJob,
-  { push }: ApiDependencies,
-  { principal }: FastifyRequest,
-): Promise<JobView> {
-  if (view.push_token === undefined || !hasScope(principal.scopes, 'write')) return view;
-  const token = await push.tokenOf(job.jobId);
-  return token === null ? view : { ...view, push_token: token };
 }
 
 async function viewsOf(jobs: readonly StoredJob[], dependencies: ApiDependencies): Promise<JobView[]> {

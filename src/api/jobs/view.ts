@@ -60,7 +60,12 @@ export const SERVER_FIELDS = {
   push_token: Type.Optional(
     Type.String({
       description:
-        'Of a push job: its program reports to /push/<push_token>. Shown to those with the scope write who ask for the job alone, masked otherwise.',
+        'Of a push job: its program reports to /push/<push_token>. Shown to those with the scope write who ask for the job alone, masked otherwise. POST /job/:job_id/push-token changes it.',
+    }),
+  ),
+  push_url: Type.Optional(
+    Type.String({
+      description: 'Of a push job: the address to which its program reports. Only where its token is shown.',
     }),
   ),
   created_at: instant('When it was made.'),

@@ -7,6 +7,7 @@ import { addUserRoutes } from '../access/users.ts';
 import { addJobActionRoutes } from '../jobs/actions.ts';
 import { addJobBulkRoutes } from '../jobs/bulk.ts';
 import { addJobMetricsRoutes } from '../jobs/metrics.ts';
+import { addPushTokenRoutes } from '../jobs/push-token.ts';
 import { addJobRoutes } from '../jobs/resource.ts';
 import { addJobResultsRoutes } from '../jobs/results.ts';
 import type { ApiDependencies } from '../ports.ts';
@@ -37,6 +38,7 @@ export function addRoutes(app: FastifyInstance, dependencies: ApiDependencies): 
   addJobRoutes(app, dependencies);
   addPluralPath(app);
   addJobActionRoutes(app, dependencies);
+  addPushTokenRoutes(app, dependencies);
   addJobBulkRoutes(app, dependencies);
   addJobMetricsRoutes(app, dependencies);
   addJobResultsRoutes(app, dependencies);

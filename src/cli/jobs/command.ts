@@ -18,6 +18,7 @@ import { openReadModel } from '../numbers/read-model.ts';
 import { addJobOptions, type JobOptions, toJobFields } from '../options/job.ts';
 import { parseId, parseName, parseSeconds } from '../options/parse.ts';
 import { addBulk } from './bulk.ts';
+import { addPush } from './push.ts';
 import { loadJobRules, readDefinition, sayLackingSecrets } from './rules.ts';
 import { sayAge } from './state-age.ts';
 import { showJobs } from './table.ts';
@@ -51,6 +52,7 @@ export function jobsCommand(cli: Cli): Command {
 
   addExport(cli, jobs, run);
   addImport(cli, jobs, run);
+  addPush(cli, jobs, run);
   return jobs;
 }
 
