@@ -57,6 +57,7 @@ const others: Run[] = (
     ['kafka-records', ''],
     ['disk', ''],
     ['ending', ''],
+    ['push', '50'],
   ] as const
 ).map(([name, faults]) => ({
   name: `faults/${name}`,
@@ -66,7 +67,7 @@ const others: Run[] = (
 }));
 
 function noKafkaIfNeeded(name: string): () => string | undefined {
-  const needsNone = ['takeover', 'kill', 'network'];
+  const needsNone = ['takeover', 'kill', 'network', 'push'];
   return () => (needsNone.includes(name) ? undefined : KAFKA_DRIVERS.map(whyNoDriver).find((why) => why !== undefined));
 }
 

@@ -3,11 +3,12 @@ import { test } from 'tap';
 import type { Database } from '../../src/postgres/database.ts';
 import { scheduleOf } from '../../src/scheduler/slots.ts';
 import { until } from '../helpers/until.ts';
+import type { Audit } from './audit.ts';
 import { databaseUrl } from './database-url.ts';
+import { COMMIT, keep } from './record.ts';
 import { createScene, isReady, openDatabase } from './scene.ts';
 
-/** VEDETTE_FAULTS_SAMPLE=yes, as in CI: a few. */
-const KILLS = process.env.VEDETTE_FAULTS_SAMPLE === 'yes' ? 4 : 50;
+const KILLS = Number(process.env.VEDETTE_FAULTS ?? 4);
 const JOBS = 12;
 const PERIOD_MS = 3_000;
 
@@ -31,6 +32,7 @@ test(`reports through ${KILLS} kill -9 of the process, database included: none l
   timeout: 300_000 + KILLS * 15_000,
 }, async (t) => {
   const more = () => ({ type: 'push', uri: undefined, method: undefined, check_period_seconds: PERIOD_MS / 1000 });
+  const startedAt = new Date();
   const scene = await createScene(t, { jobs: JOBS, more });
   const vedette = await scene.vedette('vedette');
   await vedette.start();
@@ -73,7 +75,7 @@ test(`reports through ${KILLS} kill -9 of the process, database included: none l
   await Promise.all(programs);
   const database = await openDatabase(t, await databaseUrl(vedette, scene.folder));
   // A slot without a report waits for those that may be under way, and the slots after it wait with it.
-  await until('the slots to be closed', async () => (await openFor(database)) < 2 * PERIOD_MS, 200_000);
+  await until('the slots to be closed', async () => (await openFor(database)) < 4 * PERIOD_MS, 200_000);
   await scene.settle(vedette, database);
 
   const { rows: stored } = await database.query<Stored>(
@@ -86,8 +88,27 @@ test(`reports through ${KILLS} kill -9 of the process, database included: none l
     [],
     'what was accepted is there',
   );
-  t.strictSame(await differences(database, stored), []);
-  t.comment(`${accepted.length} reports accepted, ${stored.length} stored`);
+  const found = await compare(database, stored);
+  const { problems, ...audit } = found;
+  const verified = await scene.verify({});
+  await keep({
+    name: 'push',
+    seed: scene.seed,
+    commit: COMMIT,
+    startedAt: startedAt.toISOString(),
+    seconds: Math.round((Date.now() - startedAt.getTime()) / 1_000),
+    setting: { jobs: `${JOBS} of the type push, every ${PERIOD_MS / 1_000} s`, processes: '1, with its PostgreSQL' },
+    faults: { 'the process is killed, and its PostgreSQL with it': KILLS },
+    audit,
+    problems: problems.slice(0, 20),
+    problemCount: problems.length,
+    verify: { ok: verified.ok, equalRows: verified.equalRows, differences: verified.differenceCount },
+    counters: { 'reports accepted': accepted.length, 'reports stored': stored.length },
+  });
+  t.comment(`${accepted.length} reports accepted, ${stored.length} stored; ${JSON.stringify(audit)}`);
+  t.strictSame(problems.slice(0, 20), [], `no problem (of ${problems.length})`);
+  t.ok(audit.due >= JOBS && audit.answered > 0, 'slots were due, and reported');
+  t.ok(verified.ok, `vedette verify: ${verified.equalRows} rows equal, ${verified.differenceCount} differences`);
 });
 
 /** How far the slots that are counted lie behind, ms, of the job where it is most. */
@@ -99,7 +120,7 @@ async function openFor(database: Database): Promise<number> {
 }
 
 /** Every slot of a span ends as one result: that of the first report since, or nobody reported. */
-async function differences(database: Database, stored: readonly Stored[]): Promise<string[]> {
+async function compare(database: Database, stored: readonly Stored[]): Promise<Audit> {
   const spans = await database.query<{
     jobId: number;
     fromSlot: number;
@@ -120,8 +141,9 @@ async function differences(database: Database, stored: readonly Stored[]): Promi
       counted.set(key, [...(counted.get(key) ?? []), row]);
     }
   }
-  const found: string[] = [];
-  let due = 0;
+  const problems: string[] = [];
+  const missedBy: Record<string, number> = {};
+  let [due, found, answered] = [0, 0, 0];
   for (const { jobId, fromSlot, toSlot, periodMs, phaseMs } of spans.rows) {
     const schedule = scheduleOf({ jobId, periodMs, phaseMs, cron: null, cronTimezone: null });
     for (let slot = schedule.next(fromSlot - 1); slot <= toSlot; slot = schedule.next(slot)) {
@@ -131,14 +153,17 @@ async function differences(database: Database, stored: readonly Stored[]): Promi
       const results = counted.get(`${jobId}/${slot}`) ?? [];
       const told = results.map(({ outcome, reason, detail }) => `${outcome} ${reason} ${detail}`).join('; ');
       const [one] = results;
+      found += results.length;
+      if (one?.outcome === 'missed') missedBy[String(one.reason)] = (missedBy[String(one.reason)] ?? 0) + 1;
+      else if (one) answered++;
       const isRight = isReported
         ? one?.outcome === 'up' && one.detail === first.message
         : one?.reason === 'silent' || one?.reason === 'scheduler_down';
       if (results.length !== 1 || !isRight) {
-        found.push(`job ${jobId}, slot ${slot}: ${told}, reported: ${isReported ? first.message : 'nothing'}`);
+        problems.push(`job ${jobId}, slot ${slot}: ${told}, reported: ${isReported ? first.message : 'nothing'}`);
       }
     }
   }
-  if (due < JOBS) found.push(`only ${due} slots were due`);
-  return found;
+  const missed = Object.values(missedBy).reduce((sum, slots) => sum + slots, 0);
+  return { due, counted: found, answered, missed, missedBy, rows: {}, wrongRows: 0, servedButMissed: 0, problems };
 }

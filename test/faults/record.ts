@@ -78,7 +78,7 @@ export function shareChecked({ due, answered }: Pick<Audit, 'due' | 'answered'>)
 }
 
 /** Leaves the record where `npm run prove` collects it, when it does. */
-async function keep(record: RunRecord): Promise<void> {
+export async function keep(record: RunRecord): Promise<void> {
   const folder = process.env.VEDETTE_FAULT_RECORDS;
   if (!folder) return;
   await mkdir(folder, { recursive: true });

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { toMarkdown } from '../../scripts/prove/markdown.ts';
@@ -21,6 +22,14 @@ test('the long runs: each driver on each version of PostgreSQL, chosen by name o
   t.strictSame(chooseRuns(['crowd/rdkafka/1']), [], 'half a name is none');
   t.equal(chooseRuns([]).length, RUNS.length);
   t.equal(new Set(RUNS.map(({ name }) => name)).size, RUNS.length);
+  t.end();
+});
+
+test('the table of faults names every file of them', (t) => {
+  const files = readdirSync(join(root, 'test/faults')).flatMap((name) => /^(.+)\.test\.ts$/.exec(name)?.[1] ?? []);
+  const page = readFileSync(join(root, 'docs/faults.md'), 'utf8');
+  const named = [...page.matchAll(/^\| `([\w-]+)` +\|/gm)].map(([, name]) => name as string);
+  t.strictSame(named.sort(), files.sort());
   t.end();
 });
 
