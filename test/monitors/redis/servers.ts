@@ -30,6 +30,7 @@ function speak(socket: Socket): void {
       return isIn ? '+OK' : '-WRONGPASS invalid username-password pair or user is disabled.';
     },
     PING: () => '+PONG',
+    DBSIZE: () => `:${data.size}`,
     SELECT: (index = '') => (Number(index) < 16 ? '+OK' : '-ERR DB index is out of range'),
     SET: (name = '', value = '') => {
       data.set(name, value);
