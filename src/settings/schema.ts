@@ -258,19 +258,21 @@ export const settingsSchema = group('Settings of Vedette', {
     env: ['JOBS_FILE'],
   }),
   site: group('Sites to check without job files', {
-    url: list('Addresses of the sites.', {
+    url: list('Addresses of the sites; the scheme of each tells the type of the check.', {
       default: [],
-      pattern: '^[hH][tT][tT][pP][sS]?://[^/?#\\s]\\S*$',
-      accepted: 'http:// or https:// addresses',
+      pattern: '^[a-zA-Z][a-zA-Z0-9+]*://\\S+$',
+      accepted: 'addresses with a scheme, such as https:// or tcp://',
       // Addresses may contain commas.
-      separator: /[\s,]+(?=https?:\/\/)/i,
+      separator: /[\s,]+(?=[a-z][a-z0-9+]*:\/\/)/i,
     }),
     seconds: text('Seconds from one check to the next, or a duration such as 5m.', {
       default: '60',
       pattern: '^\\s*[0-9]+(\\.[0-9]+)?\\s*(ms|s|m|min|h|d)?\\s*$',
       accepted: 'seconds such as 30, or a duration such as 5m',
     }),
-    pattern: text('Regular expression (RE2) that each body must match.', { default: null }),
+    pattern: text('Regular expression (RE2) that each body must match; with http:// and https:// addresses alone.', {
+      default: null,
+    }),
   }),
 });
 
