@@ -12,6 +12,7 @@ import { createTestServer } from '../api/test-server.ts';
 import { startProgram } from '../helpers/child.ts';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
 import { databaseDefaults } from '../helpers/defaults.ts';
+import { until } from '../helpers/until.ts';
 
 const ROOT = 'a-key-of-the-settings';
 const JOB = { uri: 'http://127.0.0.1/', job_name: 'shop' };
@@ -144,7 +145,8 @@ test('a refused request leaves its key free', async (t) => {
 test('a key of a program is made once, and its text is neither stored nor told again', async (t) => {
   const database = await createTestDatabase(t);
   const app = await createApp(t, database);
-  const payload = { name: 'grafana', expires_at: new Date(Date.now() + 400).toISOString() };
+  const endMs = Date.now() + 2_000;
+  const payload = { name: 'grafana', expires_at: new Date(endMs).toISOString() };
   const first = await post(app, 'k', { url: '/key', payload });
   t.match(first.json(), { name: 'grafana', key: /^ved_/ });
   const { rows } = await database.query<{ text: string }>(
@@ -152,7 +154,7 @@ test('a key of a program is made once, and its text is neither stored nor told a
   );
   t.match(rows[0]?.text, 'grafana');
   t.notMatch(rows[0]?.text, first.json().key.slice(13));
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await until('the end of the key', async () => Date.now() > endMs);
   const again = await post(app, 'k', { url: '/key', payload });
   t.match(again, { statusCode: 201, headers: { location: '/key/1', 'idempotent-replayed': 'true' } });
   t.strictSame(again.json(), { ...first.json(), key: null }, 'also when its end has come meanwhile');

@@ -114,7 +114,7 @@ test('an alias without an address is no success: the other version is asked for,
 test('addresses of both versions alternate; one that is slow is waited for a moment', async (t) => {
   const { server } = await createNameServer(t, {
     'both.test': { a: ['192.0.2.1', '192.0.2.2', '192.0.2.3'], aaaa: ['::7'] },
-    'slow.test': { a: ['192.0.2.1'], aaaa: ['::7'], delay6Ms: 400 },
+    'slow.test': { a: ['192.0.2.1'], aaaa: ['::7'], delay6Ms: 2_000 },
     'soon.test': { a: ['192.0.2.1'], aaaa: ['::7'], delay6Ms: 10 },
     'only-slow.test': { aaaa: ['::7'], delay6Ms: 200 },
   });
@@ -123,7 +123,7 @@ test('addresses of both versions alternate; one that is slow is waited for a mom
   t.strictSame(await names.resolve('soon.test'), ['::7', '192.0.2.1']);
   const begunAt = performance.now();
   t.strictSame(await names.resolve('slow.test'), ['192.0.2.1']);
-  t.ok(performance.now() - begunAt < 350, 'the slow version does not hold up the other');
+  t.ok(performance.now() - begunAt < 1_500, 'the slow version does not hold up the other');
   t.strictSame(await names.resolve('only-slow.test'), ['::7']);
 });
 

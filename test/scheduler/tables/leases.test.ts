@@ -3,6 +3,7 @@ import { SHARDS } from '../../../src/jobs/shard.ts';
 import type { Database } from '../../../src/postgres/database.ts';
 import { createLeaseStore, type LeaseStore } from '../../../src/scheduler/tables/leases.ts';
 import { createTestDatabase } from '../../helpers/database.ts';
+import { until } from '../../helpers/until.ts';
 
 const LIFE = 60_000;
 const store = (database: Database, owner: string, location = 'here') => createLeaseStore({ database, owner, location });
@@ -82,7 +83,7 @@ test('a release says whether it was in peace, and others hear of it', async (t) 
   ]);
   await a.leave();
   t.strictSame((await b.join(LIFE)).members, ['b']);
-  for (let tries = 0; heard < 4 && tries < 200; tries++) await new Promise((resolve) => setTimeout(resolve, 10));
+  await until('four notifications', async () => heard >= 4);
   for (const stop of stops) await stop();
   t.equal(heard, 4, 'join, two releases and leave of a; not its own');
   t.equal(heardElsewhere, 0, 'another location is another matter');

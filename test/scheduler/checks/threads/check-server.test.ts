@@ -4,6 +4,7 @@ import type { Probe, ProbeRequest, ProbeResult } from '../../../../src/monitors/
 import { tryAfter } from '../../../../src/monitors/waited.ts';
 import { CheckServer } from '../../../../src/scheduler/checks/threads/check-server.ts';
 import { type Answers, type Requests, threadsMs } from '../../../../src/scheduler/checks/threads/messages.ts';
+import { until } from '../../../helpers/until.ts';
 import { stall } from '../../../monitors/apart-site.ts';
 import { ask, jobOf } from './support.ts';
 
@@ -26,17 +27,12 @@ function startServer(t: Test, probe: Probe): { send(requests: Partial<Requests>)
 const checks = (count: number) =>
   Array.from({ length: count }, (_, index) => ({ id: index + 1, key: 1, askedAt: threadsMs(), timeoutMs: 1_000 }));
 
-async function turns(count: number): Promise<void> {
-  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
-}
-
 test('checks that end together are one message', async (t) => {
   const { send, answers } = startServer(t, async () => ({ ...UP, facts: { never: () => 'sent' } }));
-  await turns(2);
+  await until('a first message', async () => answers.length > 0);
   t.same(answers, [{ results: [], failures: [] }], 'it has begun');
   send({ jobs: [{ key: 1, job: jobOf({}) }], checks: checks(20) });
-  await turns(5);
-  t.equal(answers.length, 2);
+  await until('the results', async () => answers.length > 1);
   t.same(
     answers[1]?.results.map(([id, result]) => [id, result.outcome, result.facts]),
     Array.from({ length: 20 }, (_, index) => [index + 1, 'up', undefined]),
@@ -70,8 +66,9 @@ test('a crowd of checks does not hold up the event loop; one that waits can be a
 test('a check of a job that is not known fails, and is not left without an answer', async (t) => {
   const { send, answers } = startServer(t, async () => UP);
   send({ checks: checks(1), wantsSign: true });
-  await turns(5);
-  t.match(answers.at(-1)?.failures, [[1, /is not known/]]);
+  const failures = () => answers.flatMap((each) => each.failures);
+  await until('the failure', async () => failures().length > 0);
+  t.match(failures(), [[1, /is not known/]]);
 });
 
 test('what a check has waited for its thread is taken from our own time, then from that of the site', async (t) => {
