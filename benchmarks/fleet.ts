@@ -1,11 +1,13 @@
 // A fleet: 10,000 jobs at 60 s, half of them https with a full handshake each, or 100,000 at 60 s with 5 % of https, checked by
-// one `vedette serve` with all roles, on the embedded stream or on a real Kafka, while people read its pages.
-// usage: npx tsx benchmarks/fleet.ts [--only 10k-embedded,100k-kafka] [--seconds 600] [--node PATH]   (Linux)
+// one `vedette serve` with all roles, on the embedded stream or on a real Kafka, while people read its pages; or 10,000 jobs of
+// all types whose targets are cheap (`10k-mixed`).
+// usage: npx tsx benchmarks/fleet.ts [--only 10k-embedded,100k-kafka] [--seconds 600] [--jobs N] [--node PATH]   (Linux)
 import pg from 'pg';
 import { startBroker, stopBroker } from './kafka-setup.ts';
 import { report, round } from './machine.ts';
 import { LIST, PAGE, startApiLoad } from './stage/api-load.ts';
 import { childrenOf, cpuMsOf, familyCpuMsOf, rssMbOf, shareMbOf } from './stage/cpu.ts';
+import { startMixture, startReports } from './stage/mixture.ts';
 import { type Job, type Product, startProduct } from './stage/product.ts';
 import { chosen, inScene, onStage, type Stage } from './stage/stage.ts';
 import { startSite } from './stage/windows.ts';
@@ -20,15 +22,18 @@ const METRICS = { path: '/job/1/metrics?granularity=minute', accept: 'applicatio
 interface Scenario {
   name: string;
   jobs: number;
-  /** Share of https jobs. */
-  https: number;
+  /** Share of https jobs, the others are http; null: a mixture of all types. */
+  https: number | null;
   stream: 'embedded' | 'kafka';
 }
 
-const SCENARIOS: readonly Scenario[] = (['embedded', 'kafka'] as const).flatMap((stream) => [
-  { name: `10k-${stream}`, jobs: 10_000, https: 0.5, stream },
-  { name: `100k-${stream}`, jobs: 100_000, https: 0.05, stream },
-]);
+const SCENARIOS: readonly Scenario[] = [
+  ...(['embedded', 'kafka'] as const).flatMap((stream) => [
+    { name: `10k-${stream}`, jobs: 10_000, https: 0.5, stream },
+    { name: `100k-${stream}`, jobs: 100_000, https: 0.05, stream },
+  ]),
+  { name: '10k-mixed', jobs: 10_000, https: null, stream: 'embedded' },
+];
 
 async function measureScenario(stage: Stage, scenario: Scenario): Promise<object> {
   const broker = scenario.stream === 'kafka' ? await startBroker() : null;
@@ -45,14 +50,20 @@ async function measureScenario(stage: Stage, scenario: Scenario): Promise<object
 
 async function measureOn(
   stage: Stage,
-  { name, jobs: count, https, stream }: Scenario,
+  { name, jobs, https, stream }: Scenario,
   kafka: { bootstrap: string; pids: readonly number[] } | null,
 ): Promise<object> {
-  const { jobs, ca } = await startSites(stage, count, https);
-  const env = kafka === null ? {} : { KAFKA_BOOTSTRAP_SERVERS: kafka.bootstrap };
-  const product = await startProduct(stage, { jobs, ca, env });
+  const count = stage.options.jobs ?? jobs;
+  const { typeOf, ...definitions } = await startTargets(stage, count, https);
+  const env = {
+    ...(kafka && { KAFKA_BOOTSTRAP_SERVERS: kafka.bootstrap }),
+    // All programs of push jobs are this one.
+    VEDETTE_SERVER_RATE_LIMIT_PER_MINUTE: '0',
+  };
+  const product = await startProduct(stage, { ...definitions, env });
   stage.say(`${name}: starting ${count} jobs`);
   await product.setRunning(true);
+  const refusedReports = https === null ? await startReports(stage, product, PERIOD_MS) : () => 0;
   await stage.wait(WARM_UP_MS);
 
   const client = new pg.Client({ connectionString: product.databaseUrl });
@@ -75,6 +86,7 @@ async function measureOn(
   };
 
   const missedBefore = await missedOf(product);
+  const fromMs = Date.now();
   const [startedAt, cpuBefore, storedBefore] = [performance.now(), cpuMs(), await stored()];
   const loads = { list: LIST, metrics_of_one_job: METRICS, page: PAGE };
   const readers = Object.entries(loads).map(([what, reading]) => ({
@@ -103,6 +115,7 @@ async function measureOn(
     stream,
     jobs: count,
     https_share: https,
+    ...(typeOf && { outcomes: await outcomesOf(client, typeOf, fromMs), refused_reports: refusedReports() }),
     seconds: round(seconds, 0),
     checks_per_second: round((count * 1_000) / PERIOD_MS, 0),
     missed_for_our_own_reasons: missed,
@@ -144,13 +157,38 @@ async function measureOn(
   };
 }
 
-/** Jobs of both schemes, mixed as they come. */
-async function startSites(stage: Stage, count: number, https: number): Promise<{ jobs: Job[]; ca: string | null }> {
+interface Targets {
+  jobs: Job[];
+  ca: string | null;
+  /** By id; absent where all are of one type. */
+  typeOf?: ReadonlyMap<number, string>;
+}
+
+/** Jobs of all types, or of both schemes of http, mixed as they come. */
+async function startTargets(stage: Stage, count: number, https: number | null): Promise<Targets> {
+  if (https === null) return startMixture(stage, count, PERIOD_MS);
   const secured = Math.round(count * https);
   const plain = await startSite(stage, { scheme: 'http', jobs: count - secured, periodMs: PERIOD_MS });
   const tls = await startSite(stage, { scheme: 'https', jobs: secured, periodMs: PERIOD_MS });
   const jobs = [...plain.jobs, ...tls.jobs].map((job, index) => ({ ...job, id: index + 1 }));
   return { jobs, ca: tls.ca };
+}
+
+/** How many slots since `fromMs` that are counted had each outcome, by type. */
+async function outcomesOf(client: pg.Client, typeOf: ReadonlyMap<number, string>, fromMs: number): Promise<object> {
+  const { rows } = await client.query<{ id: number; outcome: string; slots: string }>(
+    `SELECT job_id AS id, concat_ws(' ', outcome, reason) AS outcome, sum(slots) AS slots FROM results
+     WHERE slot >= $1 GROUP BY 1, 2`,
+    [fromMs],
+  );
+  const found: Record<string, Record<string, number>> = {};
+  for (const { id, outcome, slots } of rows) {
+    const type = typeOf.get(id) ?? 'unknown';
+    const counts = found[type] ?? {};
+    counts[outcome] = (counts[outcome] ?? 0) + Number(slots);
+    found[type] = counts;
+  }
+  return found;
 }
 
 async function metricsOf({ url }: Product): Promise<string> {

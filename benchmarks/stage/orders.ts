@@ -8,6 +8,13 @@ export type TargetOrder =
   /** Replies with the list of `Served` since the last time. */
   | { kind: 'take' };
 
+/** To the targets of other types: listen on these addresses, or all where that is enough. They reply with `ManyPorts`. */
+export interface ManyTargetsOrder {
+  addresses: readonly string[];
+}
+
+export type ManyPorts = Record<'tcp' | 'redis' | 'udp' | 'dns' | 'websocket', number>;
+
 /** `<job_id>/<slot>`, and how long the request really waited for its answer. */
 export type Served = [tag: string, delayMs: number];
 

@@ -25,6 +25,8 @@ export interface Job {
   id: number;
   url: string;
   periodMs: number;
+  /** Of another type than http: the fields of its definition in place of the address. */
+  fields?: object;
 }
 
 /** The result of a check, as in the lines of the stream. */
@@ -137,13 +139,12 @@ export async function startProduct(stage: Stage, { jobs, ca, roles, env }: Produ
   };
 
   async function writeJobs(enabled: boolean): Promise<void> {
-    const definitions = jobs.map(({ id, url, periodMs }) => ({
+    const definitions = jobs.map(({ id, url, periodMs, fields }) => ({
       job_id: id,
       job_name: `job ${id}`,
-      uri: url,
       check_period_seconds: periodMs / 1_000,
-      pattern: PATTERN,
       enabled,
+      ...(fields ?? { uri: url, pattern: PATTERN }),
       ...(ca !== null && url.startsWith('https:') && { tls: { verify: true, ca } }),
     }));
     await writeFile(jobsFile, JSON.stringify(definitions));

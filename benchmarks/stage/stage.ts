@@ -17,6 +17,8 @@ export interface Options {
   only: readonly string[] | null;
   /** Length of one measured window. */
   seconds: number;
+  /** Instead of the numbers of the scenarios, where a benchmark takes it; null for those. */
+  jobs: number | null;
   /** The Node that runs Vedette and the plain prober. */
   node: string;
 }
@@ -34,7 +36,10 @@ export interface Stage {
 }
 
 /** Many jobs on one loopback address would run out of ports. */
-const ADDRESSES = Array.from({ length: 32 }, (_, index) => `127.0.${1 + (index >> 3)}.${1 + (index % 8)}`);
+export const ADDRESSES: readonly string[] = Array.from(
+  { length: 32 },
+  (_, index) => `127.0.${1 + (index >> 3)}.${1 + (index % 8)}`,
+);
 
 export function addressOf(index: number): string {
   return ADDRESSES[index % ADDRESSES.length];
@@ -75,12 +80,16 @@ function readOptions(): Options {
     options: {
       only: { type: 'string' },
       seconds: { type: 'string', default: '30' },
+      jobs: { type: 'string' },
       node: { type: 'string', default: process.execPath },
     },
   });
   const seconds = Number(values.seconds);
   if (!(seconds >= 1)) throw new Error(`--seconds ${values.seconds}: a number of at least 1 is needed`);
-  return { only: values.only?.split(',') ?? null, seconds, node: values.node };
+  const jobs = values.jobs === undefined ? null : Number(values.jobs);
+  if (jobs !== null && !(Number.isInteger(jobs) && jobs >= 100))
+    throw new Error(`--jobs ${values.jobs}: a whole number of at least 100 is needed`);
+  return { only: values.only?.split(',') ?? null, seconds, jobs, node: values.node };
 }
 
 /** Those of `scenarios` that `--only` names; throws when it names another. */
