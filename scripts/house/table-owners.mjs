@@ -81,6 +81,10 @@ export const OTHER_READERS = {
   },
   'src/processor/tables/offsets.ts': { tables: ['epoch_floors'], reason: 'refuses results from before a reset' },
   'src/processor/tables/series.ts': { tables: ['epoch_floors'], reason: 'refuses results from before a reset' },
+  'src/push/unheard-jobs.ts': {
+    tables: ['jobs', 'series_progress'],
+    reason: 'finds the jobs that could have reported and never have',
+  },
   'src/push/tokens.ts': { tables: ['jobs'], reason: 'makes the tokens of the jobs that were changed' },
   'src/processor/verify/stored-rows.ts': {
     tables: ['metrics', 'stream_offsets', 'results', 'stream_topics', 'schedule_spans'],

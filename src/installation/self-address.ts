@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import { isLoopback } from '../core/loopback.ts';
 import type { FindSelf, SelfPlace } from '../monitors/self.ts';
 import type { Database } from '../postgres/database.ts';
-import { readLiveInstances } from './instances.ts';
+import { type Instance, readLiveInstances } from './instances.ts';
 
 /** Where an API process listens, as in its row of `instances`. */
 export interface Listening {
@@ -53,13 +53,19 @@ export function createSelfAddress({ database, clock }: { database: Database; clo
 
 export async function findLive(database: Database): Promise<SelfPlace | string> {
   const instances = await readLiveInstances(database);
-  const listening = instances.flatMap(({ stats }) => (isListening(stats.listening) ? [stats.listening] : []));
-  const near = listening.sort((a, b) => Number(b.machine === hostname()) - Number(a.machine === hostname()));
+  const near = listeningOf(instances).sort(
+    (a, b) => Number(b.machine === hostname()) - Number(a.machine === hostname()),
+  );
   const place = near.map((each) => placeOf(each)).find((each) => each !== null);
   if (place) return place;
   const [nearest] = near;
   if (!nearest) return 'no process with the role api runs';
   return `the API listens on ${nearest.address} of ${nearest.machine} only, which cannot be reached from here`;
+}
+
+/** Where the processes with an API listen. */
+export function listeningOf(instances: readonly Instance[]): Listening[] {
+  return instances.flatMap(({ stats }) => (isListening(stats.listening) ? [stats.listening] : []));
 }
 
 export function listeningOn(address: string, port: number): Listening {

@@ -1,6 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { test } from 'tap';
+import { systemClock } from '../../src/core/clock.ts';
+import { createJobStore } from '../../src/jobs/postgres-store.ts';
+import { createPushReports } from '../../src/push/reports.ts';
+import { readPushToken } from '../../src/push/tokens.ts';
+import { testJobRules } from '../api/test-job-rules.ts';
 import { createTestDatabase, createTestDatabaseUrl } from '../helpers/database.ts';
 import { findings, findingsOn, finds } from './examine.ts';
 
@@ -228,4 +233,47 @@ test('the fleet: names taken twice, the dead, roles that nobody has', async (t) 
     found: /1 record .* no JSON/,
     advice: /dead_letters/,
   });
+});
+
+test('push jobs that never reported, and an API that programs cannot reach', async (t) => {
+  const database = await createTestDatabase(t);
+  const store = createJobStore({ database, clock: systemClock, ...testJobRules });
+  const env = on(database.connectionString);
+  const names = async () => (await findings(t, env)).filter(({ name }) => name.startsWith('push.'));
+  t.strictSame(await names(), [], 'there are no push jobs');
+  const { job } = await store.create({ type: 'push', job_name: 'backup' });
+  const { job: nightly } = await store.create({ type: 'push', check_cron: '0 3 * * *' });
+  finds(t, await findings(t, env), { name: 'push.reports', verdict: 'ok', found: /2 push jobs, from none/ });
+  await database.query("UPDATE jobs SET created_at = now() - interval '10 minutes'");
+  const advice = /vedette jobs push-url ID/;
+  const found = new RegExp(`2 push jobs, of which 1 never reported: ${job.jobId}$`);
+  finds(t, await findings(t, env), { name: 'push.reports', verdict: 'warning', found, advice });
+  await database.query("UPDATE jobs SET created_at = now() - interval '2 days'");
+  finds(t, await findings(t, env), {
+    ...{ name: 'push.reports', verdict: 'warning', advice },
+    found: new RegExp(`of which 2 never reported: ${job.jobId}, ${nightly.jobId}$`),
+  });
+  const { take } = createPushReports({ database, clock: systemClock });
+  await take((await readPushToken(database, job.jobId))!, { kind: 'down' }, new AbortController().signal);
+  await store.setRunning(nightly.jobId, false);
+  finds(t, await findings(t, env), { name: 'push.reports', verdict: 'ok', found: /1 push job, / });
+
+  const run = (roles: string, address: string | null) =>
+    database.query(
+      `INSERT INTO instances (instance_id, roles, location, version, started_at, seen_at, stats)
+       VALUES ('a', $1, 'default', '0.1.0', now(), now(), $2)
+       ON CONFLICT (instance_id) DO UPDATE SET roles = excluded.roles, stats = excluded.stats, seen_at = now()`,
+      [roles, { listening: address && { machine: 'm', address, port: 80, outside: [] } }],
+    );
+  await run('{scheduler}', null);
+  finds(t, await findings(t, env), {
+    ...{ name: 'push.api', verdict: 'problem', found: /programs cannot report/, advice: /--roles api/ },
+  });
+  await run('{api}', '127.0.0.1');
+  finds(t, await findings(t, env), { name: 'push.reach', verdict: 'ok', found: /this machine alone.* 127\.0\.0\.1/ });
+  await run('{api}', '0.0.0.0');
+  t.strictSame(
+    (await names()).map(({ name }) => name),
+    ['push.reports'],
+  );
 });

@@ -13,6 +13,7 @@ import { node } from './node.ts';
 import { port } from './port.ts';
 import { postgres } from './postgres.ts';
 import { postgresRights } from './postgres-rights.ts';
+import { push } from './push.ts';
 import { secrets } from './secrets.ts';
 import { settings } from './settings.ts';
 
@@ -34,4 +35,5 @@ export const examinations: readonly Examination[] = [
   kafkaTopics,
   fleet,
   counting,
+  push,
 ];
