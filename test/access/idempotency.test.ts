@@ -257,7 +257,7 @@ test('the document says which routes take a key', async (t) => {
       .filter(([, { parameters }]) => parameters?.some(({ name }) => name === 'idempotency-key'))
       .map(([method]) => `${method} ${path}`),
   );
-  t.strictSame(taking.sort(), ['post /job', 'post /key', 'post /user']);
+  t.strictSame(taking.sort(), ['post /job', 'post /job/{job_id}/push-token', 'post /key', 'post /user']);
   t.match(paths['/job']?.post?.responses, {
     201: { headers: { 'Idempotent-Replayed': {}, Location: {} } },
     409: {
