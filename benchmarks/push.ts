@@ -1,5 +1,5 @@
-// Inputs of `vedette plan`: what a report of a push job costs the process that takes it, the scheduler and PostgreSQL. Processes
-// of the roles api and scheduler, and no processor: counting has costs of its own.
+// Inputs of `vedette plan`: what a report of a push job costs the process that takes it, the scheduler and PostgreSQL. One
+// process schedules, another takes the reports, and none counts, which has costs of its own.
 // usage: npx tsx benchmarks/push.ts [--jobs 1000] [--seconds 60] [--node PATH]   (Linux)
 
 import { Agent, request } from 'node:http';
@@ -20,21 +20,23 @@ const PERIOD_MS = 10_000;
 const SETTLE_MS = 15_000;
 const program = fileURLToPath(new URL('../bin/vedette.js', import.meta.url));
 
-async function startScheduler(stage: Stage, databaseUrl: string): Promise<number> {
+/** A process that takes reports. */
+async function startTaker(stage: Stage, databaseUrl: string): Promise<{ pid: number; url: string }> {
   const folder = await createDataFolder({ teardown: (undo) => stage.lifecycle.defer(undo as () => Promise<void>) });
-  const scheduler = createVedette({
-    name: 'scheduler',
+  const port = String(await freePort());
+  const taker = createVedette({
+    name: 'api',
     command: [stage.options.node, program, 'serve'],
-    flags: ['--roles', 'scheduler', '--log-level', 'warn'],
-    env: { DATABASE_URL: databaseUrl, PORT: String(await freePort()) },
+    flags: ['--roles', 'api', '--log-level', 'warn'],
+    env: { DATABASE_URL: databaseUrl, PORT: port, VEDETTE_SERVER_RATE_LIMIT_PER_MINUTE: '0' },
     cwd: folder,
-    logFile: join(folder, 'scheduler.log'),
+    logFile: join(folder, 'api.log'),
   });
-  await scheduler.start();
+  await taker.start();
   stage.lifecycle.defer(async () => {
-    await scheduler.stop(30_000);
+    await taker.stop(30_000);
   });
-  return scheduler.pid as number;
+  return { pid: taker.pid as number, url: `http://127.0.0.1:${port}` };
 }
 
 /** Each token reports once a period, evenly spread. Returns how many reports were taken, once it is stopped. */
@@ -69,9 +71,8 @@ await onStage(async (stage) => {
     ...{ id: index + 1, url: '', periodMs: PERIOD_MS },
     fields: { type: 'push' },
   }));
-  const env = { VEDETTE_SERVER_RATE_LIMIT_PER_MINUTE: '0' };
-  const product = await startProduct(stage, { jobs, ca: null, roles: 'api', env });
-  const scheduler = await startScheduler(stage, product.databaseUrl);
+  const product = await startProduct(stage, { jobs, ca: null, roles: 'api,scheduler' });
+  const taker = await startTaker(stage, product.databaseUrl);
   const client = new pg.Client({ connectionString: product.databaseUrl });
   await client.connect();
   stage.lifecycle.defer(() => client.end());
@@ -85,7 +86,7 @@ await onStage(async (stage) => {
     const [{ wal, reports, blocks }] = rows;
     return {
       ...{ wal: Number(wal), reports: Number(reports), blocks: Number(blocks) },
-      ...{ api: cpuMsOf(product.pid), scheduler: cpuMsOf(scheduler) },
+      ...{ api: cpuMsOf(taker.pid), scheduler: cpuMsOf(product.pid) },
       postgres: familyCpuMsOf(product.postgresPid, watching),
     };
   };
@@ -103,7 +104,7 @@ await onStage(async (stage) => {
   await product.setRunning(true);
   const { rows } = await client.query<{ token: string }>('SELECT token FROM push_tokens ORDER BY job_id');
   const stop = startReports(
-    product.url,
+    taker.url,
     rows.map(({ token }) => token),
   );
   await stage.wait(SETTLE_MS);

@@ -12,6 +12,7 @@ import { formatTable } from './terminal/table.ts';
 
 interface PlanOptions {
   jobs?: number;
+  push: number;
   period: string;
   locations: number;
   retention?: string;
@@ -33,6 +34,12 @@ export function planCommand(cli: Cli): Command {
   return new Command('plan')
     .description('compute what so many jobs need: processes, PostgreSQL, partitions, disk; from measured costs')
     .option('--jobs <count>', 'how many; without it, those of the job file', parseCount(1))
+    .option(
+      '--push <percent>',
+      'how many of the jobs are not checked but reported (type push), with --jobs',
+      parseCount(0),
+      0,
+    )
     .option('--period <time>', 'how often each is checked: seconds, or 30s, 5m', '60')
     .option('--locations <count>', 'at how many locations each is checked', parseCount(1), 1)
     .option(
@@ -76,10 +83,9 @@ async function readWorkload(options: PlanOptions, settings: Settings): Promise<W
   const { stream, storage, processor, publisher } = settings;
   const { resultsMs, minuteMs, hourMs, dayMs } = storage.retention;
   const kept = { results: resultsMs, minute: minuteMs, hour: hourMs, day: dayMs, stream: stream.retentionMs };
-  const groups =
-    options.jobs === undefined ? await jobsOfFile(settings) : [{ jobs: options.jobs, periodMs: periodOf(options) }];
+  const groups = options.jobs === undefined ? await jobsOfFile(settings) : groupsOf(options, options.jobs);
   return {
-    groups: groups.map(({ jobs, periodMs }) => ({ jobs: jobs * options.locations, periodMs })),
+    groups: groups.map((group) => ({ ...group, jobs: group.jobs * options.locations })),
     retention: { ...kept, ...parseRetention(options.retention ?? '') },
     store: options.store ?? settings.results.store,
     stream: options.stream ?? (settings.kafkaConnection ? 'kafka' : 'embedded'),
@@ -95,14 +101,33 @@ async function readWorkload(options: PlanOptions, settings: Settings): Promise<W
   };
 }
 
+function groupsOf(options: PlanOptions, jobs: number): Workload['groups'] {
+  const periodMs = periodOf(options);
+  if (options.push > 100) refuse('--push', String(options.push), '0 to 100');
+  const reported = Math.round((jobs * options.push) / 100);
+  const groups = [
+    { jobs: jobs - reported, periodMs },
+    { jobs: reported, periodMs, isReported: true },
+  ];
+  return groups.filter(({ jobs }) => jobs > 0);
+}
+
 /** By period; a cron expression counts as once an hour. */
 async function jobsOfFile(settings: Settings): Promise<Workload['groups']> {
-  const jobs = (await loadJobFile(settings, await loadJobRules(settings)))?.filter(({ enabled }) => enabled) ?? [];
+  const rules = await loadJobRules(settings);
+  const jobs = (await loadJobFile(settings, rules))?.filter(({ enabled }) => enabled) ?? [];
   if (jobs.length === 0)
     throw new VedetteError('VED_USAGE', 'There are no jobs in the job file: say how many with --jobs');
-  const byPeriod = new Map<number, number>();
-  for (const { periodMs } of jobs) byPeriod.set(periodMs ?? 3_600_000, (byPeriod.get(periodMs ?? 3_600_000) ?? 0) + 1);
-  return [...byPeriod].map(([periodMs, count]) => ({ jobs: count, periodMs }));
+  const groups = new Map<string, { jobs: number; periodMs: number; isReported?: boolean }>();
+  for (const job of jobs) {
+    const { periodMs } = job;
+    const isReported = rules.graceOf(job) !== null;
+    const key = `${periodMs} ${isReported}`;
+    const group = groups.get(key) ?? { jobs: 0, periodMs: periodMs ?? 3_600_000, ...(isReported && { isReported }) };
+    group.jobs++;
+    groups.set(key, group);
+  }
+  return [...groups.values()];
 }
 
 function periodOf({ period }: PlanOptions): number {

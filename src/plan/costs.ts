@@ -19,6 +19,7 @@ const ROW_SIZES = 'benchmarks/row-sizes.ts with 500 jobs for a day, 2026-11-21';
 /** A line through the two runs: a fixed part and a part for each. */
 const ROW_SIZES_TWICE = 'benchmarks/row-sizes.ts with 20 and with 500 jobs for a day, 2026-11-21';
 const SCHEDULER_TWICE = 'benchmarks/scheduler-100k.ts with 5 000 and with 50 000 jobs, 2026-11-21';
+const PUSH = 'benchmarks/push.ts with 1 000 jobs that report every 10 s, on a busy Intel Xeon, 2026-11-30';
 const API = 'GET / asked once a second of a process with the role api alone, 2026-11-21';
 
 export const COSTS = {
@@ -35,6 +36,7 @@ export const COSTS = {
   resultRow: cost(271, 'bytes of a raw result with its index', ROW_SIZES),
   seriesRow: cost(1_540, 'bytes of the progress of a job at a location', ROW_SIZES),
   jobRow: cost(940, 'bytes of a job: its definition, version and span', ROW_SIZES),
+  reportRow: cost(175, 'bytes of a report of a push job with its indexes', PUSH),
   embeddedRecord: cost<Curve>(
     [
       [1, 486],
@@ -60,17 +62,21 @@ export const COSTS = {
   postgresFlush: cost(3_450, 'CPU microseconds of PostgreSQL for a flush of a processor', ROW_SIZES_TWICE),
   postgresResult: cost(51, 'CPU microseconds of PostgreSQL for each result in a flush', ROW_SIZES_TWICE),
   embeddedSend: cost(1_260, 'CPU microseconds of PostgreSQL for a block that is appended and read', ROW_SIZES),
+  postgresReport: cost(998, 'CPU microseconds of PostgreSQL for a report of a push job, written and read', PUSH),
+  walReport: cost(263, 'bytes of WAL for a report of a push job', PUSH),
   walFlush: cost(1_540, 'bytes of WAL for a flush', ROW_SIZES_TWICE),
   walResult: cost(1_850, 'bytes of WAL for each result in a flush', ROW_SIZES_TWICE),
 
   // Processes of Vedette.
   schedulerBase: cost(0.07, 'cores of a scheduler that does little', SCHEDULER_TWICE),
   schedulerCheck: cost(253, 'CPU microseconds of a scheduler for an HTTP check, published', SCHEDULER_TWICE),
+  schedulerReport: cost(704, 'CPU microseconds of a scheduler for a slot that is reported, published', PUSH),
   schedulerMemory: cost(144e6, 'bytes of memory of a scheduler with no jobs', SCHEDULER_TWICE),
   schedulerJobMemory: cost(1_980, 'bytes of memory of a scheduler for each job', SCHEDULER_TWICE),
   processorFlush: cost(6_900, 'CPU microseconds of a processor for a flush', ROW_SIZES_TWICE),
   processorResult: cost(33, 'CPU microseconds of a processor for each result', ROW_SIZES_TWICE),
   processorSeriesMemory: cost(3_650, 'bytes of memory of a processor for each job it counts', ROW_SIZES),
+  apiReport: cost(774, 'CPU microseconds of the process that takes a report', PUSH),
   apiBase: cost(0.01, 'cores of a process that only answers', API),
   processMemory: cost(110e6, 'bytes of memory of a process without jobs', API),
 

@@ -13,6 +13,9 @@ const POSTGRES_CORES = 1;
 /** PostgreSQL writes the whole page at its first change after a checkpoint (checkpoint_timeout). */
 const CHECKPOINT_MS = 300_000;
 
+/** See push/reports.ts. */
+const REPORTS_KEPT_MS = 7 * DAY_MS;
+
 const BUCKET_MS: Readonly<Record<Granularity, number>> = { minute: 60_000, hour: HOUR_MS, day: DAY_MS };
 /** Retention drops whole partitions, so rows stay up to the length of one longer: see migrations/0002-partitions.sql. */
 const PARTITION_MS = { minute: DAY_MS, hour: 31 * DAY_MS, day: 366 * DAY_MS, results: 4 * HOUR_MS, stream: HOUR_MS };
@@ -38,6 +41,8 @@ export interface ProcessPlan {
 export interface Plan {
   jobs: number;
   checksPerSecond: number;
+  /** Of the programs of push jobs, one for each slot. */
+  reportsPerSecond: number;
   resultsPerDay: number;
   checksUnderWay: number;
   tables: TablePlan[];
@@ -55,23 +60,25 @@ export interface Plan {
 export function plan(workload: Workload): Plan {
   const { groups, responseSeconds, partitions } = workload;
   const jobs = sum(groups, (group) => group.jobs);
-  const checksPerSecond = sum(groups, ({ jobs, periodMs }) => (jobs * SECOND_MS) / periodMs);
-  const tables = planTables(workload, checksPerSecond);
-  const postgres = planPostgres(workload, checksPerSecond);
-  const { processes, shape } = planProcesses(workload, jobs, checksPerSecond, postgres.cores);
+  const rates = ratesOf(workload);
+  const { checksPerSecond, reportsPerSecond, resultsPerSecond } = rates;
+  const tables = planTables(workload, rates);
+  const postgres = planPostgres(workload, rates);
+  const { processes, shape } = planProcesses(workload, jobs, rates, postgres.cores);
   const processors = processes.find(({ role }) => role === 'processor')?.count ?? 1;
   const placed = (place: TablePlan['place']) => sum(tables, (table) => (table.place === place ? table.bytes : 0));
   return {
     jobs,
     checksPerSecond,
-    resultsPerDay: (checksPerSecond * DAY_MS) / SECOND_MS,
+    reportsPerSecond,
+    resultsPerDay: (resultsPerSecond * DAY_MS) / SECOND_MS,
     checksUnderWay: Math.ceil(checksPerSecond * responseSeconds),
     tables,
     diskBytes: { postgres: placed('postgres'), kafka: placed('kafka') },
     postgres,
     network: {
       checksBytesPerSecond: checksPerSecond * (workload.responseBytes + COSTS.checkTraffic.value),
-      streamBytesPerSecond: checksPerSecond * recordBytes(workload, checksPerSecond),
+      streamBytesPerSecond: resultsPerSecond * recordBytes(workload, resultsPerSecond),
     },
     // Three partitions for each processor, so that the work is shared evenly and more processors can be added.
     partitions: { given: partitions, needed: Math.max(12, 12 * Math.ceil((3 * processors) / 12)) },
@@ -80,12 +87,27 @@ export function plan(workload: Workload): Plan {
   };
 }
 
-function planTables(workload: Workload, checksPerSecond: number): TablePlan[] {
+interface Rates {
+  checksPerSecond: number;
+  reportsPerSecond: number;
+  /** Of both. */
+  resultsPerSecond: number;
+}
+
+function ratesOf({ groups }: Workload): Rates {
+  const rate = (isOf: boolean) =>
+    sum(groups, ({ jobs, periodMs, isReported = false }) => (isReported === isOf ? (jobs * SECOND_MS) / periodMs : 0));
+  const [checksPerSecond, reportsPerSecond] = [rate(false), rate(true)];
+  return { checksPerSecond, reportsPerSecond, resultsPerSecond: checksPerSecond + reportsPerSecond };
+}
+
+function planTables(workload: Workload, { reportsPerSecond, resultsPerSecond }: Rates): TablePlan[] {
   const { groups, retention, store, stream, failureShare, replication } = workload;
   const jobs = sum(groups, (group) => group.jobs);
   const stored = { all: 1, failures: failureShare, none: 0 }[store];
-  const results = (checksPerSecond * stored * held(workload, 'results')) / SECOND_MS;
-  const records = (checksPerSecond * held(workload, 'stream')) / SECOND_MS;
+  const results = (resultsPerSecond * stored * held(workload, 'results')) / SECOND_MS;
+  const records = (resultsPerSecond * held(workload, 'stream')) / SECOND_MS;
+  const reports = (reportsPerSecond * Math.min(workload.afterMs, REPORTS_KEPT_MS)) / SECOND_MS;
   const copies = stream === 'kafka' ? replication : 1;
   return [
     ...GRANULARITIES.map((granularity) => planGranularity(workload, granularity)),
@@ -101,8 +123,9 @@ function planTables(workload: Workload, checksPerSecond: number): TablePlan[] {
       place: stream === 'kafka' ? 'kafka' : 'postgres',
       keptMs: retention.stream,
       rows: records,
-      bytes: records * recordBytes(workload, checksPerSecond) * copies,
+      bytes: records * recordBytes(workload, resultsPerSecond) * copies,
     },
+    ...(reports > 0 ? [reportsTable(reports)] : []),
     {
       name: 'jobs and their progress',
       place: 'postgres',
@@ -111,6 +134,11 @@ function planTables(workload: Workload, checksPerSecond: number): TablePlan[] {
       bytes: jobs * (COSTS.jobRow.value + COSTS.seriesRow.value),
     },
   ];
+}
+
+function reportsTable(rows: number): TablePlan {
+  const bytes = rows * COSTS.reportRow.value;
+  return { name: 'reports of push jobs', place: 'postgres', keptMs: REPORTS_KEPT_MS, rows, bytes };
 }
 
 function planGranularity(workload: Workload, granularity: Granularity): TablePlan {
@@ -136,28 +164,30 @@ function held({ retention, afterMs }: Workload, what: keyof typeof PARTITION_MS)
   return kept === null ? afterMs : Math.min(afterMs, kept + PARTITION_MS[what]);
 }
 
-function planPostgres(workload: Workload, checksPerSecond: number): Plan['postgres'] {
-  const { groups, stream, flushIntervalMs, lingerMs, store, failureShare } = workload;
+function planPostgres(workload: Workload, { resultsPerSecond, reportsPerSecond }: Rates): Plan['postgres'] {
+  const { stream, flushIntervalMs, lingerMs, store, failureShare } = workload;
   const writesRaw = { all: 1, failures: failureShare, none: 0 }[store];
-  const flushes = timesPerSecond(checksPerSecond, flushIntervalMs);
-  const sends = stream === 'embedded' ? timesPerSecond(checksPerSecond, lingerMs) : 0;
-  const { postgresFlush, postgresResult, embeddedSend, walFlush, walResult } = COSTS;
-  const micros = flushes * postgresFlush.value + checksPerSecond * postgresResult.value + sends * embeddedSend.value;
-  const streamBytes = stream === 'embedded' ? checksPerSecond * recordBytes(workload, checksPerSecond) : 0;
-  const changes = flushes * walFlush.value + checksPerSecond * walResult.value + streamBytes;
+  const flushes = timesPerSecond(resultsPerSecond, flushIntervalMs);
+  const sends = stream === 'embedded' ? timesPerSecond(resultsPerSecond, lingerMs) : 0;
+  const { postgresFlush, postgresResult, postgresReport, embeddedSend, walFlush, walResult, walReport } = COSTS;
+  const counting = flushes * postgresFlush.value + resultsPerSecond * postgresResult.value;
+  const micros = counting + sends * embeddedSend.value + reportsPerSecond * postgresReport.value;
+  const streamBytes = stream === 'embedded' ? resultsPerSecond * recordBytes(workload, resultsPerSecond) : 0;
+  const counted = flushes * walFlush.value + resultsPerSecond * walResult.value;
+  const changes = counted + streamBytes + reportsPerSecond * walReport.value;
   const walBytesPerSecond = changes + wholePagesPerSecond(workload);
   return {
     cores: micros / 1e6,
     // A row of each granularity, one of the job's progress, and the raw result.
-    rowsPerSecond: sum(groups, ({ jobs, periodMs }) => (jobs * SECOND_MS) / periodMs) * (4 + writesRaw),
+    rowsPerSecond: resultsPerSecond * (4 + writesRaw) + reportsPerSecond,
     walBytesPerSecond,
     walBytesPerDay: (walBytesPerSecond * DAY_MS) / SECOND_MS,
   };
 }
 
 /** Returns how often a second something is done with what has come, at most once an interval. */
-function timesPerSecond(checksPerSecond: number, intervalMs: number): number {
-  return Math.min(checksPerSecond, SECOND_MS / intervalMs);
+function timesPerSecond(resultsPerSecond: number, intervalMs: number): number {
+  return Math.min(resultsPerSecond, SECOND_MS / intervalMs);
 }
 
 /** Whole pages of rows that change repeatedly: those of the current hour and day, and of the progress of jobs. */
@@ -169,26 +199,39 @@ function wholePagesPerSecond({ groups }: Workload): number {
   });
 }
 
-function planProcesses(workload: Workload, jobs: number, checksPerSecond: number, postgresCores: number) {
+function planProcesses(
+  workload: Workload,
+  jobs: number,
+  { checksPerSecond, reportsPerSecond, resultsPerSecond }: Rates,
+  postgresCores: number,
+) {
   const { stream } = workload;
-  const { schedulerBase, schedulerCheck, processorFlush, processorResult } = COSTS;
+  const { schedulerBase, schedulerCheck, schedulerReport, processorFlush, processorResult, apiBase, apiReport } = COSTS;
   const { schedulerMemory, schedulerJobMemory, processMemory, processorSeriesMemory } = COSTS;
-  const flushes = timesPerSecond(checksPerSecond, workload.flushIntervalMs);
-  const checking = schedulerBase.value + (checksPerSecond * schedulerCheck.value) / 1e6;
-  const counting = (flushes * processorFlush.value + checksPerSecond * processorResult.value) / 1e6;
-  if (stream === 'embedded' && checking + counting <= TARGET_CORES && postgresCores <= TARGET_CORES) {
+  const flushes = timesPerSecond(resultsPerSecond, workload.flushIntervalMs);
+  const slots = (checksPerSecond * schedulerCheck.value + reportsPerSecond * schedulerReport.value) / 1e6;
+  const taking = (reportsPerSecond * apiReport.value) / 1e6;
+  const counting = (flushes * processorFlush.value + resultsPerSecond * processorResult.value) / 1e6;
+  const whole = schedulerBase.value + slots + taking + counting;
+  if (stream === 'embedded' && whole <= TARGET_CORES && postgresCores <= TARGET_CORES) {
     const memoryBytes = schedulerMemory.value + jobs * (schedulerJobMemory.value + processorSeriesMemory.value);
-    const all: ProcessPlan = { role: 'all', count: 1, cores: checking + counting, memoryBytes };
+    const all: ProcessPlan = { role: 'all', count: 1, cores: whole, memoryBytes };
     return { processes: [all], shape: 'one process' as const };
   }
-  const schedulers = Math.ceil((checksPerSecond * schedulerCheck.value) / 1e6 / (TARGET_CORES - schedulerBase.value));
+  const schedulers = Math.ceil(slots / (TARGET_CORES - schedulerBase.value));
   const processors = Math.ceil(counting / TARGET_CORES);
+  const takers = Math.ceil(taking / (TARGET_CORES - apiBase.value));
   const processes: ProcessPlan[] = [
-    { role: 'api', count: 2, cores: COSTS.apiBase.value, memoryBytes: processMemory.value },
+    {
+      role: 'api',
+      count: Math.max(1, takers) + 1,
+      cores: apiBase.value + taking / Math.max(1, takers),
+      memoryBytes: processMemory.value,
+    },
     {
       role: 'scheduler',
       count: Math.max(1, schedulers) + 1,
-      cores: schedulerBase.value + (checksPerSecond * schedulerCheck.value) / 1e6 / Math.max(1, schedulers),
+      cores: schedulerBase.value + slots / Math.max(1, schedulers),
       memoryBytes: schedulerMemory.value + (jobs / Math.max(1, schedulers)) * schedulerJobMemory.value,
     },
     {
@@ -203,8 +246,8 @@ function planProcesses(workload: Workload, jobs: number, checksPerSecond: number
 }
 
 /** Returns the bytes of a result in the stream, by the number of results in a block. */
-function recordBytes({ stream, lingerMs, partitions }: Workload, checksPerSecond: number): number {
-  const lines = (checksPerSecond * lingerMs) / SECOND_MS / partitions;
+function recordBytes({ stream, lingerMs, partitions }: Workload, resultsPerSecond: number): number {
+  const lines = (resultsPerSecond * lingerMs) / SECOND_MS / partitions;
   return at(stream === 'kafka' ? COSTS.kafkaRecord.value : COSTS.embeddedRecord.value, Math.max(1, lines));
 }
 

@@ -19,12 +19,13 @@ export function showPlan(
   const { diskBytes, postgres, network, partitions } = plan;
   const sizes = [...plan.tables].sort((a, b) => b.bytes - a.bytes);
   const days = formatDuration(workload.afterMs);
+  const reports = plan.reportsPerSecond > 0 ? ` and ${count(plan.reportsPerSecond)} reports` : '';
   const needed =
     partitions.needed > partitions.given
       ? `${partitions.given} partitions are few: take ${partitions.needed} (stream.partitions) before the first start`
       : `${partitions.given} partitions are enough`;
   return [
-    `${count(plan.jobs)} jobs, ${count(plan.checksPerSecond)} checks a second, ${count(plan.resultsPerDay)} results a day; about ${count(plan.checksUnderWay)} checks under way at a time`,
+    `${count(plan.jobs)} jobs, ${count(plan.checksPerSecond)} checks a second${reports}, ${count(plan.resultsPerDay)} results a day; about ${count(plan.checksUnderWay)} checks under way at a time`,
     '',
     `${plan.shape}: ${MEANING[plan.shape]}`,
     '',

@@ -1,7 +1,12 @@
 /** The load to plan for. */
 export interface Workload {
   /** Jobs by period; a job at several locations counts several times. */
-  groups: ReadonlyArray<{ jobs: number; periodMs: number }>;
+  groups: ReadonlyArray<{
+    jobs: number;
+    periodMs: number;
+    /** Push jobs: nothing is checked, each slot is reported once. */
+    isReported?: boolean;
+  }>;
   /** How long rows are kept, ms; null: for ever. */
   retention: Readonly<Record<Granularity | 'results' | 'stream', number | null>>;
   store: 'all' | 'failures' | 'none';

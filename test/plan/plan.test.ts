@@ -41,6 +41,31 @@ test('the arithmetic: rates, rows and sizes', (t) => {
   t.end();
 });
 
+test('reports of push jobs: rows and WAL of their own, no check, counted like any result', (t) => {
+  const [jobs, periodMs] = [1_000, 60_000];
+  const checked = plan(usual);
+  const half = [
+    { jobs: jobs / 2, periodMs },
+    { jobs: jobs / 2, periodMs, isReported: true },
+  ];
+  const mixed = plan({ ...usual, groups: half });
+  t.equal(Math.round(mixed.checksPerSecond * 60), 500);
+  t.equal(Math.round(mixed.reportsPerSecond * 60), 500);
+  t.equal(mixed.resultsPerDay, checked.resultsPerDay);
+  t.equal(mixed.checksUnderWay, 3);
+  t.equal(rowsOf({ ...usual, groups: half }, 'reports of push jobs'), 500 * 1_440 * 7, 'a week of them');
+  t.equal(rowsOf(usual, 'reports of push jobs'), undefined);
+  const { reportRow, walReport, postgresReport } = COSTS;
+  for (const { value } of [reportRow, walReport, postgresReport]) t.ok(value > 0);
+  const bytes = (made: ReturnType<typeof plan>) => made.postgres.walBytesPerSecond;
+  t.equal(Math.round(bytes(mixed) - bytes(checked)), Math.round((500 / 60) * walReport.value));
+  t.equal(mixed.network.checksBytesPerSecond * 2, checked.network.checksBytesPerSecond);
+  const many = plan({ ...usual, groups: [{ jobs: 1_000_000, periodMs, isReported: true }] });
+  t.ok((many.processes.find(({ role }) => role === 'api')?.count ?? 0) > 2, 'processes that take reports');
+  for (const { cores } of many.processes) t.ok(cores <= 0.5 + 1e-9, 'half a core at most');
+  t.end();
+});
+
 test('more jobs never need less, and the shape follows', (t) => {
   const sizes = [10, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
   const plans = sizes.map((jobs) => plan({ ...usual, groups: [{ jobs, periodMs: 60_000 }] }));
@@ -105,6 +130,18 @@ test('the command: options, the job file, what is refused', async (t) => {
     code: 0,
     stdout: /^1 jobs, 0\.1 checks a second, 8 640 results a day/,
   });
+  const push = t.testdir({ 'jobs.json': '[{"job_id":1,"type":"push","check_period_seconds":10}]' });
+  t.match(await vedette(t, ['plan'], { cwd: push }), {
+    code: 0,
+    stdout: /^1 jobs, 0 checks a second and 0\.1 reports, 8 640 results a day/,
+  });
+  const part = await vedette(t, ['plan', '--jobs', '1000', '--push', '10', '--json']);
+  t.match(JSON.parse(part.stdout), {
+    jobs: 1_000,
+    checksPerSecond: 15,
+    workload: { groups: [{ jobs: 900 }, { jobs: 100 }] },
+  });
+  t.match(await vedette(t, ['plan', '--jobs', '5', '--push', '101']), { code: 2, stderr: /--push: given "101"/ });
   t.match(await vedette(t, ['plan']), { code: 2, stderr: /say how many with --jobs/ });
   t.match(await vedette(t, ['plan', '--jobs', '5', '--retention', 'week=2d']), {
     code: 2,
