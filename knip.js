@@ -12,7 +12,7 @@ export default {
     'src/web/browser/*.js!',
     isProduction ? 'scripts/**/*.{mjs,ts}!' : 'scripts/{ci,with-secrets,test-modules,local/main}.{mjs,ts}',
     'benchmarks/*.ts',
-    'benchmarks/stage/{prober,target}.ts',
+    'benchmarks/stage/{many-targets,prober,target}.ts',
     'test/**/*.test.ts',
     'test/helpers/{start,stop,remove}-postgres.ts',
     'test/access/dying-server.ts',
