@@ -12,6 +12,10 @@ import { last } from './last.ts';
 export interface MetricSetting {
   granularity: string;
   aggregates: readonly { function: string; field: string }[];
+  /** Only jobs of one of these monitor types have them. */
+  types?: readonly string[];
+  /** Only jobs with one of these tags have them. */
+  tags?: readonly string[];
 }
 
 /** An aggregate without a column of its own; its value lies in `metrics.extra` under `key`. */
@@ -40,36 +44,83 @@ export const BUILT_IN_METRICS: readonly MetricSetting[] = ['minute', 'hour', 'da
   aggregates: BUILT_IN_AGGREGATES,
 }));
 
+/** The function of a name as written: percentiles are what people see of a histogram. */
+export function functionNamed(name: string): string {
+  return name === 'percentiles' ? 'histogram' : name;
+}
+
+/** Whether the metrics of an entry are those of some jobs only. */
+export function isSelective({ types, tags }: Pick<MetricSetting, 'types' | 'tags'>): boolean {
+  return types !== undefined || tags !== undefined;
+}
+
+/** The entries that hold for all jobs: the built-in ones when there are none. */
+export function metricsOfAll(settings: readonly MetricSetting[]): readonly MetricSetting[] {
+  const found = settings.filter((setting) => !isSelective(setting));
+  return found.length === 0 ? BUILT_IN_METRICS : found;
+}
+
 /** Every problem of a `metrics` setting, with its path from that setting. */
 export function checkMetrics(
   settings: readonly MetricSetting[],
   registry: Registry<Aggregate> = aggregates,
 ): Problem[] {
+  const names = metricsOfAll(settings).flatMap(({ granularity }) => nameOf(granularity) ?? []);
   const problems: Problem[] = [];
   const seen = new Set<string>();
-  settings.forEach(({ granularity, aggregates: wanted }, at) => {
+  settings.forEach((setting, at) => {
+    const { granularity } = setting;
     const name = nameOf(granularity);
-    if (name === null) {
-      const accepted = 'minute, hour, day or a duration such as 30s, 5m, 12h, 7d';
-      problems.push({ path: `[${at}].granularity`, given: granularity, accepted });
+    const refuse = (accepted: string) => problems.push({ path: `[${at}].granularity`, given: granularity, accepted });
+    if (isSelective(setting)) {
+      if (name === null || !names.includes(name)) refuse(keptGranularities(names));
+    } else if (name === null) {
+      refuse('minute, hour, day or a duration such as 30s, 5m, 12h, 7d');
     } else if (seen.has(name)) {
-      problems.push({ path: `[${at}].granularity`, given: granularity, accepted: 'each granularity once' });
+      refuse('each granularity once');
     } else {
       seen.add(name);
     }
-    wanted.forEach((metric, index) => {
-      const path = `[${at}].aggregates[${index}]`;
-      if (!registry.has(metric.function)) {
-        const accepted = `one of ${registry.names().join(', ')}`;
-        problems.push({ path: `${path}.function`, given: metric.function, accepted });
-        return;
-      }
-      const { fields } = registry.get(metric.function);
-      if (fields.some((field) => fitsField(field, metric.field))) return;
-      problems.push({ path: `${path}.field`, given: metric.field, accepted: `one of ${acceptedFields(fields)}` });
-    });
+    problems.push(...aggregateProblems(setting, `[${at}]`, registry));
   });
   return problems;
+}
+
+/** Every problem of the metrics of one job. `settings` are those of the setting `metrics`. */
+export function checkJobMetrics(
+  metrics: readonly MetricSetting[],
+  settings: readonly MetricSetting[],
+  registry: Registry<Aggregate> = aggregates,
+): Problem[] {
+  const names = metricsOfAll(settings).flatMap(({ granularity }) => nameOf(granularity) ?? []);
+  return metrics.flatMap((metric, at) => {
+    const isKept = names.includes(nameOf(metric.granularity) ?? '');
+    const path = `[${at}].granularity`;
+    const unkept = isKept ? [] : [{ path, given: metric.granularity, accepted: keptGranularities(names) }];
+    return [...unkept, ...aggregateProblems(metric, `[${at}]`, registry)];
+  });
+}
+
+function keptGranularities(names: readonly string[]): string {
+  return `one of ${names.join(', ')}: the granularities that are counted for all jobs`;
+}
+
+function aggregateProblems(
+  { aggregates: wanted }: MetricSetting,
+  at: string,
+  registry: Registry<Aggregate>,
+): Problem[] {
+  return wanted.flatMap((metric, index) => {
+    const path = `${at}.aggregates[${index}]`;
+    const name = functionNamed(metric.function);
+    if (!registry.has(name)) {
+      const accepted = `one of ${registry.names().join(', ')}`;
+      return [{ path: `${path}.function`, given: metric.function, accepted }];
+    }
+    const { fields } = registry.get(name);
+    if (fields.some((field) => fitsField(field, metric.field))) return [];
+    return [{ path: `${path}.field`, given: metric.field, accepted: `one of ${acceptedFields(fields)}` }];
+  });
 }
 
 /** The plans of all granularities, shortest first. Throws RangeError for settings that checkMetrics finds wrong. */
@@ -79,7 +130,7 @@ export function planMetrics(
 ): GranularityPlan[] {
   const [problem] = checkMetrics(settings, registry);
   if (problem) throw new RangeError(`metrics${problem.path}: accepted: ${problem.accepted}`);
-  return settings
+  return metricsOfAll(settings)
     .map(({ granularity, aggregates: wanted }) => {
       const columns = new Set(COLUMNS.flatMap(({ name, isAlwaysKept }) => (isAlwaysKept ? [name] : [])));
       const extras: ExtraMetric[] = [];
@@ -108,9 +159,8 @@ function nameOf(granularity: string): string | null {
   }
 }
 
-/** What columns must keep for the metrics of plans, at a cost for each result. */
-export function columnsFor(plans: readonly GranularityPlan[]): { timings: boolean; offsets: boolean } {
-  const extras = plans.flatMap((plan) => plan.extras);
+/** What columns must keep for metrics, at a cost for each result. */
+export function columnsFor(extras: readonly ExtraMetric[]): { timings: boolean; offsets: boolean } {
   return {
     timings: extras.some(({ field }) => field.startsWith('timings.')),
     offsets: extras.some(({ aggregate }) => aggregate === last),

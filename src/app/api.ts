@@ -5,6 +5,7 @@ import { note } from '../access/audit.ts';
 import { createIdempotency } from '../access/idempotency.ts';
 import { createSignInWithPeople } from '../access/people/index.ts';
 import { createProviderSignIn } from '../access/provider/index.ts';
+import { metricsOfAll } from '../aggregates/metrics-plan.ts';
 import type { ApiDependencies, InstanceStats, ProcessorStatus, SchedulerPort } from '../api/ports.ts';
 import { createServer } from '../api/server.ts';
 import { isExposed } from '../installation/exposure.ts';
@@ -122,7 +123,7 @@ function apiDependencies(services: Services, roles: Roles): ApiDependencies {
       publisher: roles.scheduling?.publisher ?? null,
       processor: roles.processing && (() => roles.processing?.consumer?.stats() ?? null),
     }),
-    granularities: settings.metrics.map(({ granularity }) => granularity),
+    granularities: metricsOfAll(settings.metrics).map(({ granularity }) => granularity),
   };
 }
 

@@ -1,3 +1,4 @@
+import { checkJobMetrics } from '../aggregates/metrics-plan.ts';
 import { systemClock } from '../core/clock.ts';
 import { isExposed } from '../installation/exposure.ts';
 import { createSelfAddress, type SelfAddress } from '../installation/self-address.ts';
@@ -37,6 +38,7 @@ export function createRules(settings: Settings, known: Known, isPublic = () => i
     context: { gate: createGate({ mode: gate, isPublic, allow: settings.allowedNetworks }), userAgent, ...known },
     cronProblem,
     secrets: createSecretStore(secretPlaces(settings), systemClock),
+    metricProblems: (metrics) => checkJobMetrics(metrics, settings.metrics),
     copyTopics: settings.copyTopics,
   });
 }

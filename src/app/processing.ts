@@ -1,5 +1,7 @@
 import { expireAccess, expireAudit } from '../access/expiry.ts';
-import { planMetrics } from '../aggregates/metrics-plan.ts';
+import { isSelective, planMetrics } from '../aggregates/metrics-plan.ts';
+import { createMetricJobs } from '../jobs/metric-jobs.ts';
+import { JobMetrics } from '../processor/counting/job-metrics.ts';
 import { createHousekeeping } from '../processor/housekeeping.ts';
 import { keptFor } from '../processor/kept-for.ts';
 import { createProcessor, type Processor } from '../processor/processor.ts';
@@ -12,14 +14,20 @@ import type { Services } from './services.ts';
 
 /** The role `processor`: results are counted, once it is started. */
 export function createProcessing(services: Services): TopicFollower<Processor> {
-  const { settings, logger, clock, database, driver, partitionsOf, instanceId, hooks } = services;
+  const { settings, logger, clock, database, driver, partitionsOf, instanceId, hooks, lifecycle, jobs } = services;
   const plans = planMetrics(settings.metrics);
+  const bySelection = settings.metrics.some(isSelective);
+  const metricJobs = createMetricJobs({ database, toJob: jobs.rules.toJob, bySelection });
+  const watch = (onChange: () => void) => jobs.store.watch(onChange);
+  const jobMetrics = new JobMetrics(plans, settings.metrics, { ...metricJobs, watch });
+  lifecycle.defer(() => jobMetrics.close());
   return new TopicFollower({
     database,
     logger,
     resultsTopic: settings.topics.results,
     create: async (topics) => {
       await Promise.all(topics.map(partitionsOf));
+      await jobMetrics.follow();
       return createProcessor({
         database,
         driver,
@@ -28,6 +36,7 @@ export function createProcessing(services: Services): TopicFollower<Processor> {
         group: settings.processor.group,
         topics,
         plans,
+        jobMetrics,
         resultsStore: settings.results.store,
         flushIntervalMs: settings.processor.flushIntervalMs,
         limits: { rows: settings.processor.flushRows },

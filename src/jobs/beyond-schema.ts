@@ -68,6 +68,13 @@ const RULES: ReadonlyArray<readonly [what: string, words: readonly string[]]> = 
   ],
   ['What a type needs is installed', ['whose packages are installed']],
   ['Texts can be stored, keys can be copied', ['without NUL', 'a definition of at most', 'any other key']],
+  [
+    'Metrics are functions of fields, at granularities that are kept',
+    [
+      ...['counted for all jobs', 'one of min, max', 'one of response_time', 'one of result', 'one of outcome'],
+      ...['one of maintenance', 'one of status', 'one of reason'],
+    ],
+  ],
   ['Results are not sent to a topic of copies', ['a topic that is not one of copies']],
 ];
 

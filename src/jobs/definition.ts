@@ -1,3 +1,5 @@
+import type { JobMetric } from './fields.ts';
+
 /**
  * A monitoring job inside Vedette. The wire form (jobs.json, API, `jobs.definition`) has snake_case names and is mapped
  * here, once.
@@ -30,6 +32,8 @@ export interface Job {
   enabled: boolean;
   /** Topic its results go to; null for the default one. */
   topic: string | null;
+  /** What is counted beside the metrics of all jobs; absent: nothing. */
+  metrics?: readonly JobMetric[];
   /** The monitor type's own fields, as in the wire form. */
   options: Readonly<Record<string, unknown>>;
 }

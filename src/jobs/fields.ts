@@ -3,6 +3,8 @@ import { type Static, type TSchema, Type } from 'typebox';
 const NAME = '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$';
 const NAME_TEXT = 'letters, digits, dots, dashes and underscores, at most 63';
 
+const GRANULARITY = '^(minute|hour|day|[1-9][0-9]{0,8}[smhd])$';
+
 /** Tags of one job. */
 export const MAX_TAGS = 32;
 export const DEFAULT_TYPE = 'http';
@@ -85,6 +87,28 @@ export const commonFields = {
         'names of query parameters whose values are secrets, besides those with telling names (token, key, password ...)',
     },
   ),
+  metrics: Type.Array(
+    Type.Object(
+      {
+        granularity: Type.String({
+          pattern: GRANULARITY,
+          description: 'minute, hour, day, or a duration such as 5m: one that is counted for all jobs',
+        }),
+        aggregates: Type.Array(
+          Type.Object(
+            {
+              function: Type.String({ minLength: 1, maxLength: 40, description: 'a function such as max' }),
+              field: Type.String({ minLength: 1, maxLength: 60, description: 'a field such as values.days_left' }),
+            },
+            { additionalProperties: false },
+          ),
+          { minItems: 1, maxItems: 16, description: 'functions of fields' },
+        ),
+      },
+      { additionalProperties: false },
+    ),
+    { default: [], maxItems: 8, description: 'what is counted of its results beside the metrics of all jobs' },
+  ),
   topic: Type.String({
     pattern: '^(?!\\.\\.?$)[A-Za-z0-9._-]{1,249}$',
     description: 'letters, digits, dots, dashes and underscores: topic of its results instead of the default one',
@@ -92,3 +116,6 @@ export const commonFields = {
 } satisfies Record<string, TSchema>;
 
 export type CommonFields = Partial<{ [Name in keyof typeof commonFields]: Static<(typeof commonFields)[Name]> }>;
+
+/** One granularity, with what is counted at it for a job. */
+export type JobMetric = NonNullable<CommonFields['metrics']>[number];

@@ -48,6 +48,7 @@ export function toJob(definition: JobDefinition, jobId: number, type = String(de
     secrets: fields.secrets ?? NO_TAGS,
     enabled: fields.enabled ?? true,
     topic: fields.topic ?? null,
+    ...(fields.metrics === undefined || fields.metrics.length === 0 ? {} : { metrics: fields.metrics }),
     options,
   };
 }
@@ -75,6 +76,7 @@ export function toDefinition(job: Job): JobDefinition {
     ...(job.secrets.length === 0 ? {} : { secrets: [...job.secrets] }),
     location: locations.length === 1 ? locations[0] : [...locations],
     ...(job.topic === null ? {} : { topic: job.topic }),
+    ...(job.metrics === undefined ? {} : { metrics: job.metrics.map((metric) => ({ ...metric })) }),
     ...job.options,
   };
 }

@@ -4,7 +4,7 @@ import type { DeclaredValue, MonitorContext, MonitorType, Probe } from '../monit
 import { installing, packagesLacking } from '../monitors/packages.ts';
 import { NO_SECRETS, type SecretStore } from '../secrets/store.ts';
 import type { Job } from './definition.ts';
-import { type CommonFields, commonFields, DEFAULT_TYPE } from './fields.ts';
+import { type CommonFields, commonFields, DEFAULT_TYPE, type JobMetric } from './fields.ts';
 import { createLackOfSecrets, type LackingSecret, type Referring } from './lacking-secrets.ts';
 import { toDefinition, toJob } from './mapping.ts';
 import { createPrepare, type ProbedJob, unknownType } from './prepare.ts';
@@ -53,9 +53,13 @@ export interface JobRulesOptions {
   cronProblem: CronCheck;
   /** The secrets that jobs may refer to; by default there are none. */
   secrets?: SecretStore;
+  /** Returns the problems of what is counted for a job, with paths from `metrics`. Absent: anything may be. */
+  metricProblems?: MetricCheck;
   /** Topics of copies, which are never counted: jobs may not publish there. */
   copyTopics?: readonly string[];
 }
+
+type MetricCheck = (metrics: readonly JobMetric[]) => Problem[];
 
 interface TypeRules {
   type: MonitorType;
@@ -68,6 +72,7 @@ export function createJobRules({
   context,
   cronProblem,
   secrets = NO_SECRETS,
+  metricProblems = () => [],
   copyTopics = [],
 }: JobRulesOptions): JobRules {
   const addresses = createAddressTypes(monitors);
@@ -97,7 +102,7 @@ export function createJobRules({
     if (typeof name !== 'string' || !monitors.has(name)) {
       return { ok: false, problems: [maskProblem(unknownType(name, monitors.names()), [])] };
     }
-    const problems = problemsOf(definition, rulesOf(name), cronProblem);
+    const problems = problemsOf(definition, rulesOf(name), cronProblem, metricProblems);
     if (copyTopics.includes(definition.topic as string)) {
       problems.push({ path: 'topic', given: definition.topic, accepted: 'a topic that is not one of copies' });
     }
@@ -158,7 +163,12 @@ function deriveRules(type: MonitorType): TypeRules {
 }
 
 /** Returns the problems of the schema, then those that it cannot express, of the fields that satisfy it. */
-function problemsOf(definition: JobDefinition, { type, validate }: TypeRules, cronProblem: CronCheck): Problem[] {
+function problemsOf(
+  definition: JobDefinition,
+  { type, validate }: TypeRules,
+  cronProblem: CronCheck,
+  metricProblems: MetricCheck,
+): Problem[] {
   const result = validate(definition);
   const problems = [...(result.ok ? [] : result.problems), ...textProblems(definition)];
   const bad = new Set(problems.map(fieldOf));
@@ -168,6 +178,7 @@ function problemsOf(definition: JobDefinition, { type, validate }: TypeRules, cr
     ...packageProblems(type),
     // A field that does not satisfy the schema is not absent.
     ...(type.problems?.(good) ?? []).filter((problem) => !bad.has(fieldOf(problem))),
+    ...metricProblems((good as CommonFields).metrics ?? []).map((problem) => inField('metrics', problem)),
     ...referenceProblems(good, type),
   );
   const names = bad.has('secrets') ? [] : (definition as CommonFields).secrets;
@@ -180,6 +191,10 @@ function packageProblems({ name, packages = [] }: MonitorType): Problem[] {
   const lacking = packagesLacking(packages);
   if (lacking.length === 0) return [];
   return [{ path: 'type', given: name, accepted: `a type whose packages are installed: ${installing(lacking)}` }];
+}
+
+function inField(name: string, problem: Problem): Problem {
+  return { ...problem, path: name + problem.path };
 }
 
 function withoutKeys(definition: JobDefinition, keys: ReadonlySet<string>): JobDefinition {

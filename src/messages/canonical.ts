@@ -163,7 +163,7 @@ export class CanonicalScanner {
       }
       if (outcome === MISSED && (columns.status[row] !== NO_STATUS || columns.rtMicros[row] !== -1)) return start;
       at = scanTail(view, at, columns, row);
-      if (at < 0 || at > end) return start;
+      if (at < 0 || at > end || (outcome === MISSED && columns.valueCount[row] !== 0)) return start;
       columns.lineStart[row] = start - origin;
       columns.lineEnd[row] = at - origin;
       if (at < end) {
@@ -232,12 +232,12 @@ function reasonAt(view: DataView, at: number): number {
   for (;;) {
     const reason = REASONS_BY_WORDS[place] as number;
     if (reason === NO_REASON || REASON_PHRASES[reason]?.isAt(view, at)) return reason;
-    place = (place + 1) & 63;
+    place = (place + 1) & PLACE_MASK;
   }
 }
 
 function placeOf(word: number, next: number): number {
-  return Math.imul(word ^ Math.imul(next, 0x9e3779b1), 0x85ebca6b) >>> 26;
+  return Math.imul(word ^ Math.imul(next, 0x9e3779b1), 0x85ebca6b) >>> PLACE_SHIFT;
 }
 
 /** Null, or seconds other than 0 and six decimals, for a key whose closing quote is at `start`. Returns their end, or -1. */
@@ -291,10 +291,13 @@ const MAX_STATUS_SCAN = 32;
 
 /** Each reason and what always follows it; open addressing by the first eight bytes of both, far from full. */
 const REASON_PHRASES = REASONS.map((reason) => new Phrase(`${reason}","status":`));
-const REASONS_BY_WORDS = new Uint8Array(64).fill(NO_REASON);
+const PLACE_BITS = Math.ceil(Math.log2(3 * REASONS.length));
+const PLACE_MASK = 2 ** PLACE_BITS - 1;
+const PLACE_SHIFT = 32 - PLACE_BITS;
+const REASONS_BY_WORDS = new Uint8Array(2 ** PLACE_BITS).fill(NO_REASON);
 REASONS.forEach((name, reason) => {
   const text = `${name}","status":`;
   let place = placeOf(word4(text), word4(text.slice(4)));
-  while (REASONS_BY_WORDS[place] !== NO_REASON) place = (place + 1) & 63;
+  while (REASONS_BY_WORDS[place] !== NO_REASON) place = (place + 1) & PLACE_MASK;
   REASONS_BY_WORDS[place] = reason;
 });

@@ -1,5 +1,5 @@
 import { ValueKeys } from './canonical-values.ts';
-import { OUTCOMES, PHASES, REASONS, type Timings } from './check-result.ts';
+import { MAX_VALUES, OUTCOMES, PHASES, REASONS, type Timings } from './check-result.ts';
 import { millionths } from './encode.ts';
 import { Interner } from './interner.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from './result-columns.ts';
@@ -35,9 +35,10 @@ export class ColumnBuffer implements ResultColumns {
   lineStart = new Int32Array(this.capacity);
   lineEnd = new Int32Array(this.capacity);
   /** The values of all rows, one after the other: their names, and millionths. */
-  #valueNames = new Int32Array(64);
-  #valueMicros = new Float64Array(64);
-  #values = 0;
+  valueNames = new Int32Array(64);
+  valueMicros = new Float64Array(64);
+  /** So many of them are in use. */
+  valuesLength = 0;
   readonly valueTable = new Interner();
   readonly valueKeys = new ValueKeys();
   readonly locationTable = new Interner();
@@ -64,7 +65,7 @@ export class ColumnBuffer implements ResultColumns {
     const { names } = this.valueTable;
     this.valueTable.trim(MAX_TEXTS);
     if (this.valueTable.names !== names) this.valueKeys.clear();
-    this.#values = 0;
+    this.valuesLength = 0;
   }
 
   push(result: AnyResult, lineStart: number, lineEnd: number): void {
@@ -84,8 +85,7 @@ export class ColumnBuffer implements ResultColumns {
     this.bytes[row] = result.bytes ?? -1;
     this.#pushTimings(row, result.timings ?? {});
     this.valueCount[row] = 0;
-    for (const [name, value] of Object.entries(result.values ?? {}))
-      this.addValue(row, this.valueTable.fromText(name), millionths(value));
+    if (result.values !== undefined) this.#pushValues(row, result.values);
     this.maintenance[row] = result.maintenance === true ? 1 : 0;
     this.lineStart[row] = lineStart;
     this.lineEnd[row] = lineEnd;
@@ -100,41 +100,49 @@ export class ColumnBuffer implements ResultColumns {
     const id = this.valueTable.idOf(name);
     const start = this.valueStart[row] as number;
     const end = start + (this.valueCount[row] as number);
-    for (let at = start; at < end; at++) if (this.#valueNames[at] === id) return this.#valueMicros[at] as number;
+    for (let at = start; at < end; at++) if (this.valueNames[at] === id) return this.valueMicros[at] as number;
     return null;
+  }
+
+  get hasValues(): boolean {
+    return this.valuesLength > 0;
+  }
+
+  valueNameAt(row: number, at: number): string {
+    return this.valueTable.names[this.valueNames[(this.valueStart[row] as number) + at] as number] as string;
+  }
+
+  renameValues(row: number, names: ReadonlySet<string>, other: string): void {
+    const start = this.valueStart[row] as number;
+    for (let at = 0; at < (this.valueCount[row] as number); at++) {
+      if (!names.has(this.valueNameAt(row, at))) this.valueNames[start + at] = this.valueTable.fromText(other);
+    }
   }
 
   valuesOf(row: number): Array<[name: string, micros: number]> {
     const start = this.valueStart[row] as number;
     return Array.from({ length: this.valueCount[row] as number }, (_, n) => [
-      this.valueTable.names[this.#valueNames[start + n] as number] as string,
-      this.#valueMicros[start + n] as number,
+      this.valueTable.names[this.valueNames[start + n] as number] as string,
+      this.valueMicros[start + n] as number,
     ]);
   }
 
-  /** Whether a row, which is the last one, has a value of this name so far. */
-  hasValue(row: number, name: number): boolean {
-    for (let n = this.valueCount[row] as number; n > 0; n--)
-      if (this.#valueNames[this.#values - n] === name) return true;
-    return false;
+  /** Makes room for the values of one more row. */
+  reserveValues(): void {
+    const { length } = this.valueNames;
+    if (this.valuesLength + MAX_VALUES <= length) return;
+    this.valueNames = longer(this.valueNames, new Int32Array(2 * length));
+    this.valueMicros = longer(this.valueMicros, new Float64Array(2 * length));
   }
 
-  /** Adds a value to a row, which is the last one. */
-  addValue(row: number, name: number, micros: number): void {
-    if (this.#values === this.#valueNames.length) {
-      this.#valueNames = longer(this.#valueNames, new Int32Array(2 * this.#values));
-      this.#valueMicros = longer(this.#valueMicros, new Float64Array(2 * this.#values));
+  #pushValues(row: number, values: Readonly<Record<string, number>>): void {
+    this.reserveValues();
+    this.valueStart[row] = this.valuesLength;
+    for (const [name, value] of Object.entries(values)) {
+      this.valueNames[this.valuesLength] = this.valueTable.fromText(name);
+      this.valueMicros[this.valuesLength++] = millionths(value);
     }
-    if (this.valueCount[row] === 0) this.valueStart[row] = this.#values;
-    this.valueCount[row] = (this.valueCount[row] as number) + 1;
-    this.#valueNames[this.#values] = name;
-    this.#valueMicros[this.#values++] = micros;
-  }
-
-  /** Takes the values of a row, which is the last one, back. */
-  dropValues(row: number): void {
-    this.#values -= this.valueCount[row] as number;
-    this.valueCount[row] = 0;
+    this.valueCount[row] = this.valuesLength - (this.valueStart[row] as number);
   }
 
   #pushTimings(row: number, timings: Timings): void {

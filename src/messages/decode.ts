@@ -32,6 +32,7 @@ export class ResultDecoder {
   #memoryView: DataView = this.#tailView;
 
   #line = 0;
+  #isPlain = false;
 
   constructor(options: KeptColumns = {}) {
     this.#columns = new ColumnBuffer(options);
@@ -55,8 +56,12 @@ export class ResultDecoder {
     this.#memoryView = this.#tailView;
   }
 
-  /** Appends the rows of one record, which lies at `offset` of its partition. A line that cannot be read is reported and skipped. */
-  decodeRecord(value: Buffer, onBadLine: (bad: BadLine) => void, offset = -1): void {
+  /**
+   * Appends the rows of one record, which lies at `offset` of its partition. A line that cannot be read is reported and skipped.
+   * `isPlain`: see parseResult.
+   */
+  decodeRecord(value: Buffer, onBadLine: (bad: BadLine) => void, offset = -1, isPlain = false): void {
+    this.#isPlain = isPlain;
     const from = this.#columns.length;
     this.#decodeValue(value, onBadLine);
     this.#columns.offsets?.fill(offset, from, this.#columns.length);
@@ -113,7 +118,7 @@ export class ResultDecoder {
     if (end > start && value[end - 1] === RETURN) end--;
     if (isBlank(value, start, end)) return next;
     try {
-      this.#columns.push(parseResult(value.subarray(start, end)), start, end);
+      this.#columns.push(parseResult(value.subarray(start, end), this.#isPlain), start, end);
     } catch (error) {
       if (!(error instanceof BadLineError)) throw error;
       onBadLine({ line: this.#line, start, end, error: error.message });

@@ -46,6 +46,12 @@ export interface ResultColumns {
   valueOf(row: number, name: string): number | null;
   /** All values of a row in millionths, in the order of the line. */
   valuesOf(row: number): ReadonlyArray<readonly [name: string, micros: number]>;
+  /** Whether any row has values. */
+  readonly hasValues: boolean;
+  /** The name of value number `at` of a row, in the order of the line. */
+  valueNameAt(row: number, at: number): string;
+  /** Gives every value of a row whose name is not among `names` the name `other`. */
+  renameValues(row: number, names: ReadonlySet<string>, other: string): void;
   /** The index of a text into `statuses`, where it is put if need be. */
   statusIndex(text: string): number;
 }

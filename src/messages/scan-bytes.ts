@@ -15,6 +15,24 @@ export function word8(text: string): number {
   return Buffer.from(text).readDoubleLE();
 }
 
+/** An ASCII text of four to seven characters, compared four at a time. */
+export class ShortPhrase {
+  readonly length: number;
+  readonly #start: number;
+  /** The last four characters, of which the first ones may be the last of the start. */
+  readonly #end: number;
+
+  constructor(text: string) {
+    this.length = text.length;
+    this.#start = word4(text.slice(0, 4));
+    this.#end = word4(text.slice(-4));
+  }
+
+  isAt(view: DataView, start: number): boolean {
+    return view.getInt32(start, true) === this.#start && view.getInt32(start + this.length - 4, true) === this.#end;
+  }
+}
+
 /** An ASCII text of at least eight characters, compared eight at a time. An empty one is found nowhere. */
 export class Phrase {
   readonly length: number;
@@ -97,22 +115,25 @@ export function seconds(view: DataView, start: number): number {
   let micros = (whole >> 4) * 1e6;
   let length = whole & 15;
   if (view.getUint8(start + length) === POINT) {
-    length++;
-    let unit = 1e5;
+    const first = ++length;
+    let fraction = 0;
     for (
       let digit = view.getUint8(start + length) - ZERO;
       digit >>> 0 <= 9;
       digit = view.getUint8(start + ++length) - ZERO
     ) {
-      if (unit < 1) return -1;
-      micros += digit * unit;
-      unit /= 10;
+      if (length - first === MAX_DECIMALS) return -1;
+      fraction = fraction * 10 + digit;
     }
-    if (unit === 1e5) return -1;
+    if (length === first) return -1;
+    micros += fraction * (LAST_DECIMAL[length - first] as number);
   }
   return micros > 1e12 ? -1 : micros * 16 + length;
 }
 
+export const MAX_DECIMALS = 6;
+/** By the number of decimals: how many millionths the last of them stands for. */
+export const LAST_DECIMAL = Float64Array.of(0, 1e5, 1e4, 1e3, 100, 10, 1);
 const ZEROS = 0x30303030;
 const ZERO = 0x30;
 const POINT = 0x2e;

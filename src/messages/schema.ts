@@ -44,6 +44,28 @@ const values = orNull(
   'Further numbers, by name, kept to the millionth (rounded half away from zero).',
 );
 
+/** Of all producers. */
+const measures = {
+  reason: orNull(
+    { type: 'string' },
+    `Why it was not up: ${REASONS.join(', ')}. Any other text comes from a newer writer: the result counts without it.`,
+  ),
+  timings: orNull(
+    { type: 'object', properties: Object.fromEntries(PHASES.map((phase) => [phase, orNull(seconds, 'Seconds.')])) },
+    'Seconds spent in each phase: `tls` in full handshakes, `tls_resumed` in those that resumed the TLS session of an earlier connection.',
+  ),
+  bytes: orNull(integer(0, Number.MAX_SAFE_INTEGER, ''), 'Length of the body as received.'),
+  detail: orNull({ type: 'string' }, `Kept to ${MAX_DETAIL_CHARS} characters, without control characters.`),
+  values: { ...values, description: `${values.description} Not of a missed slot.` },
+};
+
+/** A missed slot has nothing that was measured. */
+const missedSlot = {
+  if: { required: ['outcome'], properties: { outcome: { const: 'missed' } } },
+  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
+  then: { properties: { status: { type: 'null' }, response_time: { type: 'null' }, values: { type: 'null' } } },
+};
+
 const own = {
   title: 'A result of a scheduler',
   required: ['v', 'job_id', 'location', 'epoch', 'slot', 'ts', 'outcome', 'status', 'response_time'],
@@ -68,28 +90,14 @@ const own = {
     ),
     ts,
     outcome: { enum: OUTCOMES },
-    reason: orNull(
-      { type: 'string' },
-      `Why it was not up: ${REASONS.join(', ')}. Any other text comes from a newer writer: the result counts without it.`,
-    ),
     status,
     response_time: responseTime,
-    timings: orNull(
-      { type: 'object', properties: Object.fromEntries(PHASES.map((phase) => [phase, orNull(seconds, 'Seconds.')])) },
-      'Seconds spent in each phase: `tls` in full handshakes, `tls_resumed` in those that resumed the TLS session of an earlier connection.',
-    ),
-    bytes: orNull(integer(0, Number.MAX_SAFE_INTEGER, ''), 'Length of the body as received.'),
+    ...measures,
     attempt: orNull(integer(1, MAX_ATTEMPT, ''), '1 for the first try.'),
-    detail: orNull({ type: 'string' }, `Kept to ${MAX_DETAIL_CHARS} characters, without control characters.`),
-    values: { ...values, description: `${values.description} Not of a missed slot.` },
     maintenance: orNull({ const: true }, 'Whether trouble was expected at the slot.'),
   },
   allOf: [
-    {
-      if: { properties: { outcome: { const: 'missed' } } },
-      // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
-      then: { properties: { status: { type: 'null' }, response_time: { type: 'null' }, values: { type: 'null' } } },
-    },
+    missedSlot,
     {
       if: { anyOf: [present('slots'), present('period')] },
       // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
@@ -111,13 +119,19 @@ const foreign = {
   title: 'A result of a foreign producer, without a slot',
   required: ['job_id', 'ts', 'status', 'response_time'],
   properties: {
+    v: orNull({ const: 1 }, 'Version of the message.'),
     job_id: jobId,
     location: orNull(location, 'Absent: `default`.'),
     ts,
+    outcome: orNull(
+      { enum: OUTCOMES },
+      'Absent: `up` for a status from 200 to 399 or one that is not a number, `down` for any other and for none.',
+    ),
     status,
     response_time: responseTime,
-    values,
+    ...measures,
   },
+  allOf: [missedSlot],
 };
 
 /**
@@ -128,9 +142,9 @@ const foreign = {
 export const checkResultSchema = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   title: RESULT_SCHEMA,
-  description: `One line of a record (NDJSON, UTF-8, at most ${MAX_LINE_BYTES} bytes). A line with any of v, epoch and slot is that of a scheduler and must be whole. Unknown fields are ignored, and null in an optional one means that it is absent.`,
+  description: `One line of a record (NDJSON, UTF-8, at most ${MAX_LINE_BYTES} bytes). A line with epoch or slot is that of a scheduler and must be whole. Unknown fields are ignored, and null in an optional one means that it is absent.`,
   type: 'object',
-  if: { anyOf: [present('v'), present('epoch'), present('slot')] },
+  if: { anyOf: [present('epoch'), present('slot')] },
   // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
   then: own,
   else: foreign,

@@ -21,15 +21,15 @@ export interface ForeignResult {
   slots?: undefined;
   periodMs?: undefined;
   ts: number;
-  /** `up` for a status 200-399 or one that is not a number, else `down`. */
+  /** As given; else `up` for a status 200-399 or one that is not a number, and `down` for any other or none. */
   outcome: Outcome;
   reason?: Reason;
   status: string | null;
   responseTime: number | null;
-  timings?: undefined;
-  bytes?: undefined;
+  timings?: Timings;
+  bytes?: number;
   attempt?: undefined;
-  detail?: undefined;
+  detail?: string;
   values?: Readonly<Record<string, number>>;
   maintenance?: undefined;
 }
@@ -56,16 +56,19 @@ export const MAX_SLOTS = 2_147_483_647;
 export const MAX_ATTEMPT = 32_767;
 
 /**
- * The rules for lines of all producers. `value` is the parsed JSON. A line with any of `v`, `epoch` and
- * `slot` is that of a scheduler and must be whole; without them it is a foreign one: `job_id`, `ts`, `response_time`, `status`
- * and perhaps `location` and `values`. Unknown fields are ignored; null means absent in optional ones. A reason that is not in the
- * closed list comes from a newer writer: the result counts, without a reason. Throws BadLineError.
+ * The rules for lines of all producers. `value` is the parsed JSON. A line with `epoch` or `slot` is that of a scheduler and
+ * must be whole; without them it is a foreign one: `job_id`, `ts`, `response_time`, `status` and perhaps `v`, `location`,
+ * `outcome`, `reason`, `timings`, `bytes`, `detail` and `values`. Unknown fields are ignored; null means absent in optional
+ * ones. A reason that is not in the closed list comes from a newer writer: the result counts, without a reason. `isPlain`: of a
+ * foreign line only the fields that it must have, and its location; one with `v` is not read. Throws BadLineError.
  */
-export function validResult(value: unknown): AnyResult {
+export function validResult(value: unknown, isPlain = false): AnyResult {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw bad('line', value, 'a JSON object');
   const line = value as Record<string, unknown>;
-  const own = present(line.v) || present(line.epoch) || present(line.slot);
-  return own ? ownResult(line) : foreignResult(line);
+  const own = present(line.epoch) || present(line.slot) || (isPlain && present(line.v));
+  if (own) return ownResult(line);
+  const { job_id, location, ts, status, response_time } = line;
+  return foreignResult(isPlain ? { job_id, location, ts, status, response_time } : line);
 }
 
 function ownResult(line: Record<string, unknown>): CheckResult {
@@ -81,22 +84,8 @@ function ownResult(line: Record<string, unknown>): CheckResult {
     responseTime: responseTime(line),
   };
   if (present(line.slots) || present(line.period)) addRange(result, line);
-  if (result.outcome === 'missed' && (result.status !== null || result.responseTime !== null)) {
-    throw new BadLineError('outcome: a missed slot has neither status nor response_time');
-  }
-  const reason = knownReason(line);
-  if (reason !== undefined) result.reason = reason;
-  if (present(line.timings)) result.timings = timings(line.timings);
-  if (present(line.bytes)) result.bytes = whole(line, 'bytes', 0, Number.MAX_SAFE_INTEGER);
+  addMeasures(result, line);
   if (present(line.attempt)) result.attempt = whole(line, 'attempt', 1, MAX_ATTEMPT);
-  if (present(line.detail)) {
-    if (typeof line.detail !== 'string') throw bad('detail', line.detail, 'text');
-    result.detail = cleanDetail(line.detail);
-  }
-  if (present(line.values)) {
-    if (result.outcome === 'missed') throw new BadLineError('values: a missed slot has none');
-    result.values = values(line.values);
-  }
   if (present(line.maintenance)) {
     if (line.maintenance !== true) throw bad('maintenance', line.maintenance, 'true');
     result.maintenance = true;
@@ -105,20 +94,52 @@ function ownResult(line: Record<string, unknown>): CheckResult {
 }
 
 function foreignResult(line: Record<string, unknown>): ForeignResult {
-  const jobId = whole(line, 'job_id', 1, MAX_JOB_ID);
-  const location = present(line.location) ? text(line, 'location', MAX_LOCATION_CHARS) : 'default';
-  const ts = whole(line, 'ts', MIN_TIME_MS, MAX_TIME_MS);
-  const code = status(line);
-  const measured = responseTime(line);
-  const more = present(line.values) ? { values: values(line.values) } : {};
-  // Without a status there was no response; some producers still write a response time of 0 then.
-  if (code === null) {
-    const nothing = { status: null, responseTime: null };
-    return { jobId, location, epoch: null, slot: null, ts, outcome: 'down', ...nothing, ...more };
+  if (present(line.v) && line.v !== 1) throw bad('v', line.v, '1');
+  const result: ForeignResult = {
+    jobId: whole(line, 'job_id', 1, MAX_JOB_ID),
+    location: present(line.location) ? text(line, 'location', MAX_LOCATION_CHARS) : 'default',
+    epoch: null,
+    slot: null,
+    ts: whole(line, 'ts', MIN_TIME_MS, MAX_TIME_MS),
+    outcome: 'down',
+    status: status(line),
+    responseTime: responseTime(line),
+  };
+  if (present(line.outcome)) {
+    result.outcome = oneOf(line, 'outcome', OUTCOMES);
+  } else if (result.status === null) {
+    // There was no response; some producers still write a response time of 0 then.
+    result.responseTime = null;
+  } else if (isGood(result.status)) {
+    result.outcome = 'up';
+  } else {
+    result.reason = 'status';
   }
-  const up = !/^\d+$/.test(code) || (Number(code) >= 200 && Number(code) < 400);
-  const base = { jobId, location, epoch: null, slot: null, ts, status: code, responseTime: measured, ...more };
-  return up ? { ...base, outcome: 'up' } : { ...base, outcome: 'down', reason: 'status' };
+  addMeasures(result, line);
+  return result;
+}
+
+function isGood(status: string): boolean {
+  return !/^\d+$/.test(status) || (Number(status) >= 200 && Number(status) < 400);
+}
+
+/** Reads what results of all producers may have beside their outcome. */
+function addMeasures(result: AnyResult, line: Record<string, unknown>): void {
+  if (result.outcome === 'missed' && (result.status !== null || result.responseTime !== null)) {
+    throw new BadLineError('outcome: a missed slot has neither status nor response_time');
+  }
+  const reason = knownReason(line);
+  if (reason !== undefined) result.reason = reason;
+  if (present(line.timings)) result.timings = timings(line.timings);
+  if (present(line.bytes)) result.bytes = whole(line, 'bytes', 0, Number.MAX_SAFE_INTEGER);
+  if (present(line.detail)) {
+    if (typeof line.detail !== 'string') throw bad('detail', line.detail, 'text');
+    result.detail = cleanDetail(line.detail);
+  }
+  if (present(line.values)) {
+    if (result.outcome === 'missed') throw new BadLineError('values: a missed slot has none');
+    result.values = values(line.values);
+  }
 }
 
 function addRange(result: CheckResult, line: Record<string, unknown>): void {

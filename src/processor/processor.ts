@@ -16,6 +16,7 @@ import { Assignments } from './assignments.ts';
 import { Condition } from './condition.ts';
 import { Bounds, type KeptFor, type ReadLeaseEpochs } from './counting/bounds.ts';
 import { groupSize } from './counting/group-size.ts';
+import type { JobMetrics } from './counting/job-metrics.ts';
 import { type LinePosition, only, splitLines } from './counting/lines.ts';
 import { AssignedPartition } from './counting/partition.ts';
 import type { ResultsStore } from './counting/raw-results.ts';
@@ -42,6 +43,8 @@ export interface ProcessorOptions {
   topics: readonly string[];
   /** The metrics of each granularity. */
   plans: readonly GranularityPlan[];
+  /** Those of some jobs only. Absent: there are none. */
+  jobMetrics?: JobMetrics;
   /** Which raw results are kept. */
   resultsStore: ResultsStore;
   /** How often results are written, unless one changes an outcome (see writing/pace.ts). */
@@ -108,10 +111,10 @@ class CountingProcessor implements Processor, ConsumerHandler {
     this.#problems = new StreamProblems(logger);
     this.#refusals = new RefusalLog(logger, clock);
     this.#flusher = new Flusher({ database, clock, signal, outage: this.#outage, hooks });
-    const { plans, keptFor = { metrics: {}, results: null }, leaseEpochs } = options;
+    const { plans, jobMetrics, keptFor = { metrics: {}, results: null }, leaseEpochs } = options;
     this.#bounds = new Bounds({ database, clock, plans, keptFor, leaseEpochs });
     this.#counter = new RecordCounter({
-      ...{ database, clock, signal, plans, outage: this.#outage, bounds: this.#bounds },
+      ...{ database, clock, signal, plans, jobMetrics, outage: this.#outage, bounds: this.#bounds },
     });
     this.#assignments = new Assignments({
       database,
@@ -374,6 +377,7 @@ class CountingProcessor implements Processor, ConsumerHandler {
       topic,
       store: this.#options.resultsStore,
       plans: this.#options.plans,
+      selectionOf: this.#counter.selectionOf,
       bounds: this.#bounds,
       maxSeries: this.#limits.series,
       partRows: this.#limits.rows,

@@ -28,6 +28,18 @@ const metric = Type.Object(
         ),
       ),
     ),
+    types: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        minItems: 1,
+        description: 'monitor types such as tls: only their jobs have these metrics',
+      }),
+    ),
+    tags: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        minItems: 1,
+        description: 'only jobs with one of these tags have these metrics',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -142,7 +154,7 @@ export const settingsSchema = group('Settings of Vedette', {
   }),
   metrics: data(Type.Array(metric, { minItems: 1 }), {
     description:
-      'Metrics that are computed: a list of granularities, each with functions of fields (by default the built-in ones).',
+      'Metrics that are computed: a list of granularities, each with functions of fields (by default the built-in ones); with types or tags, those of some jobs beside them.',
     accepted: 'a list of { granularity, aggregates: [{ function, field }] }',
     default: [{ granularity: 'minute' }, { granularity: 'hour' }, { granularity: 'day' }],
   }),

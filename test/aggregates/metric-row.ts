@@ -1,4 +1,4 @@
-import { extrasOf, type MetricDeltas } from '../../src/aggregates/accumulator/deltas.ts';
+import type { MetricDeltas } from '../../src/aggregates/accumulator/deltas.ts';
 import { REASON_CODE, STATUS_CODE, STRIDE } from '../../src/aggregates/accumulator/layout.ts';
 import { NUMBER_COLUMNS } from '../../src/aggregates/columns.ts';
 import { REASONS } from '../../src/messages/check-result.ts';
@@ -52,14 +52,12 @@ export function rowOf(deltas: MetricDeltas, row: number): MetricRow {
 
 /** The stored values of a row's aggregates without a column of their own, by key; absent where there is none. */
 function extraOf(deltas: MetricDeltas, row: number): MetricRow['extra'] {
-  const { plans, level, extras } = deltas.arrays;
+  const { level, extras } = deltas.arrays;
+  const found = extras[row];
   const stored: MetricRow['extra'] = {};
-  if (extras.length === 0) return stored;
-  const union = extrasOf(plans);
-  for (const { key } of plans[level[row]].extras) {
-    const at = union.findIndex((extra) => extra.key === key);
-    const value = union[at].aggregate.toStored(extras[row][at]);
-    if (value !== null) stored[key] = value;
+  for (const { metric, index, isOfAll } of found?.selection.levels[level[row]] ?? []) {
+    const value = metric.aggregate.toStored(found!.states[index]);
+    if (value !== null || !isOfAll) stored[metric.key] = value as never;
   }
   return stored;
 }

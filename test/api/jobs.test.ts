@@ -66,6 +66,14 @@ test('a job is made, read, replaced, patched and removed', async (t) => {
   t.equal((await send('PUT', '/job/1', { ...definition, job_id: 2 })).statusCode, 400);
   t.equal((await send('PUT', '/job/99', definition)).json().code, 'VED_JOB_NOT_FOUND');
 
+  const metrics = [{ granularity: 'hour', aggregates: [{ function: 'max', field: 'timings.ttfb' }] }];
+  t.match((await send('PUT', '/job/7', { ...definition, metrics })).json(), { metrics });
+  const unkept = await send('PUT', '/job/7', { ...definition, metrics: [{ ...metrics[0], granularity: '5m' }] });
+  t.match(unkept.json(), {
+    statusCode: 400,
+    message: /metrics\[0\]\.granularity: given "5m", accepted: one of minute/,
+  });
+
   const patched = await send(
     'PATCH',
     '/job/1',

@@ -66,7 +66,7 @@ test('replay: results of a time as NDJSON, and rows mended from the stream', asy
   t.match(await replay('--backfill', 'max_values.days_left'), {
     code: 2,
     stderr:
-      /--backfill: given "max_values.days_left", accepted: a metric of the settings without a column; there is none/,
+      /--backfill: given "max_values.days_left", accepted: a metric of the settings or of a job without a column; there is none/,
   });
   t.match(await replay('--backfill', 'x', '--rebuild'), { code: 2, stderr: /give one of them/ });
 

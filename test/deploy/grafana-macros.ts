@@ -2,6 +2,7 @@
 export interface Interpolation {
   schema: string;
   granularity: string;
+  metric: string;
   jobIds: readonly number[];
   from: Date;
   to: Date;
@@ -16,12 +17,13 @@ export interface Interpolation {
  */
 export function interpolate(
   sql: string,
-  { schema, granularity, jobIds, from, to, intervalSeconds }: Interpolation,
+  { schema, granularity, metric, jobIds, from, to, intervalSeconds }: Interpolation,
 ): string {
   const [first, last] = [`'${from.toISOString()}'`, `'${to.toISOString()}'`];
   const variables: Record<string, string> = {
     schema,
     granularity,
+    metric,
     job: jobIds.map((jobId) => `'${jobId}'`).join(','),
   };
   return sql

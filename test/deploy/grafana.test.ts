@@ -46,6 +46,7 @@ interface Bucket
   percentiles: Record<string, number>;
   data: Record<string, number>;
   reasons: Record<string, number>;
+  extra: Record<string, unknown>;
 }
 
 /** Half an hour of job 1 and some of job 2, an hour ago, and both of them running now. */
@@ -93,6 +94,7 @@ async function fill(database: Database, start: number): Promise<void> {
       rt: [10 + i, 20 + i, 30],
       hist: bins,
       data: { 200: 2 + (i % 2), 500: 1 },
+      extra: extraOf(i),
       reasons: { status: 1, ...(i % 3 ? { overload: i % 3 } : {}), ...(i % 2 ? { latency: 1 } : {}) },
     });
   }
@@ -103,6 +105,18 @@ async function fill(database: Database, start: number): Promise<void> {
   await insertResult(database, { at: start + 1, outcome: 'down' });
 }
 
+/** What a row of minute `i` has of each function. */
+function extraOf(i: number): Record<string, unknown> {
+  const last = { value: i * 1_000_000, at: i, epoch: 1, offset: -1, line: -1 };
+  return {
+    ...{ 'min_values.loss': -i * 500_000, 'max_values.loss': i % 2 ? i * 1_000_000 : null, sum_bytes: 10 + i },
+    ...{ 'count_values.loss': 3, 'sum_values.loss': { sum: i * 1_000_000, sum_e15: 12 }, 'last_values.loss': last },
+    'avg_timings.ttfb': { sum: 1_000 * i, count: 2 },
+    'histogram_values.loss': { [-(10 + i)]: 2, [500 + i]: 3 },
+  };
+}
+const METRICS = Object.keys(extraOf(0)).sort();
+
 /** A mean has no end of digits. */
 const toNanos = (seconds: unknown) => Math.round(Number(seconds) * 1e9);
 
@@ -112,7 +126,15 @@ const sum = (rows: readonly Row[], column = 'value') =>
 test('the dashboard on PostgreSQL shows what the API says, read by the reader', async (t) => {
   const { start, url, reader } = await createScene(t);
   const [from, to] = [new Date(start), new Date(start + MINUTES * MINUTE)];
-  const range: Interpolation = { schema: SCHEMA, granularity: 'minute', jobIds: [1], from, to, intervalSeconds: 60 };
+  const range: Interpolation = {
+    schema: SCHEMA,
+    granularity: 'minute',
+    metric: 'avg_timings.ttfb',
+    jobIds: [1],
+    from,
+    to,
+    intervalSeconds: 60,
+  };
   const { panels, templating } = readDashboard('vedette-postgresql.json');
   const ask = async (sql: string, over: Partial<Interpolation> = {}) => {
     const ready = interpolate(sql, { ...range, ...over });
@@ -169,6 +191,22 @@ test('the dashboard on PostgreSQL shows what the API says, read by the reader', 
     },
   );
   const minutes = (await api('limit=200')).metrics;
+  for (const metric of METRICS) {
+    const isList = metric.startsWith('histogram');
+    const shown = (bucket: Bucket | undefined) => {
+      const value = bucket?.extra[metric] as number | Record<string, number> | null | undefined;
+      return typeof value === 'object' ? value?.['95'] : value;
+    };
+    const rows = await ask(sqlOf('Metric'), { metric });
+    t.strictSame(
+      rows.map(({ value }) => toNanos(value)),
+      minutes.flatMap((bucket) => (shown(bucket) == null ? [] : [toNanos(shown(bucket))])),
+      `${metric} of each minute${isList ? ', the 95th percentile' : ''}`,
+    );
+    const [whole] = await ask(sqlOf('Metric'), { metric, intervalSeconds: 86_400 * 365, jobIds: [1, 2] });
+    t.equal(whole?.metric, 'shop (1)');
+    t.equal(toNanos(whole?.value), toNanos(shown(total)), `${metric} of all minutes`);
+  }
   const points = (rows: readonly Row[] | undefined, map: (row: Row) => unknown) => rows?.map(map);
   t.strictSame(
     points(answers.get('Response time'), ({ min, avg, p50, p95, p99, max }) =>
@@ -215,13 +253,19 @@ test('the dashboard on PostgreSQL shows what the API says, read by the reader', 
   const variables = templating.list.filter(({ type }) => type === 'query');
   t.strictSame(
     variables.map(({ name }) => name),
-    ['schema', 'job'],
+    ['schema', 'job', 'metric'],
   );
   t.strictSame(await ask(String(variables[0]?.query)), [{ nspname: SCHEMA }]);
   t.strictSame(await ask(String(variables[1]?.query)), [
     { __text: 'blog (2)', __value: 2 },
     { __text: 'shop (1)', __value: 1 },
   ]);
+
+  t.strictSame(
+    (await ask(String(variables[2]?.query))).map(({ key }) => key),
+    METRICS,
+  );
+  t.strictSame(await ask(String(variables[2]?.query), { jobIds: [2] }), [], 'a job without any');
 
   await checkPrometheus(t, url);
 });

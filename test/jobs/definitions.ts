@@ -94,6 +94,16 @@ const definition: fc.Arbitrary<JobDefinition> = fc
       tags: fc.uniqueArray(text(64), { maxLength: 4 }),
       location: fc.oneof(name, fc.uniqueArray(name, { minLength: 1, maxLength: 3 })),
       topic: fc.constantFrom('checks-2', '7', 'a.b'),
+      metrics: fc.array(
+        fc.record({
+          granularity: fc.constantFrom('minute', 'hour', '5m'),
+          aggregates: fc.array(
+            fc.record({ function: fc.constantFrom('max', 'avg'), field: fc.constantFrom('bytes', 'values.a') }),
+            { minLength: 1, maxLength: 2 },
+          ),
+        }),
+        { maxLength: 2 },
+      ),
       method: fc.constantFrom('GET', 'get', 'POST'),
       headers: fc.dictionary(headerName, text(40)),
       expected_headers: fc.dictionary(headerName, fc.constantFrom('', '^a', '"', '5')),

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'tap';
+import { checkJobMetrics } from '../../src/aggregates/metrics-plan.ts';
 import { MASK } from '../../src/core/masking.ts';
 import { formatProblem } from '../../src/core/validation.ts';
 import { createJobRules } from '../../src/jobs/rules.ts';
@@ -202,6 +203,39 @@ test('no job sends its results to a topic of copies, which is not counted', asyn
   const { validate } = createJobRules({ monitors, context, cronProblem, copyTopics: ['failed'] });
   t.match(validate({ uri, topic: 'failed' }), { ok: false, problems: [{ path: 'topic', given: 'failed' }] });
   t.match(validate({ uri, topic: 'other' }), { ok: true });
+});
+
+test('metrics of a job are held against those of all, and are part of the job', async (t) => {
+  const metricProblems = (metrics: Parameters<typeof checkJobMetrics>[0]) => checkJobMetrics(metrics, []);
+  const { validate, toJob, toDefinition } = createJobRules({ monitors, context, cronProblem, metricProblems });
+  const metrics = [{ granularity: '60m', aggregates: [{ function: 'percentiles', field: 'bytes' }] }];
+  t.match(validate({ uri, metrics }), { ok: true });
+  const job = toJob({ job_id: 1, uri, metrics }, 1);
+  t.strictSame([job.metrics, toDefinition(job).metrics], [metrics, metrics]);
+  t.notOk('metrics' in toDefinition(toJob({ job_id: 1, uri, metrics: [] }, 1)));
+  const wrong = [
+    { granularity: '5m', aggregates: [{ function: 'max', field: 'bytes' }] },
+    {
+      granularity: 'hour',
+      aggregates: [
+        { function: 'median', field: 'bytes' },
+        { function: 'max', field: 'status' },
+      ],
+    },
+  ];
+  t.match(validate({ uri, metrics: wrong }), {
+    ok: false,
+    problems: [
+      { path: 'metrics[0].granularity', given: '5m', accepted: /^one of minute, hour, day: / },
+      { path: 'metrics[1].aggregates[0].function', given: 'median' },
+      { path: 'metrics[1].aggregates[1].field', given: 'status' },
+    ],
+  });
+  t.match(validate({ uri, metrics: [{ granularity: 'hour' }] }), {
+    ok: false,
+    problems: [{ path: 'metrics[0].aggregates' }],
+  });
+  t.match(validate({ uri, metrics: [{ granularity: 'x', aggregates: [] }] }), { ok: false });
 });
 
 test('addresses begin with any letter, neither with a space nor with a backslash', async (t) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { test } from 'tap';
-import { PHASES } from '../../src/messages/check-result.ts';
+import { OUTCOMES, PHASES } from '../../src/messages/check-result.ts';
 import { encodeResult } from '../../src/messages/encode.ts';
 import { checkResult } from './arbitraries.ts';
 import { decode, decodeByReference } from './reference.ts';
@@ -33,6 +33,36 @@ test('what a writer encodes is read whole, with the values that went in', async 
         const timings = PHASES.map((phase) => Math.round((result.timings?.[phase] ?? -1e-6) * 1e6));
         assert.deepEqual(row.timings, timings);
         assert.equal(row.rtMicros, result.responseTime === null ? -1 : Math.round(result.responseTime * 1e6));
+      });
+    }),
+    { numRuns },
+  );
+});
+
+test('lines of other producers are read alike, in whatever order their fields are', async () => {
+  const order = fc.infiniteStream(fc.nat());
+  fc.assert(
+    fc.property(fc.array(fc.tuple(checkResult, order), { maxLength: 8 }), ends, (results, end) => {
+      const lines = results.map(([result, numbers]) => {
+        const {
+          epoch: _epoch,
+          slot: _slot,
+          slots: _slots,
+          period: _period,
+          ...rest
+        } = JSON.parse(encodeResult(result));
+        const fields = Object.entries(rest).map((field) => ({ field, at: numbers.next().value }));
+        const kept = fields.sort((a, b) => a.at - b.at).map(({ field }) => field);
+        return JSON.stringify(Object.fromEntries(kept));
+      });
+      const value = Buffer.from(lines.join('\n') + end);
+      const read = decode(value);
+      assert.deepEqual(read, decodeByReference(value));
+      assert.deepEqual(read.bad, []);
+      results.forEach(([result], at) => {
+        assert.equal(read.rows[at].slot, -1);
+        assert.equal(read.rows[at].outcome, OUTCOMES.indexOf(result.outcome));
+        assert.equal(read.rows[at].bytes, result.bytes ?? -1);
       });
     }),
     { numRuns },

@@ -131,6 +131,19 @@ test('what cannot be read says where, what was given and what is accepted', asyn
       { ...foreign, values: { a: true } },
       'values.a: given true, accepted: a number -1000000000..1000000000',
     ],
+    ['a foreign version', { ...foreign, v: 2 }, 'v: given 2, accepted: 1'],
+    [
+      'a foreign outcome',
+      { ...foreign, outcome: 'fine' },
+      'outcome: given "fine", accepted: one of up, degraded, down, missed',
+    ],
+    [
+      'a foreign missed slot with a status',
+      { ...foreign, outcome: 'missed' },
+      'outcome: a missed slot has neither status nor response_time',
+    ],
+    ['a missed slot with values', { ...missed, values: { a: 1 } }, 'values: a missed slot has none'],
+    ['foreign bytes', { ...foreign, bytes: -1 }, 'bytes: given -1, accepted: a whole number 0..9007199254740991'],
     ['no maintenance', { ...own, maintenance: false }, 'maintenance: given false, accepted: true'],
     ['a deep value', `{"v":${'['.repeat(30_000)}${']'.repeat(30_000)}}`, 'v: given a list, accepted: 1'],
     ['a huge line', `{"x":"${'y'.repeat(70_000)}"}`, 'line: given 70008 bytes, accepted: at most 65536'],
@@ -202,6 +215,23 @@ test('a foreign line has no slot and gets its outcome from its status', async (t
   t.match(read({ status: 'OPEN' }), { outcome: 'up', status: 'OPEN' });
   t.match(read({ status: 399 }), { outcome: 'up' });
   t.match(read({ status: null, response_time: 0 }), { outcome: 'down', responseTime: null }, 'no zero for the minimum');
+  t.match(
+    read({ v: 1, outcome: 'degraded', reason: 'latency', status: '500' }),
+    { outcome: 'degraded', reason: 'latency', status: '500' },
+    'a given outcome holds',
+  );
+  t.match(read({ outcome: 'up', status: null }), { outcome: 'up', status: null, responseTime: 0.25 });
+  t.match(read({ outcome: 'down', status: '200' }), { outcome: 'down', reason: undefined });
+  t.match(read({ reason: 'of a newer writer' }), { outcome: 'down', reason: 'status' });
+  const measured = { timings: { ttfb: 0.2 }, bytes: 5, detail: 'a\u0007b', values: { loss: 0.5 } };
+  t.match(read(measured), { ...measured, detail: 'a b', outcome: 'down' });
+  t.match(read({ outcome: 'missed', status: null, response_time: null }), { outcome: 'missed' });
+  t.strictSame(
+    parseResult(JSON.stringify({ ...foreign, ...measured, outcome: 'up' }), true),
+    read({}),
+    'as versions read it that knew no more of it',
+  );
+  t.throws(() => parseResult(JSON.stringify({ ...foreign, v: 1 }), true), BadLineError);
   const { rows } = decode(Buffer.from(`${JSON.stringify(foreign)}\n`));
   t.match(rows, [{ epoch: -1, slot: -1, slots: 1, ts: T, rtMicros: 250_000, status: '404', location: 'default' }]);
 });

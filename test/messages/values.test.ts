@@ -81,6 +81,9 @@ test('values and maintenance take the fast way, also where everything has its gr
     const value = Buffer.from(`${line(values)}\n${encodeResult(taken[1]!)}\n`);
     t.strictSame(decode(value), decodeByReference(value), values);
   }
+  const missed = JSON.stringify({ ...own, outcome: 'missed', status: null, response_time: null, values: { a: 1 } });
+  t.notOk(isScanned(missed), 'a missed slot has none');
+  t.strictSame(decode(Buffer.from(missed)), decodeByReference(Buffer.from(missed)));
   t.strictSame(decode(Buffer.from(line('{"a":-0,"b":1.50}'))).rows[0]!.values, [
     ['a', 0],
     ['b', 1_500_000],

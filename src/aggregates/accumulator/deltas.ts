@@ -1,5 +1,5 @@
-import { elementAt } from '../../core/element-at.ts';
 import type { GranularityPlan } from '../metrics-plan.ts';
+import type { RowExtras } from './extra-states.ts';
 import { STRIDE } from './layout.ts';
 
 /** The arrays of MetricDeltas; see there. */
@@ -18,8 +18,8 @@ export interface DeltaArrays {
   cellCode: Int32Array;
   cellCount: Float64Array;
   statuses: readonly string[];
-  /** Per row, the states of extrasOf(plans), in its order; empty when no aggregate needs it. */
-  extras: ReadonlyArray<readonly unknown[]>;
+  /** Per row, what aggregates without a column have of it; rows that keep none may be left out at the end. */
+  extras: ReadonlyArray<RowExtras | undefined>;
 }
 
 /** Everything one flush adds to `metrics`, as columns. Each row has another key. */
@@ -56,13 +56,7 @@ export class MetricDeltas {
       values,
       cellStart: pick(arrays.cellStart),
       cellEnd: pick(arrays.cellEnd),
-      extras: arrays.extras.length === 0 ? arrays.extras : rows.map((row) => elementAt(arrays.extras, row)),
+      extras: arrays.extras.length === 0 ? arrays.extras : rows.map((row) => arrays.extras[row]),
     });
   }
-}
-
-/** The aggregates without a column of all granularities together, each once. */
-export function extrasOf(plans: readonly GranularityPlan[]): GranularityPlan['extras'] {
-  const all = plans.flatMap((plan) => plan.extras);
-  return all.filter((extra, at) => all.findIndex((other) => other.key === extra.key) === at);
 }

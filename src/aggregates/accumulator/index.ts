@@ -6,11 +6,13 @@ import type { Merge } from '../aggregate.ts';
 import { NUMBER_COLUMNS } from '../columns.ts';
 import { bucketStart } from '../granularity.ts';
 import { binOf } from '../histogram.ts';
-import { type ExtraMetric, type GranularityPlan, planMetrics } from '../metrics-plan.ts';
+import { type GranularityPlan, planMetrics } from '../metrics-plan.ts';
 import { addAmount, mergeNumbers } from '../number-aggregate.ts';
+import { MetricSelector, type Selection } from '../selection.ts';
 import { CellLog } from './cell-log.ts';
 import { CellTable, groupBy } from './cell-table.ts';
-import { extrasOf, MetricDeltas } from './deltas.ts';
+import { MetricDeltas } from './deltas.ts';
+import { ExtraStates } from './extra-states.ts';
 import { KeptLevels } from './kept-levels.ts';
 import {
   BYTES,
@@ -43,14 +45,13 @@ export class Accumulator {
   #hasOld = false;
   /** Per level: the levels that are made of its rows. */
   readonly #parents: ReadonlyArray<readonly number[]>;
-  readonly #extras: readonly ExtraMetric[];
+  readonly #selectionOf: (jobId: number) => Selection;
   readonly #ids: SeriesIds;
   readonly #ownsIds: boolean;
   readonly #statuses = new Interner();
   readonly #cells = new CellLog();
   #rows = new RowTable();
-  /** Per row the states of #extras; empty without any. */
-  #states: unknown[][] = [];
+  readonly #extras = new ExtraStates();
   /** So many series have room in #last. */
   #room: number;
   /** Per level and series: the row used last + 1. */
@@ -60,9 +61,13 @@ export class Accumulator {
 
   /**
    * `plans` are the granularities and what is kept for each, as planMetrics gives them. `ids` may be shared with others,
-   * which may clear them straight after `take`.
+   * which may clear them straight after `take`. `selectionOf` may return another selection at any time; absent: that of the plans.
    */
-  constructor(plans: readonly GranularityPlan[] = planMetrics(), ids?: SeriesIds) {
+  constructor(
+    plans: readonly GranularityPlan[] = planMetrics(),
+    ids?: SeriesIds,
+    selectionOf?: (jobId: number) => Selection,
+  ) {
     this.#ids = ids ?? new SeriesIds();
     this.#ownsIds = ids === undefined;
     this.#plans = [...plans].sort((a, b) => a.durationMs - b.durationMs);
@@ -74,7 +79,8 @@ export class Accumulator {
     this.#roots = levels.filter((level) => feeders[level] === -1);
     this.#parents = levels.map((level) => levels.filter((other) => feeders[other] === level));
     this.#kept = new KeptLevels(this.#roots, this.#parents);
-    this.#extras = extrasOf(this.#plans);
+    const { base } = new MetricSelector(this.#plans);
+    this.#selectionOf = selectionOf ?? (() => base);
     this.#room = this.#ids.jobIds.length;
     this.#last = levels.map(() => new Int32Array(this.#room));
     this.#links = levels.map(() => new Links());
@@ -188,7 +194,7 @@ export class Accumulator {
       cellCode: cells.code,
       cellCount: cells.count,
       statuses: this.#statuses.names,
-      extras: this.#states,
+      extras: this.#extras.take(),
     });
     this.#reset();
     return taken;
@@ -203,7 +209,6 @@ export class Accumulator {
 
   #reset(): void {
     this.#rows = new RowTable(this.#rows.length);
-    this.#states = [];
     this.#cells.clear();
     for (const links of this.#links) links.length = 0;
     for (const last of this.#last) last.fill(0, 0, this.#ids.size);
@@ -232,7 +237,7 @@ export class Accumulator {
     const row = this.#rows.find(series, level, bucketStart(timeMs, this.#durations[level] as number));
     (this.#last[level] as Int32Array)[series] = row + 1;
     if (row === before) {
-      if (this.#extras.length > 0) this.#states.push(this.#extras.map((extra) => extra.aggregate.create()));
+      this.#extras.begin(row, this.#selectionOf(this.#ids.jobIds[series] as number));
       for (const parent of this.#parents[level] as readonly number[]) {
         (this.#links[parent] as Links).push(row, this.#rowAt(series, parent, timeMs));
       }
@@ -268,7 +273,7 @@ export class Accumulator {
     if (status !== NO_STATUS) this.#countStatus(target, 1 + this.#statuses.translate(columns.statuses, status), times);
     const reason = columns.reason[row] as number;
     if (reason !== NO_REASON) this.#countCell(target, REASON_CODE + reason, times);
-    if (this.#extras.length > 0) this.#addExtras(elementAt(this.#states, target), columns, row, times);
+    if (!this.#extras.isEmpty) this.#extras.add(target, columns, row, times);
   }
 
   #countBytes(bytes: number, target: number, times: number): void {
@@ -289,12 +294,6 @@ export class Accumulator {
     else this.#cells.addMany(target, STATUS_CODE + status - 1, times);
   }
 
-  #addExtras(states: unknown[], columns: ResultColumns, row: number, times: number): void {
-    for (const [at, { aggregate, field }] of this.#extras.entries()) {
-      states[at] = aggregate.add(states[at], columns, row, times, field);
-    }
-  }
-
   /** Makes the rows of one level of the rows they are linked to, whose own values must be complete. */
   #rollUp(links: Links, cells: CellTable): void {
     const { values } = this.#rows;
@@ -308,14 +307,10 @@ export class Accumulator {
         const child = children.members[at] as number;
         mergeValues(values, parent * STRIDE, child * STRIDE);
         cells.addRow(child);
-        if (this.#extras.length > 0) this.#mergeExtras(elementAt(this.#states, parent), elementAt(this.#states, child));
+        if (!this.#extras.isEmpty) this.#extras.merge(parent, child);
       }
       cells.close(parent);
     }
-  }
-
-  #mergeExtras(into: unknown[], from: readonly unknown[]): void {
-    for (const [at, { aggregate }] of this.#extras.entries()) into[at] = aggregate.merge(into[at], from[at]);
   }
 }
 

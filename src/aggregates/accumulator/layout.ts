@@ -1,4 +1,4 @@
-import { OUTCOMES } from '../../messages/check-result.ts';
+import { OUTCOMES, REASONS } from '../../messages/check-result.ts';
 import type { AggregateField, Amount, MeasuredField, Merge } from '../aggregate.ts';
 import { COLUMNS, HISTOGRAM_COLUMNS, NUMBER_COLUMNS } from '../columns.ts';
 import { BINS } from '../histogram.ts';
@@ -45,7 +45,7 @@ export const BYTES = layoutOf('bytes');
 
 /** Cells count keys of a row. Their codes: the bins of each histogram in turn, then reasons, then statuses. */
 export const REASON_CODE = HISTOGRAM_COLUMNS.length * BINS;
-export const STATUS_CODE = REASON_CODE + 64;
+export const STATUS_CODE = REASON_CODE + REASONS.length;
 
 /** A declared column that nothing here would ever fill is a fault of the program. */
 const filled = new Set([

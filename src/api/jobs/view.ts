@@ -104,16 +104,17 @@ function inUpperCase(definition: JobDefinition): JobDefinition {
 }
 
 function toStateView(stored: StoredJob, state: JobState | undefined, scheduler: ApiDependencies['scheduler']): JobView {
-  const counts = state?.counts ?? { count: 0, up: 0, degraded: 0, down: 0, missed: 0 };
+  const tally = state?.counts ?? { count: 0, up: 0, degraded: 0, down: 0, missed: 0 };
+  const { count, up, degraded, down, missed } = tally;
   const next = stored.running ? (scheduler?.nextSlot(stored.job.jobId) ?? state?.nextSlot ?? null) : null;
   return {
     scheduled: state?.scheduled ?? false,
     next_slot: toIso(next),
     last: state?.last ? toLastView(state.last, stored.job.secrets) : null,
     locations: (state?.locations ?? []).map((last) => toLastView(last, stored.job.secrets)),
-    counts,
+    counts: { count, up, degraded, down, missed },
     codes: state?.codes ?? {},
-    uptime: uptimeOf(counts),
+    uptime: uptimeOf(tally),
   };
 }
 

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { metricsOfAll } from '../../aggregates/metrics-plan.ts';
 import { formatInstant, gridOf, type Numbers, widen } from '../../stats/index.ts';
 import { type Cli, examples, settingsFor } from '../context.ts';
 import { withDatabase } from '../database.ts';
@@ -43,7 +44,7 @@ export function seriesMetricsCommand(cli: Cli): Command {
       const settings = await settingsFor(cli, command);
       const format = options.json ? 'json' : options.csv ? 'csv' : options.format;
       const nowMs = Date.now();
-      const isKept = settings.metrics.some(({ granularity }) => granularity === DEFAULT_GRANULARITY);
+      const isKept = metricsOfAll(settings.metrics).some(({ granularity }) => granularity === DEFAULT_GRANULARITY);
       const asked = options.granularity ?? (isKept ? DEFAULT_GRANULARITY : undefined);
       const given = parseRange(options, DEFAULT_RANGE, nowMs);
       const { name: granularity, durationMs: bucketMs } = chooseGranularity(settings, given, nowMs, asked);

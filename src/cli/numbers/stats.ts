@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { metricsOfAll } from '../../aggregates/metrics-plan.ts';
 import { systemClock } from '../../core/clock.ts';
 import { VedetteError } from '../../errors.ts';
 import type { Database } from '../../postgres/database.ts';
@@ -112,7 +113,7 @@ export function chooseGranularity(
   nowMs: number,
   wanted: string | undefined,
 ): KeptGranularity {
-  const kept = metrics.map(({ granularity }) => granularity);
+  const kept = metricsOfAll(metrics).map(({ granularity }) => granularity);
   const { minuteMs, hourMs, dayMs } = storage.retention;
   const retention = { minute: minuteMs, hour: hourMs, day: dayMs };
   if (wanted === undefined) return finestGranularity(range, kept, { retention, nowMs });

@@ -1,20 +1,17 @@
 import { note, systemActor } from '../../access/audit.ts';
-import { planMetrics } from '../../aggregates/metrics-plan.ts';
 import { VedetteError } from '../../errors.ts';
 import { type BackfillPlan, backfill, planBackfill } from '../../processor/verify/backfill.ts';
 import type { RebuildOptions } from '../../processor/verify/rebuild.ts';
-import type { Settings } from '../../settings.ts';
 import { formatCount, formatCounted, formatInstant } from '../../stats/index.ts';
 import { type Cli, EXIT } from '../context.ts';
 
-/** Fills a metric of the settings into rows of the time before it was configured, from what the stream still has. */
+/** Fills a metric of the settings or of jobs into rows of the time before it was configured, from what the stream still has. */
 export async function backfillMetric(
   cli: Cli,
-  settings: Settings,
   metric: string,
   { isDry, ...options }: RebuildOptions & { isDry: boolean },
 ): Promise<void> {
-  requireMetric(settings, metric);
+  requireMetric(options, metric);
   const wanted = {
     ...options,
     metric,
@@ -47,11 +44,14 @@ async function planOf(options: Parameters<typeof planBackfill>[0], show: (plan: 
   return plan;
 }
 
-function requireMetric({ metrics }: Settings, metric: string): void {
-  const keys = [...new Set(planMetrics(metrics).flatMap(({ extras }) => extras.map(({ key }) => key)))];
+function requireMetric({ selections, plans = [] }: RebuildOptions, metric: string): void {
+  const extras = [...plans.flatMap((plan) => plan.extras), ...(selections?.extras ?? [])];
+  const keys = [...new Set(extras.map(({ key }) => key))];
   if (keys.includes(metric)) return;
   const accepted =
-    keys.length === 0 ? 'a metric of the settings without a column; there is none' : `one of ${keys.join(', ')}`;
+    keys.length === 0
+      ? 'a metric of the settings or of a job without a column; there is none'
+      : `one of ${keys.join(', ')}`;
   throw new VedetteError('VED_USAGE', `--backfill: given ${JSON.stringify(metric)}, accepted: ${accepted}`);
 }
 

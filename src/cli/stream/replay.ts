@@ -54,7 +54,7 @@ export function replayCommand(cli: Cli): Command {
     .option('--rebuild', 'count the whole buckets of the time again, and write every row of metrics that differs')
     .option(
       '--backfill <metric>',
-      'count one metric of the settings again, such as max_values.days_left, and fill it in',
+      'count one metric of the settings or of jobs again, such as max_values.days_left, and fill it in',
     )
     .option('--dry-run', 'with --rebuild or --backfill: only show what would be written')
     .addHelpText(
@@ -62,8 +62,8 @@ export function replayCommand(cli: Cli): Command {
       '\nResults are printed as they are in the stream (NDJSON), without repetitions, in the order of each partition.\n' +
         'A rebuild writes in one transaction or not at all, also while Vedette runs; nothing is counted twice. It is\n' +
         'refused (exit code 1) where the stream does not hold the whole time any more. A backfill writes likewise, but\n' +
-        'only what the stream still has, all of it unless a time is given: for a metric that is new in the settings, once\n' +
-        `the processors have it.\n${examples(
+        'only what the stream still has, all of it unless a time is given: for a metric that is new in the settings or of a\n' +
+        `job, once the processors have it.\n${examples(
           ['vedette replay --range 24h --failures', 'every result of a day that was not up'],
           [
             'vedette replay --from 2026-11-20 --to 2026-11-21 --job 7 --output job-7.ndjson',
@@ -167,10 +167,11 @@ async function stretchesOf(
 }
 
 async function rebuildRows({ cli, settings, database, driver, range, options }: Opened): Promise<void> {
-  const [{ planRebuild, rebuild }, { planMetrics }, { countedTopics }] = await Promise.all([
+  const [{ planRebuild, rebuild }, { planMetrics }, { countedTopics }, { readSelections }] = await Promise.all([
     import('../../processor/verify/rebuild.ts'),
     import('../../aggregates/metrics-plan.ts'),
     import('./open.ts'),
+    import('./selections.ts'),
   ]);
   const wanted = {
     ...range,
@@ -178,6 +179,7 @@ async function rebuildRows({ cli, settings, database, driver, range, options }: 
     driver,
     topics: await countedTopics(settings, database),
     plans: planMetrics(settings.metrics),
+    selections: await readSelections(settings, database),
     keptFromMs: keptFrom(settings),
     signal: cli.signal,
     ...(options.job ? { jobs: new Set(options.job) } : {}),
@@ -185,7 +187,7 @@ async function rebuildRows({ cli, settings, database, driver, range, options }: 
   const isDry = options.dryRun === true;
   if (options.backfill !== undefined) {
     const { backfillMetric } = await import('./backfill.ts');
-    await backfillMetric(cli, settings, options.backfill, { ...wanted, isDry });
+    await backfillMetric(cli, options.backfill, { ...wanted, isDry });
     return;
   }
   if (isDry) {

@@ -1,6 +1,7 @@
 import { Accumulator } from '../../aggregates/accumulator/index.ts';
 import { SeriesIds } from '../../aggregates/accumulator/series-ids.ts';
 import type { GranularityPlan } from '../../aggregates/metrics-plan.ts';
+import type { Selection } from '../../aggregates/selection.ts';
 import { elementAt } from '../../core/element-at.ts';
 import type { ResultColumns } from '../../messages/result-columns.ts';
 import type { StreamRecord } from '../../streaming/driver.ts';
@@ -12,6 +13,7 @@ import { type ClaimedPartition, emptyCounters } from '../tables/offsets.ts';
 import type { Delta } from '../writing/delta.ts';
 import type { Bounds } from './bounds.ts';
 import { OTHER_STATUS } from './named-statuses.ts';
+import { OTHER_VALUE } from './named-values.ts';
 import { RawResults, type ResultsStore } from './raw-results.ts';
 
 /** Decoded records of one partition: rows of `columns` [ends[i - 1], ends[i]) came from records[i]. */
@@ -32,6 +34,8 @@ export interface PartitionOptions {
   topic: string;
   store: ResultsStore;
   plans: readonly GranularityPlan[];
+  /** The metrics without a column that a job has now. */
+  selectionOf: (jobId: number) => Selection;
   bounds: Bounds;
   /** Series kept in memory; idle ones beyond are read again when they come back. */
   maxSeries: number;
@@ -90,7 +94,7 @@ export class AssignedPartition {
     this.stored = claimed.nextOffset;
     this.next = claimed.nextOffset;
     this.#from = claimed.nextOffset;
-    this.#metrics = new Accumulator(options.plans, this.#ids);
+    this.#metrics = new Accumulator(options.plans, this.#ids, options.selectionOf);
     this.progress = new SeriesProgress(this.#ids);
     this.#raw = new RawResults(options.store, options.topic, claimed.partition);
     this.#maxSeries = options.maxSeries;
@@ -227,6 +231,7 @@ export class AssignedPartition {
     }
     // Raw results say what it was.
     for (const row of this.progress.unnamed) columns.status[row] = columns.statusIndex(OTHER_STATUS);
+    for (const { row, named } of this.progress.values.unnamed) columns.renameValues(row, named, OTHER_VALUE);
     for (let row = from; row < to; row++) {
       const counted = this.#counted[row] as number;
       if (counted === 0) continue;

@@ -9,6 +9,7 @@ import type { DeadLetter } from '../tables/dead-letters.ts';
 import { countLocations, readSeries, type SeriesState } from '../tables/series.ts';
 import type { Outage } from '../writing/outage.ts';
 import type { Bounds, Refusal } from './bounds.ts';
+import { JobMetrics } from './job-metrics.ts';
 import { splitLines } from './lines.ts';
 import type { AssignedPartition, Decoded, Place } from './partition.ts';
 
@@ -19,19 +20,30 @@ export interface RecordCounterOptions {
   bounds: Bounds;
   /** The metrics of each granularity. */
   plans: readonly GranularityPlan[];
+  /** Absent: all jobs have those of the plans. */
+  jobMetrics?: JobMetrics | undefined;
   /** Ends every wait for a database that is away. */
   signal: AbortSignal;
 }
 
 /** Decodes records and counts them, after reading how far their series have been counted. */
 export class RecordCounter {
+  /** The metrics that a job has now. */
+  readonly selectionOf: JobMetrics['selectionOf'];
   readonly #options: RecordCounterOptions;
+  readonly #jobMetrics: JobMetrics;
   /** Shared by all partitions: between decoding and counting nothing is awaited. */
-  readonly #decoder: ResultDecoder;
+  #decoder: ResultDecoder;
+  /** How many metrics the decoder keeps columns for. */
+  #metrics: number;
 
   constructor(options: RecordCounterOptions) {
     this.#options = options;
-    this.#decoder = new ResultDecoder(columnsFor(options.plans));
+    this.#jobMetrics = options.jobMetrics ?? new JobMetrics(options.plans);
+    this.selectionOf = this.#jobMetrics.selectionOf;
+    const { extras } = this.#jobMetrics;
+    this.#decoder = new ResultDecoder(columnsFor(extras));
+    this.#metrics = extras.length;
   }
 
   /**
@@ -106,6 +118,7 @@ export class RecordCounter {
   #decode({ topic, partition }: AssignedPartition, records: readonly StreamRecord[]): Decoded {
     const deadLetters: DeadLetter[] = [];
     const ends: number[] = [];
+    this.#followMetrics();
     this.#decoder.reset();
     for (const { value, offset } of records) {
       const onBadLine = ({ line, start, end, error }: BadLine) => {
@@ -119,10 +132,19 @@ export class RecordCounter {
     return { columns: this.#decoder.columns, records, ends, deadLetters };
   }
 
+  /** Metrics of jobs may come to need further columns. */
+  #followMetrics(): void {
+    const { extras } = this.#jobMetrics;
+    if (extras.length === this.#metrics) return;
+    this.#metrics = extras.length;
+    this.#decoder = new ResultDecoder(columnsFor(extras));
+  }
+
   async #load(owned: AssignedPartition): Promise<void> {
     const { database } = this.#options;
     const keys = owned.progress.missing();
     const jobIds = [...new Set(keys.map(({ jobId }) => jobId))];
+    await this.#untilThere(() => this.#jobMetrics.read(jobIds));
     const [states, locations] = await this.#untilThere<[SeriesState[], Map<number, number>]>(async () => [
       await readSeries(database, owned.topic, keys),
       await countLocations(database, owned.topic, jobIds),

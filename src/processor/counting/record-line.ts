@@ -8,4 +8,6 @@ export interface RecordLine {
   readonly record: StreamRecord;
   readonly columns: ResultColumns;
   readonly row: number;
+  /** A foreign line was counted by its status alone. */
+  readonly isPlain: boolean;
 }

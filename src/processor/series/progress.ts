@@ -5,9 +5,11 @@ import { OUTCOMES, REASONS } from '../../messages/check-result.ts';
 import { Interner } from '../../messages/interner.ts';
 import { NO_REASON, NO_STATUS, type ResultColumns } from '../../messages/result-columns.ts';
 import { NamedStatuses } from '../counting/named-statuses.ts';
+import { NamedValues } from '../counting/named-values.ts';
 import type { SlotCounters } from '../tables/offsets.ts';
 import type { SeriesDelta, SeriesKey, SeriesMoves, SeriesState } from '../tables/series.ts';
 import { KEY, rowOf, STATE } from '../tables/series-columns.ts';
+import { OUTCOME_MASK, packKind, REASON_MASK, REASON_SHIFT, STATUS_SHIFT } from './last-kind.ts';
 import { JobLocations } from './locations.ts';
 
 // One series is one row of these eight numbers, side by side so that a result touches one line of the processor's cache.
@@ -28,11 +30,6 @@ const IS_NEW = 1;
 const IS_STORED = 2;
 const TOUCHED = 4;
 
-// The parts of LAST_KIND: id + 1 each, so that 0 is none.
-const OUTCOME_MASK = 7;
-const REASON_SHIFT = 3;
-const REASON_MASK = 63;
-const STATUS_SHIFT = 9;
 const STALLED = REASONS.indexOf('stalled');
 
 /**
@@ -63,6 +60,8 @@ export class SeriesProgress {
   /** The series that were taken last, in their order. */
   #taken: number[] = [];
   readonly #named = new NamedStatuses();
+  /** Of the last `count`, too. */
+  readonly values = new NamedValues();
   readonly #locations = new JobLocations();
   /** Series that are one too many for their job. */
   readonly #surplus = new Set<number>();
@@ -137,11 +136,12 @@ export class SeriesProgress {
       this.#baseSlot[index] = rows[at + SLOT] = state.slot;
       this.#counts[index] = state.count;
       this.#statusCounts[index] = state.statusCounts;
+      this.values.load(index, state.valueNames);
       rows[at + FLAGS] = state.isNew ? IS_NEW : IS_STORED;
       rows[at + LAST_TS] = state.lastTs ?? -1;
       rows[at + LAST_RT] = state.lastRt ?? -1;
       rows[at + SINCE] = state.sinceSlot ?? -1;
-      rows[at + LAST_KIND] = pack(
+      rows[at + LAST_KIND] = packKind(
         state.lastOutcome === null ? -1 : OUTCOMES.indexOf(state.lastOutcome),
         state.lastReason === null ? -1 : REASONS.indexOf(state.lastReason),
         state.lastStatus === null ? -1 : this.#statuses.fromText(state.lastStatus),
@@ -186,6 +186,7 @@ export class SeriesProgress {
       }
     }
     counters.results += results;
+    this.values.name(columns, series, counted, from, to);
   }
 
   /** How many slots of a row of this series would count now; they are the last ones of it. */
@@ -205,6 +206,7 @@ export class SeriesProgress {
       const isForeign = (columns.slot[row] as number) < 0;
       counted[row] = isForeign ? this.#countOther(columns, row, series[row] as number, counters) : 0;
     }
+    this.values.name(columns, series, counted, 0, columns.length);
   }
 
   /** Takes what has changed since the last time, sorted by series, and goes on from there. */
@@ -231,7 +233,8 @@ export class SeriesProgress {
       sinceSlot: nullable(SINCE),
       oldCount: order.map((index) => this.#counts[index] as number),
       oldStatusCounts: order.map((index) => elementAt(this.#statusCounts, index)),
-      isExact: order.map((index) => this.#named.changed.has(index)),
+      isExact: order.map((index) => this.#named.changed.has(index) || this.values.hasChanged(index)),
+      newValueNames: this.values.take(order),
     };
     this.#named.changed.clear();
     for (const index of order) {
@@ -265,6 +268,7 @@ export class SeriesProgress {
       ...rowOf(STATE, keep, row),
       count: this.#counts[index] as number,
       statusCounts: elementAt(this.#statusCounts, index),
+      valueNames: this.values.stored(index),
     }));
     this.#ids.clear();
     this.#statuses = new Interner();
@@ -277,6 +281,7 @@ export class SeriesProgress {
     this.#statusCounts = [];
     this.#taken = [];
     this.#named.clear();
+    this.values.clear();
     this.#locations.clear();
     this.#surplus.clear();
     this.load(kept);
@@ -325,7 +330,7 @@ export class SeriesProgress {
   #note(columns: ResultColumns, row: number, at: number, sinceMs: number): void {
     const reason = columns.reason[row] as number;
     // Says nothing about the site: the result before it stands, and so does the time since when.
-    if (reason === STALLED) return;
+    if (reason === STALLED) return this.#name(columns, row, at);
     const rows = this.#rows;
     const outcome = columns.outcome[row] as number;
     if (((rows[at + LAST_KIND] as number) & OUTCOME_MASK) !== outcome + 1) {
@@ -337,7 +342,7 @@ export class SeriesProgress {
     if (statusId >= 0 && statusId + 1 !== rows[at + NAMED]) this.#name(columns, row, at);
     rows[at + LAST_KIND] =
       outcome +
-      1 + // pack(), written out: this is done for every result.
+      1 + // packKind(), written out: this is done for every result.
       (reason === NO_REASON ? 0 : (reason + 1) << REASON_SHIFT) +
       ((statusId + 1) << STATUS_SHIFT);
     rows[at + LAST_TS] = columns.ts[row] as number;
@@ -389,8 +394,4 @@ export class SeriesProgress {
     const { jobIds, locations } = this.#ids;
     return (jobIds[a] as number) - (jobIds[b] as number) || (locations[a] as number) - (locations[b] as number);
   }
-}
-
-function pack(outcome: number, reason: number, status: number): number {
-  return outcome + 1 + ((reason + 1) << REASON_SHIFT) + ((status + 1) << STATUS_SHIFT);
 }

@@ -4,6 +4,7 @@ import type { Queryable } from '../../postgres/database.ts';
 import type { StreamDriver, StreamRecord } from '../../streaming/driver.ts';
 import { groupLines, splitLines } from '../counting/lines.ts';
 import { namedStatuses } from '../counting/named-statuses.ts';
+import { namedValues } from '../counting/named-values.ts';
 import { RawResults, type RawResultsTaken, type ResultsStore } from '../counting/raw-results.ts';
 import type { RecordLine } from '../counting/record-line.ts';
 import { type DeadLetter, readRefusedLines } from '../tables/dead-letters.ts';
@@ -13,7 +14,7 @@ import type { CountedSeries } from '../tables/series.ts';
 import { type ResultsExpected, Shadow } from '../verify/shadow/index.ts';
 import { ShadowRows } from '../verify/shadow/rows.ts';
 import type { ShadowSeries } from '../verify/shadow/series.ts';
-import { readCountedOffsets } from '../verify/stored-rows.ts';
+import { plainOffsets, readCountedOffsets } from '../verify/stored-rows.ts';
 
 export interface RecountOptions {
   database: Queryable;
@@ -64,6 +65,8 @@ export async function recountSeries(options: RecountOptions): Promise<Recount> {
     isFirst: false,
     floors: await readEpochFloors(database),
     named: namedStatuses([series]),
+    namedValues: namedValues([series]),
+    plainUntil: plainOffsets(offsets),
   };
   const stored = new StoredRows();
   const wanted = new MissingRows(stored, results.store, results.keptFromMs);

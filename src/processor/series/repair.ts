@@ -96,7 +96,10 @@ function counted(series: CountedSeries, { right }: Recount, firstEpoch: number):
   const last = right?.last ?? NOTHING;
   const outcomes = right?.outcomes ?? { up: 0, degraded: 0, down: 0, missed: 0 };
   const place = { jobId, location, topic, epoch: right?.epoch ?? firstEpoch, slot: right?.slot ?? -1 };
-  return { ...place, ...outcomes, ...last, statusCounts, count: right?.count ?? 0 };
+  // Names never become fewer.
+  const { valueNames } = series;
+  const maintenance = right?.maintenance ?? NO_MAINTENANCE;
+  return { ...place, ...outcomes, ...maintenance, ...last, statusCounts, valueNames, count: right?.count ?? 0 };
 }
 
 /** The series as it is, less what the lines did that the stream still has, as far as that can be told. */
@@ -109,6 +112,9 @@ function corrected(
   const better = (stored: number, is = 0, ought = 0) => Math.max(stored + ought - is, ought, 0);
   for (const outcome of OUTCOMES) {
     fixed[outcome] = better(series[outcome], counted?.outcomes[outcome], right?.outcomes[outcome]);
+  }
+  for (const column of Object.keys(NO_MAINTENANCE) as Array<keyof typeof NO_MAINTENANCE>) {
+    fixed[column] = better(series[column], counted?.maintenance[column], right?.maintenance[column]);
   }
   fixed.count = OUTCOMES.reduce((sum, outcome) => sum + fixed[outcome], 0);
   for (const status of new Set(
@@ -132,6 +138,8 @@ function corrected(
   }
   return fixed;
 }
+
+const NO_MAINTENANCE = { maintenanceUp: 0, maintenanceDegraded: 0, maintenanceDown: 0 };
 
 const NOTHING = {
   lastTs: null,

@@ -1,5 +1,5 @@
 import type { MetricDeltas } from '../../aggregates/accumulator/deltas.ts';
-import { OUTCOME, STATUS_CODE, STRIDE } from '../../aggregates/accumulator/layout.ts';
+import { IN_MAINTENANCE, OUTCOME, STATUS_CODE, STRIDE } from '../../aggregates/accumulator/layout.ts';
 import { elementAt } from '../../core/element-at.ts';
 import { OUTCOMES, type Outcome } from '../../messages/check-result.ts';
 import type { SeriesDelta, SeriesMoves } from '../tables/series.ts';
@@ -14,6 +14,11 @@ export function withTotals(moves: SeriesMoves, { arrays }: MetricDeltas): Series
     arrays;
   const zeros = () => new Array<number>(length).fill(0);
   const totals: Record<Outcome, number[]> = { up: zeros(), degraded: zeros(), down: zeros(), missed: zeros() };
+  const inMaintenance = { maintenanceUp: zeros(), maintenanceDegraded: zeros(), maintenanceDown: zeros() };
+  const sums = [
+    ...OUTCOMES.map((outcome, index) => ({ offset: OUTCOME + index, into: totals[outcome] })),
+    ...Object.values(inMaintenance).map((into, index) => ({ offset: elementAt(IN_MAINTENANCE, index).offset, into })),
+  ];
   const counts: Array<Map<number, number> | undefined> = new Array(length);
   const positions = positionsOf(moves, locations);
   const longest = plans.length - 1;
@@ -21,9 +26,8 @@ export function withTotals(moves: SeriesMoves, { arrays }: MetricDeltas): Series
     if (level[row] !== longest) continue;
     const position = positions.get(keyOf(jobId[row] as number, location[row] as number));
     if (position === undefined) throw new Error('A metric of a series that has not changed');
-    for (const [index, outcome] of OUTCOMES.entries()) {
-      const added = values[row * STRIDE + OUTCOME + index] as number;
-      totals[outcome][position] = elementAt(totals[outcome], position) + added;
+    for (const { offset, into } of sums) {
+      into[position] = elementAt(into, position) + (values[row * STRIDE + offset] as number);
     }
     for (let cell = cellStart[row] as number; cell < (cellEnd[row] as number); cell++) {
       const status = (cellCode[cell] as number) - STATUS_CODE;
@@ -37,6 +41,7 @@ export function withTotals(moves: SeriesMoves, { arrays }: MetricDeltas): Series
   return {
     ...moves,
     ...totals,
+    ...inMaintenance,
     statusCounts: Array.from(counts, (added) => toJson(added, names)),
     newStatusCounts: Array.from(counts, (added, position) =>
       addCounts(elementAt(moves.oldStatusCounts, position), added, statuses),

@@ -83,7 +83,8 @@ export async function claimPartitions(
      SELECT $1, partition, 1, $3, $4 FROM unnest($2::int[]) AS p (partition) ORDER BY partition
      ON CONFLICT (topic, partition) DO UPDATE SET epoch = o.epoch + 1, owner = excluded.owner, updated_at = now(),
        topic_id = CASE WHEN o.next_offset IS NULL THEN coalesce(excluded.topic_id, o.topic_id)
-         ELSE coalesce(o.topic_id, excluded.topic_id) END
+         ELSE coalesce(o.topic_id, excluded.topic_id) END,
+       plain_until = CASE WHEN o.next_offset IS NULL THEN NULL ELSE o.plain_until END
      RETURNING partition, epoch, next_offset AS "nextOffset", topic_id AS "topicId"`,
     [topic, partitions, owner, topicId],
   );

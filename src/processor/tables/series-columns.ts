@@ -55,6 +55,16 @@ export const OUTCOME_TOTALS = {
   missed: column<number>('missed', 'bigint'),
 } satisfies Record<Outcome, SeriesColumn<number>>;
 
+/** Of up, degraded and down, those in maintenance. */
+export const MAINTENANCE_TOTALS = {
+  maintenanceUp: column<number>('maintenance_up', 'bigint'),
+  maintenanceDegraded: column<number>('maintenance_degraded', 'bigint'),
+  maintenanceDown: column<number>('maintenance_down', 'bigint'),
+};
+
+/** Everything that only grows by addition. */
+export const TOTALS = { ...OUTCOME_TOTALS, ...MAINTENANCE_TOTALS };
+
 /** The series before the change. */
 export const BEFORE = {
   /** It had no row when it was read. */
@@ -64,13 +74,15 @@ export const BEFORE = {
   /** Results counted, and how many had which status, as JSON text. */
   oldCount: column<number>('old_count', 'bigint'),
   oldStatusCounts: column<string>('old_codes', 'jsonb'),
-  /** Which statuses are named for the series mattered: its totals must still be the old ones. */
+  /** Which statuses or values are named for the series mattered: its totals must still be the old ones. */
   isExact: column<boolean>('is_exact', 'boolean'),
+  /** The names of its values, as JSON text; null where none has come. */
+  newValueNames: column<string | null>('value_names', 'jsonb'),
 };
 
 /** The growth of the totals. */
 export const ADDED = {
-  ...OUTCOME_TOTALS,
+  ...TOTALS,
   /** Status counters to add, as JSON text, and the sums of these and the old ones. */
   statusCounts: column<string>('codes', 'jsonb'),
   newStatusCounts: column<string>('all_codes', 'jsonb'),

@@ -12,6 +12,7 @@ import {
   type SeriesRow,
   STATE,
   selectionOf,
+  TOTALS,
 } from './series-columns.ts';
 
 export type SeriesKey = SeriesRow<typeof KEY>;
@@ -21,6 +22,8 @@ export interface SeriesState extends SeriesKey, SeriesRow<typeof STATE> {
   /** Results counted so far, and how many had which status, as JSON text. */
   count: number;
   statusCounts: string;
+  /** The names of values that are counted by name, as JSON text. */
+  valueNames: string;
   /** It has no row yet, but results of epochs below this one belong to the time before a reset. */
   isNew?: boolean;
 }
@@ -29,10 +32,11 @@ const MOVES = { ...KEY, ...BEFORE, ...STATE };
 const DELTA = { ...MOVES, ...ADDED };
 
 /** A series as stored, with its totals. */
-export interface CountedSeries extends SeriesKey, SeriesRow<typeof STATE>, SeriesRow<typeof OUTCOME_TOTALS> {
+export interface CountedSeries extends SeriesKey, SeriesRow<typeof STATE>, SeriesRow<typeof TOTALS> {
   topic: string;
   count: number;
   statusCounts: Record<string, number>;
+  valueNames: string[];
 }
 
 /** Changes of many series of one topic: from where to where each went, and its last result. */
@@ -51,6 +55,7 @@ export async function readSeries(
   const { rows } = await database.query<SeriesState>(
     `SELECT k.job_id AS "jobId", k.location, coalesce(s.epoch, f.epoch + 1) AS epoch, coalesce(s.slot, -1) AS slot,
        ${selectionOf(LAST_RESULT, 's')}, coalesce(s.count, 0) AS count, coalesce(s.codes::text, '{}') AS "statusCounts",
+       coalesce(s.value_names::text, '[]') AS "valueNames",
        s.job_id IS NULL AS "isNew"
      FROM unnest($2::int[], $3::text[]) AS k (job_id, location)
      LEFT JOIN series_progress s ON s.job_id = k.job_id AND s.location = k.location AND s.topic = $1
@@ -61,7 +66,7 @@ export async function readSeries(
   return rows;
 }
 
-const COUNTED = `${selectionOf({ ...KEY, ...STATE, ...OUTCOME_TOTALS }, 's')}, topic, count, codes AS "statusCounts"`;
+const COUNTED = `${selectionOf({ ...KEY, ...STATE, ...TOTALS }, 's')}, topic, count, codes AS "statusCounts", value_names AS "valueNames"`;
 
 export async function readCountedSeries(database: Queryable, topics: readonly string[]): Promise<CountedSeries[]> {
   const { rows } = await database.query<CountedSeries>(
@@ -86,8 +91,8 @@ export async function readSeriesOfJob(
 
 /** Overwrites a row without comparing it with a known state. */
 export async function replaceSeries(tx: Transaction, series: CountedSeries): Promise<void> {
-  const columns = { ...STATE, ...OUTCOME_TOTALS };
-  const names = [...namesOf(columns), 'count', 'codes'];
+  const columns = { ...STATE, ...TOTALS };
+  const names = [...namesOf(columns), 'count', 'codes', 'value_names'];
   const keys = Object.keys(columns) as Array<keyof typeof columns>;
   await tx.query(
     `UPDATE series_progress SET ${names.map((name, at) => `${name} = $${at + 4}`).join(', ')}
@@ -95,7 +100,7 @@ export async function replaceSeries(tx: Transaction, series: CountedSeries): Pro
     [
       ...[series.jobId, series.location, series.topic],
       ...keys.map((key) => series[key]),
-      ...[series.count, JSON.stringify(series.statusCounts)],
+      ...[series.count, JSON.stringify(series.statusCounts), JSON.stringify(series.valueNames)],
     ],
   );
 }
@@ -117,6 +122,7 @@ export async function countLocations(
 const NAMES = namesOf(DELTA);
 const STATE_NAMES = namesOf(STATE).join(', ');
 const OUTCOMES = namesOf(OUTCOME_TOTALS);
+const SUMS = namesOf(TOTALS);
 
 /** A connection keeps its table; another topic in the same transaction finds the rows of the one before. */
 const EMPTY_TABLE = `CREATE TEMP TABLE IF NOT EXISTS series_moves (
@@ -124,8 +130,8 @@ const EMPTY_TABLE = `CREATE TEMP TABLE IF NOT EXISTS series_moves (
 ) ON COMMIT DELETE ROWS;
 DELETE FROM series_moves`;
 
-const INSERT = `INSERT INTO series_progress (job_id, location, topic, ${STATE_NAMES}, count, ${OUTCOMES.join(', ')}, codes)
-  SELECT job_id, location, $1, ${STATE_NAMES}, ${OUTCOMES.join(' + ')}, ${OUTCOMES.join(', ')}, codes
+const INSERT = `INSERT INTO series_progress (job_id, location, topic, ${STATE_NAMES}, count, ${SUMS.join(', ')}, codes, value_names)
+  SELECT job_id, location, $1, ${STATE_NAMES}, ${OUTCOMES.join(' + ')}, ${SUMS.join(', ')}, codes, coalesce(value_names, '[]')
   FROM series_moves WHERE is_new
   ON CONFLICT (job_id, location, topic) DO NOTHING`;
 
@@ -138,7 +144,8 @@ const UPDATE = `UPDATE series_progress s SET
       .map((name) => `${name} = d.${name}`)
       .join(', ')},
     count = s.count + ${OUTCOMES.map((name) => `d.${name}`).join(' + ')},
-    ${OUTCOMES.map((name) => `${name} = s.${name} + d.${name}`).join(', ')},
+    ${SUMS.map((name) => `${name} = s.${name} + d.${name}`).join(', ')},
+    value_names = coalesce(d.value_names, s.value_names),
     codes = CASE WHEN d.codes = '{}' THEN s.codes WHEN s.count = d.old_count THEN d.all_codes ELSE (
       SELECT jsonb_object_agg(key, n) FROM (
         SELECT key, sum(value::bigint) AS n

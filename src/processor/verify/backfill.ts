@@ -24,7 +24,11 @@ export async function planBackfill(options: BackfillOptions): Promise<BackfillPl
   let leftAlone = 0;
   const report = await verify({
     ...options,
-    plans: (options.plans ?? []).filter(({ extras }) => extras.some(({ key }) => key === metric)),
+    filled: metric,
+    plans: (options.plans ?? []).filter(
+      ({ name, extras }) =>
+        extras.some(({ key }) => key === metric) || options.selections?.hasOfSome(metric, name) === true,
+    ),
     onMismatch: (mismatch, isProvable) => {
       if (jobs && !jobs.has(firstOf(mismatch.differences).jobId)) return;
       const change = changeOf(mismatch, metric);

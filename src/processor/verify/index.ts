@@ -1,18 +1,21 @@
 import { bucketStart } from '../../aggregates/granularity.ts';
 import { type GranularityPlan, planMetrics } from '../../aggregates/metrics-plan.ts';
+import type { JobSelections } from '../../aggregates/selection.ts';
 import { firstOf } from '../../core/first-of.ts';
 import { readDatabaseClock } from '../../postgres/clock.ts';
 import type { Database, Transaction } from '../../postgres/database.ts';
 import type { StreamDriver } from '../../streaming/driver.ts';
 import { groupLines } from '../counting/lines.ts';
 import { namedStatuses } from '../counting/named-statuses.ts';
+import { namedValues } from '../counting/named-values.ts';
 import type { ResultsStore } from '../counting/raw-results.ts';
 import { readRefusedLines } from '../tables/dead-letters.ts';
 import { addCounters, emptyCounters, type PartitionCounters, readEpochFloors } from '../tables/offsets.ts';
 import { type CountedSeries, readCountedSeries } from '../tables/series.ts';
 import { type CountSlots, checkCoverage } from './coverage.ts';
+import { readRecorded } from './extras-expected.ts';
 import { emptyReport, type VerifyReport } from './report.ts';
-import { Retained } from './retained.ts';
+import { Retained, topicsByJob } from './retained.ts';
 import { judgeOffset, judgeSeries, judgeSpan, type RowDifference } from './rows.ts';
 import { Shadow } from './shadow/index.ts';
 import { ShadowResults } from './shadow/results.ts';
@@ -21,6 +24,7 @@ import {
   beginSnapshot,
   type CountedOffset,
   countMetricRows,
+  plainOffsets,
   readCountedOffsets,
   readMetricRows,
   readRawResults,
@@ -41,6 +45,10 @@ export interface VerifyOptions {
   fromMs: number;
   toMs: number;
   plans?: readonly GranularityPlan[];
+  /** The metrics of jobs beside those of all, for rows that are missing. Rows that are there say which ones they have. */
+  selections?: JobSelections;
+  /** The key of a metric that is expected of every row of the jobs that have it, whatever the rows say. */
+  filled?: string;
   /** Rows of older buckets than this may have been dropped, by granularity, ms since the epoch. */
   keptFromMs?: Readonly<Record<string, number>>;
   /** Raw results to compare: which are stored, and since when they must be there, ms since the epoch. Absent: none are. */
@@ -110,23 +118,28 @@ class Verification {
     this.#nowMs = this.#options.nowMs ?? (await readDatabaseClock(this.#tx));
     this.#offsets = await readCountedOffsets(this.#tx, topics);
     this.#progress = await readCountedSeries(this.#tx, topics);
-    const floors = await readEpochFloors(this.#tx);
-    const refused = groupLines(await readRefusedLines(this.#tx, topics));
-    const named = namedStatuses(this.#progress);
+    const decided = {
+      floors: await readEpochFloors(this.#tx),
+      refused: groupLines(await readRefusedLines(this.#tx, topics)),
+      named: namedStatuses(this.#progress),
+      namedValues: namedValues(this.#progress),
+      plainUntil: plainOffsets(this.#offsets),
+    };
     const ranges = this.#ranges();
     let rows = 0;
     for (const range of ranges) rows += await countMetricRows(this.#tx, toMetricRange(range));
     const parts = Math.max(1, Math.ceil(rows / maxRows));
     for (let part = 0; part < parts; part++) {
-      const shadowRows = new ShadowRows(ranges);
+      const shadowRows = new ShadowRows(ranges, {
+        ...{ selections: this.#options.selections, filled: this.#options.filled },
+        recorded: await readRecorded(this.#tx, ranges, { part, parts }),
+      });
       const includes = parts === 1 ? () => true : (jobId: number) => jobId % parts === part;
       const results = this.#resultsShadow();
       const shadow = new Shadow({
+        ...decided,
         rows: shadowRows,
         includes,
-        refused,
-        floors,
-        named,
         isFirst: part === 0,
         ...(results && { results }),
       });
@@ -381,14 +394,4 @@ class Verification {
 
 function toMetricRange({ plan, fromMs, toMs }: ShadowRange) {
   return { granularity: plan.name, fromMs, toMs };
-}
-
-function topicsByJob(progress: readonly CountedSeries[]): Map<number, Set<string>> {
-  const topics = new Map<number, Set<string>>();
-  for (const { jobId, topic } of progress) {
-    const known = topics.get(jobId);
-    if (known) known.add(topic);
-    else topics.set(jobId, new Set([topic]));
-  }
-  return topics;
 }

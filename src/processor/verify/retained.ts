@@ -1,4 +1,5 @@
 import { partitionOf } from '../../messages/partition.ts';
+import type { CountedSeries } from '../tables/series.ts';
 
 /** How far the clocks of a scheduler and of the log may be apart. */
 const SKEW_MS = 60_000;
@@ -53,4 +54,15 @@ export class Retained {
   latestMs(): number {
     return Math.max(Number.NEGATIVE_INFINITY, ...this.#from.values());
   }
+}
+
+/** The topics that results of each job came through. */
+export function topicsByJob(progress: readonly CountedSeries[]): Map<number, Set<string>> {
+  const topics = new Map<number, Set<string>>();
+  for (const { jobId, topic } of progress) {
+    const known = topics.get(jobId);
+    if (known) known.add(topic);
+    else topics.set(jobId, new Set([topic]));
+  }
+  return topics;
 }

@@ -1,6 +1,7 @@
 import { OUTCOMES } from '../../messages/check-result.ts';
 import type { PartitionCounters } from '../tables/offsets.ts';
 import type { CountedSeries } from '../tables/series.ts';
+import { MAINTENANCE_TOTALS } from '../tables/series-columns.ts';
 import type { CountSlots } from './coverage.ts';
 import type { ShadowSeries } from './shadow/series.ts';
 import type { CountedOffset, VerifiedSpan } from './stored-rows.ts';
@@ -48,6 +49,9 @@ export function judgeSeries(
   const mayHaveShutOut = !isWhole && [...shadow.lastSlotOf.keys()].some((epoch) => epoch < stored.epoch);
   if (!mayHaveShutOut) {
     for (const outcome of OUTCOMES) judge.compare(outcome, stored[outcome], shadow.outcomes[outcome], total);
+    for (const column of MAINTENANCE)
+      judge.compare(MAINTENANCE_TOTALS[column].name, stored[column], shadow.maintenance[column], total);
+    judge.names('value_names', stored.valueNames, shadow.valueNames);
     judge.counters('codes', stored.statusCounts, shadow.statusCounts, total);
   }
   judge.compare(
@@ -103,6 +107,8 @@ function countOrNull(count: () => number): number | null {
   }
 }
 
+const MAINTENANCE = ['maintenanceUp', 'maintenanceDegraded', 'maintenanceDown'] as const;
+
 class Judge {
   readonly differences: RowDifference[] = [];
   readonly #place: Pick<RowDifference, 'table' | 'row'>;
@@ -119,6 +125,12 @@ class Judge {
     if (holds(stored, expected, relation)) return;
     const bound = relation === 'equal' ? expected : `${relation} ${expected}`;
     this.differences.push({ ...this.#place, column, stored, expected: bound });
+  }
+
+  /** Names never become fewer, so that there may be more of them. */
+  names(column: string, stored: readonly string[], expected: ReadonlySet<string>): void {
+    if ([...expected].every((name) => stored.includes(name))) return;
+    this.differences.push({ ...this.#place, column, stored, expected: [...expected] });
   }
 
   counters(

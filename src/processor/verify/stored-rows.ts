@@ -31,6 +31,8 @@ export interface CountedOffset extends PartitionCounters {
   nextOffset: number | null;
   /** Records before it were counted before a reset of the tables. */
   firstOffset: number;
+  /** Foreign lines of records before it were counted by their status alone. */
+  plainUntil: number;
   /** Which topic of that name is meant; null when that is not known. */
   topicId: string | null;
 }
@@ -96,6 +98,30 @@ export async function* readMetricRows(
   }
 }
 
+/** Which metrics without a column rows of the range say that they keep, of those that are not `known`; rows without any are left out. */
+export async function readRecordedMetrics(
+  tx: Queryable,
+  range: MetricRange,
+  { part, parts }: { part: number; parts: number },
+  known: readonly string[],
+): Promise<Array<Pick<StoredMetricRow, 'granularity' | 'jobId' | 'location' | 'dtMs'> & { keys: string[] }>> {
+  const { rows } = await tx.query<{ jobId: number; location: string; dtMs: number; keys: string[] }>(
+    `SELECT job_id AS "jobId", location, (extract(epoch FROM dt) * 1000)::bigint AS "dtMs",
+       ARRAY(SELECT jsonb_object_keys(extra - $6::text[]) ORDER BY 1) AS keys
+     FROM metrics
+     WHERE granularity = $1 AND dt >= $2 AND dt < $3 AND job_id % $4 = $5 AND extra - $6::text[] <> '{}'`,
+    [range.granularity, new Date(range.fromMs), new Date(range.toMs), parts, part, known],
+  );
+  // Very many rows have the same few metrics.
+  const lists = new Map<string, string[]>();
+  return rows.map(({ keys, ...row }) => {
+    const text = keys.join(' ');
+    const list = lists.get(text) ?? keys;
+    lists.set(text, list);
+    return { ...row, granularity: range.granularity, keys: list };
+  });
+}
+
 const VALUES = [
   ...COLUMNS.map(({ name, type }) => (type === 'bytea' ? `encode(${name}, 'hex') AS ${name}` : name)),
   'extra',
@@ -103,12 +129,18 @@ const VALUES = [
 
 export async function readCountedOffsets(tx: Queryable, topics: readonly string[]): Promise<CountedOffset[]> {
   const { rows } = await tx.query<CountedOffset>(
-    `SELECT topic, partition, next_offset AS "nextOffset", coalesce(first_offset, 0) AS "firstOffset", topic_id AS "topicId", results, foreign_results AS "foreign",
+    `SELECT topic, partition, next_offset AS "nextOffset", coalesce(first_offset, 0) AS "firstOffset",
+       coalesce(plain_until, 0) AS "plainUntil", topic_id AS "topicId", results, foreign_results AS "foreign",
        duplicates, fenced, dead_letters AS "deadLetters"
      FROM stream_offsets WHERE topic = ANY ($1) ORDER BY topic, partition`,
     [topics],
   );
   return rows;
+}
+
+/** Up to which offset foreign lines were counted by their status alone, by `topic partition`. */
+export function plainOffsets(offsets: readonly CountedOffset[]): Map<string, number> {
+  return new Map(offsets.map(({ topic, partition, plainUntil }) => [`${topic} ${partition}`, plainUntil]));
 }
 
 /** Raw results of [fromMs, toMs) whose job_id modulo `parts` is `part`, a page at a time, in no order. */

@@ -1,5 +1,5 @@
 import type { Queryable } from '../../postgres/database.ts';
-import type { OutcomeCounts } from '../outcomes.ts';
+import { type MaintenanceTally, NO_MAINTENANCE, type OutcomeCounts } from '../outcomes.ts';
 import { nextSlotOf, readOpenSpans } from './spans.ts';
 
 /** The last counted result of a series. */
@@ -26,7 +26,7 @@ export interface JobState {
   /** The newest of each location, by name. */
   locations: LastResult[];
   /** Since the job exists, over all locations. */
-  counts: OutcomeCounts;
+  counts: OutcomeCounts & MaintenanceTally;
   /** Status codes and how often each came. */
   codes: Record<string, number>;
   /** The next slot by the open spans, ms since the epoch; null when it does not run or follows a cron expression. */
@@ -47,7 +47,7 @@ export interface FleetTotals extends OutcomeCounts {
   series: number;
 }
 
-interface SeriesRow extends SeriesTotals {
+interface SeriesRow extends SeriesTotals, MaintenanceTally {
   slot: number;
   lastTs: number | null;
   lastOutcome: string | null;
@@ -73,7 +73,8 @@ export async function readJobStates(
     database.query<SeriesRow>(
       `SELECT job_id AS "jobId", location, slot, last_ts AS "lastTs", last_outcome AS "lastOutcome",
          last_reason AS "lastReason", last_status AS "lastStatus", last_rt AS "lastRt", since_slot AS "sinceSlot",
-         count, up, degraded, down, missed, codes, (
+         count, up, degraded, down, missed, maintenance_up AS "maintenanceUp",
+         maintenance_degraded AS "maintenanceDegraded", maintenance_down AS "maintenanceDown", codes, (
            SELECT r.detail FROM results AS r
            WHERE series.slot >= 0 AND series.last_outcome <> 'up' AND r.outcome = series.last_outcome AND r.job_id = series.job_id
              AND r.at = to_timestamp(series.slot / 1e3::double precision) AND r.location = series.location
@@ -95,11 +96,17 @@ export async function readJobStates(
 }
 
 function emptyState(jobId: number): JobState {
-  return { jobId, last: null, locations: [], counts: { ...EMPTY_COUNTS }, codes: {}, nextSlot: null, scheduled: false };
+  const counts = { ...EMPTY_COUNTS, ...NO_MAINTENANCE };
+  return { jobId, last: null, locations: [], counts, codes: {}, nextSlot: null, scheduled: false };
 }
 
+const COUNTED = [
+  ...(['count', 'up', 'degraded', 'down', 'missed'] as const),
+  ...(['maintenanceUp', 'maintenanceDegraded', 'maintenanceDown'] as const),
+];
+
 function addSeries(state: JobState, row: SeriesRow): void {
-  for (const key of ['count', 'up', 'degraded', 'down', 'missed'] as const) state.counts[key] += row[key];
+  for (const key of COUNTED) state.counts[key] += row[key];
   for (const [code, count] of Object.entries(row.codes)) state.codes[code] = (state.codes[code] ?? 0) + count;
   if (row.lastOutcome === null) return;
   const result: LastResult = {

@@ -169,6 +169,7 @@ function store(stored: Map<string, SeriesState>, delta: SeriesMoves): void {
       sinceSlot: delta.sinceSlot[row],
       count: delta.oldCount[row],
       statusCounts: delta.oldStatusCounts[row],
+      valueNames: delta.newValueNames[row] ?? '[]',
     });
   }
 }

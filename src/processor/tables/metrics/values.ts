@@ -1,9 +1,9 @@
-import { extrasOf, type MetricDeltas } from '../../../aggregates/accumulator/deltas.ts';
+import type { MetricDeltas } from '../../../aggregates/accumulator/deltas.ts';
+import type { RowExtras } from '../../../aggregates/accumulator/extra-states.ts';
 import { REASON_CODE, STATUS_CODE, STRIDE } from '../../../aggregates/accumulator/layout.ts';
-import type { Merge } from '../../../aggregates/aggregate.ts';
+import type { Merge, StoredValue } from '../../../aggregates/aggregate.ts';
 import { COLUMNS, COUNTERS_COLUMNS, HISTOGRAM_COLUMNS, NUMBER_COLUMNS } from '../../../aggregates/columns.ts';
 import { BINS } from '../../../aggregates/histogram.ts';
-import type { GranularityPlan } from '../../../aggregates/metrics-plan.ts';
 import { EMPTY } from '../../../aggregates/number-aggregate.ts';
 import { elementAt } from '../../../core/element-at.ts';
 import { REASONS } from '../../../messages/check-result.ts';
@@ -47,7 +47,6 @@ export interface PreparedDeltas {
   readonly deltas: MetricDeltas;
   /** By status number of the deltas. */
   readonly statusCodes: Int32Array;
-  readonly extras: GranularityPlan['extras'];
   /** By level: which columns are kept. */
   readonly kept: readonly KeptColumns[];
 }
@@ -80,6 +79,8 @@ export class MetricMerger {
   readonly #bytes = new PackedNumbersWriter();
   readonly #firstVersion: () => number;
   #reasonCodes = new Int32Array(0);
+  /** Whether nothing was ever added to the row that was begun last. */
+  #isEmpty = true;
 
   /**
    * `firstVersion` gives the version of a new row. Versions begin at random, so that a row that was removed and made again
@@ -101,7 +102,7 @@ export class MetricMerger {
       reasons: COUNTERS_COLUMNS.some(({ field, name }) => field === 'reason' && columns.has(name)),
       statuses: COUNTERS_COLUMNS.some(({ field, name }) => field === 'status' && columns.has(name)),
     }));
-    return { deltas, statusCodes, extras: extrasOf(plans), kept };
+    return { deltas, statusCodes, kept };
   }
 
   /** Begins with `base` (an empty row when there is none) and the next version. */
@@ -109,6 +110,7 @@ export class MetricMerger {
     this.#sum.take(0, Number.POSITIVE_INFINITY); // Left by a row that could not be ended.
     const { values } = this;
     const { numbers } = values;
+    this.#isEmpty = base === undefined;
     if (base === undefined) {
       values.writes = this.#firstVersion();
       for (let index = 0; index < numbers.length; index++) numbers[index] = EMPTY_NUMBERS[index] as number;
@@ -128,9 +130,9 @@ export class MetricMerger {
     values.extra = at < headerAt ? base.slice(at, headerAt) : '{}';
   }
 
-  add({ deltas, statusCodes, extras, kept }: PreparedDeltas, row: number): void {
+  add({ deltas, statusCodes, kept }: PreparedDeltas, row: number): void {
     const { values } = this;
-    const { plans, level, values: added, cellStart, cellEnd, cellCode, cellCount } = deltas.arrays;
+    const { level, values: added, cellStart, cellEnd, cellCode, cellCount } = deltas.arrays;
     const keeps = elementAt(kept, level[row] as number);
     const { numbers } = values;
     const at = row * STRIDE;
@@ -154,17 +156,29 @@ export class MetricMerger {
         this.#sum.add(statusCodes[code - STATUS_CODE] as number, cellCount[cell] as number);
       }
     }
-    const wanted = elementAt(plans, level[row] as number).extras;
-    if (wanted.length === 0) return;
-    const extra = JSON.parse(values.extra) as Record<string, number | Record<string, number>>;
-    for (const { key } of wanted) {
-      const index = extras.findIndex((one) => one.key === key);
-      const { aggregate } = elementAt(extras, index);
-      const stored = aggregate.fromStored(Object.hasOwn(extra, key) ? (extra[key] ?? null) : null);
-      const merged = aggregate.toStored(aggregate.merge(stored, elementAt(deltas.arrays.extras, row)[index]));
-      if (merged !== null) extra[key] = merged;
+    values.extra = this.#withExtras(deltas.arrays.extras[row], level[row] as number);
+    this.#isEmpty = false;
+  }
+
+  /**
+   * JSON text of what aggregates without a column have of the row with what is added. A metric of some jobs only stays out
+   * once the row has results that were not counted for it; a row that has it says so even when there is no value yet.
+   */
+  #withExtras(added: RowExtras | undefined, level: number): string {
+    const { extra } = this.values;
+    const kept = added === undefined ? [] : elementAt(added.selection.levels, level);
+    if (kept.length === 0) return '{}';
+    const before = JSON.parse(extra) as Record<string, StoredValue>;
+    const after: Record<string, StoredValue> = {};
+    for (const { metric, index, isOfAll } of kept) {
+      const { key, aggregate } = metric;
+      const isThere = Object.hasOwn(before, key);
+      if (!isThere && !isOfAll && !this.#isEmpty) continue;
+      const stored = aggregate.fromStored(isThere ? (before[key] ?? null) : null);
+      const merged = aggregate.toStored(aggregate.merge(stored, added?.states[index]));
+      if (merged !== null || !isOfAll) after[key] = merged;
     }
-    values.extra = JSON.stringify(extra);
+    return JSON.stringify(after);
   }
 
   /** Completes `values` and returns them packed. Throws OutOfRangeError when a number cannot be held exactly any more. */

@@ -24,10 +24,14 @@ export interface ShadowOptions {
   isFirst?: boolean;
   /** Lines that were decided not to count, as `topic partition offset` -> line numbers. */
   refused: ReadonlyMap<string, ReadonlySet<number>>;
+  /** Up to which offset foreign lines were counted by their status alone, by `topic partition`. */
+  plainUntil?: ReadonlyMap<string, number>;
   /** By `location shard`: results of epochs up to this one are of the time before a reset. */
   floors?: ReadonlyMap<string, number>;
   /** The statuses that are named, as `job_id topic location`; a series that is not mentioned names all of its own. */
   named: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Likewise the values that are named. */
+  namedValues: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /**
@@ -55,14 +59,15 @@ export class Shadow {
     const onBadLine = () => {
       if (this.#options.isFirst ?? true) counters.deadLetters++;
     };
-    this.#decoder.decodeRecord(record.value, onBadLine, record.offset);
+    const isPlain = record.offset < (this.#options.plainUntil?.get(`${topic} ${partition}`) ?? 0);
+    this.#decoder.decodeRecord(record.value, onBadLine, record.offset, isPlain);
     const { columns } = this.#decoder;
     const refused = this.#options.refused.get(`${topic} ${partition} ${record.offset}`);
     const left = refused && new Set(splitLines(record.value).flatMap((at) => (refused.has(at.line) ? [at.start] : [])));
     for (let row = 0; row < columns.length; row++) {
       if (!this.#options.includes(columns.jobId[row] as number)) continue;
       if (left?.has(columns.lineStart[row] as number)) counters.deadLetters++;
-      else this.#addLine({ topic, partition, record, columns, row }, counters);
+      else this.#addLine({ topic, partition, record, columns, row, isPlain }, counters);
     }
   }
 
@@ -110,6 +115,7 @@ export class Shadow {
     this.results++;
     const status = statusOf(columns, row);
     if (status !== null && !series.isNamed(status)) columns.status[row] = columns.statusIndex(OTHER_STATUS);
+    series.renameValues(columns, row);
     this.#options.rows.add(columns, row, atMs);
   }
 
@@ -127,7 +133,10 @@ export class Shadow {
     const key = `${jobId} ${topic} ${location}`;
     let found = this.series.get(key);
     if (!found) {
-      found = new ShadowSeries(jobId, location, topic, this.#options.named.get(key));
+      found = new ShadowSeries(jobId, location, topic, {
+        statuses: this.#options.named.get(key),
+        values: this.#options.namedValues.get(key),
+      });
       const floor = this.#options.floors?.get(`${location} ${shardOf(jobId)}`);
       if (floor !== undefined) found.epoch = floor + 1;
       this.series.set(key, found);

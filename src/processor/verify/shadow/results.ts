@@ -51,13 +51,14 @@ export class ShadowResults {
   }
 
   /** A line that counts with `slots` slots. */
-  expect({ topic, partition, record, columns, row }: RecordLine, slots: number): void {
+  expect({ topic, partition, record, columns, row, isPlain }: RecordLine, slots: number): void {
     const slot = columns.slot[row] as number;
     const atMs = slot < 0 ? (columns.ts[row] as number) : slot;
     const outcome = outcomeOf(columns, row);
     if (atMs < this.fromMs || atMs >= this.toMs || (this.#store === 'failures' && outcome === 'up')) return;
     const start = columns.lineStart[row] as number;
-    const { timings, attempt, detail } = restOf(record.value.subarray(start, columns.lineEnd[row] as number));
+    const line = record.value.subarray(start, columns.lineEnd[row] as number);
+    const { timings, attempt, detail } = isPlain && slot < 0 ? NO_REST : restOf(line);
     const jobId = columns.jobId[row] as number;
     const periodMs = columns.periodMs[row] as number;
     const group = this.#groupOf(jobId, atMs);
@@ -123,6 +124,8 @@ export class ShadowResults {
     else group.position = (group.position + sign * digest(`${text} ${row.recordPosition}`)[0]) | 0;
   }
 }
+
+const NO_REST = { timings: null, attempt: null, detail: null };
 
 function orNull(value: number): number | null {
   return value < 0 ? null : value;

@@ -3,8 +3,9 @@ import { type CounterMap, increase } from '../../../aggregates/counter-aggregate
 import { fieldText, fieldValue } from '../../../aggregates/field-value.ts';
 import { binOf } from '../../../aggregates/histogram.ts';
 import { encodeBins } from '../../../aggregates/histogram-bytes.ts';
-import { columnsFor, type GranularityPlan } from '../../../aggregates/metrics-plan.ts';
+import { columnsFor, type ExtraMetric, type GranularityPlan } from '../../../aggregates/metrics-plan.ts';
 import { addAmount, amountOf, EMPTY } from '../../../aggregates/number-aggregate.ts';
+import { type JobSelections, metricOf } from '../../../aggregates/selection.ts';
 import { elementAt } from '../../../core/element-at.ts';
 import type { KeptColumns } from '../../../messages/column-buffer.ts';
 import { locationOf, type ResultColumns } from '../../../messages/result-columns.ts';
@@ -23,8 +24,20 @@ interface ShadowRow {
   plan: GranularityPlan;
   /** In the order of COLUMNS: a number, or how often each text or bin came. */
   values: Array<number | CounterMap>;
-  /** In the order of the plan's extras. */
+  /** Those of the plan, then those of some jobs only. */
+  extras: readonly ExtraMetric[];
+  /** In the order of `extras`. */
   states: unknown[];
+}
+
+/** Which metrics without a column rows are counted again for, beside those of all jobs. */
+export interface ExtrasExpected {
+  /** What stored rows say that they keep, by `granularity job_id dt location`. */
+  recorded?: ReadonlyMap<string, readonly string[]>;
+  /** What rows keep that have to be made. */
+  selections?: JobSelections | undefined;
+  /** The key of a metric that is expected in every row of the jobs that have it, whatever the rows say. */
+  filled?: string | undefined;
 }
 
 /** Where a stored row is not what the log says. `column` is null when the whole row is missing or too many. */
@@ -50,9 +63,14 @@ export interface Mismatch {
 export class ShadowRows {
   readonly #rows = new Map<string, ShadowRow>();
   readonly #ranges: readonly ShadowRange[];
+  readonly #extras: ExtrasExpected;
+  /** Of some jobs only, by their keys. */
+  readonly #metrics = new Map<string, ExtraMetric | null>();
 
-  constructor(ranges: readonly ShadowRange[]) {
+  constructor(ranges: readonly ShadowRange[], extras: ExtrasExpected = {}) {
     this.#ranges = ranges;
+    this.#extras = extras;
+    for (const keys of new Set(extras.recorded?.values())) for (const key of keys) this.#metricOf(key);
   }
 
   /** Nothing before counts for any row, ms since the epoch. */
@@ -62,7 +80,9 @@ export class ShadowRows {
 
   /** What the decoder of the results must keep. */
   get wanted(): KeptColumns {
-    return columnsFor(this.#ranges.map(({ plan }) => plan));
+    const ofAll = this.#ranges.flatMap(({ plan }) => plan.extras);
+    const ofSome = [...this.#metrics.values()].flatMap((metric) => metric ?? []);
+    return columnsFor([...ofAll, ...ofSome, ...(this.#extras.selections?.extras ?? [])]);
   }
 
   get size(): number {
@@ -86,11 +106,16 @@ export class ShadowRows {
       const extra = { ...place, kind: 'extra row', column: null, stored: summary(stored), expected: null } as const;
       return { stored, expected: null, differences: [extra] };
     }
-    const row = finished(expected);
+    const recorded = stored.values.extra as Readonly<Record<string, unknown>>;
+    const { filled } = this.#extras;
+    const row = finished(expected, (name) => name === filled || Object.hasOwn(recorded, name));
     const differences: Difference[] = [];
     for (const [column, ought] of Object.entries(row.values)) {
       const is = stored.values[column];
-      if (canonical(is) === canonical(ought)) continue;
+      if (
+        column === 'extra' ? sameExtra(recorded, ought as typeof recorded, filled) : canonical(is) === canonical(ought)
+      )
+        continue;
       differences.push({ ...place, kind: 'value', column, stored: is, expected: ought });
     }
     return differences.length === 0 ? null : { stored, expected: row, differences };
@@ -99,7 +124,7 @@ export class ShadowRows {
   /** Rows that no stored one was compared with. */
   *rest(): Generator<Mismatch> {
     for (const expected of this.#rows.values()) {
-      const row = finished(expected);
+      const row = finished(expected, () => true);
       const missing = {
         ...placeOf(row),
         kind: 'missing row',
@@ -118,18 +143,39 @@ export class ShadowRows {
     const key = keyOf(place);
     let found = this.#rows.get(key);
     if (!found) {
+      const extras = [...plan.extras, ...this.#extrasOfSome(plan, jobId, key)];
       found = {
         place,
         plan,
         values: COLUMNS.map((column) => (column.type === 'bigint' ? EMPTY[column.merge] : new Map())),
-        states: plan.extras.map(({ aggregate }) => aggregate.create()),
+        extras,
+        states: extras.map(({ aggregate }) => aggregate.create()),
       };
       this.#rows.set(key, found);
     }
     return found;
   }
 
-  #addTo({ plan, values, states }: ShadowRow, columns: ResultColumns, row: number): void {
+  #extrasOfSome(plan: GranularityPlan, jobId: number, key: string): ExtraMetric[] {
+    const { recorded, selections } = this.#extras;
+    const metrics = new Map<string, ExtraMetric>();
+    for (const name of recorded?.get(key) ?? []) {
+      const metric = this.#metricOf(name);
+      if (metric) metrics.set(name, metric);
+    }
+    for (const metric of selections?.ofSome(jobId, plan.name) ?? []) metrics.set(metric.key, metric);
+    return [...metrics.values()].filter(({ key: name }) => plan.extras.every((extra) => extra.key !== name));
+  }
+
+  #metricOf(key: string): ExtraMetric | null {
+    const known = this.#metrics.get(key);
+    if (known !== undefined) return known;
+    const metric = metricOf(key);
+    this.#metrics.set(key, metric);
+    return metric;
+  }
+
+  #addTo({ plan, values, extras, states }: ShadowRow, columns: ResultColumns, row: number): void {
     for (const [index, column] of COLUMNS.entries()) {
       if (!plan.columns.has(column.name)) continue;
       const value = elementAt(values, index);
@@ -145,7 +191,7 @@ export class ShadowRows {
       const key = column.type === 'jsonb' ? fieldText(columns, row, column.field) : binKey(columns, row, column.field);
       if (key !== null) increase(value as CounterMap, key, 1);
     }
-    plan.extras.forEach(({ aggregate, field }, index) => {
+    extras.forEach(({ aggregate, field }, index) => {
       states[index] = aggregate.add(states[index], columns, row, 1, field);
     });
   }
@@ -158,11 +204,16 @@ function binKey(columns: ResultColumns, row: number, field: 'response_time' | 'b
 
 type Place = Pick<StoredMetricRow, 'granularity' | 'jobId' | 'location' | 'dtMs'>;
 
-function finished({ place, plan, values, states }: ShadowRow): StoredMetricRow {
+/** `isKept`: whether the row keeps a metric of some jobs only. It says so even when there is no value. */
+function finished(
+  { place, plan, values, extras, states }: ShadowRow,
+  isKept: (key: string) => boolean,
+): StoredMetricRow {
   const extra: Record<string, unknown> = {};
-  plan.extras.forEach(({ key, aggregate }, index) => {
+  extras.forEach(({ key, aggregate }, index) => {
     const value = aggregate.toStored(states[index]);
-    if (value !== null) extra[key] = value;
+    const isOfAll = index < plan.extras.length;
+    if (isOfAll ? value !== null : isKept(key)) extra[key] = value;
   });
   const columns = COLUMNS.map(({ name, type }, index) => [name, storedForm(type, elementAt(values, index))] as const);
   return { ...place, writes: 0, values: { ...Object.fromEntries(columns), extra } };
@@ -182,11 +233,23 @@ function canonical(value: unknown): string {
   return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join()}}`;
 }
 
+/** That a row says of a metric that it has no value of it makes no difference, but where the metric is filled in. */
+function sameExtra(
+  is: Readonly<Record<string, unknown>>,
+  ought: Readonly<Record<string, unknown>>,
+  filled: string | undefined,
+): boolean {
+  if (filled !== undefined && Object.hasOwn(ought, filled) && !Object.hasOwn(is, filled)) return false;
+  return [...new Set([...Object.keys(is), ...Object.keys(ought)])].every(
+    (key) => canonical(is[key] ?? null) === canonical(ought[key] ?? null),
+  );
+}
+
 function placeOf({ granularity, jobId, location, dtMs }: Place): Place {
   return { granularity, jobId, location, dtMs };
 }
 
-function keyOf({ granularity, jobId, location, dtMs }: Place): string {
+export function keyOf({ granularity, jobId, location, dtMs }: Place): string {
   return `${granularity} ${jobId} ${dtMs} ${location}`;
 }
 

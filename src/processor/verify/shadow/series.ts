@@ -1,6 +1,7 @@
 import { OUTCOMES, type Outcome, type Reason } from '../../../messages/check-result.ts';
 import { outcomeOf, type ResultColumns, reasonOf, statusOf } from '../../../messages/result-columns.ts';
 import { OTHER_STATUS } from '../../counting/named-statuses.ts';
+import { OTHER_VALUE } from '../../counting/named-values.ts';
 
 /** The last result of a series, as series_progress has it. Times in ms, the response time in microseconds. */
 interface LastResult {
@@ -12,6 +13,13 @@ interface LastResult {
   /** Where the run of this outcome began. */
   sinceSlot: number;
 }
+
+interface NamedTexts {
+  statuses?: ReadonlySet<string> | undefined;
+  values?: ReadonlySet<string> | undefined;
+}
+
+const IN_MAINTENANCE = { up: 'maintenanceUp', degraded: 'maintenanceDegraded', down: 'maintenanceDown' } as const;
 
 /** One series of one topic, counted again result by result. */
 export class ShadowSeries {
@@ -27,16 +35,20 @@ export class ShadowSeries {
   foreign = 0;
   /** Slots counted, by outcome; foreign lines included. */
   readonly outcomes: Record<Outcome, number> = { up: 0, degraded: 0, down: 0, missed: 0 };
+  /** Of these, those in maintenance. */
+  readonly maintenance = { maintenanceUp: 0, maintenanceDegraded: 0, maintenanceDown: 0 };
+  /** Names of values that came and are counted by name. */
+  readonly valueNames = new Set<string>();
   /** Without a prototype: a status may be any text. */
   readonly statusCounts: Record<string, number> = Object.create(null);
   last: LastResult | null = null;
   /** Whether the log shows the result before the run of the last outcome. */
   sinceIsKnown = false;
 
-  readonly #named: ReadonlySet<string> | undefined;
+  readonly #named: NamedTexts;
 
-  /** `named`: the statuses that are counted by name; absent: all are. */
-  constructor(jobId: number, location: string, topic: string, named?: ReadonlySet<string>) {
+  /** `named`: the statuses and values that are counted by name; absent: all are. */
+  constructor(jobId: number, location: string, topic: string, named: NamedTexts = {}) {
     this.#named = named;
     this.jobId = jobId;
     this.location = location;
@@ -48,13 +60,23 @@ export class ShadowSeries {
   }
 
   isNamed(status: string): boolean {
-    return this.#named?.has(status) ?? true;
+    return this.#named.statuses?.has(status) ?? true;
+  }
+
+  /** Gives values of a row that are not counted by name the name of all such. */
+  renameValues(columns: ResultColumns, row: number): void {
+    const { values } = this.#named;
+    if (values !== undefined && columns.valueCount[row] !== 0) columns.renameValues(row, values, OTHER_VALUE);
   }
 
   /** Adds `slots` slots of a row, the first of them at `sinceMs`. */
   add(columns: ResultColumns, row: number, slots: number, sinceMs: number): void {
     const outcome = outcomeOf(columns, row);
     this.outcomes[outcome] += slots;
+    if (columns.maintenance[row] === 1 && outcome !== 'missed') this.maintenance[IN_MAINTENANCE[outcome]] += slots;
+    for (const [name] of columns.valuesOf(row)) {
+      if (name !== OTHER_VALUE && (this.#named.values?.has(name) ?? true)) this.valueNames.add(name);
+    }
     const status = statusOf(columns, row);
     const counted = status === null || this.isNamed(status) ? status : OTHER_STATUS;
     if (counted !== null) this.statusCounts[counted] = (this.statusCounts[counted] ?? 0) + slots;
