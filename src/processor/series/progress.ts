@@ -330,7 +330,10 @@ export class SeriesProgress {
   #note(columns: ResultColumns, row: number, at: number, sinceMs: number): void {
     const reason = columns.reason[row] as number;
     // Says nothing about the site: the result before it stands, and so does the time since when.
-    if (reason === STALLED) return this.#name(columns, row, at);
+    if (reason === STALLED) {
+      this.#name(columns, row, at);
+      return;
+    }
     const rows = this.#rows;
     const outcome = columns.outcome[row] as number;
     if (((rows[at + LAST_KIND] as number) & OUTCOME_MASK) !== outcome + 1) {
