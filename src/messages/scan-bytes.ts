@@ -115,18 +115,18 @@ export function seconds(view: DataView, start: number): number {
   let micros = (whole >> 4) * 1e6;
   let length = whole & 15;
   if (view.getUint8(start + length) === POINT) {
-    const first = ++length;
-    let fraction = 0;
+    length++;
+    let unit = 1e5;
     for (
       let digit = view.getUint8(start + length) - ZERO;
       digit >>> 0 <= 9;
       digit = view.getUint8(start + ++length) - ZERO
     ) {
-      if (length - first === MAX_DECIMALS) return -1;
-      fraction = fraction * 10 + digit;
+      if (unit < 1) return -1;
+      micros += digit * unit;
+      unit /= 10;
     }
-    if (length === first) return -1;
-    micros += fraction * (LAST_DECIMAL[length - first] as number);
+    if (unit === 1e5) return -1;
   }
   return micros > 1e12 ? -1 : micros * 16 + length;
 }
