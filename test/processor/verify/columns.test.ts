@@ -50,7 +50,9 @@ const SERIES = {
   ...{ job_id: 'job_id + 1', location: "location || 'x'", topic: "'checks2'", epoch: 'epoch + 1', slot: 'slot + 1000' },
   ...{ last_ts: 'last_ts - 1', last_outcome: "'up'", last_reason: "'late'", last_status: "'200'", last_rt: '5' },
   ...{ since_slot: 'since_slot - 1000', count: 'count + 1', up: 'up - 1', degraded: 'degraded - 1', down: 'down + 1' },
-  ...{ missed: 'missed + 1', codes: `codes || '{"404": 1}'` },
+  ...{ missed: 'missed + 1', codes: `codes || '{"404": 1}'`, value_names: 'value_names - 0' },
+  ...{ maintenance_up: 'maintenance_up + 1', maintenance_degraded: 'maintenance_degraded + 1' },
+  ...{ maintenance_down: 'maintenance_down - 1' },
 };
 
 const OFFSETS = {
@@ -123,6 +125,6 @@ test('every column of every kind of row is held against the stream, in the curre
 /** Columns that say nothing about what was counted. */
 const UNJUDGED: Record<string, string[]> = {
   metrics: ['writes'],
-  stream_offsets: ['epoch', 'owner', 'partition', 'topic', 'topic_id', 'updated_at'],
+  stream_offsets: ['epoch', 'owner', 'partition', 'plain_until', 'topic', 'topic_id', 'updated_at'],
   schedule_spans: ['cron', 'cron_timezone', 'epoch', 'version'],
 };
