@@ -69,10 +69,7 @@ test('a job is made, read, replaced, patched and removed', async (t) => {
   const metrics = [{ granularity: 'hour', aggregates: [{ function: 'max', field: 'timings.ttfb' }] }];
   t.match((await send('PUT', '/job/7', { ...definition, metrics })).json(), { metrics });
   const unkept = await send('PUT', '/job/7', { ...definition, metrics: [{ ...metrics[0], granularity: '5m' }] });
-  t.match(unkept.json(), {
-    statusCode: 400,
-    message: /metrics\[0\]\.granularity: given "5m", accepted: one of minute/,
-  });
+  t.match(unkept.json(), { statusCode: 400, message: /metrics\[0\]\.granularity: given "5m", accepted: one of min/ });
 
   const patched = await send(
     'PATCH',
