@@ -6,11 +6,16 @@ import { type Test, test } from 'tap';
 import { parse } from 'yaml';
 import { monitors } from '../../src/monitors/index.ts';
 import { testJobRules } from '../api/test-job-rules.ts';
+import { noBroker, startKafka } from '../kafka/broker.ts';
 import { createZones } from '../monitors/dns/name-server.ts';
+import { startHealth } from '../monitors/grpc/servers.ts';
 import { startPostgres } from '../monitors/postgres/real-server.ts';
 import { PASSWORD as REDIS_PASSWORD, SERVERS as REDIS_SERVERS } from '../monitors/redis/servers.ts';
-import { pem, serveRaw } from '../monitors/support.ts';
+import { serveSocks5 } from '../monitors/socks/servers.ts';
+import { SERVERS as SSH_SERVERS } from '../monitors/ssh/servers.ts';
+import { pem, type Site, serveRaw } from '../monitors/support.ts';
 import { speaking } from '../monitors/tcp/starttls-server.ts';
+import { SERVERS as TELNET_SERVERS } from '../monitors/telnet/servers.ts';
 import { serveWebSockets } from '../monitors/websocket/peers.ts';
 import { Example, type ExampleOptions } from './example.ts';
 import { root } from './production-tree.ts';
@@ -31,15 +36,7 @@ const STANDS: Readonly<Record<string, (t: Test) => Promise<Stand>>> = {
   http: async () => ({}),
 
   async tcp(t) {
-    const mail = await serveRaw(
-      t,
-      (socket) => {
-        socket.write('220 ready\r\n');
-        socket.on('data', () => socket.end('221 bye\r\n'));
-      },
-      'tcp',
-    );
-    return { replace: [['tcp://127.0.0.1:25', mail.uri]] };
+    return { replace: [['tcp://127.0.0.1:25', (await serveMail(t)).uri]] };
   },
 
   async tls(t) {
@@ -59,9 +56,7 @@ const STANDS: Readonly<Record<string, (t: Test) => Promise<Stand>>> = {
   },
 
   async redis(t) {
-    // The real one is the last.
-    const [server] = REDIS_SERVERS.filter(({ lacks }) => lacks === false).reverse() as [(typeof REDIS_SERVERS)[number]];
-    const { plain } = await server.start(t);
+    const { plain } = await realest(REDIS_SERVERS).start(t);
     return { replace: [['redis://127.0.0.1', `redis://:${encodeURIComponent(REDIS_PASSWORD)}@127.0.0.1:${plain}`]] };
   },
 
@@ -87,6 +82,40 @@ const STANDS: Readonly<Record<string, (t: Test) => Promise<Stand>>> = {
     return { replace: [['ws://127.0.0.1:8081', site.uri]] };
   },
 
+  async kafka(t) {
+    const lacks = noBroker();
+    if (lacks !== false) return { lacks };
+    const { bootstrapServers } = await startKafka(t);
+    return { replace: [['kafka://127.0.0.1:9092', `kafka://${bootstrapServers.join()}`]] };
+  },
+
+  async grpc(t) {
+    const { plain } = await startHealth(t);
+    return { replace: [['grpc://127.0.0.1:50051', `grpc://127.0.0.1:${plain}`]] };
+  },
+
+  async ssh(t) {
+    const { port } = await realest(SSH_SERVERS).start(t);
+    return { replace: [['ssh://127.0.0.1', `ssh://127.0.0.1:${port}`]] };
+  },
+
+  async telnet(t) {
+    return { replace: [['telnet://127.0.0.1', (await realest(TELNET_SERVERS).start(t)).uri]] };
+  },
+
+  async socks(t) {
+    const { port } = await serveMail(t);
+    return {
+      replace: [
+        ['socks5://127.0.0.1', (await serveSocks5(t)).uri],
+        ['target: 127.0.0.1:25', `target: 127.0.0.1:${port}`],
+      ],
+    };
+  },
+
+  // Of two others.
+  group: async () => ({}),
+
   push: async () => ({
     async act(url) {
       const { push_url: to } = (await (await fetch(url)).json()) as { push_url: string };
@@ -94,6 +123,29 @@ const STANDS: Readonly<Record<string, (t: Test) => Promise<Stand>>> = {
     },
   }),
 };
+
+function serveMail(t: Test): Promise<Site> {
+  return serveRaw(
+    t,
+    (socket) => {
+      socket.write('220 ready\r\n');
+      socket.on('data', () => socket.end('221 bye\r\n'));
+    },
+    'tcp',
+  );
+}
+
+/** The last of those that can be started here: the real one, if there is one. */
+function realest<Server extends { lacks: string | false }>(servers: readonly Server[]): Server {
+  return servers.findLast(({ lacks }) => lacks === false) as Server;
+}
+
+interface GivenJob {
+  job_id: number;
+  job_name: string;
+  /** Of a group, by name. */
+  jobs?: string[];
+}
 
 interface Job {
   id: number;
@@ -103,8 +155,10 @@ interface Job {
 
 /** The jobs of the example, with what they are. */
 function readJobs(): Job[] {
-  const { jobs } = parse(readFileSync(join(root, 'examples/all-types/jobs.yaml'), 'utf8')) as { jobs: unknown[] };
-  return jobs.map((given) => {
+  const { jobs } = parse(readFileSync(join(root, 'examples/all-types/jobs.yaml'), 'utf8')) as { jobs: GivenJob[] };
+  const ids = new Map(jobs.map(({ job_name: name, job_id: id }) => [name, id]));
+  return jobs.map((job) => {
+    const given = job.jobs ? { ...job, jobs: job.jobs.map((name) => ids.get(name)) } : job;
     const checked = testJobRules.validate(given);
     if (!checked.ok) throw new Error(JSON.stringify(checked.problems));
     const { jobId, name, type } = testJobRules.toJob(checked.value, Number(checked.value.job_id));
