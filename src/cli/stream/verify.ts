@@ -3,7 +3,7 @@ import { Lifecycle } from '../../core/lifecycle.ts';
 import type { Difference, RowDifference, VerifyReport } from '../../processor/verify/index.ts';
 import { WAIT_MS } from '../../push/reports.ts';
 import { readPushJobs } from '../../push/tokens.ts';
-import { permittedDelayMs } from '../../settings/permitted-delay.ts';
+import { MARGIN_MS, permittedDelayMs } from '../../settings/permitted-delay.ts';
 import type { Settings } from '../../settings.ts';
 import { formatCount, formatCounted, formatInstant } from '../../stats/index.ts';
 import { type Cli, EXIT, examples, settingsFor } from '../context.ts';
