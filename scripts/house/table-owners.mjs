@@ -67,7 +67,7 @@ export const OTHER_READERS = {
   'src/doctor/examinations/fleet.ts': { tables: ['jobs'], reason: 'examines whether anybody checks the jobs' },
   'src/doctor/examinations/kafka-topics.ts': { tables: ['stream_topics'], reason: 'examines the topics in use' },
   'src/jobs/list.ts': { tables: ['series_progress'], reason: 'filters jobs by the state of their series' },
-  'src/jobs/postgres-store.ts': {
+  'src/jobs/next-job-id.ts': {
     tables: ['installation', 'series_progress'],
     reason: 'gives no id again that had results or belonged to a job before a reset',
   },

@@ -9,10 +9,10 @@ import { keepPushTokens, renewPushToken } from '../push/tokens.ts';
 import { auditJobs } from './audited.ts';
 import { planBulk } from './bulk.ts';
 import type { Job, StoredJob } from './definition.ts';
-import { FIRST_DERIVED_ID } from './derived-id.ts';
 import { boundVersions } from './expired-versions.ts';
 import { GROUP_TYPE, type GroupRefusal, refuseGroups } from './groups.ts';
 import { countStatement, listStatement } from './list.ts';
+import { nextJobId } from './next-job-id.ts';
 import { alreadyExists, refuseInheritance, refuseOutside } from './reach.ts';
 import type {
   BulkChange,
@@ -379,29 +379,6 @@ async function isSame(database: Queryable, { job_id, version }: JobRow, definiti
   );
   return rows[0]?.same ?? false;
 }
-
-/**
- * Ids of removed jobs and of those before a reset are not reused: their history, or their results, may still exist.
- * Neither are ids of counted foreign results. Ids derived from names leave no room above.
- */
-async function nextJobId(tx: Queryable): Promise<number> {
-  const { rows } = await tx.query<{ last: number }>(
-    `SELECT greatest(last_job_id, (SELECT max(job_id) FROM jobs WHERE job_id < $1)) AS last FROM installation`,
-    [FIRST_DERIVED_ID],
-  );
-  for (let first = (rows[0]?.last ?? 0) + 1; ; first += IDS_AT_ONCE) {
-    const free = await tx.query<{ job_id: number }>(
-      `SELECT job_id FROM generate_series($1::int, $1::int + $2::int - 1) AS job_id
-       WHERE NOT EXISTS (SELECT FROM series_progress WHERE series_progress.job_id = job_id.job_id)
-       ORDER BY job_id LIMIT 1`,
-      [first, IDS_AT_ONCE],
-    );
-    const [row] = free.rows;
-    if (row) return row.job_id;
-  }
-}
-
-const IDS_AT_ONCE = 1_000;
 
 const isEnabled = (definition: JobDefinition): boolean => definition.enabled !== false;
 
