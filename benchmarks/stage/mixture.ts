@@ -6,7 +6,10 @@ import type { Job, Product } from './product.ts';
 import { ADDRESSES, addressOf, Part, type Stage } from './stage.ts';
 import { startSite } from './windows.ts';
 
-/** The rest is http. A session of a real PostgreSQL costs more than all others together, and is left out. */
+/**
+ * The rest is http. Left out are types whose servers would cost more than all others together: postgres, ssh, and those that
+ * have no cheap server here (kafka, grpc, socks).
+ */
 const SHARES: Readonly<Record<string, number>> = {
   https: 0.15,
   tcp: 0.1,
@@ -15,6 +18,8 @@ const SHARES: Readonly<Record<string, number>> = {
   tls: 0.05,
   redis: 0.05,
   websocket: 0.05,
+  telnet: 0.05,
+  group: 0.05,
   push: 0.04,
   // A program for each check.
   ping: 0.01,
@@ -54,6 +59,9 @@ export async function startMixture(stage: Stage, count: number, periodMs: number
     },
     redis: (address) => ({ uri: `redis://${address}:${ports.redis}` }),
     websocket: (address) => ({ uri: `ws://${address}:${ports.websocket}/` }),
+    telnet: (address) => ({ uri: `telnet://${address}:${ports.tcp}` }),
+    // Of two http jobs, which are the first ones.
+    group: (_address, index) => ({ type: 'group', jobs: [index + 1, index + 2] }),
     push: () => ({ type: 'push' }),
     ping: (address) => ({ uri: `ping://${address}`, packets: 1 }),
   };
