@@ -37,7 +37,7 @@ export class ReportedSlots {
   #reading = false;
   /** The database's time from which on reading worked; null: it does not. */
   #readableSinceMs: number | null = null;
-  /** Since when the database is away; null: it is not. */
+  /** Since when reports cannot be read; null: they can. */
   #failedAtMs: number | null = null;
   #isWarned = false;
   /** When the database came back the last time that it was away longer than reports wait for it. */
@@ -62,10 +62,12 @@ export class ReportedSlots {
     if (this.#open.get(series.jobId) === series) this.#open.delete(series.jobId);
   }
 
-  /** The database was away for some time, even if nothing was read then: reports may have begun to wait. */
+  /** The database was away for some time, even if nothing was read then: reports may have begun to wait, or were refused. */
   databaseReturned(forMs = 0): void {
+    const { timeline, port } = this.#options;
     this.#readableSinceMs = null;
-    this.#failedAtMs ??= this.#options.timeline.now() - forMs;
+    // It ends now, however late the next reading is.
+    if (forMs > port.waitMs) this.#deafUntilMs = Math.max(this.#deafUntilMs, timeline.now());
   }
 
   async stop(): Promise<void> {

@@ -211,6 +211,32 @@ test('nobody is blamed for a time in which the database was away, even if nothin
   await Promise.all([scheduler.stop(), clock.advance(10_000)]);
 });
 
+test('a short absence of the database blames programs no less, however late the next reading is', async (t) => {
+  const { clock, reports, start, outcomes, toNextMiddle, finish } = setUp();
+  let isCut = false;
+  const link: Link = { ...goodLink, fate: () => (isCut ? 'lost' : 'fine') };
+  const { scheduler } = start('a', link);
+  await clock.advance(WAIT_MS);
+  for (let n = 0; n < 2; n++) {
+    await toNextMiddle(scheduler);
+    reports.report(1);
+    await clock.advance(1_500);
+  }
+  const before = outcomes().length;
+  const slot = scheduler.nextSlot(1)!;
+  await clock.advance(slot + 1_000 - clock.wallMs());
+  isCut = true;
+  await clock.advance(1_500);
+  isCut = false;
+  const { reads } = reports;
+  await clock.advance(slot + PERIOD_MS - 500 - clock.wallMs());
+  t.equal(reports.reads, reads, 'nothing is read until the deadline');
+  await clock.advance(PERIOD_MS);
+  t.equal(outcomes()[before], 'silent');
+  t.strictSame(await finish(), []);
+  await Promise.all([scheduler.stop(), clock.advance(10_000)]);
+});
+
 test('who cannot renew its lease closes no slot when that has run out; its next owner does', async (t) => {
   const { clock, reports, start, counted, toNextMiddle, finish } = setUp();
   let isCut = false;
