@@ -1,6 +1,7 @@
 /** Rows for `COPY ... FROM STDIN (FORMAT binary)`, built straight into bytes and handed out in chunks. */
 export class CopyBuffer {
-  #bytes = Buffer.allocUnsafe(FIRST_CHUNK_BYTES);
+  // Memory of its own, never a part of Node's pool: that may be as long as a chunk, and would be taken for one.
+  #bytes = Buffer.allocUnsafeSlow(FIRST_CHUNK_BYTES);
   #at = 0;
 
   constructor() {
@@ -145,7 +146,7 @@ export class CopyBuffer {
   /** A row of many counters may be longer than a chunk. */
   #room(bytes: number): void {
     if (this.#at + bytes <= this.#bytes.length) return;
-    const longer = Buffer.allocUnsafe(2 * (this.#bytes.length + bytes));
+    const longer = Buffer.allocUnsafeSlow(2 * (this.#bytes.length + bytes));
     this.#bytes.copy(longer, 0, 0, this.#at);
     this.#bytes = longer;
   }

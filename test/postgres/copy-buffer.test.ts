@@ -29,3 +29,24 @@ test('the memory of chunks that were sent is used again, and only then', async (
   t.equal(Buffer.concat(second).equals(Buffer.concat(chunksOf(2))), true);
   t.equal(Buffer.concat(third).equals(Buffer.concat(chunksOf(3))), true);
 });
+
+test('the memory that Node shares among small buffers is never taken for that of a chunk', (t) => {
+  const before = Buffer.poolSize;
+  t.teardown(() => {
+    Buffer.poolSize = before;
+  });
+  Buffer.poolSize = 65_536;
+  // The pool that is in use is of the size before.
+  for (let bytes = 0; bytes < 2 * 65_536; bytes += 1024) Buffer.allocUnsafe(1024);
+  const rows = new CopyBuffer();
+  rows.row(1);
+  rows.int4(1);
+  reuseChunks([rows.end()]);
+  const others = Array.from({ length: 63 }, () => Buffer.allocUnsafe(1024).fill(7));
+  for (let value = 0; value < 3; value++) chunksOf(value);
+  t.ok(
+    others.every((other) => other.every((byte) => byte === 7)),
+    'buffers of others stay as they are',
+  );
+  t.end();
+});
