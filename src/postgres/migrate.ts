@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { firstOf } from '../core/first-of.ts';
 import type { Logger } from '../core/logger.ts';
+import { retry } from '../core/retry.ts';
 import { VedetteError } from '../errors.ts';
 import { root } from '../root.ts';
 import type { Database, Queryable, Transaction } from './database.ts';
@@ -41,7 +42,10 @@ export async function loadMigrations(folder = FOLDER): Promise<Migration[]> {
 export function migrate(database: Database, options: { logger?: Logger } = {}): Promise<string[]> {
   return explained(database, async () => {
     const migrations = await loadMigrations();
-    const applied = await locked(database, (tx) => applyPending(tx, migrations, database.schema));
+    const work = () => locked(database, (tx) => applyPending(tx, migrations, database.schema));
+    const isDeadlock = (error: unknown) => (error as { code?: unknown } | null)?.code === DEADLOCK;
+    // Those who use the tables meanwhile lock them in another order.
+    const applied = await retry(work, { isRetryable: isDeadlock });
     for (const migration of applied) options.logger?.info({ migration }, 'database migrated');
     return applied;
   });
@@ -56,6 +60,7 @@ export function pendingMigrations(database: Database): Promise<string[]> {
   });
 }
 
+const DEADLOCK = '40P01';
 /** Of PostgreSQL: insufficient privilege, and a table that is known to be there but cannot be seen in its schema. */
 const FORBIDDEN = new Set(['42501', '42P01', '3F000']);
 /** Duplicate table, function, type or trigger; a foreign schema_migrations has other columns. */

@@ -1,10 +1,11 @@
 import { test } from 'tap';
 import { silentLogger } from '../../src/core/logger.ts';
 import { reset } from '../../src/installation/reset.ts';
-import { migrate, pendingMigrations } from '../../src/postgres/migrate.ts';
+import { applyPending, loadMigrations, migrate, pendingMigrations } from '../../src/postgres/migrate.ts';
 import { createDatabase } from '../../src/postgres/pool.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { databaseDefaults } from '../helpers/defaults.ts';
+import { until } from '../helpers/until.ts';
 
 test('migrations are applied once, in their order, by any number of processes at a time', async (t) => {
   const database = await createTestDatabase(t, { migrated: false });
@@ -47,4 +48,29 @@ test('an edited migration and one from the future are refused', async (t) => {
   await database.query("INSERT INTO schema_migrations VALUES (9999, '9999-later.sql', 'x', '{}')");
   await database.query('UPDATE schema_migrations SET number = 9998 WHERE number = 1');
   await t.rejects(migrate(database), /does not know/);
+});
+
+test('a migration that others are in the way of, and it of them, is done again', async (t) => {
+  const database = await createTestDatabase(t, { migrated: false });
+  const migrations = await loadMigrations();
+  // The next one changes series_progress, then stream_offsets; who counts results has them the other way round.
+  await database.transaction((tx) => applyPending(tx, migrations.slice(0, 18), database.schema));
+  // The first to wait is ended for the deadlock, if that is there by then.
+  await database.query(`ALTER DATABASE "${database.databaseName}" SET deadlock_timeout = '5s'`);
+  const { connectionString } = database;
+  const migrating = await createDatabase({ ...databaseDefaults, connectionString, logger: silentLogger });
+  t.teardown(() => migrating.close());
+  let migrated: Promise<string[]> | undefined;
+  await database.transaction(async (tx) => {
+    await tx.query("SET LOCAL deadlock_timeout = '1min'");
+    await tx.query('LOCK TABLE stream_offsets IN ROW EXCLUSIVE MODE');
+    migrated = migrate(migrating);
+    const waiting = "SELECT FROM pg_locks WHERE relation = 'stream_offsets'::regclass AND NOT granted";
+    await until('the migration to wait', async () => (await database.query(waiting)).rowCount > 0);
+    await tx.query('LOCK TABLE series_progress IN ROW EXCLUSIVE MODE');
+  });
+  t.strictSame(
+    await migrated,
+    migrations.slice(18).map(({ name }) => name),
+  );
 });
