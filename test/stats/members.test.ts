@@ -69,6 +69,18 @@ test('the slots of a cron expression are counted, however far apart they are', a
   t.strictSame(await statesOf([1, 2, 3]), { 1: 'up', 2: 'unknown', 3: 'unknown' });
 });
 
+test('a schedule that cannot be read here makes its own job unknown, and no other', async (t) => {
+  const { database, store, statesOf } = await setUp(t);
+  const now = Date.now();
+  for (const jobId of [1, 2]) {
+    await store.create({ job_id: jobId, uri: 'http://a.test/', check_cron: '* * * * *' });
+    await insertSpan(database, { jobId, period: null, phase: null, cron: '* * * * *', from: now - DAY });
+    await insertProgress(database, { jobId, slot: now - DELAY - 10_000 });
+  }
+  await database.query("UPDATE schedule_spans SET cron_timezone = 'Mars/Olympus' WHERE job_id = 2");
+  t.strictSame(await statesOf([1, 2]), { 1: 'up', 2: 'unknown' });
+});
+
 test('a job that runs at the location counts as it is there, any other as at the worst of its own', async (t) => {
   const { database, store, statesOf } = await setUp(t);
   const now = Date.now();

@@ -106,7 +106,12 @@ function isStale({ location, lastTs, nowMs, ...timing }: MemberRow, { delayMs, c
   const since = { fromMs: lastTs + 1, toMs: beforeMs + 1 };
   // Slots of the schedule of now, wherever its span began: a job that was away for long is not fresh when it is back.
   const schedule = { ...timing, location, version: 0, fromSlot: 0, toSlot: null, slotCount: null };
-  return countDue([schedule], since, beforeMs, cronSlots) >= STALE_SLOTS;
+  try {
+    return countDue([schedule], since, beforeMs, cronSlots) >= STALE_SLOTS;
+  } catch {
+    // Node at another location knows a time zone that it does not know here: no reason to know nothing of all groups.
+    return true;
+  }
 }
 
 const STALE_SLOTS = 3;
