@@ -14,12 +14,12 @@ import { type ConverseOptions, converse } from '../net/trial/conversation.ts';
 import { judgeResult } from '../net/trial/query-result.ts';
 import { plannedProbe, type Trial } from '../net/trial/trial.ts';
 import { readIdentification } from './identification.ts';
+import { MAX_WAITING } from './limits.ts';
 import { isSshKey } from './private-key.ts';
 import type { CommandResult, SessionOptions } from './session.ts';
 
 const PORT = 22;
 /** Of what is held unread: more than the longest packet of a key exchange. */
-const MAX_BYTES = 65_536;
 const SHOWN_CHARACTERS = 120;
 /** The name is whatever the server says. */
 const SIGNAL = /^SIG[A-Z0-9]{1,12}$/;
@@ -207,7 +207,7 @@ export const ssh: MonitorType<SshOptions> = {
     return plannedProbe(
       given.max_response_time_seconds,
       () => createPlan(given),
-      (plan, trial) => check(plan, given, { trial, context: { gate, names }, maxBytes: MAX_BYTES }),
+      (plan, trial) => check(plan, given, { trial, context: { gate, names }, maxBytes: MAX_WAITING }),
     );
   },
 };

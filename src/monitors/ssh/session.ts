@@ -5,6 +5,7 @@ import { total } from '../net/total.ts';
 import type { Conversation } from '../net/trial/conversation.ts';
 import { restAfter } from '../net/trial/rest.ts';
 import type { Trial } from '../net/trial/trial.ts';
+import { MAX_OUTPUT, MAX_RECEIVED } from './limits.ts';
 import { Wire } from './wire.ts';
 
 interface Login {
@@ -29,10 +30,6 @@ export interface CommandResult {
   errors: string;
 }
 
-/** Of what a command writes. */
-const MAX_OUTPUT = 65_536;
-/** Of everything else in a session: key exchange, banners, answers. */
-const MAX_BYTES = 262_144;
 const MAX_ROUNDS = 8;
 
 /**
@@ -168,9 +165,6 @@ export class Session {
   }
 
   async #take(received: Buffer): Promise<void> {
-    if ((this.#trial.bytes ?? 0) > MAX_BYTES + MAX_OUTPUT) {
-      throw new ProbeFailure('too_large', `it sends over ${MAX_BYTES + MAX_OUTPUT} bytes`);
-    }
     const begunAt = performance.now();
     try {
       this.#wire.emit('data', received);
@@ -180,6 +174,9 @@ export class Session {
     await restAfter(performance.now() - begunAt, this.#trial.limit);
     // The streams of channels hand on what they have within this turn.
     await turn();
+    if (this.#failure === null && (this.#trial.bytes ?? 0) > MAX_RECEIVED) {
+      throw new ProbeFailure('too_large', `it sends over ${MAX_RECEIVED} bytes`);
+    }
   }
 
   #collect(channel: ClientChannel, onEnd: (result: CommandResult) => void): void {

@@ -113,7 +113,10 @@ export class Conversation {
         return part.value;
       }
       if (isLast) throw this.#failure ?? onEnd?.(view) ?? this.#cutOff(awaited, view);
-      if (this.#received.isFull) throw new Failure('too_large', `no ${awaited} in the first ${view.length} bytes`);
+      // While the reader looked more may have come, which it has not seen.
+      if (this.#received.isFull && this.#received.length === view.length) {
+        throw new Failure('too_large', `no ${awaited} in the first ${view.length} bytes`);
+      }
       await this.#more(view.length, performance.now() - begunAt);
     }
   }
