@@ -36,18 +36,21 @@ export function maskReport<T>(value: T, covered: Covered): T {
 
 /** The longest first. */
 function knownTexts({ definition, secrets, encoded, referred }: Covered): string[] {
-  const texts = [...secretValues(definition, secrets), ...encoded].filter(({ length }) => length >= MIN_LENGTH);
+  const own = [...secretValues(definition, secrets), ...encoded].filter(({ length }) => length >= MIN_LENGTH);
+  const texts = own.flatMap(formsOf).filter(({ length }) => length >= MIN_LENGTH);
   texts.push(...referred.flatMap(formsOf).filter(({ length }) => length >= MIN_REFERRED_LENGTH));
   return [...new Set(texts)].sort((a, b) => b.length - a.length);
 }
 
-/** As it is, as a line of a detail, as the bytes of a header are read, and in an address. */
+/** As it is, as a line of a detail, as the bytes of a header are read, in an address, and in quotes. */
 function formsOf(value: string): string[] {
-  const encoded = encodeURIComponent(value);
+  const bytes = Buffer.from(value);
+  // As it is sent: half a pair of surrogates cannot be encoded.
+  const encoded = encodeURIComponent(bytes.toString('utf8'));
   return [
     value,
     value.replace(/\p{Cc}+/gu, ' ').trim(),
-    Buffer.from(value).toString('latin1'),
+    bytes.toString('latin1'),
     encoded,
     encoded.replaceAll('%20', '+'),
     encoded.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),

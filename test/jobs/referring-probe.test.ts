@@ -1,5 +1,6 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { MASK } from '../../src/core/masking.ts';
@@ -19,8 +20,8 @@ function setUp(t: Test, files: Record<string, string>) {
   const folder = t.testdir(files);
   const places = { folder, file: null, envPrefix: 'VEDETTE_SECRET_', variables: {} };
   const prepare = createPrepare(monitors, context, createSecretStore(places, clock));
-  const prepared = (options: object): Probe => {
-    const job: ProbedJob = { jobId: 1, type: 'http', options: { ...options }, secrets: [] };
+  const prepared = (options: object, type = 'http'): Probe => {
+    const job: ProbedJob = { jobId: 1, type, options: { ...options }, secrets: [] };
     const before = JSON.stringify(job);
     const probe = prepare(job);
     t.teardown(() => {
@@ -235,4 +236,22 @@ test('a job without references is prepared as before', async (t) => {
   const site = await keepingSite(t);
   t.match(await ask(prepared({ uri: site.uri, headers: { 'x-a': '$HOME ${secret' } })), { outcome: 'up' });
   t.equal(site.seen[0]?.headers['x-a'], '$HOME ${secret');
+});
+
+test('a secret that stands in the job is masked in each form, too', async (t) => {
+  const password = 'pa"ss\\word€';
+  const server = await listen(
+    t,
+    createTcpServer((socket) => socket.end(`it was ${password}, ${encodeURIComponent(password)}\r\n`)),
+    'telnet',
+    '127.0.0.1',
+  );
+  const { prepared } = setUp(t, {});
+  const uri = `telnet://me:${encodeURIComponent(password)}@127.0.0.1:${server.port}`;
+  const { detail } = await ask(prepared({ uri }, 'telnet'));
+  t.match(detail, /received "it was \*{8}, \*{8}\\r\\n"$/);
+  // Half of a pair, which no address can have.
+  const steps = [{ send: 'half \ud800 of it', expect: 'none' }];
+  const found = await ask(prepared({ uri: `tcp://127.0.0.1:${server.port}`, steps }, 'tcp'));
+  t.match(found, { outcome: 'down', reason: 'body' });
 });
