@@ -21,6 +21,8 @@ export interface BrokersOptions extends Pick<ConverseOptions, 'trial' | 'context
 
 /** A partition has one leader; more of them are not asked in one check. */
 const MAX_BROKERS = 100;
+/** Of all answers in one check: more than those about as many partitions as one answer can name. */
+const MAX_TOTAL_BYTES = 8 * MAX_BYTES;
 
 /** Connections to the brokers of a cluster, each opened when it is needed first. */
 export class Brokers {
@@ -139,6 +141,8 @@ export class Broker {
 
   /** Throws a ProbeFailure if there is no answer, or none of Kafka. */
   readonly ask = async (name: RequestName, ...body: readonly Buffer[]): Promise<Fields> => {
+    const { bytes = 0 } = this.#trial;
+    if (bytes > MAX_TOTAL_BYTES) throw new ProbeFailure('too_large', `the brokers answer with over ${bytes} bytes`);
     const id = ++this.#asked;
     this.#conversation.send(toRequest(name, id, body));
     try {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { ProbeFailure } from '../failure.ts';
 import type { Part } from '../net/trial/conversation.ts';
 
@@ -96,10 +97,13 @@ export class Fields {
     return this.#take(8).readBigInt64BE(0);
   }
 
-  /** null: none. */
+  /** null: none. One that is not valid would be longer than its length when it is sent back. */
   text(): string | null {
     const length = this.int16();
-    return length < 0 ? null : this.#take(length).toString('utf8');
+    if (length < 0) return null;
+    const taken = this.#take(length);
+    if (!isUtf8(taken)) throw new ProbeFailure('protocol', 'a text in an answer of Kafka is not in UTF-8');
+    return taken.toString('utf8');
   }
 
   bytes(): Buffer {
