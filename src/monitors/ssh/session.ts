@@ -31,6 +31,10 @@ export interface CommandResult {
 }
 
 const MAX_ROUNDS = 8;
+/** Packets in return to those of the server, each of which may cost a signature. */
+const MAX_SENT = 200;
+/** Of what ssh2 takes at once, so that what it does with that is short. */
+const SLICE_BYTES = 256;
 
 /**
  * Groups that the server chooses, or of more than 2,048 bits, would block the process for tens of milliseconds; what has
@@ -62,12 +66,13 @@ export class Session {
   #methods: Array<'none' | 'publickey' | 'password' | 'keyboard-interactive'> = [];
   #accepted: readonly string[] = [];
   #rounds = 0;
+  #sent = 0;
 
   constructor(conversation: Conversation, trial: Trial, options: SessionOptions) {
     this.#conversation = conversation;
     this.#trial = trial;
     this.#options = options;
-    this.#wire = new Wire((data) => conversation.send(data));
+    this.#wire = new Wire((data) => this.#send(data));
     const { login } = options;
     if (login !== null) {
       this.#methods.push('none');
@@ -165,18 +170,26 @@ export class Session {
   }
 
   async #take(received: Buffer): Promise<void> {
-    const begunAt = performance.now();
-    try {
-      this.#wire.emit('data', received);
-    } catch (error) {
-      this.#onError(error as Error);
+    for (let at = 0; at < received.length && this.#failure === null; at += SLICE_BYTES) {
+      const begunAt = performance.now();
+      try {
+        this.#wire.emit('data', received.subarray(at, at + SLICE_BYTES));
+      } catch (error) {
+        this.#onError(error as Error);
+      }
+      await restAfter(performance.now() - begunAt, this.#trial.limit);
     }
-    await restAfter(performance.now() - begunAt, this.#trial.limit);
     // The streams of channels hand on what they have within this turn.
     await turn();
     if (this.#failure === null && (this.#trial.bytes ?? 0) > MAX_RECEIVED) {
       throw new ProbeFailure('too_large', `it sends over ${MAX_RECEIVED} bytes`);
     }
+  }
+
+  /** Throws nothing: ssh2 also writes in turns of its own. */
+  #send(data: Buffer): void {
+    if (++this.#sent <= MAX_SENT) this.#conversation.send(data);
+    else this.#fail(new ProbeFailure('protocol', `it demands over ${MAX_SENT} packets in return`));
   }
 
   #collect(channel: ClientChannel, onEnd: (result: CommandResult) => void): void {

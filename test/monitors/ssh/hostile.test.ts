@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import type { Connection } from 'ssh2';
 import { type Test, test } from 'tap';
 import { checkBy, type Site, serveRaw } from '../support.ts';
 import { fingerprintOf, IDENTIFICATION, newKey, PROPOSAL, packetOf, proposalOf, says, serveSsh } from './servers.ts';
@@ -183,4 +184,39 @@ test('a signature that does not fit is refused before anything is said', async (
     ...{ outcome: 'down', reason: 'protocol', detail: /signature verification failed/ },
   });
   t.ok(at > 0);
+});
+
+/** What ssh2's own server keeps inside, for what a decent one never does. */
+interface ServerProtocol {
+  _authsQueue: string[];
+  _handlers: { USERAUTH_REQUEST: () => void };
+  authPKOK(algorithm: string, key: Buffer): void;
+}
+
+test('a server that asks for one signature after the other gets few', async (t) => {
+  const [hostKey, userKey] = [newKey(), newKey()];
+  const offered = 2_000;
+  let protocol: ServerProtocol | undefined;
+  let signed = 0;
+  const site = await serveSsh(t, hostKey, {
+    onConnection(connection: Connection) {
+      protocol = (connection as unknown as { _protocol: ServerProtocol })._protocol;
+    },
+    authenticate(context) {
+      if (context.method !== 'publickey' || protocol === undefined) return context.reject(['publickey']);
+      protocol._handlers.USERAUTH_REQUEST = () => {
+        signed++;
+      };
+      for (let index = 0; index < offered; index++) {
+        protocol._authsQueue.unshift('publickey');
+        protocol.authPKOK('', Buffer.alloc(0));
+      }
+    },
+  });
+  const uri = site.uri.replace('//', '//me@');
+  t.match(await check({ uri, private_key: userKey.private }), {
+    ...{ outcome: 'down', reason: 'protocol', detail: 'it demands over 200 packets in return' },
+  });
+  await site.quiet();
+  t.ok(signed > 100 && signed < 200, `${signed} signatures`);
 });
