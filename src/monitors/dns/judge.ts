@@ -42,10 +42,12 @@ function faultOf(
   form: (text: string) => string,
 ): string | null {
   if (given.length === 0) return null;
+  // Each form once: a resolver may send thousands of records.
+  const wanted = new Set(given.map(form));
   const found = new Set(texts.map(form));
   const lacking = given.filter((text) => !found.has(form(text)));
   const present = given.filter((text) => found.has(form(text)));
-  const further = texts.filter((text) => !given.some((other) => form(other) === form(text)));
+  const further = texts.filter((text) => !wanted.has(form(text)));
   if (match === 'none') return present.length === 0 ? null : `found ${listed(present)}, which is not accepted`;
   if (match === 'any') return present.length > 0 ? null : `found ${listed(texts)}, none of ${listed(given)}`;
   if (lacking.length > 0) return `found ${listed(texts)}, without ${listed(lacking)}`;

@@ -53,7 +53,7 @@ export function encodeQuery({ name, type }: Query, id = randomInt(0x1_0000)): En
 
 /** Returns the reply to a query; null for a packet that is none, which anybody may have sent. */
 export function readReply(bytes: Buffer, query: EncodedQuery): Reply | null {
-  if (bytes.length < 12 || bytes.readUInt16BE(0) !== query.id) return null;
+  if (bytes.length < HEAD_BYTES || bytes.readUInt16BE(0) !== query.id || !hasQuestion(bytes, query)) return null;
   try {
     const packet: DecodedPacket & { rcode?: string } = decode(bytes);
     // The library reads past the end of the last record.
@@ -62,6 +62,16 @@ export function readReply(bytes: Buffer, query: EncodedQuery): Reply | null {
   } catch (error) {
     throw new ProbeFailure('protocol', `the answer cannot be read: ${(error as Error).message}`);
   }
+}
+
+const HEAD_BYTES = 12;
+
+/** Looked at before the rest, whose reading may cost much: a hostile peer sends a hundred packets that are no reply. */
+function hasQuestion(bytes: Buffer, { data }: EncodedQuery): boolean {
+  // A name ends with a NUL; type and class follow.
+  const end = data.indexOf(0, HEAD_BYTES) + 5;
+  const text = (of: Buffer) => of.toString('latin1', HEAD_BYTES, end).toLowerCase();
+  return text(bytes) === text(data);
 }
 
 function toReply(packet: DecodedPacket & { rcode?: string }, { name, type }: Query): Reply | null {

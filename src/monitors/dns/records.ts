@@ -57,11 +57,11 @@ export function recordText(type: RecordType, data: unknown): string {
       return `${typeText(head)} ${times} ${fields('keyTag')} ${name('signersName')} ${encoded('signature', 'base64')}`;
     }
     case 'NSEC':
-      return `${name('nextDomain')} ${typeText(fields('rrtypes'))}`.trim();
+      return `${name('nextDomain')} ${typesOf(own.rrtypes)}`.trim();
     case 'NSEC3': {
       const salt = encoded('salt', 'hex') || '-';
       const next = base32(own.nextDomain as Buffer);
-      return `${fields('algorithm', 'flags', 'iterations')} ${salt} ${next} ${typeText(fields('rrtypes'))}`.trim();
+      return `${fields('algorithm', 'flags', 'iterations')} ${salt} ${next} ${typesOf(own.rrtypes)}`.trim();
     }
     case 'HINFO':
       return quoted('cpu', 'os');
@@ -94,6 +94,15 @@ function rawRecordOf(type: RecordType): (typeof RAW_RECORDS)[RawType] | null {
 
 /** A dot alone is the root. */
 const bareName = (text: string): string => text.toLowerCase().replace(/(?<=[^\s.])\.$/, '');
+
+/** Some dozens have names at all; a record of 65 kB can name half a million. */
+const MAX_TYPES = 1_000;
+
+/** The types that a name has, as one text. Throws if there are too many. */
+function typesOf(types: unknown): string {
+  if (Array.isArray(types) && types.length > MAX_TYPES) throw new Error(`a record names over ${MAX_TYPES} types`);
+  return typeText(valueText(types));
+}
 
 /** Types that have no name in the library (RFC 3597 5). */
 function typeText(types: string): string {

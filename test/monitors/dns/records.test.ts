@@ -1,6 +1,7 @@
 import { encode } from 'dns-packet';
 import fc from 'fast-check';
 import { test } from 'tap';
+import { judge } from '../../../src/monitors/dns/judge.ts';
 import { encodeQuery, readReply } from '../../../src/monitors/dns/query.ts';
 import { RAW_RECORDS, type RawType } from '../../../src/monitors/dns/raw-records.ts';
 import {
@@ -10,6 +11,8 @@ import {
   type RecordType,
   recordText,
 } from '../../../src/monitors/dns/records.ts';
+import { TimeLimit } from '../../../src/monitors/net/time-limit.ts';
+import { Trial } from '../../../src/monitors/net/trial/trial.ts';
 
 /** Hexadecimal digits and texts in quotes, as bytes. */
 const bytes = (text: string): Buffer =>
@@ -153,6 +156,18 @@ test('records that the library reads, on their way', async (t) => {
   ] as const) {
     t.equal(answerOf(type, data), text, type);
   }
+  const rrtypes = Array.from({ length: 1_001 }, (_, index) => `UNKNOWN_${index + 300}`);
+  for (const type of ['NSEC', 'NSEC3'] as const) {
+    const data = {
+      algorithm: 1,
+      flags: 0,
+      iterations: 5,
+      salt: key,
+      nextDomain: type === 'NSEC' ? 'b.test' : hash,
+      rrtypes,
+    };
+    t.throws(() => answerOf(type, data), { reason: 'protocol', message: /a record names over 1000 types$/ });
+  }
   t.throws(() => answerOf('HTTPS', bytes('0001')), {
     reason: 'protocol',
     message: /cannot be read: a record is cut off/,
@@ -171,4 +186,33 @@ test('texts are compared as people write them', (t) => {
   t.not(comparable('257 3 8 YWJj', 'DNSKEY'), comparable('257 3 8 ywjj', 'DNSKEY'));
   t.same([...RECORD_TYPES], [...new Set(RECORD_TYPES)].sort());
   t.end();
+});
+
+test('thousands of records cost little, however many are expected', async (t) => {
+  const records = Array.from({ length: 20_000 }, (_, index) => ({ text: `2001:db8::${index.toString(16)}`, ttl: 9 }));
+  const texts = Array.from({ length: 50 }, (_, index) => `2001:db8:1::${index.toString(16)}`);
+  const reply = { code: 'NOERROR', isCut: false, isAuthentic: false, records };
+  const limit = new TimeLimit({ timeoutMs: 60_000, signal: new AbortController().signal });
+  t.teardown(() => limit.dispose());
+  const expected = { rcode: 'NOERROR', texts, match: 'any' as const, pattern: null, isAuthenticated: false };
+  const before = process.cpuUsage();
+  await t.rejects(judge(reply, { name: 'a.test', type: 'AAAA' }, expected, new Trial(limit)), {
+    reason: 'body',
+    message: /none of/,
+  });
+  const { user } = process.cpuUsage(before);
+  // Each form computed once: a tenth of a second; with every expected text again: two.
+  t.ok(user < 800_000, `${user} µs`);
+});
+
+test('of a packet to another question nothing is read', async (t) => {
+  const query = encodeQuery({ name: 'a.test', type: 'A' });
+  const packet = (name: string) => {
+    const bytes = encode({ type: 'response', id: query.id, questions: [{ type: 'A', name }] });
+    // More records than there are bytes for.
+    bytes.writeUInt16BE(9, 6);
+    return bytes;
+  };
+  t.equal(readReply(packet('b.test'), query), null);
+  t.throws(() => readReply(packet('A.Test'), query), { reason: 'protocol', message: /cannot be read/ });
 });
