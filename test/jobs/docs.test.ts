@@ -23,12 +23,10 @@ test('docs/monitors.md and the example have a job of each type with addresses, a
   for (const file of ['docs/monitors.md', 'examples/all-types/jobs.yaml']) {
     const text = readFileSync(path.resolve(import.meta.dirname, '../..', file), 'utf8');
     const examples = file.endsWith('.yaml') ? [['', file, text]] : text.matchAll(/^```\w+ (\S+)\n(.*?)^```$/gms);
-    const shown = new Set<string>();
-    for (const [, name = '', example = ''] of examples) {
-      const set = new JobSet({ rules });
-      addText(set, name, example, undefined);
-      for (const definition of set.definitions()) shown.add(rules.toJob(definition, 1).type);
-    }
+    // All in one set, so that a reader may copy several into one file.
+    const set = new JobSet({ rules });
+    for (const [, name = '', example = ''] of examples) addText(set, name, example, undefined);
+    const shown = new Set(set.definitions().map((definition) => rules.toJob(definition, 1).type));
     const types = monitors.names().filter((name) => file.endsWith('.yaml') || name !== 'http');
     t.same([...shown].sort(), types.sort(), file);
   }

@@ -34,3 +34,10 @@ test('links between the pages lead to files and headings that exist', async (t) 
   }
   t.ok(links > 20, `${links} links`);
 });
+
+test('the changelog says everything once', async (t) => {
+  const entries = read('CHANGELOG.md').split(/\n(?=- |#)/);
+  t.ok(entries.length > 100, `${entries.length} entries`);
+  const repeated = entries.filter((entry, at) => entry.startsWith('- ') && entries.indexOf(entry) !== at);
+  t.same(repeated, []);
+});
