@@ -26,7 +26,7 @@ test('a group is checked by hand against the database that the settings name; wi
   const env = { DATABASE_URL: database.connectionString };
   const down = await vedette(t, group, { env });
   t.match(down, { code: 1, stdout: /^down {2}status {2}jobs 1, 2\n {2}1 of 2 jobs up, 2 required; down: part 2\n/ });
-  t.match(down.stdout, /\n {2}jobs up: 1 jobs\n.*\n {2}jobs: 1 up, 2 down\n/s);
+  t.match(down.stdout, /\n {2}jobs total: 2 jobs\n {2}jobs up: 1 job\n.*\n {2}jobs: 1 up, 2 down\n/s);
   t.match(await vedette(t, [...group, '--field', 'require=1'], { env }), { code: 0, stdout: /^up {2}jobs 1, 2\n/ });
 
   const jobs = [

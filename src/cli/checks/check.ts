@@ -11,17 +11,18 @@ import { formatTimingBar } from './timing-bar.ts';
 
 export function checkCommand(cli: Cli): Command {
   const command = new Command('check')
-    .description('check one address now and show the time of each phase; needs no database')
+    .description('check one address now and show the time of each phase; only a group needs a database')
     .argument('[url]', 'what to check; http:// is put before a bare host. None for a type without addresses');
   return addJobOptions(command)
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
-      `\nExit code: 0 up, 1 down, 3 degraded.\n${examples(
+      `\nExit code: 0 up, 1 down or not checked, 3 degraded.\n${examples(
         ['vedette check https://example.com', 'one check'],
         ['vedette check example.com --pattern "(?i)welcome" --max-time 0.5', 'what it must say, and how fast'],
         ['vedette check https://api.example.com -X POST -H "Accept: application/json" -d "{}"', 'another method'],
         ['vedette check tcp://db.example.com:5432', 'a port; other addresses are in docs/monitors.md'],
+        ['vedette check --type group --field jobs_with_tag=shop', 'jobs of the Vedette that runs'],
         ['vedette check https://example.com --json | jq .timings', 'for programs'],
       )}`,
     )
@@ -65,13 +66,24 @@ function show(
   if (detail) stdout.line(`  ${plainText(detail)}`);
   for (const line of formatTimingBar(timings, style)) stdout.line(line);
   for (const [name, value] of Object.entries(values)) {
-    stdout.line(`  ${name.replaceAll('_', ' ')}: ${`${value} ${declared[name]?.unit ?? ''}`.trim()}`);
+    stdout.line(`  ${name.replaceAll('_', ' ')}: ${withUnit(value, declared[name]?.unit)}`);
   }
   for (const [name, value] of Object.entries(facts)) {
     if (value === false || value === null || value === undefined) continue;
-    const text = Array.isArray(value) ? value.join(' -> ') : typeof value === 'object' ? flat(value) : String(value);
-    stdout.line(style.dim(plainText(`  ${name.replaceAll('_', ' ')}: ${text}`)));
+    stdout.line(style.dim(plainText(`  ${name.replaceAll('_', ' ')}: ${factText(name, value)}`)));
   }
+}
+
+/** Facts whose items follow from one another. */
+const SEPARATORS: Readonly<Record<string, string>> = { redirects: ' -> ', chain: ' -> ' };
+
+/** Units are plurals, except for `s`. */
+const withUnit = (value: number, unit = ''): string =>
+  `${value} ${value === 1 ? unit.replace(/(?<=.)s$/, '') : unit}`.trim();
+
+function factText(name: string, value: unknown): string {
+  if (Array.isArray(value)) return value.join(SEPARATORS[name] ?? ', ');
+  return typeof value === 'object' && value !== null ? flat(value) : String(value);
 }
 
 const flat = (value: object): string =>

@@ -1,3 +1,4 @@
+import { counted, plural } from '../../core/plural.ts';
 import { ProbeFailure } from '../failure.ts';
 import type { Trial } from '../net/trial/trial.ts';
 import type { Place } from './broker.ts';
@@ -81,9 +82,10 @@ export function judgeCluster({ brokers, topics }: Cluster, rules: ClusterRules, 
     throw refused('LEADER_NOT_AVAILABLE', `no leader: partition ${partition.index} of ${name}${others}`, trial);
   }
   if (underReplicated > rules.maxUnderReplicated) {
-    trial.degrade('body', `${underReplicated} partitions lack replicas, accepted: up to ${rules.maxUnderReplicated}`);
+    const lacking = `${counted(underReplicated, 'partition')} ${plural(underReplicated, 'lacks', 'lack')} replicas`;
+    trial.degrade('body', `${lacking}, accepted: up to ${rules.maxUnderReplicated}`);
   }
   if (brokers.size < rules.minBrokers) {
-    trial.degrade('body', `there are ${brokers.size} brokers, accepted: ${rules.minBrokers} or more`);
+    trial.degrade('body', `the cluster has ${counted(brokers.size, 'broker')}, accepted: ${rules.minBrokers} or more`);
   }
 }

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { counted } from '../../core/plural.ts';
 import type { Problem } from '../../core/validation.ts';
 import type { MonitorType } from '../monitor.ts';
 import type { ConnectTarget } from '../net/dial.ts';
@@ -140,7 +141,8 @@ async function check(plan: Plan, given: KafkaOptions, how: Pick<ConverseOptions,
     if (group !== undefined) {
       const lag = await lagOf({ group, topics: topics ?? null }, cluster, { brokers, first, trial });
       trial.values.lag = lag;
-      if (lag > maxLag) trial.degrade('body', `the group ${group} is ${lag} records behind, accepted: up to ${maxLag}`);
+      const behind = `the group ${group} is ${counted(lag, 'record')} behind`;
+      if (lag > maxLag) trial.degrade('body', `${behind}, accepted: up to ${maxLag}`);
     }
     trial.status = 'OK';
   } finally {

@@ -54,10 +54,11 @@ test('how a cluster is, and how far a group is behind', async (t) => {
   for (const site of sites) await site.quiet();
   for (const [options, found] of [
     [{ max_under_replicated: 2 }, { outcome: 'up', values: { under_replicated: 2 } }],
+    [{ topics: ['orders'] }, { outcome: 'degraded', detail: '1 partition lacks replicas, accepted: up to 0' }],
     [{ topics: ['old'], min_brokers: 3 }, { outcome: 'up' }],
     [
       { topics: ['old'], min_brokers: 4 },
-      { outcome: 'degraded', reason: 'body', detail: 'there are 3 brokers, accepted: 4 or more' },
+      { outcome: 'degraded', reason: 'body', detail: 'the cluster has 3 brokers, accepted: 4 or more' },
     ],
     [
       { topics: ['orders'], group: 'billing', max_lag: 5, max_under_replicated: 1 },
