@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'tap';
+import { TABLE_OWNERS } from '../../scripts/house/table-owners.mjs';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const pages = ['.', 'docs', 'examples']
@@ -33,6 +34,14 @@ test('links between the pages lead to files and headings that exist', async (t) 
     }
   }
   t.ok(links > 20, `${links} links`);
+});
+
+test('docs/database.md names every table', async (t) => {
+  const page = read('docs/database.md');
+  t.same(
+    Object.keys(TABLE_OWNERS).filter((table) => !page.includes(`\`${table}\``)),
+    [],
+  );
 });
 
 test('the changelog says everything once', async (t) => {
