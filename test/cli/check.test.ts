@@ -169,6 +169,20 @@ test('the address is a field like any other, as types without addresses need it'
   t.match(await vedette(t, ['check', ...described]), { code: 0, stdout: new RegExp(`http://${site}/\n`) });
 });
 
+test('once leaves out jobs whose programs report, unless they are named', async (t) => {
+  const backup = { job_id: 1, type: 'push', job_name: 'backup' };
+  const cwd = t.testdir({
+    'jobs.json': JSON.stringify([backup, { job_id: 2, uri: `http://${await createSite(t)}/` }]),
+    'reported.json': JSON.stringify([backup]),
+  });
+  t.match(await vedette(t, ['once'], { cwd }), { code: 0, stdout: /\n1 up, 0 degraded, 0 down\n$/ });
+  t.match(await vedette(t, ['once', '--jobs', 'reported.json'], { cwd }), { code: 0, stdout: /^There are no jobs to/ });
+  t.match(await vedette(t, ['once', '1'], { cwd }), {
+    code: 1,
+    stdout: /missed .* its program reports.*, 1 missed\n$/s,
+  });
+});
+
 test('once shows an address without its password', async (t) => {
   const uri = `http://ann:p4ssword@${await createSite(t)}/`;
   const cwd = t.testdir({ 'jobs.json': JSON.stringify([{ job_id: 1, uri }]) });

@@ -6,6 +6,7 @@ import { counted } from '../../core/plural.ts';
 import { VedetteError } from '../../errors.ts';
 import type { Job } from '../../jobs/definition.ts';
 import type { JobRules } from '../../jobs/rules.ts';
+import { OUTCOMES } from '../../messages/check-result.ts';
 import type { Settings } from '../../settings.ts';
 import { formatSeconds } from '../../stats/index.ts';
 import { type Cli, cancelled, examples, settingsFor } from '../context.ts';
@@ -42,7 +43,7 @@ export function onceCommand(cli: Cli): Command {
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
-      `\nExit code: 0 all are up, 1 some are down, 3 some are degraded and none is down.\n${examples(
+      `\nExit code: 0 all are up, 1 some are down or could not be checked, 3 some are degraded and none is down.\n${examples(
         ['vedette once', 'the jobs of jobs.json'],
         ['vedette once --targets-file sites.yaml', 'those of another file, in any form'],
         ['vedette once --url https://example.com --pattern Example', 'one site'],
@@ -54,7 +55,9 @@ export function onceCommand(cli: Cli): Command {
       const settings = settingsFor(cli, command);
       const rules = await loadJobRules(settings);
       const all = (options.stored ? null : await loadJobFile(settings, rules)) ?? (await storedJobs(settings, rules));
-      const jobs = ids ? all.filter((job) => ids.includes(job.jobId)) : all.filter((job) => job.enabled);
+      // A job whose program reports has nothing to check: named, it says so.
+      const isChecked = (job: Job) => job.enabled && rules.graceOf(job) === null;
+      const jobs = all.filter((job) => (ids ? ids.includes(job.jobId) : isChecked(job)));
       const unknown = ids?.filter((id) => !all.some((job) => job.jobId === id)) ?? [];
       if (unknown.length > 0) throw new VedetteError('VED_JOB_NOT_FOUND', `There is no job ${unknown.join(', ')}`);
       const results = await checkAll(cli, rules, jobs, options.concurrency);
@@ -170,9 +173,9 @@ function showTable({ stdout }: Cli, results: readonly Checked[]): void {
     style,
   );
   stdout.line(table);
-  const counts = ['up', 'degraded', 'down'].map((outcome) => {
+  const counts = OUTCOMES.flatMap((outcome) => {
     const count = results.filter(({ result }) => result.outcome === outcome).length;
-    return `${count} ${outcome}`;
+    return outcome === 'missed' && count === 0 ? [] : [`${count} ${outcome}`];
   });
   stdout.line(`\n${counts.join(', ')}`);
 }
