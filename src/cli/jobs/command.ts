@@ -120,7 +120,7 @@ function addAdd(cli: Cli, jobs: Command, run: Run): void {
   const add = jobs
     .command('add')
     .description('add a job, or those of a JSON file; `import` reads every form and says what it will do')
-    .argument('[url]', 'what to check')
+    .argument('[url]', 'what to check. None for a type without addresses')
     .option('--file <file>', 'a JSON file with a job or a list of them; - is standard input')
     .option('--id <id>', 'job_id; the next free one unless given', parseId)
     .option('--name <name>', 'job_name')
@@ -135,6 +135,7 @@ function addAdd(cli: Cli, jobs: Command, run: Run): void {
       'after',
       examples(
         ['vedette jobs add https://example.com --name Example --period 30', 'one job'],
+        ['vedette jobs add --type push --name backup --cron "0 3 * * *"', 'a program that reports'],
         ['vedette jobs add --file more-jobs.json', 'many'],
       ),
     )

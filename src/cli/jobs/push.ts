@@ -29,6 +29,7 @@ export function addPush(cli: Cli, jobs: Command, run: Run): void {
     .command('rotate-token')
     .description('give a push job a new address, and print it; the old one is unknown from then on')
     .argument('<id>', 'id of the job', parseId)
+    .addHelpText('after', examples(['vedette jobs rotate-token 9', 'when others know the address']))
     .action((jobId: number) =>
       run(rotateCommand, async (work) => print(cli, work, await work.store.rotatePushToken(jobId))),
     );
