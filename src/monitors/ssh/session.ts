@@ -109,8 +109,9 @@ export class Session {
       // Of the options only the key is not checked before.
       throw new ProbeFailure('internal', `the private key cannot be used: ${(error as Error).message}`);
     }
-    // ssh2 identifies itself in the next turn, which has to come first.
-    await turn();
+    // ssh2 listens when it has identified itself: in a new process not before its ciphers are loaded. What comes earlier is lost.
+    this.#trial.limit.activity = 'key exchange';
+    await this.#trial.limit.race(this.#wire.begun);
     await this.#take(received);
     const { kex, serverHostKey, cs } = await this.#until(() => this.#algorithms, 'key exchange');
     this.#trial.facts.algorithms = { key_exchange: kex, host_key: serverHostKey, cipher: cs.cipher, mac: cs.mac };
