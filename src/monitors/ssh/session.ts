@@ -35,6 +35,7 @@ const MAX_ROUNDS = 8;
 const MAX_SENT = 200;
 /** Of what ssh2 takes at once, so that what it does with that is short. */
 const SLICE_BYTES = 256;
+const TURN_BYTES = 64 * SLICE_BYTES;
 
 /**
  * Groups that the server chooses, or of more than 2,048 bits, would block the process for tens of milliseconds; what has
@@ -67,6 +68,8 @@ export class Session {
   #accepted: readonly string[] = [];
   #rounds = 0;
   #sent = 0;
+  /** Bytes that ssh2 has got. */
+  #taken = 0;
 
   constructor(conversation: Conversation, trial: Trial, options: SessionOptions) {
     this.#conversation = conversation;
@@ -170,6 +173,7 @@ export class Session {
     }
   }
 
+  /** Hands it to ssh2. */
   async #take(received: Buffer): Promise<void> {
     for (let at = 0; at < received.length && this.#failure === null; at += SLICE_BYTES) {
       const begunAt = performance.now();
@@ -179,10 +183,12 @@ export class Session {
         this.#onError(error as Error);
       }
       await restAfter(performance.now() - begunAt, this.#trial.limit);
+      // The streams of channels hand on what they have within a turn.
+      if (at % TURN_BYTES === 0) await turn();
     }
-    // The streams of channels hand on what they have within this turn.
     await turn();
-    if (this.#failure === null && (this.#trial.bytes ?? 0) > MAX_RECEIVED) {
+    this.#taken += received.length;
+    if (this.#failure === null && this.#taken > MAX_RECEIVED) {
       throw new ProbeFailure('too_large', `it sends over ${MAX_RECEIVED} bytes`);
     }
   }
