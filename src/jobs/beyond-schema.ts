@@ -89,7 +89,7 @@ const MERGED: ReadonlyArray<readonly [what: string, words: readonly string[]]> =
       ...['or http_version 1.1', 'nothing with a proxy', '1.1 or auto, or an https'],
     ],
   ],
-  ['Fields are those of the type of the job', ['only the keys']],
+  ['Fields are those of the type of the job', ['only the keys', 'no such key']],
   ['What the server adds says what is stored', ['or nothing: ', 'as in the path, or nothing']],
 ];
 
