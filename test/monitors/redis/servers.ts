@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { Test } from 'tap';
 import { freePort } from '../../../scripts/free-port.ts';
+import { createDataFolder } from '../../helpers/data-folder.ts';
 import { listen, pem, serveProgram, serveRaw } from '../support.ts';
 
 export const PASSWORD = 'open:s€same/';
@@ -86,7 +88,9 @@ async function startReal(t: Test): Promise<RedisPorts> {
       return `user ${name} on ~* &* +@all #${createHash('sha256').update(password).digest('hex')}`;
     }),
   ];
-  const folder = t.testdir({ 'server.pem': pem('server'), 'redis.conf': `${settings.join('\n')}\n` });
+  const folder = await createDataFolder(t);
+  writeFileSync(`${folder}/server.pem`, pem('server'));
+  writeFileSync(`${folder}/redis.conf`, `${settings.join('\n')}\n`);
   await serveProgram(t, 'redis-server', ['redis.conf'], ports.secure, folder);
   return ports;
 }

@@ -6,6 +6,7 @@ import { userInfo } from 'node:os';
 import ssh2, { type AuthContext, type Connection, type ServerChannel } from 'ssh2';
 import type { Test } from 'tap';
 import { freePort } from '../../../scripts/free-port.ts';
+import { createDataFolder } from '../../helpers/data-folder.ts';
 import { type Site, serveProgram, serveRaw } from '../support.ts';
 
 export const PASSWORD = 'open:s€same/';
@@ -97,7 +98,8 @@ const SSHD = '/usr/sbin/sshd';
 
 async function startReal(t: Test): Promise<SshServer> {
   const [hostKey, userKey, port] = [newKey(), newKey(), await freePort()];
-  const folder = t.testdir({ keys: `${userKey.public}\n` });
+  const folder = await createDataFolder(t);
+  writeFileSync(`${folder}/keys`, `${userKey.public}\n`);
   const settings = [
     ...['ListenAddress 127.0.0.1', `Port ${port}`, `HostKey ${folder}/key`, 'PidFile none', 'UsePAM no', 'UseDNS no'],
     ...[`AuthorizedKeysFile ${folder}/keys`, 'StrictModes no', 'PermitRootLogin prohibit-password'],

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import type { Test } from 'tap';
+import { createDataFolder } from '../../helpers/data-folder.ts';
 import { listen, type Site, serveRaw } from '../support.ts';
 
 /** In ASCII: without options a connection has seven bits. */
@@ -98,7 +99,7 @@ done
 
 /** As a superserver does it: the connection is its standard input and output. */
 async function startReal(t: Test): Promise<Site & { faults: string[] }> {
-  const folder = t.testdir({});
+  const folder = await createDataFolder(t);
   writeFileSync(`${folder}/login`, LOGIN, { mode: 0o755 });
   const server = createServer({ pauseOnConnect: true }, (socket) => {
     const program = spawn(TELNETD, ['-E', `${folder}/login`], { stdio: [socket, socket, 'inherit'] });
