@@ -15,6 +15,8 @@ interface GroupsCheck extends GroupRefusal {
   revision: number;
   /** Only jobs with one of these tags are there for whoever changes the groups; null: all jobs. */
   within: readonly string[] | null;
+  /** The number that the change gave to its job: nobody can have meant it. */
+  assigned?: number | undefined;
 }
 
 export interface GroupRefusal {
@@ -38,7 +40,10 @@ interface GroupRow {
  * are written, in the same transaction, so that jobs of one change may name each other in any order. Jobs that a group had
  * before may have been removed, or be out of reach, since.
  */
-export async function refuseGroups(tx: Queryable, { revision, within, code, namesJob }: GroupsCheck): Promise<void> {
+export async function refuseGroups(
+  tx: Queryable,
+  { revision, within, assigned, code, namesJob }: GroupsCheck,
+): Promise<void> {
   const { rows } = await tx.query<GroupRow>(
     `SELECT jobs.job_id AS "jobId", jobs.definition -> 'jobs' AS jobs, jobs.definition ->> 'jobs_with_tag' AS tag,
        former.definition -> 'jobs' AS "formerJobs", former.definition ->> 'jobs_with_tag' AS "formerTag"
@@ -50,7 +55,7 @@ export async function refuseGroups(tx: Queryable, { revision, within, code, name
   );
   if (rows.length === 0) return;
   for (const { tag, formerTag } of rows) if (tag !== formerTag) refuseForeignTag('jobs_with_tag', tag, within);
-  const problems = await missingOf(tx, rows, within);
+  const problems = await missingOf(tx, rows, within, assigned);
   if (problems.length === 0) problems.push(...(await cyclesOf(tx, rows)));
   if (problems.length === 0) return;
   const lines = problems.map(({ jobId, problem }) => `${namesJob ? `job ${jobId}: ` : ''}${formatProblem(problem)}`);
@@ -69,6 +74,7 @@ async function missingOf(
   tx: Queryable,
   groups: readonly GroupRow[],
   within: readonly string[] | null,
+  assigned: number | undefined,
 ): Promise<GroupProblem[]> {
   const added = groups.map(({ jobs, formerJobs }) => {
     const known = new Set(formerJobs ?? []);
@@ -82,7 +88,7 @@ async function missingOf(
   const there = new Set(rows.map(({ jobId }) => jobId));
   return groups.flatMap((group, at) =>
     (added[at] ?? [])
-      .filter(({ jobId }) => !there.has(jobId))
+      .filter(({ jobId }) => !there.has(jobId) || jobId === assigned)
       .map(({ jobId, index }) => ({
         jobId: group.jobId,
         problem: { path: `jobs[${index}]`, given: jobId, accepted: 'the job_id of a job that is there' },

@@ -121,7 +121,10 @@ class PostgresJobStore implements JobStore {
       );
       const [row] = rows;
       if (row === undefined) throw alreadyExists(jobId);
-      await this.#refuseGroups(tx, revision, [definition]);
+      await this.#refuseGroups(tx, revision, [definition], {
+        ...ONE_JOB,
+        assigned: definition.job_id === undefined ? jobId : undefined,
+      });
       return this.#toStored(row);
     }, within);
   }
@@ -328,7 +331,7 @@ class PostgresJobStore implements JobStore {
     tx: Queryable,
     revision: number,
     definitions: readonly JobDefinition[],
-    refusal: GroupRefusal = { code: 'VED_VALIDATION', namesJob: false },
+    refusal: GroupRefusal & { assigned?: number | undefined } = ONE_JOB,
   ): Promise<void> {
     if (!definitions.some(({ type }) => type === GROUP_TYPE)) return;
     await refuseGroups(tx, { revision, within: this.#access.tags, ...refusal });
@@ -379,6 +382,8 @@ async function isSame(database: Queryable, { job_id, version }: JobRow, definiti
   );
   return rows[0]?.same ?? false;
 }
+
+const ONE_JOB: GroupRefusal = { code: 'VED_VALIDATION', namesJob: false };
 
 const isEnabled = (definition: JobDefinition): boolean => definition.enabled !== false;
 

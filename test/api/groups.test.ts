@@ -58,6 +58,14 @@ test('cycles and jobs that are not there are refused, with their place', async (
   await send('POST', '/job', { job_id: 11, type: 'group', jobs: [10] });
   const back = /accepted: a job that does not lead back to the group itself/;
   await refuse('POST', '/job', { job_id: 12, type: 'group', jobs: [1, 12] }, '#/jobs/1', back);
+  // Its own number, which it has not asked for: how many jobs there are is nobody's concern.
+  await refuse(
+    'POST',
+    '/job',
+    { type: 'group', jobs: [1, 12] },
+    '#/jobs/1',
+    /accepted: the job_id of a job that is there/,
+  );
   await refuse('PATCH', '/job/10', { jobs: [1, 11] }, '#/jobs/1', back);
   await refuse('PUT', '/job/10', { type: 'group', jobs: [11] }, '#/jobs/0', back);
   await refuse('PATCH', '/job/11', { jobs: [10, 99] }, '#/jobs/1', /given 99, accepted: .* a job that is there/);

@@ -38,7 +38,10 @@ test('once takes its jobs from files in any form, from a folder, or from the com
   t.equal(await once(['--url', `${site}/?a=1,2`, '--url', `${site}/404`, '--pattern', 'Yes']), '1 up down');
   t.equal(await once([], { VEDETTE_SITE_URL: `${site}/, ${site}/404`, VEDETTE_SITE_SECONDS: '5m' }), '1 up down');
 
-  t.match(await once(['--url', 'ftp://x']), /site\.url: given \["ftp:\/\/x"\] \(command line\), accepted: http/);
+  t.match(
+    await once(['--url', 'ftp://x']),
+    /site\.url: given "ftp:\/\/x", accepted: an http:\/\/ or https:\/\/ address; there are jobs for dns/,
+  );
   t.match(
     await once(['--url', site, '--seconds', 'soon']),
     /site\.seconds: given "soon" .*accepted: seconds such as 30/,
