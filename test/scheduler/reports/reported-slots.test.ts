@@ -185,8 +185,8 @@ test('an absence of the database that is over when the next reading begins is no
   await Promise.all([scheduler.stop(), clock.advance(10_000)]);
 });
 
-test('nobody is blamed for a time in which the database was away, even if nothing was read then', async (t) => {
-  const { clock, reports, start, outcomes, toNextMiddle, finish } = setUp();
+/** A scheduler that has got two reports, a second into the next slot; `cut` takes the database away from it, or gives it back. */
+async function reportTwice({ clock, reports, start, outcomes, toNextMiddle }: ReturnType<typeof setUp>) {
   let isCut = false;
   const link: Link = { ...goodLink, fate: () => (isCut ? 'lost' : 'fine') };
   const { scheduler } = start('a', link);
@@ -199,10 +199,20 @@ test('nobody is blamed for a time in which the database was away, even if nothin
   const before = outcomes().length;
   const slot = scheduler.nextSlot(1)!;
   await clock.advance(slot + 1_000 - clock.wallMs());
+  const cut = (now: boolean) => {
+    isCut = now;
+  };
+  return { scheduler, cut, before, slot };
+}
+
+test('nobody is blamed for a time in which the database was away, even if nothing was read then', async (t) => {
+  const scene = setUp();
+  const { clock, reports, outcomes, finish } = scene;
+  const { scheduler, cut, before, slot } = await reportTwice(scene);
   const { reads } = reports;
-  isCut = true;
+  cut(true);
   await clock.advance(WAIT_MS + 3_000);
-  isCut = false;
+  cut(false);
   await clock.advance(slot + PERIOD_MS - 500 - clock.wallMs());
   t.equal(reports.reads, reads, 'nothing was read');
   await clock.advance(PERIOD_MS);
@@ -212,22 +222,12 @@ test('nobody is blamed for a time in which the database was away, even if nothin
 });
 
 test('a short absence of the database blames programs no less, however late the next reading is', async (t) => {
-  const { clock, reports, start, outcomes, toNextMiddle, finish } = setUp();
-  let isCut = false;
-  const link: Link = { ...goodLink, fate: () => (isCut ? 'lost' : 'fine') };
-  const { scheduler } = start('a', link);
-  await clock.advance(WAIT_MS);
-  for (let n = 0; n < 2; n++) {
-    await toNextMiddle(scheduler);
-    reports.report(1);
-    await clock.advance(1_500);
-  }
-  const before = outcomes().length;
-  const slot = scheduler.nextSlot(1)!;
-  await clock.advance(slot + 1_000 - clock.wallMs());
-  isCut = true;
+  const scene = setUp();
+  const { clock, reports, outcomes, finish } = scene;
+  const { scheduler, cut, before, slot } = await reportTwice(scene);
+  cut(true);
   await clock.advance(1_500);
-  isCut = false;
+  cut(false);
   const { reads } = reports;
   await clock.advance(slot + PERIOD_MS - 500 - clock.wallMs());
   t.equal(reports.reads, reads, 'nothing is read until the deadline');
